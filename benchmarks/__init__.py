@@ -1,0 +1,1 @@
+"""The benchmarks: which methods, tasks and seeds, and what their table looks like."""

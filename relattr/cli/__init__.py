@@ -1,0 +1,64 @@
+"""The command line. Every command answers without importing NumPy or torch until it computes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from relattr import __version__
+from relattr.cli.data import data
+from relattr.cli.listing import list_plugins
+from relattr.cli.matrix import plan, run, status
+from relattr.cli.tables import tables
+from relattr.errors import RelattrError
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with:  relattr run quick   then   relattr tables quick",
+)
+@click.version_option(__version__, prog_name="relattr")
+def cli() -> None:
+    r"""Benchmark relative-attribute methods: given two images, which one shows more?
+
+    \b
+    relattr list methods            what can be compared
+    relattr data list               on what, and whether its files are here
+    relattr plan table3             what a benchmark would compute, and why
+    relattr run quick               compute it; what is done already is kept
+    relattr tables quick            the table: LaTeX, CSV, Markdown
+
+    \b
+    Folders (environment variables):
+      RELATTR_DATA      datasets, one folder each
+      RELATTR_WEIGHTS   backbone weights, <backbone>.safetensors
+      RELATTR_CACHE     decoded images and features; safe to delete
+      RELATTR_OFFLINE   set to 1 to forbid downloads
+
+    Exit code: 0 all is well, 1 something failed, 2 wrong use.
+    """
+
+
+for command in (list_plugins, plan, run, status, tables, data):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; an error of the user's is one clear line and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Abort:
+        click.echo("stopped; what was finished is kept, and the same command goes on from there", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except RelattrError as error:
+        click.echo(f"relattr: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # `relattr list | head`
+        sys.stderr.close()
+        sys.exit(0)

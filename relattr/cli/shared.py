@@ -1,0 +1,67 @@
+"""Options that several commands share, and aligned columns of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from relattr.registry import Registry, registry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+plugins_option = click.option(
+    "--plugins", "plugin_folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
+    help="A folder of plugin files (.py) to load beside the built-in ones. May be repeated.",
+)  # fmt: skip
+results_option = click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, metavar="DIR",
+    help="The folder of results.",
+)  # fmt: skip
+
+
+def matrix_options(command: F) -> F:
+    """The options that choose cells of a benchmark."""
+    for option in reversed(
+        [
+            click.argument("benchmark"),
+            click.option(
+                "--methods", multiple=True, metavar="GLOB",
+                help="Only methods that match; also ones the benchmark does not list. May be repeated.",
+            ),
+            click.option(
+                "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
+            ),
+            click.option(
+                "--set", "settings", multiple=True, metavar="KEY=VALUE",
+                help="Set a parameter of every method that has it (backbone=squeezenet1_0), or of one plugin "
+                "(ranksvm-hog2x2.C=1). May be repeated.",
+            ),
+            results_option,
+            plugins_option,
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def load_registry(folders: Sequence[Path]) -> Registry:
+    """All plugins; those that are broken are named on stderr."""
+    registry.discover(folders)
+    for broken in registry.broken:
+        click.echo(f"plugin {broken.where} could not be loaded and is left out: {broken.error}", err=True)
+    return registry
+
+
+def columns(rows: Sequence[Sequence[str]], indent: str = "") -> str:
+    """Rows of text as aligned columns, the last one ragged."""
+    if not rows:
+        return ""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)

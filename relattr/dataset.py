@@ -1,0 +1,79 @@
+"""The contract of a dataset: it yields tasks, and knows its licence, citation, files and checksums."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import dataclass_transform
+
+from relattr.paths import data_dir
+from relattr.task import TaskName
+
+if TYPE_CHECKING:
+    from relattr.fetch import Download
+    from relattr.task import Task
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `Dataset.verify` looked at: what was expected, what was found."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
+class Dataset:
+    """Base class of all datasets. A subclass writes `attributes`, `fingerprint` and `task`."""
+
+    name: ClassVar[str] = ""
+    """The name it is registered under; also that of its folder in `data_dir`."""
+    citation: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
+    homepage: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(kw_only=True, eq=False)(cls)
+
+    @property
+    def root(self) -> Path:
+        """The folder its files are in, or would be."""
+        return data_dir() / self.name
+
+    def attributes(self) -> Sequence[str]:
+        """The attributes, in the order of its tables."""
+        raise TypeError(f"{type(self).__name__} does not define attributes()")
+
+    def splits(self) -> Sequence[str]:
+        """The names of its splits."""
+        return ("standard",)
+
+    def tasks(self) -> list[TaskName]:
+        """Every (dataset, attribute, split)."""
+        return [TaskName(self.name, attribute, split) for attribute in self.attributes() for split in self.splits()]
+
+    def missing(self) -> str | None:
+        """Why it cannot be used here and what to do about it; None if it can."""
+        return None
+
+    def fingerprint(self) -> str:
+        """What decides its images and labels, as one string; the same on every machine."""
+        raise TypeError(f"{type(self).__name__} does not define fingerprint()")
+
+    def task(self, name: TaskName) -> Task:
+        """The task of this name. Raises `UnknownName` for one that is not in `tasks`."""
+        raise TypeError(f"{type(self).__name__} does not define task(name)")
+
+    def downloads(self) -> Sequence[Download]:
+        """The files to fetch, with their mirrors and checksums; empty where nothing can be fetched."""
+        return ()
+
+    def verify(self) -> list[Finding]:
+        """Check files, counts, splits and label codes against what is known of them."""
+        return []

@@ -1,0 +1,65 @@
+"""SHA-256 of files, remembered by path, size and time of change so that no plan hashes gigabytes.
+
+The digest of a set of files depends on their names and contents only, so the same data has the same
+fingerprint on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from relattr.atomic import write_text
+from relattr.errors import BadInput
+from relattr.paths import cache_dir
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of one file's contents. Raises `BadInput` if it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def digest_text(*parts: str) -> str:
+    """SHA-256 of some strings, their borders included."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(b"%d:" % len(encoded) + encoded)
+    return digest.hexdigest()
+
+
+def digest_files(root: Path, names: Sequence[str]) -> str:
+    """SHA-256 over the names and contents of these files below ``root``, in this order.
+
+    Remembered in the cache folder for as long as no file's size or time of change differs.
+    """
+    signature = hashlib.sha256(str(root.absolute()).encode())
+    for name in names:
+        try:
+            state = os.stat(root / name)
+        except OSError as error:
+            raise BadInput(f"cannot read {root / name}: {error.strerror}") from error
+        signature.update(f"\0{name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
+    known = cache_dir() / "digests" / f"{signature.hexdigest()}.json"
+    try:
+        digest = json.loads(known.read_text())["sha256"]
+        if isinstance(digest, str) and len(digest) == 64:
+            return digest
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        digests = pool.map(lambda name: digest_file(root / name), names)
+        digest = digest_text(*(part for pair in zip(names, digests, strict=True) for part in pair))
+    write_text(known, json.dumps({"root": str(root), "files": len(names), "sha256": digest}))
+    return digest

@@ -1,0 +1,1 @@
+"""Image features: one building block a file."""

@@ -1,0 +1,1 @@
+"""Running a benchmark: its cells, what decides them, where their results are kept."""

@@ -1,0 +1,90 @@
+"""A benchmark as it is written down: which methods, datasets and seeds, and what its table looks like."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from relattr.errors import BadInput, UnknownName
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of the paper's table: a method, and what the published table calls it."""
+
+    method: str
+    published: str = ""
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column: the mean over a dataset's attributes (or one of them), on one of its test sets."""
+
+    label: str
+    dataset: str
+    attribute: str = "*"
+    test: str = "test"
+    published: str = ""
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the table looks like, and where its published numbers are."""
+
+    caption: str
+    rows: tuple[Row, ...] = ()
+    columns: tuple[Column, ...] = ()
+    published: str = ""
+    source: str = ""
+
+
+class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A named matrix of methods, tasks and seeds."""
+
+    title: str
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    table: Table
+    name: str = ""
+    description: str = ""
+    seeds: tuple[int, ...] = (0,)
+    set: dict[str, Any] = msgspec.field(default_factory=dict)
+    dataset: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of its table; where none are written down, one for each method."""
+        return self.table.rows or tuple(Row(method) for method in self.methods)
+
+
+def folder() -> Path:
+    """The folder of the benchmarks that come with relattr."""
+    spec = importlib.util.find_spec("relattr.benchmarks")
+    if spec is None or not spec.submodule_search_locations:
+        raise BadInput("relattr.benchmarks is not there; install relattr with 'pip install .' or 'pip install -e .'")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def names() -> list[str]:
+    """The names of the benchmarks that come with relattr."""
+    return sorted(path.stem for path in folder().glob("*.toml"))
+
+
+def load(name: str) -> Benchmark:
+    """The benchmark of this name, or in this ``.toml`` file of the user's own.
+
+    Raises `UnknownName` for a name that is not there, `BadInput` naming file and field for a definition
+    that is not valid.
+    """
+    path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
+    if not name.endswith(".toml") and name not in names():
+        raise UnknownName("benchmark", name, names())
+    try:
+        benchmark = msgspec.toml.decode(path.read_bytes(), type=Benchmark)
+    except OSError as error:
+        raise BadInput(f"cannot read benchmark {path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise BadInput(f"benchmark {path} is not valid: {error}") from error
+    if not benchmark.seeds or min(benchmark.seeds) < 0 or len(set(benchmark.seeds)) != len(benchmark.seeds):
+        raise BadInput(f"benchmark {path}: seeds must be different integers >= 0; got {list(benchmark.seeds)}")
+    return msgspec.structs.replace(benchmark, name=path.stem)

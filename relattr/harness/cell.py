@@ -1,0 +1,67 @@
+"""A cell: one method with its parameters, one task, one seed; and what decides its number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from relattr import sources
+from relattr.digests import digest_text
+from relattr.registry import Entry
+from relattr.task import TaskName
+
+PROTOCOL = "1"
+"""Changed when the harness judges in another way: accuracy = correct / ordered, a tie is an error."""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """The coordinates of a cell; order of plugins, rows or columns is in none of them."""
+
+    method: str
+    method_parameters: dict[str, Any]
+    dataset: str
+    dataset_parameters: dict[str, Any]
+    attribute: str
+    split: str
+    seed: int
+
+    @property
+    def task(self) -> TaskName:
+        return TaskName(self.dataset, self.attribute, self.split)
+
+    @property
+    def key(self) -> str:
+        """Names the cell among all cells, as 16 hexadecimal digits."""
+        return digest_text(json.dumps(msgspec.to_builtins(self), sort_keys=True))[:16]
+
+    def __str__(self) -> str:
+        return f"{self.method} on {self.task}, seed {self.seed}"
+
+
+def fingerprints(cell: Cell, method: Entry[Any], dataset: Entry[Any]) -> dict[str, str]:
+    """Everything outside the coordinates that decides the cell's number, by what it is.
+
+    ``code <module>`` for each module of project code it runs, ``data``, ``need <n>`` for each need of
+    the method (backbone weights), and ``protocol``. A cell is stale when any of them has changed.
+    """
+    found = {"protocol": PROTOCOL, "data": dataset.create(cell.dataset_parameters).fingerprint()}
+    for entry in (method, dataset):
+        for module, digest in sources.sources_of(entry.module).items():
+            found[f"code {module}"] = digest
+    for k, need in enumerate(method.create(cell.method_parameters).needs()):
+        if need.fingerprint():
+            found[f"need {k}"] = need.fingerprint()
+    return found
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """What differs between two fingerprints, in words: ``relattr.ranksvm.newton changed``, ``data changed``."""
+    words = []
+    for what in sorted({*old, *new}):
+        if old.get(what) != new.get(what):
+            verb = "changed" if what in old and what in new else "is new" if what in new else "is gone"
+            words.append(f"{what.removeprefix('code ')} {verb}")
+    return words

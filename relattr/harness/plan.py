@@ -1,0 +1,193 @@
+"""Which cells a benchmark has, and which of them have to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from relattr import parameters
+from relattr.errors import BadInput, UnknownName
+from relattr.harness.benchmark import Benchmark
+from relattr.harness.cell import Cell, changed, fingerprints
+from relattr.harness.result import Result
+from relattr.harness.store import Store, Unreadable
+from relattr.registry import Registry, matching
+
+State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user asked for on top of the benchmark file."""
+
+    methods: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    set: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell, whether it has to run, and why; ``result`` is what the store has of it."""
+
+    cell: Cell
+    state: State
+    why: str
+    fingerprints: Mapping[str, str]
+    result: Result | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether a run would compute it."""
+        return self.state not in ("done", "failed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a benchmark, and the rows and columns that have no code yet."""
+
+    benchmark: Benchmark
+    cells: Sequence[Planned]
+    absent: Mapping[str, str]
+
+
+def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Choice = Choice()) -> Plan:
+    """List the cells of a benchmark and look each one up in the store.
+
+    Raises `UnknownName` for a method, dataset or parameter that is not there.
+    """
+    absent: dict[str, str] = {}
+    chosen_methods = _choose(benchmark.methods, choice.methods, registry.methods, "method", absent)
+    chosen_datasets = _choose(benchmark.datasets, choice.datasets, registry.datasets, "dataset", absent)
+    overrides = _overrides(benchmark, choice, registry, chosen_methods, chosen_datasets)
+    cells = []
+    for dataset_name in chosen_datasets:
+        dataset_entry = registry.dataset(dataset_name)
+        dataset = dataset_entry.create(overrides[dataset_name])
+        for task in dataset.tasks():
+            for method_name in chosen_methods:
+                method_entry = registry.method(method_name)
+                method = method_entry.create(overrides[method_name])
+                for seed in benchmark.seeds:
+                    cell = Cell(
+                        method=method_name,
+                        method_parameters=parameters.values_of(method),
+                        dataset=dataset_name,
+                        dataset_parameters=parameters.values_of(dataset),
+                        attribute=task.attribute,
+                        split=task.split,
+                        seed=seed,
+                    )
+                    cells.append(look_up(cell, registry, store))
+    return Plan(benchmark, cells, absent)
+
+
+def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
+    """What the store has of a cell, and whether that still holds."""
+    method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
+    why = dataset_entry.create(cell.dataset_parameters).missing()
+    if why is not None:
+        return Planned(cell, "blocked", why, {}, _readable(store.read(cell)))
+    prints = fingerprints(cell, method_entry, dataset_entry)
+    found = store.read(cell)
+    if found is None:
+        state: State = "missing"
+        reason = "no result yet"
+    elif isinstance(found, Unreadable):
+        return Planned(cell, "unreadable", f"{found.path} is not a result: {found.why}", prints)
+    elif differences := changed(found.fingerprints, prints):
+        state, reason = "stale", ", ".join(differences)
+    elif found.status == "ok":
+        return Planned(cell, "done", "", prints, found)
+    elif found.status in ("failed", "timeout", "memory", "crashed"):
+        return Planned(cell, "failed", f"{found.status}: {found.reason}", prints, found)
+    else:  # what was blocked may be there now
+        state, reason = "blocked", found.reason
+    return Planned(cell, state, _needs(cell, registry) or reason, prints, _readable(found))
+
+
+def _needs(cell: Cell, registry: Registry) -> str | None:
+    for need in registry.method(cell.method).create(cell.method_parameters).needs():
+        why = need.missing()
+        if why is not None:
+            return why
+    return None
+
+
+def _readable(found: Result | Unreadable | None) -> Result | None:
+    return found if isinstance(found, Result) else None
+
+
+def _choose(
+    named: Sequence[str], patterns: Sequence[str], known: Mapping[str, Any], kind: str, absent: dict[str, str]
+) -> list[str]:
+    """The registered names that a benchmark lists and the user's patterns leave, in the benchmark's order.
+
+    A pattern may also name a plugin that the benchmark does not list: so a new method joins any matrix.
+    """
+    listed: list[str] = []
+    for name in named:
+        if any(c in name for c in "*?["):
+            listed += [n for n in matching(known, [name], kind) if n not in listed]
+        elif name not in listed:
+            listed.append(name)
+    if patterns:
+        everything = listed + [n for n in known if n not in listed]
+        inside = [p for p in patterns if any(_fits(n, p) for n in listed)]
+        outside = [p for p in patterns if p not in inside]
+        chosen = set(matching(listed, inside, kind)) | set(matching(everything, outside, kind))
+        listed = [n for n in everything if n in chosen]
+    for name in listed:
+        if name not in known:
+            absent[name] = f"no {kind} called {name} is there yet"
+    return [name for name in listed if name in known]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    import fnmatch
+
+    return fnmatch.fnmatchcase(name, pattern)
+
+
+def _overrides(
+    benchmark: Benchmark, choice: Choice, registry: Registry, methods: Sequence[str], datasets: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """The parameters to set on each chosen plugin.
+
+    ``KEY`` goes to every chosen method that has it, ``METHOD.KEY`` and ``DATASET.KEY`` to one plugin; what the
+    user sets wins over the benchmark file.
+    """
+    found: dict[str, dict[str, Any]] = {name: {} for name in [*datasets, *methods]}
+    for name in datasets:
+        found[name].update(benchmark.dataset.get(name, {}))
+    for given, asked in ((benchmark.set, False), (choice.set, True)):
+        for key, value in given.items():
+            owner, _, own = key.rpartition(".")
+            if owner:
+                if owner not in found:
+                    if asked:
+                        raise UnknownName("chosen method or dataset", owner, found)
+                    continue
+                found[owner][own] = value
+                continue
+            having = [n for n in methods if key in registry.method(n).types]
+            if not having and asked:
+                known = {k for n in methods for k in registry.method(n).types}
+                raise UnknownName("parameter of the chosen methods", key, known)
+            for name in having:
+                found[name][key] = value
+    for name, values in found.items():
+        entry: Any = registry.methods.get(name) or registry.datasets.get(name)
+        entry.create(values)  # a wrong value is an error of the command, not of a cell
+    return found
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` of the command line. Raises `BadInput` for one without ``=``."""
+    found = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise BadInput(f"--set {setting!r} should be KEY=VALUE, for example backbone=squeezenet1_0")
+        found[key.strip()] = parameters.parse(value.strip())
+    return found

@@ -1,0 +1,93 @@
+"""Where a row comes from: code, command, versions, machine."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from relattr.harness.result import Provenance
+
+
+def provenance(device: str, threads: int) -> Provenance:
+    """The provenance of a row computed now, in this process."""
+    commit, dirty = _revision()
+    return Provenance(
+        commit=commit,
+        dirty=dirty,
+        command=shlex.join(["relattr", *sys.argv[1:]]),
+        python=platform.python_version(),
+        versions=_versions(),
+        system=platform.platform(),
+        cpu=_cpu(),
+        threads=threads,
+        memory_bytes=_memory(),
+        device=_device(device),
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+@cache
+def _revision() -> tuple[str, bool | None]:
+    """The commit relattr runs from and whether the tree differs from it; its version where it is not in git."""
+    import relattr
+
+    home = Path(relattr.__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(home), *arguments],  # noqa: S607
+            check=True, capture_output=True, text=True, timeout=20,
+        ).stdout.strip()  # fmt: skip
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() == home:
+            return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return f"relattr {relattr.__version__}", None
+
+
+@cache
+def _owners() -> dict[str, list[str]]:
+    return {module: sorted(set(found)) for module, found in importlib.metadata.packages_distributions().items()}
+
+
+def _versions() -> dict[str, str]:
+    """The version of every distribution that is imported now."""
+    owners = _owners()
+    imported = {name.partition(".")[0] for name in sys.modules}
+    found = sorted({owner for name in imported for owner in owners.get(name, [])})
+    return {name: importlib.metadata.version(name) for name in found}
+
+
+@cache
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} threads"
+    except OSError:
+        pass
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} threads"
+
+
+@cache
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
+def _device(device: str) -> str:
+    torch = sys.modules.get("torch")
+    if torch is not None and device.startswith("cuda"):
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return device

@@ -1,0 +1,90 @@
+"""What a cell came to: one record per cell, one row per test set in it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from relattr.harness.cell import Cell
+
+VERSION = 1
+Status = Literal["ok", "failed", "timeout", "memory", "crashed", "skipped", "blocked"]
+
+
+class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One cell on one test set."""
+
+    test: str
+    n_images: int
+    n_pairs: int
+    n_ordered: int
+    n_correct: int
+    n_tied: int
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:
+            raise ValueError(
+                f"counts do not add up: {self.n_correct} correct and {self.n_tied} tied of {self.n_ordered} ordered "
+                f"among {self.n_pairs} pairs"
+            )
+
+    @property
+    def accuracy(self) -> float:
+        """Correct / ordered, in [0, 1]; NaN where no pair is ordered."""
+        return self.n_correct / self.n_ordered if self.n_ordered else float("nan")
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Where, when and with what a cell was computed."""
+
+    commit: str
+    dirty: bool | None
+    command: str
+    python: str
+    versions: dict[str, str]
+    system: str
+    cpu: str
+    threads: int
+    memory_bytes: int
+    device: str
+    started: str
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A cell with its status, its numbers, what decided them, and where they come from."""
+
+    version: int
+    cell: Cell
+    status: Status
+    fingerprints: dict[str, str]
+    provenance: Provenance
+    label: str
+    dataset_label: str
+    reason: str = ""
+    traceback: str = ""
+    protocol: str = ""
+    notes: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+    tests: tuple[TestResult, ...] = ()
+    seconds_fit: float | None = None
+    seconds_compare: float | None = None
+
+    def on(self, test: str) -> TestResult | None:
+        """The row of this test set; None if the cell has none."""
+        return next((t for t in self.tests if t.test == test), None)
+
+
+def encode(result: Result) -> bytes:
+    """One result as readable JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
+
+
+def decode(content: bytes) -> Result:
+    """The result in this JSON. Raises ``msgspec.DecodeError`` saying what is wrong with it."""
+    head: Any = msgspec.json.decode(content)
+    version = head.get("version") if isinstance(head, dict) else None
+    if version != VERSION:
+        raise msgspec.ValidationError(f"version is {version!r}, expected {VERSION}")
+    return msgspec.json.decode(content, type=Result)

@@ -1,0 +1,130 @@
+"""`Images`: an ordered, lazily decoded collection of images, addressed by index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from relattr.errors import BadImage, BadInput
+from relattr.images.decoded import DecodedImages
+from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource
+from relattr.paths import cache_dir
+
+__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images"]
+
+MAX_SIDE = 512
+"""Larger images are shrunk to this longer side as they are read; no feature here looks at more."""
+
+DECODE_LIMIT = 16 * 1024**3
+"""Bytes of decoded images kept on disk for one source; a larger source is decoded at every access."""
+
+
+class _Collection:
+    """A source with its decoded images: what all `Images` that look into it share."""
+
+    def __init__(self, source: ImageSource, limit: int) -> None:
+        self.source = source
+        self._limit = limit
+
+    @cached_property
+    def decoded(self) -> DecodedImages | None:
+        """The decoded images on disk; None where there would be more than the limit."""
+        n = len(self.source.names)
+        if isinstance(self.source, ArraySource) or n == 0:
+            return None
+        if self.read(0).nbytes * n > self._limit:
+            return None
+        folder = cache_dir() / "decoded" / f"{self.source.fingerprint[:32]}-{MAX_SIDE}"
+        return DecodedImages(folder, n, self.read)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        image = self.source.read(index, MAX_SIDE)
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise BadImage(
+                f"image {self.source.names[index]} is {image.dtype} {image.shape}; expected uint8 (height, width, 3)"
+            )
+        return image
+
+
+class Images:
+    """An ordered collection of images, or some of one; reading decodes.
+
+    ``images[i]`` is ``(height, width, 3)`` uint8 RGB, read-only; sizes may differ. `subset` looks into
+    the same decoded images and the same features, so a split costs nothing.
+    """
+
+    def __init__(self, source: ImageSource, *, limit: int | None = None) -> None:
+        limit = int(os.environ.get("RELATTR_DECODE_LIMIT", DECODE_LIMIT)) if limit is None else limit
+        self._collection = _Collection(source, limit)
+        self._indices = _frozen(np.arange(len(source.names), dtype=np.int32))
+
+    @classmethod
+    def from_arrays(cls, arrays: Sequence[NDArray[np.uint8]], names: Sequence[str] | None = None) -> Images:
+        """Images that are in memory already, each ``(height, width, 3)`` uint8."""
+        return cls(ArraySource(arrays, names))
+
+    def __len__(self) -> int:
+        return self._indices.size
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        k = int(self._indices[index])
+        decoded = self._collection.decoded
+        image = self._collection.read(k) if decoded is None else decoded[k]
+        view = image.view()
+        view.flags.writeable = False
+        return view
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return (self[i] for i in range(len(self)))
+
+    def subset(self, indices: ArrayLike) -> Images:
+        """The images at these positions, ``(k,)`` integers, in this order."""
+        which = np.asarray(indices)
+        if which.ndim != 1 or not (which.size == 0 or np.issubdtype(which.dtype, np.integer)):
+            raise BadInput(f"subset takes (k,) integers; got {which.dtype} of shape {which.shape}")
+        bad = which[(which < 0) | (which >= len(self))]
+        if bad.size:
+            raise BadInput(f"image {bad[0]} is not among the {len(self)} images")
+        part = Images.__new__(Images)
+        part._collection = self._collection
+        part._indices = _frozen(self._indices[which.astype(np.int64)])
+        return part
+
+    def prepare(self) -> None:
+        """Decode the whole collection now, once; several processes may do so together."""
+        decoded = self._collection.decoded
+        if decoded is not None:
+            decoded.prepare()
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each image."""
+        names = self._collection.source.names
+        return [names[k] for k in self._indices]
+
+    @property
+    def indices(self) -> NDArray[np.int32]:
+        """The position of each image in the whole collection, ``(n,)``."""
+        return self._indices
+
+    @property
+    def n_collection(self) -> int:
+        """The number of images in the whole collection that these are part of."""
+        return len(self._collection.source.names)
+
+    @property
+    def collection_fingerprint(self) -> str:
+        """What decides the pixels of the whole collection that these images are part of."""
+        return self._collection.source.fingerprint
+
+    def __repr__(self) -> str:
+        return f"Images({len(self)} of {self.n_collection})"
+
+
+def _frozen(array: NDArray[np.int32]) -> NDArray[np.int32]:
+    array.flags.writeable = False
+    return array

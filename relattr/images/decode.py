@@ -1,0 +1,70 @@
+"""One image file to one array, or an error that names the file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from relattr.errors import BadImage
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 100_000_000
+"""A file that claims more pixels than this is refused before it is decoded."""
+
+
+def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
+    """Decode a JPEG, PNG or WebP file to ``(height, width, 3)`` uint8 RGB.
+
+    The EXIF orientation is applied. Grey is repeated on three channels, 16 bits are reduced to 8,
+    CMYK is converted, transparency is laid over white; of an animation the first frame is taken. An
+    image whose longer side exceeds ``max_side`` is shrunk to it.
+
+    Raises `BadImage`, naming the file, if it is missing, empty, truncated, too large, or no image of
+    these formats.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise BadImage(f"cannot read image {path}: {error.strerror}") from error
+    if size == 0:
+        raise BadImage(f"image {path} is empty (0 bytes)")
+    with warnings.catch_warnings():
+        # damaged metadata and large sizes make Pillow warn; what matters is refused below by name
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise BadImage(
+                        f"image {path} claims {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read"
+                    )
+                return to_array(image, max_side)
+        except UnidentifiedImageError:
+            raise BadImage(f"{path} is not an image: expected one of {', '.join(FORMATS)}") from None
+        except Image.DecompressionBombError as error:
+            raise BadImage(f"image {path} is too large: {error}") from error
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
+            if isinstance(error, BadImage):
+                raise
+            raise BadImage(f"image {path} cannot be decoded ({error}); is the file truncated?") from error
+
+
+def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint8]:
+    """A Pillow image to ``(height, width, 3)`` uint8 RGB, as `decode` describes."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        # Pillow would clip these to 255 instead of scaling them
+        deep = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(np.clip(np.round(deep / 257.0), 0, 255).astype(np.uint8), "L")
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    image = image.convert("RGB")
+    if max_side is not None and max(image.size) > max_side:
+        scale = max_side / max(image.size)
+        small = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(small, Image.Resampling.BICUBIC)
+    return np.asarray(image, dtype=np.uint8)

@@ -1,0 +1,125 @@
+"""The contract of a method: fitted on a training set, it compares pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import dataclass_transform
+
+from relattr.errors import BadInput
+from relattr.needs import Need
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from relattr.images import Images
+    from relattr.pairs import Pairs
+    from relattr.run import Run
+    from relattr.task import TrainingSet
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
+class Method:
+    """Base class of all methods. A subclass writes `fit` and `strength` (or `compare`).
+
+    Parameters of a method are typed class attributes with defaults; what `fit` learns goes into
+    attributes whose names end in ``_`` (numbers, strings, NumPy arrays), which `save` keeps.
+    """
+
+    name: ClassVar[str] = ""
+    """The name it is registered under."""
+    uses_scores: ClassVar[bool] = False
+    """Whether `fit` cannot do without ``train.scores``."""
+    uses_categories: ClassVar[bool] = False
+    """Whether `fit` cannot do without ``train.categories``."""
+    reference: ClassVar[str] = ""
+    """The paper the method is from, as a reader would cite it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(kw_only=True, eq=False)(cls)
+
+    def needs(self) -> Sequence[Need]:
+        """What must be there for the method to run with these parameters."""
+        return ()
+
+    def deviations(self) -> Sequence[str]:
+        """Every way in which the method with these parameters is not the published one."""
+        return ()
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        """Learn from the training set. Must not change it."""
+        raise TypeError(f"{type(self).__name__} does not define fit(train, run)")
+
+    def strength(self, images: Images) -> NDArray[np.floating[Any]]:
+        """The strength of each image, ``(n,)``, larger = more of the attribute."""
+        raise TypeError(f"{type(self).__name__} defines neither strength(images) nor compare(images, pairs)")
+
+    def compare(self, images: Images, pairs: Pairs) -> NDArray[np.floating[Any]]:
+        """The margin of each pair, ``(n_pairs,)``: > 0 where the left image has more.
+
+        Computed here from `strength`, each image once however many pairs it is in.
+        """
+        strengths = self.strengths(images, pairs)
+        return strengths[pairs.left] - strengths[pairs.right]
+
+    def strengths(self, images: Images, pairs: Pairs) -> NDArray[np.float64]:
+        """The strength of each image that is in a pair, NaN for the others: ``(n_images,)``."""
+        import numpy as np
+
+        used = pairs.images
+        found = np.asarray(self.strength(images.subset(used)), dtype=np.float64)
+        if found.shape != (used.size,):
+            raise BadInput(f"{type(self).__name__}.strength gave shape {found.shape} for {used.size} images")
+        strengths = np.full(len(images), np.nan)
+        strengths[used] = found
+        return strengths
+
+    @property
+    def has_strength(self) -> bool:
+        """Whether margins are differences of strengths, so that its order of images is transitive."""
+        return type(self).compare is Method.compare
+
+    # ------------------------------------------------------------------ keeping what was fitted
+
+    def state(self) -> dict[str, Any]:
+        """What `fit` learned: every attribute whose name ends in ``_``."""
+        return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        for key, value in state.items():
+            setattr(self, key, value)
+
+    def save(self, path: Path) -> None:
+        """Write what was fitted to a ``.npz`` file, without pickle.
+
+        Raises `BadInput` for an attribute that is not a number, a string or a NumPy array of them.
+        """
+        import numpy as np
+
+        from relattr.atomic import write_arrays
+
+        arrays = {}
+        for key, value in self.state().items():
+            arrays[key] = np.asarray(value)
+            if arrays[key].dtype.kind not in "biufU":
+                raise BadInput(
+                    f"{type(self).__name__}.{key} is a {type(value).__name__}; state must be numbers or text"
+                )
+        write_arrays(path, arrays)
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote into this instance, which must have the same parameters."""
+        import numpy as np
+
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                state = {key: arrays[key] for key in arrays.files}
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{path} does not hold a fitted {type(self).__name__}: {error}") from error
+        self.restore({key: value.item() if value.ndim == 0 else value for key, value in state.items()})

@@ -1,0 +1,357 @@
+"""Pairs of images with a label: the only form in which comparisons travel.
+
+A pair is ``(left, right, label)``: +1 the left image has more of the attribute, -1 the right one, 0
+the two are similar. `Pairs` holds three aligned, read-only arrays. Where the pairs are all pairs of
+images with known strengths (a class order, a score per image), it holds just those strengths, and
+makes the arrays only for whoever asks for them: 8,062 scored images have 32.5 million pairs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from relattr.errors import BadInput
+from relattr.sampling import permuted, random_bits
+from relattr.seeds import derive
+
+Ties = Literal["similar", "skip"]
+_Array = TypeVar("_Array", bound=NDArray[Any])
+_Arrays = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Image indices ``items`` ``(n,)`` and their ``strengths`` ``(n,)``: stands for all n(n-1)/2 pairs.
+
+    Equal strengths make similar pairs. ``seed`` decides which image of a pair is on the left.
+    """
+
+    items: NDArray[np.int32]
+    strengths: NDArray[np.float64]
+    seed: int
+
+    @property
+    def n_pairs(self) -> int:
+        n = self.items.size
+        return n * (n - 1) // 2
+
+    @property
+    def n_similar(self) -> int:
+        _, counts = np.unique(self.strengths, return_counts=True)
+        return int((counts.astype(np.int64) * (counts - 1) // 2).sum())
+
+    def pairs_at(self, index: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
+        """Left, right and label of the pairs at these positions among all n(n-1)/2."""
+        first, second = _corner(index)
+        swap = random_bits(index, self.seed)
+        left = np.where(swap, second, first)
+        right = np.where(swap, first, second)
+        label = np.sign(self.strengths[left] - self.strengths[right]).astype(np.int8)
+        return self.items[left], self.items[right], label
+
+
+class Pairs:
+    """Three aligned arrays, ``left``, ``right`` (int32 image indices) and ``label`` (int8); immutable.
+
+    Parameters
+    ----------
+    left, right : ``(n,)`` integers >= 0, indices into an `Images`.
+    label : ``(n,)`` of +1 (left has more), -1 (right has more), 0 (similar).
+    n_images : where given, every index must be below it.
+
+    Raises `BadInput` for arrays of unequal length or wrong kind, a label other than those three, an
+    image paired with itself, or an image that is not there; the message names the first such pair.
+    """
+
+    __slots__ = ("_arrays", "_order")
+
+    def __init__(self, left: ArrayLike, right: ArrayLike, label: ArrayLike, *, n_images: int | None = None) -> None:
+        arrays: _Arrays = (_index(left, "left"), _index(right, "right"), _label(label))
+        sizes = [array.size for array in arrays]
+        if len(set(sizes)) != 1:
+            raise BadInput(f"left, right and label must have one length; got {', '.join(map(str, sizes))}")
+        _refuse(arrays[0] == arrays[1], arrays, "pairs an image with itself")
+        if n_images is not None:
+            for side, values in zip(("left", "right"), arrays[:2], strict=True):
+                _refuse(values >= n_images, arrays, f"has a {side} image that is not among the {n_images} images")
+        for a in arrays:
+            a.flags.writeable = False
+        self._arrays: _Arrays | None = arrays
+        self._order: Order | None = None
+
+    # ------------------------------------------------------------------ ways to make them
+
+    @classmethod
+    def all_of(cls, strengths: ArrayLike, *, items: ArrayLike | None = None, seed: int = 0) -> Pairs:
+        """All pairs of images with these strengths ``(n,)``, held as n numbers; equal ones are similar.
+
+        ``items`` ``(n,)`` names the images (default ``0..n-1``); ``seed`` fixes which side each is on.
+        """
+        values = np.asarray(strengths, dtype=np.float64)
+        names = np.arange(values.size, dtype=np.int32) if items is None else _index(items, "items")
+        if values.ndim != 1 or values.size != names.size:
+            raise BadInput(f"strengths must be (n,) like items; got shape {values.shape} for {names.size} items")
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            raise BadInput(f"strength {values[bad[0]]} of image {names[bad[0]]} is not a finite number")
+        if np.unique(names).size != names.size:
+            raise BadInput("items names an image twice")
+        made = cls.__new__(cls)
+        made._arrays = None
+        made._order = Order(_frozen(names), _frozen(values), seed)
+        return made
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: ArrayLike,
+        *,
+        count: int | None = None,
+        seed: int = 0,
+        ties: Ties = "similar",
+        items: ArrayLike | None = None,
+    ) -> Pairs:
+        """All pairs of scored images, or ``count`` distinct ones of them in a seeded random order.
+
+        With ``ties="skip"`` pairs of equal scores are left out. A sample of the same seed and a
+        smaller count is a prefix of the larger one; memory is that of the sample. Raises `BadInput`
+        when there are fewer than ``count`` such pairs.
+        """
+        everything = cls.all_of(scores, items=items, seed=seed)
+        order = everything._order
+        assert order is not None
+        wanted = order.n_pairs - (order.n_similar if ties == "skip" else 0)
+        if count is None:
+            return everything if ties == "similar" or not order.n_similar else everything.ordered()
+        if not 0 <= count <= wanted:
+            raise BadInput(f"count must be between 0 and {wanted}, the number of such pairs; got {count}")
+        sample: tuple[NDArray[Any], ...] = tuple(np.empty(count, t) for t in (np.int32, np.int32, np.int8))
+        key, have, position = derive(seed, "pairs"), 0, 0
+        while have < count:
+            stop = min(position + min(_CHUNK, 2 * (count - have) + 64), order.n_pairs)
+            chunk = order.pairs_at(permuted(position, stop, order.n_pairs, key))
+            position = stop
+            if ties == "skip":
+                keep = chunk[2] != 0
+                chunk = chunk[0][keep], chunk[1][keep], chunk[2][keep]
+            some = min(chunk[2].size, count - have)
+            for k in range(3):
+                sample[k][have : have + some] = chunk[k][:some]
+            have += some
+        return cls(*sample)
+
+    @classmethod
+    def from_classes(
+        cls, classes: ArrayLike, order: Sequence[float] | NDArray[Any], *, items: ArrayLike | None = None, seed: int = 0
+    ) -> Pairs:
+        """All pairs of images whose classes ``(n,)`` (0-based) have these ranks ``(n_classes,)``.
+
+        A larger rank is more of the attribute; equal ranks make similar pairs (Parikh & Grauman, ICCV 2011).
+        """
+        of_image = np.asarray(classes)
+        if of_image.ndim != 1 or not np.issubdtype(of_image.dtype, np.integer):
+            raise BadInput(f"classes must be (n,) integers; got {of_image.dtype} of shape {of_image.shape}")
+        ranks = np.asarray(order, dtype=np.float64)
+        n_classes = int(of_image.max()) + 1 if of_image.size else 0
+        if ranks.ndim != 1 or ranks.size < n_classes:
+            raise BadInput(f"the class order has {ranks.size} ranks, but the images have classes 0..{n_classes - 1}")
+        if of_image.size and of_image.min() < 0:
+            raise BadInput(f"class {of_image.min()} is negative; classes count from 0")
+        return cls.all_of(ranks[of_image], items=items, seed=seed)
+
+    @classmethod
+    def from_votes(cls, left: ArrayLike, right: ArrayLike, votes: ArrayLike, *, n_images: int | None = None) -> Pairs:
+        """Pairs labelled by the most votes; ``votes`` ``(n, 3)`` counts left, right, similar.
+
+        Of equal counts the first in that order wins (Singh & Lee, ECCV 2016, on LFW-10).
+        """
+        counts = np.asarray(votes)
+        if counts.ndim != 2 or counts.shape[1] != 3:
+            raise BadInput(f"votes must be (n, 3): left, right, similar; got shape {counts.shape}")
+        bad = np.flatnonzero(~np.isfinite(counts).all(1) | (counts < 0).any(1) | (counts.sum(1) <= 0))
+        if bad.size:
+            raise BadInput(f"votes of pair {bad[0]} are {counts[bad[0]].tolist()}; expected counts >= 0, at least one")
+        return cls(left, right, np.array([1, -1, 0], np.int8)[counts.argmax(1)], n_images=n_images)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Pairs]) -> Pairs:
+        """The pairs of all parts, in their order."""
+        if not parts:
+            return cls([], [], [])
+        return cls(*(np.concatenate(side) for side in zip(*(p.arrays for p in parts), strict=True)))
+
+    # ------------------------------------------------------------------ what they hold
+
+    @property
+    def order(self) -> Order | None:
+        """The strengths that imply these pairs, where they are all pairs of their images; else None."""
+        return self._order
+
+    @property
+    def arrays(self) -> _Arrays:
+        """``left, right, label``; made on first use where the pairs are implied by an order."""
+        if self._arrays is None:
+            order = self._order
+            assert order is not None
+            left, right = np.empty(order.n_pairs, np.int32), np.empty(order.n_pairs, np.int32)
+            label = np.empty(order.n_pairs, np.int8)
+            for start in range(0, order.n_pairs, _CHUNK):
+                stop = min(start + _CHUNK, order.n_pairs)
+                part = order.pairs_at(np.arange(start, stop))
+                left[start:stop], right[start:stop], label[start:stop] = part
+            self._arrays = _frozen(left), _frozen(right), _frozen(label)
+        return self._arrays
+
+    @property
+    def left(self) -> NDArray[np.int32]:
+        return self.arrays[0]
+
+    @property
+    def right(self) -> NDArray[np.int32]:
+        return self.arrays[1]
+
+    @property
+    def label(self) -> NDArray[np.int8]:
+        return self.arrays[2]
+
+    def __len__(self) -> int:
+        return self._order.n_pairs if self._order is not None else self.arrays[0].size
+
+    @property
+    def n_similar(self) -> int:
+        if self._order is not None:
+            return self._order.n_similar
+        return int(np.count_nonzero(self.label == 0))
+
+    @property
+    def n_ordered(self) -> int:
+        return len(self) - self.n_similar
+
+    @property
+    def images(self) -> NDArray[np.int32]:
+        """The images that occur in any pair, ascending."""
+        if self._order is not None:
+            return np.sort(self._order.items)
+        return np.unique(np.concatenate(self.arrays[:2]))
+
+    # ------------------------------------------------------------------ other pairs from these
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Pairs:
+        """The pairs at these positions, or where this mask is true."""
+        return _unchecked(*(a[which] for a in self.arrays))
+
+    def ordered(self) -> Pairs:
+        """The pairs that are not similar."""
+        return self.take(self.label != 0)
+
+    def similar(self) -> Pairs:
+        """The similar pairs."""
+        return self.take(self.label == 0)
+
+    def swapped(self) -> Pairs:
+        """The same pairs with their sides exchanged."""
+        return _unchecked(self.right, self.left, -self.label)
+
+    def random_sides(self, seed: int) -> Pairs:
+        """The same pairs, each turned round or not by a seeded coin: no label is tied to a side."""
+        if self._order is not None:
+            order = Order(self._order.items, self._order.strengths, derive(seed, "sides"))
+            made = Pairs.__new__(Pairs)
+            made._arrays, made._order = None, order
+            return made
+        swap = random_bits(np.arange(len(self)), derive(seed, "sides"))
+        return _unchecked(
+            np.where(swap, self.right, self.left),
+            np.where(swap, self.left, self.right),
+            np.where(swap, -self.label, self.label),
+        )
+
+    def renumbered(self, images: ArrayLike) -> Pairs:
+        """The same pairs when only ``images`` (distinct, old numbers) are kept and counted 0, 1, ...
+
+        Raises `BadInput` if a pair names an image that is not kept.
+        """
+        kept = _index(images, "images")
+        new = np.full(int(max(kept.max(initial=-1), self.images.max(initial=-1))) + 1, -1, np.int32)
+        new[kept] = np.arange(kept.size, dtype=np.int32)
+        gone = self.images[new[self.images] < 0]
+        if gone.size:
+            raise BadInput(f"image {gone[0]} is in a pair but not among the {kept.size} images kept")
+        if self._order is not None:
+            made = Pairs.__new__(Pairs)
+            made._arrays = None
+            made._order = Order(_frozen(new[self._order.items]), self._order.strengths, self._order.seed)
+            return made
+        return _unchecked(new[self.left], new[self.right], self.label)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the pairs (of the strengths that imply them, where there are such)."""
+        digest = hashlib.sha256()
+        if self._order is not None:
+            digest.update(b"order%d" % self._order.seed)
+            parts: Sequence[NDArray[Any]] = (self._order.items, self._order.strengths)
+        else:
+            parts = self.arrays
+        for part in parts:
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        implied = ", implied by an order" if self._order is not None else ""
+        return f"Pairs({len(self):,} pairs, {self.n_similar:,} similar{implied})"
+
+
+def _corner(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Position among all pairs -> ``(i, j)`` with ``i > j``: position ``i(i-1)/2 + j``."""
+    i = ((1.0 + np.sqrt(1.0 + 8.0 * index.astype(np.float64))) / 2.0).astype(np.int64)
+    i -= i * (i - 1) // 2 > index  # the square root may round up,
+    i += (i + 1) * i // 2 <= index  # or down
+    return i, index - i * (i - 1) // 2
+
+
+def _frozen(array: _Array) -> _Array:
+    array.flags.writeable = False
+    return array
+
+
+def _unchecked(left: NDArray[Any], right: NDArray[Any], label: NDArray[Any]) -> Pairs:
+    made = Pairs.__new__(Pairs)
+    made._order = None
+    made._arrays = _frozen(left), _frozen(right), _frozen(label)
+    return made
+
+
+def _index(values: ArrayLike, name: str) -> NDArray[np.int32]:
+    array = np.asarray(values)
+    if array.ndim != 1 or not (array.size == 0 or np.issubdtype(array.dtype, np.integer)):
+        raise BadInput(f"{name} must be (n,) integers; got {array.dtype} of shape {array.shape}")
+    bad = np.flatnonzero((array < 0) | (array > np.iinfo(np.int32).max))
+    if bad.size:
+        raise BadInput(f"{name}[{bad[0]}] is {array[bad[0]]}; image indices count from 0")
+    return array.astype(np.int32)
+
+
+def _label(values: ArrayLike) -> NDArray[np.int8]:
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise BadInput(f"label must be (n,); got shape {array.shape}")
+    bad = np.flatnonzero(~np.isin(array, (-1, 0, 1)))
+    if bad.size:
+        raise BadInput(
+            f"label[{bad[0]}] is {array[bad[0]]}; expected +1 (left has more), -1 (right has more) or 0 (similar)"
+        )
+    return array.astype(np.int8)
+
+
+def _refuse(bad: NDArray[np.bool_], arrays: tuple[NDArray[Any], ...], why: str) -> None:
+    where = np.flatnonzero(bad)
+    if where.size:
+        k = where[0]
+        raise BadInput(f"pair {k} (left {arrays[0][k]}, right {arrays[1][k]}, label {arrays[2][k]}) {why}")

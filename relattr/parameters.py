@@ -1,0 +1,52 @@
+"""Parameters of plugins: typed class attributes with defaults, checked when they are set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from relattr.errors import BadInput, UnknownName
+
+T = TypeVar("T")
+Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
+
+
+def types_of(cls: Any) -> dict[str, Any]:
+    """Name and type of each parameter of a plugin class."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+
+
+def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
+    """An instance of a plugin class with these parameters.
+
+    Raises `UnknownName` for a parameter it does not have, `BadInput` for a value of the wrong type.
+    """
+    types = types_of(cls)
+    checked = {}
+    for key, value in values.items():
+        if key not in types:
+            raise UnknownName(f"parameter of {kind} {name}", key, types)
+        try:
+            checked[key] = msgspec.convert(value, types[key], strict=not isinstance(value, str))
+        except msgspec.ValidationError as error:
+            raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: {error}") from None
+    return cls(**checked)
+
+
+def values_of(plugin: Any) -> dict[str, Any]:
+    """The parameters of an instance, as plain values."""
+    return {key: msgspec.to_builtins(getattr(plugin, key)) for key in types_of(type(plugin))}
+
+
+def parse(text: str) -> Any:
+    """The value in ``key=value`` of a command line: JSON where it is JSON, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,50 @@
+"""The folders relattr reads and writes, each named by one environment variable.
+
+==================  ================================================  ==========================
+variable            holds                                             default
+==================  ================================================  ==========================
+RELATTR_DATA        datasets, one folder each                         <user cache>/relattr/data
+RELATTR_WEIGHTS     backbone weights, ``<backbone>.safetensors``      <user cache>/relattr/weights
+RELATTR_CACHE       decoded images and features; safe to delete       <user cache>/relattr/cache
+RELATTR_OFFLINE     set to anything but 0: nothing is downloaded      unset
+==================  ================================================  ==========================
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from relattr.errors import BadInput
+
+
+def _folder(variable: str, default: str) -> Path:
+    named = os.environ.get(variable)
+    if named:
+        folder = Path(named).expanduser().absolute()
+        if folder.exists() and not folder.is_dir():
+            raise BadInput(f"{variable} names {folder}, which is not a folder")
+        return folder
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("relattr")) / default
+
+
+def data_dir() -> Path:
+    """The folder of datasets; it may not exist yet."""
+    return _folder("RELATTR_DATA", "data")
+
+
+def weights_dir() -> Path:
+    """The folder of backbone weights; it may not exist yet."""
+    return _folder("RELATTR_WEIGHTS", "weights")
+
+
+def cache_dir() -> Path:
+    """The folder of everything that can be computed again; it may not exist yet."""
+    return _folder("RELATTR_CACHE", "cache")
+
+
+def offline() -> bool:
+    """Whether RELATTR_OFFLINE forbids downloads."""
+    return os.environ.get("RELATTR_OFFLINE", "0") not in ("", "0")

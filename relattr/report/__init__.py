@@ -1,0 +1,1 @@
+"""What readers get: tables beside the published numbers."""
