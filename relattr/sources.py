@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from relattr.paths import cache_dir
 DECIDE_NOTHING = frozenset(
     {
         "relattr", "relattr.atomic", "relattr.dataset", "relattr.digests", "relattr.errors", "relattr.fetch",
-        "relattr.needs", "relattr.paths", "relattr.progress", "relattr.registry", "relattr.sources",
+        "relattr.gpus",        "relattr.needs", "relattr.paths", "relattr.progress", "relattr.registry", "relattr.sources",
     }
 )  # fmt: skip
 """Modules that find, name, fetch and report, but decide no number: a change there makes nothing stale."""
@@ -55,6 +56,27 @@ def sources_of(module: str) -> dict[str, str]:
             if imported.partition(".")[0] in family or (path.parent / f"{imported}.py").exists():
                 queue.extend(_with_packages(imported))
     return dict(sorted(found.items()))
+
+
+def files_of(modules: Iterable[str]) -> list[Path]:
+    """The source files of these modules, as far as they have one."""
+    return [path for path in map(_file_of, modules) if path is not None]
+
+
+@cache
+def externals_of(module: str) -> frozenset[str]:
+    """What ``module`` and the project modules it runs import: project modules and other packages alike.
+
+    The names are those in the sources; ``from package import name`` gives ``package.name`` too, which
+    may be no module. The standard library is left out.
+    """
+    found: set[str] = set()
+    for name, digest in sources_of(module).items():
+        path = _file_of(name)
+        if path is not None:
+            found.add(name)
+            found.update(_imports(name, path, path.read_bytes().replace(b"\r\n", b"\n"), digest))
+    return frozenset(n for n in found if n.partition(".")[0] not in sys.stdlib_module_names)
 
 
 def fingerprint_of(*modules: str) -> str:
