@@ -23,7 +23,8 @@ from relattr.paths import cache_dir
 DECIDE_NOTHING = frozenset(
     {
         "relattr", "relattr.atomic", "relattr.dataset", "relattr.digests", "relattr.errors", "relattr.fetch",
-        "relattr.gpus",        "relattr.needs", "relattr.paths", "relattr.progress", "relattr.registry", "relattr.sources",
+        "relattr.gpus", "relattr.needs", "relattr.paths", "relattr.progress", "relattr.registry",
+        "relattr.sources",
     }
 )  # fmt: skip
 """Modules that find, name, fetch and report, but decide no number: a change there makes nothing stale."""

@@ -259,8 +259,8 @@ def _summary(
         if isinstance(found, Result) and found.status not in ("ok", "skipped"):
             bad[found.status, found.reason].append(p)
     for (state, reason), cells in bad.items():
-        more = f" and {len(cells) - 1} cells more" if len(cells) > 1 else ""
-        click.echo(f"{state}: {cells[0].cell}{more}: {reason}", err=True)
+        named = "; ".join(str(p.cell) for p in cells[:5]) + (f"; and {len(cells) - 5} more" if len(cells) > 5 else "")
+        click.echo(f"{state}: {named}: {reason}", err=True)
         if state in RETRIES:
             click.echo(f"    {store.path(cells[0].cell)}; --retry {state} runs it again", err=True)
     kept = sum(p.kept for p in made.cells)

@@ -29,9 +29,9 @@ def adopt_orphans(yes: bool = True) -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, however that ends."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(parent: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent ends, however that ends."""
+    _prctl(_PR_SET_PDEATHSIG, how)
     if os.getppid() != parent:  # it was gone before the line above
         os._exit(1)
 

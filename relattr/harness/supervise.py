@@ -279,21 +279,23 @@ class Supervised:
 
 
 def serve(connection: socket.socket, registry: Registry, server: int) -> None:
-    """Run the cells that come through ``connection``, one after another, until it closes."""
+    """Run the cells that come through ``connection``, one after another, until it closes or the server dies."""
     processes.adopt_orphans()
-    processes.die_with_parent(server)
-    while True:
-        try:
+    signal.signal(signal.SIGTERM, _end)
+    processes.die_with_parent(server, signal.SIGTERM)
+    try:
+        while True:
             job = msgspec.convert(channel.receive(connection), Job)
-        except EOFError:
-            return
-        try:
             outcome = Supervised(job, registry, connection).run()
             kind = "lost" if isinstance(outcome, Lost) else "done"
             channel.send(connection, [kind, *_fields(outcome)])
-        except (_Ended, BrokenPipeError, ConnectionResetError):
-            processes.kill_below(os.getpid())
-            return
+    except (_Ended, EOFError, BrokenPipeError, ConnectionResetError):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        processes.kill_below(os.getpid())
+
+
+def _end(number: int, frame: object) -> None:
+    raise _Ended
 
 
 def _fields(outcome: Outcome) -> list[Any]:
