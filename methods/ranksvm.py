@@ -1,6 +1,6 @@
 """RankSVM on image features: HOG 2x2, and layers of pretrained networks.
 
-Parikh & Grauman, "Relative Attributes", ICCV 2011, on the features of Dubey & Agarwal (MM'17), Tables 1 to 3.
+Parikh & Grauman, "Relative Attributes", ICCV 2011, on the features of Tables 1 to 3 of Dubey & Agarwal (MM'17).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class RankSVMOnFeatures(Method):
-    """A linear ranking function on fixed features of the images; a subclass says which.
+    """A linear ranking function on fixed features of the images; a subclass says which features.
 
-    ``C`` weighs a pair's loss (METHODS: the code's C multiplies one half of the squared hinge); "auto"
-    chooses it on training pairs held out by image.
+    ``C`` is the weight of one pair's squared hinge loss; "auto" chooses it among 1e-4 ... 1e3 on training
+    pairs held out by image.
     """
 
     C: float | Literal["auto"] = "auto"
     loss: Literal["squared_hinge", "logistic"] = "squared_hinge"
 
     def prepare(self, images: Images, run: Run) -> None:
-        """Learn what the features themselves need from the training images."""
+        """Learn from the training images what the features themselves need."""
 
     def features(self, images: Images) -> NDArray[np.float32]:
         """The features of these images, ``(n, d)`` float32."""
@@ -38,15 +38,82 @@ class RankSVMOnFeatures(Method):
     def fit(self, train: TrainingSet, run: Run) -> None:
         from relattr.ranksvm import RankSVM, RankSVMCV
 
+        self._run = run
         self.prepare(train.images, run)
         x = self.features(train.images)
         if self.C == "auto":
-            solver: Any = RankSVMCV(loss=self.loss, seed=run.seed_for("folds"))
+            chosen = RankSVMCV(loss=self.loss, seed=run.seed_for("folds")).fit(x, train.pairs)
+            self.C_, self.coef_ = float(chosen.C_), chosen.coef_
         else:
-            solver = RankSVM(C=self.C, loss=self.loss)
-        solver.fit(x, train.pairs)
-        self.coef_ = solver.coef_
-        self.C_ = float(solver.C_ if self.C == "auto" else self.C)
+            self.C_, self.coef_ = self.C, RankSVM(C=self.C, loss=self.loss).fit(x, train.pairs).coef_
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:
         return self.features(images) @ self.coef_
+
+    @property
+    def _circumstances(self) -> Run:
+        """Those of the fit; the usual ones for a method that was loaded."""
+        from relattr import Run
+
+        return getattr(self, "_run", Run())
+
+
+@register_method("ranksvm-hog2x2", label="RankSVM + 2x2 Dense HOG Features")
+class RankSVMOnHOG(RankSVMOnFeatures):
+    """RankSVM on 2x2 dense HOG: 256 words learned from the training images, LLC, a pyramid of 21 cells."""
+
+    words: int = 256
+
+    def prepare(self, images: Images, run: Run) -> None:
+        from relattr.features.cache import cached_array
+        from relattr.features.hog2x2 import HOG2x2
+        from relattr.sources import fingerprint_of
+
+        seed = run.seed_for("dictionary")
+        code = fingerprint_of("relattr.features.hog2x2")
+        key = f"hog2x2 words {code} {images.collection_fingerprint} {images.indices.tolist()} {self.words} {seed}"
+
+        def learn() -> NDArray[np.float32]:
+            with run.track("learning the HOG dictionary", min(len(images), 500)) as advance:
+                return HOG2x2(n_words=self.words).fit(images, seed, progress=lambda done: advance(1)).words_
+
+        self.words_ = cached_array(key, learn)
+
+    def features(self, images: Images) -> NDArray[np.float32]:
+        from relattr.digests import digest_array
+        from relattr.features.cache import cached_rows
+        from relattr.features.hog2x2 import HOG2x2
+        from relattr.sources import fingerprint_of
+
+        coder = HOG2x2(n_words=self.words)
+        coder.words_ = self.words_
+        key = f"hog2x2 {fingerprint_of('relattr.features.hog2x2')} {digest_array(self.words_)}"
+        threads = self._circumstances.threads
+        return cached_rows(images, key, lambda part: coder.transform(part, threads=threads), what="HOG 2x2")
+
+
+@register_method("ranksvm-alexnet-fc6", label="RankSVM + AlexNet fc6 Features", layer="fc6")
+@register_method("ranksvm-alexnet-fc7", label="RankSVM + AlexNet fc7 Features", layer="fc7")
+@register_method("ranksvm-vgg16-fc6", label="RankSVM + VGGNet-16 fc6 Features", backbone="vgg16", layer="fc6")
+@register_method("ranksvm-vgg16-fc7", label="RankSVM + VGGNet-16 fc7 Features", backbone="vgg16", layer="fc7")
+@register_method("parikh-grauman-cnn", label="Parikh and Grauman + CNN")
+class RankSVMOnBackbone(RankSVMOnFeatures):
+    """RankSVM on a layer of a pretrained network; "pooled" is the layer before its classifier (AlexNet: fc7)."""
+
+    backbone: str = "alexnet"
+    layer: str = "pooled"
+
+    def needs(self) -> Sequence[Need]:
+        from relattr.features.weights import Weights
+
+        return (DEEP, Weights(self.backbone))
+
+    def deviations(self) -> Sequence[str]:
+        if self.backbone == "alexnet":
+            return ("torchvision's AlexNet, which has other filter counts and no normalisation layers, not Caffe's",)
+        return ()
+
+    def features(self, images: Images) -> NDArray[np.float32]:
+        from relattr.features.deep import cached_deep_features
+
+        return cached_deep_features(images, self.backbone, self.layer, device=self._circumstances.device)

@@ -12,10 +12,14 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from relattr.atomic import write_text
 from relattr.errors import BadInput
 from relattr.paths import cache_dir
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def digest_file(path: Path) -> str:
@@ -36,6 +40,13 @@ def digest_text(*parts: str) -> str:
     for part in parts:
         encoded = part.encode()
         digest.update(b"%d:" % len(encoded) + encoded)
+    return digest.hexdigest()
+
+
+def digest_array(array: NDArray[Any]) -> str:
+    """SHA-256 of an array's type, shape and bytes."""
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(array.tobytes())
     return digest.hexdigest()
 
 

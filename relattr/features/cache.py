@@ -58,6 +58,20 @@ def cached_rows(
         return np.array(rows[images.indices])
 
 
+def cached_array(key: str, compute: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What ``compute`` gives, kept on disk under ``key``: for what is learned of many images, such as a dictionary."""
+    path = cache_dir() / "learned" / f"{digest_text(key)[:40]}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        try:
+            return np.asarray(np.load(path, allow_pickle=False))
+        except (OSError, ValueError):
+            made = compute()
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                np.save(file, made, allow_pickle=False)
+            return made
+
+
 def _checked(found: NDArray[np.float32], part: Images, what: str) -> NDArray[np.float32]:
     found = np.asarray(found, dtype=np.float32)
     if found.ndim != 2 or found.shape[0] != len(part):

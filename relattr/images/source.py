@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.digests import digest_files, digest_text
+from relattr.digests import digest_array, digest_files, digest_text
 from relattr.errors import BadImage, BadInput
 from relattr.images.decode import decode
 
@@ -76,17 +76,10 @@ class ArraySource:
             if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
                 raise BadImage(f"image {name} is {array.dtype} {array.shape}; expected uint8 (height, width, 3)")
         self._arrays = arrays
-        self.fingerprint = digest_text(*(f"{a.shape}{hash_bytes(a)}" for a in arrays))
+        self.fingerprint = digest_text(*(digest_array(a) for a in arrays))
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
         array = self._arrays[index]
         if max(array.shape[:2]) > max_side:
             raise BadImage(f"image {self.names[index]} is {array.shape}, larger than {max_side}")
         return array
-
-
-def hash_bytes(array: NDArray[np.uint8]) -> str:
-    """SHA-256 of an array's bytes."""
-    import hashlib
-
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -156,6 +156,7 @@ def _entry(
         if result.status == "ok" and row is not None and result.cell.attribute in attributes:
             tests[result.cell.attribute].append(row)
             texts += [
+                *_changes(result, registry),
                 *result.deviations,
                 *result.notes,
                 *([row.note] if row.note else []),
@@ -213,6 +214,15 @@ def _label(method: str, variant: str, found: Sequence[Result], registry: Registr
     other = {k: v for k, v in json.loads(variant).items() if usual.get(k) != v}
     changes = ", ".join(f"{k}={v}" for k, v in sorted(other.items()))
     return f"{entry.label} [{changes}]" if changes else entry.label
+
+
+def _changes(result: Result, registry: Registry) -> list[str]:
+    """A note for each parameter of a result that is not the registered one."""
+    if result.cell.method not in registry.methods:
+        return []
+    usual = parameters.values_of(registry.methods[result.cell.method].create())
+    values = result.cell.method_parameters
+    return [f"{k} is {v}, where the row has {usual.get(k)}" for k, v in sorted(values.items()) if usual.get(k) != v]
 
 
 def _nearness(item: tuple[str, Any], method: str, registry: Registry) -> tuple[int, str]:
