@@ -41,18 +41,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write NumPy arrays as a compressed ``.npz``, atomically; read it with ``allow_pickle=False``."""
-    write_bytes(path, pack_arrays(arrays))
-
-
-def pack_arrays(arrays: dict[str, Any]) -> bytes:
-    """NumPy arrays as the content of a compressed ``.npz`` file."""
-    import io
-
     import numpy as np
 
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    return content.getvalue()
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 # mkstemp makes files that only their owner can read; what is kept gets the user's usual permissions

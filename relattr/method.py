@@ -75,13 +75,13 @@ class Method:
         """The strength of each image that is in a pair, NaN for the others: ``(n_images,)``."""
         import numpy as np
 
+        strengths = np.full(len(images), np.nan)
         used = pairs.images
         if not used.size:
-            return np.full(len(images), np.nan)
+            return strengths
         found = np.asarray(self.strength(images.subset(used)), dtype=np.float64)
         if found.shape != (used.size,):
             raise BadInput(f"{type(self).__name__}.strength gave shape {found.shape} for {used.size} images")
-        strengths = np.full(len(images), np.nan)
         strengths[used] = found
         return strengths
 

@@ -7,12 +7,9 @@ the table, and the run goes on. Other needs (backbone weights) stand beside what
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
-
-from relattr.gpus import visible_gpus
 
 
 class Need(Protocol):
@@ -47,9 +44,11 @@ class Gpu:
     """A CUDA device."""
 
     def missing(self) -> str | None:
-        torch = sys.modules.get("torch")  # a plan is made without loading it
-        if torch.cuda.is_available() if torch is not None else visible_gpus():
-            return None
+        if importlib.util.find_spec("torch") is not None:
+            import torch
+
+            if torch.cuda.is_available():
+                return None
         return "needs a GPU, and none is visible here"
 
     def fingerprint(self) -> str:

@@ -115,8 +115,6 @@ class Registry:
         for folder in folders:
             if not folder.is_dir():
                 raise BadInput(f"--plugins {folder} is not a folder")
-            if str(folder.absolute()) not in sys.path:  # last, so that a helper module there hides nothing
-                sys.path.append(str(folder.absolute()))
             for path in sorted(folder.glob("*.py")):
                 if not path.name.startswith("_"):
                     self._load(str(path.absolute()), lambda path=path: _import_file(path.absolute()))  # type: ignore[misc]

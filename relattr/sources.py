@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +23,7 @@ from relattr.paths import cache_dir
 DECIDE_NOTHING = frozenset(
     {
         "relattr", "relattr.atomic", "relattr.dataset", "relattr.digests", "relattr.errors", "relattr.fetch",
-        "relattr.gpus", "relattr.needs", "relattr.paths", "relattr.progress", "relattr.registry",
-        "relattr.sources",
+        "relattr.needs", "relattr.paths", "relattr.progress", "relattr.registry", "relattr.sources",
     }
 )  # fmt: skip
 """Modules that find, name, fetch and report, but decide no number: a change there makes nothing stale."""
@@ -57,27 +56,6 @@ def sources_of(module: str) -> dict[str, str]:
             if imported.partition(".")[0] in family or (path.parent / f"{imported}.py").exists():
                 queue.extend(_with_packages(imported))
     return dict(sorted(found.items()))
-
-
-def files_of(modules: Iterable[str]) -> list[Path]:
-    """The source files of these modules, as far as they have one."""
-    return [path for path in map(_file_of, modules) if path is not None]
-
-
-@cache
-def externals_of(module: str) -> frozenset[str]:
-    """What ``module`` and the project modules it runs import: project modules and other packages alike.
-
-    The names are those in the sources; ``from package import name`` gives ``package.name`` too, which
-    may be no module. The standard library is left out.
-    """
-    found: set[str] = set()
-    for name, digest in sources_of(module).items():
-        path = _file_of(name)
-        if path is not None:
-            found.add(name)
-            found.update(_imports(name, path, path.read_bytes().replace(b"\r\n", b"\n"), digest))
-    return frozenset(n for n in found if n.partition(".")[0] not in sys.stdlib_module_names)
 
 
 def fingerprint_of(*modules: str) -> str:
@@ -156,3 +134,23 @@ def _resolve(base: str, name: str) -> list[str]:
     if base.startswith("relattr.") and _file_of(f"{base}.{name}") is not None:
         return [base, f"{base}.{name}"]
     return [base, f"{base}.{name}"] if not base.startswith("relattr") else [base]
+
+
+def files_of(modules: Sequence[str]) -> list[Path]:
+    """The source files of these modules, as far as they have one."""
+    return [path for path in map(_file_of, modules) if path is not None]
+
+
+def imports_of(module: str) -> set[str]:
+    """What ``module`` and the project modules it runs import, inside functions too: packages of others and these.
+
+    ``from package import name`` gives ``package.name`` as well, which may be no module. The standard library is
+    left out.
+    """
+    found = set(sources_of(module))
+    for name, digest in sources_of(module).items():
+        for path in files_of([name]):
+            for item in _imports(name, path, path.read_bytes().replace(b"\r\n", b"\n"), digest):
+                base, what = (item, "") if isinstance(item, str) else item
+                found |= {base, f"{base}.{what}".rstrip(".*")}
+    return {name for name in found if name.partition(".")[0] not in sys.stdlib_module_names}

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from relattr.errors import BadInput, RelattrError
+from relattr.harness.arrays import pack_arrays
 from relattr.harness.job import Done, Job, Lost, Outcome
 from relattr.harness.pool import Pool
 from relattr.registry import Registry
@@ -168,12 +169,7 @@ def inline(registry: Registry, *, started: Callable[[Job], None] = lambda job: N
             circumstances = Run(seed=job.cell.seed, device=device, threads=job.threads)
             about = provenance(device, job.threads, job.origin)
             result, arrays = execute(job.cell, registry, job.fingerprints, about, circumstances)
-            content = b""
-            if arrays:
-                from relattr.atomic import pack_arrays
-
-                content = pack_arrays(arrays)
-            yield job, Done(msgspec.json.encode(result), content)
+            yield job, Done(msgspec.json.encode(result), pack_arrays(arrays))
 
     yield run
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TextIO
 import msgspec
 
 from relattr import progress, seeds
+from relattr.harness.arrays import pack_arrays
 from relattr.harness.channel import pack, write_all
 from relattr.harness.execute import execute
 from relattr.harness.job import Job
@@ -157,12 +158,7 @@ def _compute(job: Job, reports: int) -> None:
             versions = provenance(job.device, job.threads, job.origin, job.gpu)
             about = msgspec.structs.replace(versions, started=about.started)
             result = msgspec.structs.replace(result, provenance=about)
-    content = b""
-    if arrays:
-        from relattr.atomic import pack_arrays
-
-        content = pack_arrays(arrays)
-    write_all(reports, pack(["result", msgspec.json.encode(result), content]))
+    write_all(reports, pack(["result", msgspec.json.encode(result), pack_arrays(arrays)]))
 
 
 def _listener(reports: int) -> progress.Listener:

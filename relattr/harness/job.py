@@ -44,6 +44,8 @@ class Lost(msgspec.Struct, frozen=True):
     """A cell that came to nothing because a process or machine was lost, and how."""
 
     why: str
+    attempts: int = 5
+    """After how many such losses it is given up; fewer where the cell itself may be the cause."""
 
 
 Outcome = Done | Lost
@@ -80,5 +82,5 @@ def to_preload(cells: Sequence[Planned], registry: Registry) -> tuple[str, ...]:
     owners = {registry.method(p.cell.method).module for p in cells}
     owners |= {registry.dataset(p.cell.dataset).module for p in cells}
     for module in owners:
-        found |= sources.externals_of(module)
+        found |= sources.imports_of(module)
     return tuple(sorted(found))

@@ -30,6 +30,8 @@ Heard = Callable[[str, int, int], None]
 """Called with a description of what a cell is doing, steps done, steps in all."""
 START = 300.0
 """Seconds the libraries may take to load."""
+STARTS = 5
+"""How often a server is started that is killed before it is ready."""
 GRACE = 10.0
 """Seconds past a cell's time limit after which its supervisor is taken for dead."""
 
@@ -136,7 +138,11 @@ class Pool:
                 raise RelattrError("the run was stopped")
             if self._server is None or self._server.poll() is not None:
                 self._stop_server()
-                self._start_server()
+                for _ in range(STARTS):
+                    if self._start_server():
+                        break
+                else:
+                    raise ServerFailed(f"the server process for cells was killed {STARTS} times while it started")
             known = self._supervisors.get(place)
             if known is not None:
                 return known
@@ -154,7 +160,8 @@ class Pool:
             self._supervisors[place] = mine
             return mine
 
-    def _start_server(self) -> None:
+    def _start_server(self) -> bool:
+        """Start it and wait until it is ready; False if it was killed meanwhile."""
         mine, its = socket.socketpair()
         said = tempfile.TemporaryFile()  # noqa: SIM115
         # the pools of BLAS start threads when they are loaded; the cell's own number is set after the fork
@@ -172,10 +179,13 @@ class Pool:
             channel.send(mine, self._config)
             ready = channel.receive(mine)
         except (EOFError, OSError) as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._server.wait(5)
             status = self._server.poll()
             if status is not None and status < 0:  # killed from outside: the next one may live
-                self._control = mine
-                return
+                mine.close()
+                self._server = None
+                return False
             self._server.kill()
             self._server.wait()
             said.seek(0)
@@ -189,6 +199,7 @@ class Pool:
             )
             if text not in self.warnings:
                 self.warnings.append(text)
+        return True
 
     def _stop_server(self) -> None:
         for connection in self._supervisors.values():

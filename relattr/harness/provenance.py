@@ -14,8 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from relattr.atomic import write_bytes
+from relattr.digests import digest_text
 from relattr.harness.limits import machine_memory
 from relattr.harness.result import Provenance
+from relattr.paths import cache_dir
 
 
 def provenance(device: str, threads: int, origin: Origin | None = None, gpu: str = "") -> Provenance:
@@ -80,7 +83,16 @@ def _revision() -> tuple[str, bool | None]:
 
 @cache
 def _owners() -> dict[str, list[str]]:
-    return {module: sorted(set(found)) for module, found in importlib.metadata.packages_distributions().items()}
+    """Which distributions a top-level module comes from; found once for as long as nothing is installed."""
+    places = [f"{place} {os.stat(place).st_mtime_ns}" for place in sys.path if place and os.path.isdir(place)]
+    known = cache_dir() / "distributions" / f"{digest_text(*places)[:32]}.json"
+    try:
+        return msgspec.json.decode(known.read_bytes(), type=dict[str, list[str]])
+    except (OSError, msgspec.DecodeError):
+        pass
+    owners = {module: sorted(set(found)) for module, found in importlib.metadata.packages_distributions().items()}
+    write_bytes(known, msgspec.json.encode(owners))
+    return owners
 
 
 def _versions() -> dict[str, str]:
@@ -88,12 +100,16 @@ def _versions() -> dict[str, str]:
     owners = _owners()
     imported = {name.partition(".")[0] for name in sys.modules}
     found = sorted({owner for name in imported for owner in owners.get(name, [])})
-    return {name: _version(name) for name in found}
+    versions = {name: _version(name) for name in found}
+    return {name: version for name, version in versions.items() if version}
 
 
 @cache
 def _version(distribution: str) -> str:
-    return importlib.metadata.version(distribution)
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:  # it was there when the owners were looked up
+        return ""
 
 
 @cache

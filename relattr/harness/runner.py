@@ -27,8 +27,6 @@ from relattr.harness.result import VERSION, Result
 from relattr.harness.store import Store
 from relattr.registry import Registry
 
-ATTEMPTS = 3
-"""How often a cell is tried whose process or worker is lost; what a method does wrong itself is not tried again."""
 WAIT = 0.25
 """Seconds between two looks at cells that another runner has."""
 
@@ -138,11 +136,11 @@ class Runner:
         self._attempts[key] = self._attempts.get(key, 0) + 1
         planned = self._planned[key]
         if isinstance(outcome, Lost):
-            if self._attempts[key] < ATTEMPTS:
+            if self._attempts[key] < outcome.attempts:
                 self._say(f"{job.cell}: {outcome.why}; it is tried again")
                 self._locks.pop(key).release()
                 with self._mutex:
-                    self._pending.appendleft(key)
+                    self._pending.append(key)  # last: what was wrong may have passed by then
                 return
             outcome = self._given_up(job, planned, outcome)
         result = msgspec.json.decode(outcome.row, type=Result)
@@ -170,7 +168,7 @@ class Runner:
             provenance=provenance(job.device, job.threads, self._origin, job.gpu),
             label=method.label,
             dataset_label=dataset.label,
-            reason=f"{lost.why}, {ATTEMPTS} times in a row",
+            reason=f"{lost.why}, {lost.attempts} times in a row",
         )
         return Done(msgspec.json.encode(result))
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from filelock import FileLock
 
-from relattr.atomic import pack_arrays, write_bytes
+from relattr.atomic import write_bytes
 from relattr.errors import BadInput
+from relattr.harness.arrays import pack_arrays, unpack_arrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import Arrays, Result, decode, encode
 
@@ -63,7 +64,7 @@ class Store:
         aside = self.set_aside(result.cell)
         for left in path.parent.glob(f".{path.stem}.*.tmp"):  # by a writer that was killed
             left.unlink(missing_ok=True)
-        content = arrays if isinstance(arrays, bytes) else pack_arrays(dict(arrays)) if arrays else b""
+        content = arrays if isinstance(arrays, bytes) else pack_arrays(arrays or {})
         about = Arrays(len(content), hashlib.sha256(content).hexdigest()) if content else None
         for name, text in ((".npz", content), (".log", log.encode(errors="replace"))):
             if text:
@@ -91,10 +92,6 @@ class Store:
 
         Raises `BadInput` when the file is not the one that was written with the result.
         """
-        import io
-
-        import numpy as np
-
         if result.arrays is None:
             return {}
         path = self.path(result.cell).with_suffix(".npz")
@@ -104,8 +101,7 @@ class Store:
             raise BadInput(f"cannot read {path}: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != result.arrays.sha256:
             raise BadInput(f"{path} is not the file that was written with its row; delete the row to compute it again")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        return unpack_arrays(content)
 
     def log(self, cell: Cell) -> str:
         """What the cell printed; empty where it printed nothing."""

@@ -112,7 +112,7 @@ class Supervised:
         if code == -signal.SIGKILL:
             if processes.out_of_memory_kills() > oom:
                 return self._finish("memory", "killed by the kernel: this machine ran out of memory", took, warning)
-            return Lost("its process was killed from outside (SIGKILL)")
+            return Lost("its process was killed from outside (SIGKILL)", 3)
         if code < 0:
             return self._finish("crashed", f"killed by signal {-code} ({_signal_name(-code)})", took, warning)
         if code == 70 and self.trace:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,7 @@ class Workplace:
         self.plugins.mkdir()
         (self.plugins / "tiny.py").write_text(DATASET)
         self.methods: list[str] = []
+        self.started: list[subprocess.Popen[str]] = []
         self.environment = {
             **os.environ, "RELATTR_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error",
         }  # fmt: skip
@@ -107,10 +108,13 @@ class Workplace:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a command and go on."""
-        return subprocess.Popen(
-            self.command(*arguments), cwd=self.folder, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        self.started.append(
+            subprocess.Popen(
+                self.command(*arguments), cwd=self.folder, env=self.environment, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
         )  # fmt: skip
+        return self.started[-1]
 
     def relattr(self, *arguments: str, timeout: float = 120, code: int | None = 0) -> str:
         """Run a command to its end; what it said, stdout and stderr. ``code`` is the exit code to expect."""
@@ -140,8 +144,13 @@ folder = pathlib.Path({folder!r}); folder.mkdir(exist_ok=True)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    return Workplace(tmp_path)
+def place(tmp_path: Path) -> Iterator[Workplace]:
+    made = Workplace(tmp_path)
+    yield made
+    for process in made.started:
+        if process.poll() is None:  # a test has failed
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -24,59 +25,68 @@ SEEDS = 40
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_process_left")
 def test_fifty_kills_at_random_moments(place, count):
-    """Runs of 40 cells are killed 50 times; the table and the rows are those of an undisturbed run."""
-    place.method("short", count + "\ntime.sleep(0.05)\nself.r_ = run.rng('x').random()", noise="self.r_ * 20 * (np.arange(len(images)) % 2)")
+    """Runs of 40 cells in which something is killed 50 times; table and rows are those of an undisturbed run."""
+    place.method(
+        "short",
+        count + "\ntime.sleep(0.05)\nself.r_ = run.rng('x').random()",
+        noise="self.r_ * 20 * (np.arange(len(images)) % 2)",
+    )
     place.benchmark(seeds=range(SEEDS))
     undisturbed = place.relattr("run", "--jobs", "2")
     expected, table = _numbers(place), _table(undisturbed)
     assert place.runs_of == {f"short {seed}": 1 for seed in range(SEEDS)}
 
     rng = random.Random(7)
-    kills = rounds = 0
-    victims = {"runner": 0, "server": 0, "supervisor": 0, "cell": 0}
-    while kills < KILLS:
-        rounds += 1
-        _empty(place)
-        finished: set[str] = set()
-        while True:
+    kinds = ["runner"] * 10 + ["server"] * 12 + ["supervisor"] * 14 + ["cell"] * 14
+    assert len(kinds) == KILLS
+    rng.shuffle(kinds)
+    _empty(place)
+    runner = place.start("run", "--jobs", "2", "--quiet")
+    for kind in kinds:
+        victim = None
+        while victim is None:
+            victim = next(iter(rng.sample(found, 1)), None) if (found := _processes(runner.pid)[kind]) else None
+            if runner.poll() is not None:  # all 40 are done: from the start again
+                said = runner.communicate()
+                assert runner.returncode == 0, said
+                assert _numbers(place) == expected
+                _empty(place)
+                runner = place.start("run", "--jobs", "2", "--quiet")
+        time.sleep(rng.random() * 0.2)
+        finished, begun = set(_numbers(place)), place.runs_of
+        with contextlib.suppress(ProcessLookupError):  # a cell may just have ended
+            os.kill(victim, signal.SIGKILL)
+        if kind == "runner":
+            runner.communicate(timeout=20)
+            assert runner.returncode == -signal.SIGKILL
             runner = place.start("run", "--jobs", "2", "--quiet")
-            end = time.monotonic() + 0.6 + rng.random() * 2.0
-            while time.monotonic() < end and runner.poll() is None:
-                time.sleep(0.01)
-            if runner.poll() is None and kills < KILLS:
-                # the server's first line of descent: runner -> server -> supervisors -> cells
-                servers = children(runner.pid)
-                supervisors = [s for server in servers for s in children(server)]
-                cells = [c for s in supervisors for c in children(s)]
-                groups = {"runner": [runner.pid], "server": servers, "supervisor": supervisors, "cell": cells}
-                kind = rng.choice([name for name, pids in groups.items() if pids])
-                finished = set(_numbers(place))
-                begun = place.runs_of
-                os.kill(rng.choice(groups[kind]), signal.SIGKILL)
-                kills += 1
-                victims[kind] += 1
-                if kind != "runner":
-                    continue_with = runner.communicate(timeout=60)
-                    assert runner.returncode == 0, continue_with
-                    break
-                runner.communicate(timeout=20)
-                assert set(_numbers(place)) >= finished
-                after = place.runs_of
-                again = {cell for cell in begun if after[cell] > begun[cell] and _key(cell) in finished}
-                assert not again, f"{kind}: finished cells were begun again: {again}"
-                continue
-            said = runner.communicate(timeout=120)
-            assert runner.returncode == 0, said
-            break
-        assert _numbers(place) == expected
-        # every cell once, but for those that were in flight at a kill
-        assert all(n <= 1 + kills for n in place.runs_of.values())
-    assert sum(victims.values()) == KILLS
+        time.sleep(0.05)
+        again = {cell for cell, n in place.runs_of.items() if n > begun.get(cell, 0) and _seed(cell) in finished}
+        assert not again, f"after the {kind} was killed, finished cells were begun again: {again}"
+    said = runner.communicate(timeout=120)
+    assert runner.returncode == 0, said
+    before = place.runs_of
     assert _table(place.relattr("run")) == table
-    print(f"{rounds} rounds, {victims}")
+    assert place.runs_of == before
+    assert _numbers(place) == expected
 
 
-def _key(cell: str) -> str:
+def _processes(runner: int) -> dict[str, list[int]]:
+    """The processes of a run by what they are: runner -> server -> supervisors -> cells."""
+    servers = [pid for pid in children(runner) if b"harness.server" in _command(pid)]
+    supervisors = [pid for server in servers for pid in children(server)]
+    cells = [pid for supervisor in supervisors for pid in children(supervisor)]
+    return {"runner": [runner] if servers else [], "server": servers, "supervisor": supervisors, "cell": cells}
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _seed(cell: str) -> str:
     return cell.rpartition(" ")[2]
 
 
