@@ -81,7 +81,7 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
             cluster = distributed.LocalCluster(
                 n_workers=jobs or processors(), threads_per_worker=1, processes=True, dashboard_address=None
             )
-        client = distributed.Client(cluster if cluster is not None else address, set_as_default=False)
+        client = distributed.Client(cluster if cluster is not None else address, set_as_default=False, timeout=15)
     except (OSError, TimeoutError, ValueError) as error:
         raise BadInput(f"no Dask scheduler answers at {address or 'a local port'}: {error}") from error
 

@@ -94,7 +94,8 @@ def test_a_worker_that_is_killed_loses_nothing(place, cluster, count, wait_for):
     found = rows(place)
     assert len(found) == 16
     assert {row[0] for row in found.values()} == {"ok"}
-    assert sum(place.runs_of.values()) <= 17  # at most the cell that the worker had, once more
+    # the cell that the worker had, and those whose results it still held, once more
+    assert sum(place.runs_of.values()) <= 19
 
 
 def test_without_an_address_workers_start_here(place):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from relattr.errors import BadInput
+from relattr.harness import result as rows
 from relattr.harness.cell import Cell
-from relattr.harness.result import VERSION, Provenance, Result, TestResult, decode, encode
+from relattr.harness.result import VERSION, Provenance, Result, decode, encode
 from relattr.harness.store import Store, Unreadable
 
 CELL = Cell("m", {"C": 1.0}, "d", {}, "smile", "standard", 3)
@@ -20,7 +21,7 @@ ABOUT = Provenance(
 )  # fmt: skip
 RESULT = Result(
     version=VERSION, cell=CELL, status="ok", fingerprints={"data": "x"}, provenance=ABOUT, label="M", dataset_label="D",
-    tests=(TestResult("test", n_images=3, n_pairs=3, n_ordered=2, n_correct=1, n_tied=1),),
+    tests=(rows.TestResult("test", n_images=3, n_pairs=3, n_ordered=2, n_correct=1, n_tied=1),),
 )  # fmt: skip
 ARRAYS = {"strengths test": np.array([0.5, np.nan, -1.0])}
 
