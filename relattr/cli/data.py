@@ -59,7 +59,7 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
             continue
         click.echo(f"{name}: licence: {' '.join(dataset.licence.split())}")
         with bars():
-            fetch_files(downloads, dataset.root)
+            fetch_files(downloads, dataset.root, what=name)
         click.echo(f"{name}: all files are in {dataset.root}")
 
 
