@@ -139,7 +139,9 @@ def classes_world(n: int) -> World:
         design = Design([(Pairs.all_of(RANKS[of]), None)])
         e = rng.standard_normal((2, n))
         noise = e[0], (e[0] + e[1]) / np.sqrt(2)
-        made = [design.judge(0, strengths=RANKS[of] + k * SPREAD[of] * x) for k, x in zip((1.0, 1.3), noise, strict=True)]
+        made = [
+            design.judge(0, strengths=RANKS[of] + k * SPREAD[of] * x) for k, x in zip((1.0, 1.3), noise, strict=True)
+        ]
         return design, [made[0]], [made[1]]
 
     return World(f"eight classes, all pairs of {n} images", draw, truth)

@@ -57,6 +57,7 @@ def main() -> None:
     core = best(lambda: weigh(design, judgement, counts))
 
     some = 5
+
     def repeat() -> object:
         found = []
         where: list[list[int]] = []
@@ -91,7 +92,9 @@ def main() -> None:
     floor = 4 * n * n * replicates / rate
 
     hits, totals = weigh(design, judgement, counts)
-    exact = [int(c) for c in (counts[0].astype(np.int64)[left] * counts[0].astype(np.int64)[right] * correct).sum()[None]]
+    exact = [
+        int(c) for c in (counts[0].astype(np.int64)[left] * counts[0].astype(np.int64)[right] * correct).sum()[None]
+    ]
     assert hits[0] == exact[0]
     difference = np.abs(np.asarray(matrix()) - hits / totals).max()
 
@@ -102,10 +105,14 @@ def main() -> None:
     print(f"{size:,} pairs of {n:,} images, {replicates:,} replicates")
     print(f"  loop, pairs repeated          {loop_repeat:9.2f} s  (scaled up from {some} replicates)")
     print(f"  loop, weights per pair        {loop_weights:9.2f} s  (scaled up from {some} replicates)")
-    print(f"  matrix form, fp32             {dense:9.3f} s  (floor of its products {floor:.3f} s at {rate / 1e9:.0f} GFLOP/s;"
-          f" largest difference {difference:.1e})")
-    print(f"  ours, from strengths          {seconds:9.3f} s  ({loop_weights / seconds:.0f} x the faster loop,"
-          f" {loop_repeat / seconds:.0f} x the other)")
+    print(
+        f"  matrix form, fp32             {dense:9.3f} s  (floor of its products {floor:.3f} s at {rate / 1e9:.0f} GFLOP/s;"
+        f" largest difference {difference:.1e})"
+    )
+    print(
+        f"  ours, from strengths          {seconds:9.3f} s  ({loop_weights / seconds:.0f} x the faster loop,"
+        f" {loop_repeat / seconds:.0f} x the other)"
+    )
     print(f"    of which the sums           {core:9.3f} s  (exact: whole numbers)")
     print(f"  ours, all {n * (n - 1) // 2:,} pairs     {order:9.3f} s  (implied by an order, never made)")
 

@@ -62,7 +62,9 @@ def bootstrap(design: Design, judgements: Sequence[Judgement], *, replicates: in
 
 def draw(n: int, replicates: int, seed: int) -> NDArray[np.int16]:
     """How often each of n images is drawn: ``(replicates, n)``, each row adding up to n."""
-    drawn = generator(seed, "bootstrap").integers(0, n, size=(replicates, n), dtype=np.uint16 if n < 2**16 else np.uint32)
+    drawn = generator(seed, "bootstrap").integers(
+        0, n, size=(replicates, n), dtype=np.uint16 if n < 2**16 else np.uint32
+    )
     return kernels.count_draws(drawn, n)
 
 

@@ -64,12 +64,15 @@ class Difference:
         return self.variance_images + (self.variance_seeds or 0.0)
 
 
-def accuracy(design: Design, judgements: Sequence[Judgement], *, level: float = 0.95) -> Estimate:
+def accuracy(
+    design: Design, judgements: Sequence[Judgement], *, weights: Sequence[float] | None = None, level: float = 0.95
+) -> Estimate:
     """The accuracy of a method: the mean over tests of the mean over its judgements (seeds) on each.
 
-    Raises `BadInput` where there is no judgement.
+    ``weights``, one for each judgement, adding up to 1, make another mean of it. Raises `BadInput` where
+    there is no judgement.
     """
-    weights = _weights(judgements)
+    weights = _weights(judgements) if weights is None else weights
     value = float(sum(w * j.accuracy for w, j in zip(weights, judgements, strict=True)))
     images, df_images = _variance_images(design, judgements, weights)
     seeds, df_seeds = _variance_seeds(judgements, weights)
@@ -81,21 +84,27 @@ def accuracy(design: Design, judgements: Sequence[Judgement], *, level: float = 
 
 
 def difference(
-    design: Design, first: Sequence[Judgement], second: Sequence[Judgement], *, level: float = 0.95
+    design: Design,
+    first: Sequence[Judgement],
+    second: Sequence[Judgement],
+    *,
+    weights: tuple[Sequence[float], Sequence[float]] | None = None,
+    level: float = 0.95,
 ) -> Difference:
     """The difference of two methods, paired: on the same tests, images and pairs.
 
-    Raises `BadInput` where the two are not judged on the same tests.
+    ``weights`` as in `accuracy`, for each method. Raises `BadInput` where the two are not judged on the same tests.
     """
-    from scipy import stats
+    from scipy import special
 
     if {j.test for j in first} != {j.test for j in second}:
         raise BadInput("two methods can only be compared on the same test sets")
-    weights = [*_weights(first), *(-w for w in _weights(second))]
+    plus, minus = (_weights(first), _weights(second)) if weights is None else weights
+    signed = [*plus, *(-w for w in minus)]
     both = [*first, *second]
-    value = float(sum(w * j.accuracy for w, j in zip(weights, both, strict=True)))
-    images, df_images = _variance_images(design, both, weights)
-    parts = [_variance_seeds(first, weights[: len(first)]), _variance_seeds(second, weights[len(first) :])]
+    value = float(sum(w * j.accuracy for w, j in zip(signed, both, strict=True)))
+    images, df_images = _variance_images(design, both, signed)
+    parts = [_variance_seeds(first, plus), _variance_seeds(second, minus)]
     known = [(v, df) for v, df in parts if v is not None]
     seeds = sum(v for v, _ in known) if known else None
     df_seeds = seeds**2 / sum(v * v / df for v, df in known if v) if seeds else 1.0
@@ -103,9 +112,9 @@ def difference(
     if variance <= 0.0:  # the same answer to every pair
         return Difference(value, value, value, 1.0 if value == 0.0 else 0.0, images, seeds)
     error = float(np.sqrt(variance))
-    t = stats.t(_together(images, df_images, seeds, df_seeds))
-    half = float(t.ppf(0.5 + level / 2)) * error
-    p = float(2 * t.sf(abs(value) / error))
+    df = _together(images, df_images, seeds, df_seeds)
+    half = float(special.stdtrit(df, 0.5 + level / 2)) * error
+    p = min(1.0, float(2 * special.stdtr(df, -abs(value) / error)))
     return Difference(value, max(-1.0, value - half), min(1.0, value + half), p, images, seeds)
 
 
@@ -126,17 +135,17 @@ def _weights(judgements: Sequence[Judgement]) -> list[float]:
     return [1.0 / (len(set(tests)) * tests.count(t)) for t in tests]
 
 
-def _variance_images(
-    design: Design, judgements: Sequence[Judgement], weights: Sequence[float]
-) -> tuple[float, float]:
+def _variance_images(design: Design, judgements: Sequence[Judgement], weights: Sequence[float]) -> tuple[float, float]:
     """The variance over images of ``sum weight * accuracy``, and its degrees of freedom."""
     sums, squares = residuals(design, judgements, weights)
-    total = float(sums @ sums)
-    if total <= 0.0:
-        return 0.0, float(max(1, design.n_images - 1))
     n = design.n_images
-    spread = float((sums**4).sum()) - total**2 / n  # that of the terms S_i^2, n times
-    df = 2.0 * total**2 / spread if spread > 0 else float(n)
+    # the residuals are taken around an accuracy that was fitted to them; exact for all pairs of n images, where
+    # this is the jackknife's factor, and 1 + 3/n or so
+    total = float(sums @ sums) * (n * (n - 1) / (n - 2) ** 2 if n > 3 else 1.0)
+    if total <= 0.0:
+        return 0.0, float(max(1, n - 1))
+    spread = float((sums**4).sum()) - float(sums @ sums) ** 2 / n  # that of the terms S_i^2, n times
+    df = 2.0 * float(sums @ sums) ** 2 / spread if spread > 0 else float(n)
     return max(total - squares, squares), float(np.clip(df, 1.0, n))
 
 
@@ -191,9 +200,10 @@ def _wilson(p: float, variance: float, df: float, fallback: float, level: float)
     Where every pair is right (or wrong) the data show no spread. Half the images is then the number of
     pairs that surely share none.
     """
-    from scipy import stats
+    from scipy import special
 
-    z = float(stats.t(df).ppf(0.5 + level / 2)) if np.isfinite(df) else float(stats.norm.ppf(0.5 + level / 2))
+    upper = 0.5 + level / 2
+    z = float(special.stdtrit(df, upper)) if np.isfinite(df) else float(special.ndtri(upper))
     inside = p * (1.0 - p)
     n = inside / variance if variance > 0 and inside > 0 else max(1.0, fallback)
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
