@@ -45,7 +45,7 @@ def everyone(n: int) -> Callable[[Rng], tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def random_pairs(n: int, m: int) -> Callable[[Rng], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """m distinct pairs of n images, drawn at random."""
+    """M distinct pairs of n images, drawn at random."""
 
     def draw(rng: Rng) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         i, j = np.triu_indices(n, 1)
@@ -56,7 +56,7 @@ def random_pairs(n: int, m: int) -> Callable[[Rng], tuple[NDArray[np.int64], NDA
 
 
 def matching(m: int, shared: int) -> Callable[[Rng], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """m pairs of images of their own, but that ``shared`` of the pairs share one with the next."""
+    """M pairs of images of their own, but that ``shared`` of the pairs share one with the next."""
 
     def draw(rng: Rng) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         left, right = np.arange(m) * 2, np.arange(m) * 2 + 1
@@ -157,7 +157,7 @@ def bad_images_world(name: str, pairs: Callable, bad: float, good_p: float) -> W
         label = rng.choice(np.array([-1, 1], np.int8), left.size)
         design = Design([(Pairs(left, right, label), None)])
         made = []
-        for k in range(2):
+        for _ in range(2):
             spoilt = rng.random(n) < bad
             chance = np.where(spoilt[left] | spoilt[right], 0.5, good_p)
             hit = rng.random(left.size) < chance
@@ -239,13 +239,14 @@ def main() -> None:
             rows.append(measure(world, given.times, min(given.bootstraps, given.times), given.seed))
             print(" | ".join(rows[-1]), f"  [{time.perf_counter() - began:.0f} s]", flush=True)  # noqa: T201
     if given.out:
+        spread = 196 * (0.95 * 0.05 / given.times) ** 0.5
         lines = [
             "# What nominal 95 % intervals cover", "",
             f"`python -m relattr.benchmarks.coverage --times {given.times} --bootstraps {given.bootstraps} "
             f"--seed {given.seed} --out benchmarks/coverage.md`", "",
             f"Per cent of {given.times:,} draws of each world (bootstraps: {given.bootstraps:,}, 500 replicates each). "
             "A true 95 % shows as "
-            f"{95 - 196 * (0.95 * 0.05 / given.times) ** 0.5:.1f} to {95 + 196 * (0.95 * 0.05 / given.times) ** 0.5:.1f}.",
+            f"{95 - spread:.1f} to {95 + spread:.1f}.",
             "", "| " + " | ".join(HEAD) + " |", "| --- |" + " ---: |" * (len(HEAD) - 1),
             *("| " + " | ".join(row) + " |" for row in rows), "",
         ]  # fmt: skip

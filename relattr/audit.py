@@ -7,6 +7,7 @@ into the tables.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,8 +84,8 @@ def audit_pairs(name: str, left: ArrayLike, right: ArrayLike, label: ArrayLike) 
         say(
             "leak",
             "one orientation",
-            f"the {side} image has more in all {ordered:,} ordered pairs: the side gives the answer away, so pairs must "
-            "be turned at random before anything is trained or judged on them",
+            f"the {side} image has more in all {ordered:,} ordered pairs: the side gives the answer away, so pairs "
+            "must be turned at random before anything is trained or judged on them",
         )
     elif ordered:
         share = first / ordered
@@ -282,10 +283,8 @@ def kept_audit(folder: Path, dataset: Dataset, values: Mapping[str, Any], *, aga
         except (OSError, msgspec.DecodeError):
             pass
     made = audit_dataset(dataset)
-    try:
+    with contextlib.suppress(OSError):  # a folder that cannot be written to is audited each time
         write_text(path, msgspec.json.format(msgspec.json.encode(made), indent=1).decode() + "\n")
-    except OSError:
-        pass  # a folder that cannot be written to is audited each time
     return made
 
 

@@ -106,8 +106,8 @@ def main() -> None:
     print(f"  loop, pairs repeated          {loop_repeat:9.2f} s  (scaled up from {some} replicates)")
     print(f"  loop, weights per pair        {loop_weights:9.2f} s  (scaled up from {some} replicates)")
     print(
-        f"  matrix form, fp32             {dense:9.3f} s  (floor of its products {floor:.3f} s at {rate / 1e9:.0f} GFLOP/s;"
-        f" largest difference {difference:.1e})"
+        f"  matrix form, fp32             {dense:9.3f} s  (floor {floor:.3f} s at {rate / 1e9:.0f} GFLOP/s"
+        f"; differs by {difference:.1e})"
     )
     print(
         f"  ours, from strengths          {seconds:9.3f} s  ({loop_weights / seconds:.0f} x the faster loop,"

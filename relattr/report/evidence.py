@@ -8,6 +8,7 @@ counts again.
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,9 +149,7 @@ class Evidence:
         for found in task.tests:
             if found.name == test:
                 shown = Shown(found.pairs, np.asarray(found.images.indices))
-                try:
+                with contextlib.suppress(OSError):  # a folder that cannot be written to is read all the same
                     keep_pairs(self._store.folder, key, shown)
-                except OSError:
-                    pass  # a folder that cannot be written to is read all the same
                 return shown
         return f"{cell.dataset} has no test set {test!r} now"

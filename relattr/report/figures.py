@@ -60,7 +60,10 @@ def intervals(table: PaperTable, column: int, key: str) -> str | None:
 
     body, words = [], []
     for mark in marks:
-        body += [_line(place(mark), 8, place(mark), height - 34, "grid"), _text(place(mark), height - 18, f"{mark:g}", "middle", "tick")]
+        body += [
+            _line(place(mark), 8, place(mark), height - 34, "grid"),
+            _text(place(mark), height - 18, f"{mark:g}", "middle", "tick"),
+        ]
     if low <= 50.0 <= high:
         body.append(_line(place(50.0), 8, place(50.0), height - 34, "chance"))
     body.append(_text((LABEL + WIDTH - 20) / 2, height - 3, "accuracy, per cent", "middle", "axis"))
@@ -70,7 +73,10 @@ def intervals(table: PaperTable, column: int, key: str) -> str | None:
         said = []
         if e.published is not None:
             x = place(e.published)
-            body.append(f'<path d="M{x:.1f} {y - 6:.1f}l5 6l-5 6l-5 -6z" class="published"><title>published {e.published:.2f}</title></path>')
+            body.append(
+                f'<path d="M{x:.1f} {y - 6:.1f}l5 6l-5 6l-5 -6z" class="published">'
+                f"<title>published {e.published:.2f}</title></path>"
+            )
             said.append(f"published {e.published:.2f}")
         if e.measured is not None:
             if e.low is not None and e.high is not None:
@@ -110,18 +116,35 @@ def cost(table: PaperTable, column: int, key: str) -> str | None:
 
     body = []
     for mark in marks:
-        body += [_line(left, y_of(mark), WIDTH - 20, y_of(mark), "grid"), _text(left - 8, y_of(mark) + 4, f"{mark:g}", "end", "tick")]
+        body += [
+            _line(left, y_of(mark), WIDTH - 20, y_of(mark), "grid"),
+            _text(left - 8, y_of(mark) + 4, f"{mark:g}", "end", "tick"),
+        ]
     for power in range(first, last + 1):
         x = x_of(10.0**power)
         body += [_line(x, 8, x, bottom, "grid"), _text(x, bottom + 18, _seconds(10.0**power), "middle", "tick")]
-    body.append(_text((left + WIDTH) / 2, height - 10, "time to fit and compare, all attributes of the column, one seed", "middle", "axis"))
-    body.append(f'<text x="14" y="{bottom / 2:g}" text-anchor="middle" class="axis" transform="rotate(-90 14 {bottom / 2:g})">accuracy, per cent</text>')
+    body.append(
+        _text(
+            (left + WIDTH) / 2,
+            height - 10,
+            "time to fit and compare, all attributes of the column, one seed",
+            "middle",
+            "axis",
+        )
+    )
+    body.append(
+        f'<text x="14" y="{bottom / 2:g}" text-anchor="middle" class="axis" '
+        f'transform="rotate(-90 14 {bottom / 2:g})">accuracy, per cent</text>'
+    )
     taken: list[tuple[float, float]] = []
     for k, (label, e) in enumerate(sorted(points, key=lambda p: -(p[1].measured or 0))):
         x, y = x_of(e.seconds or 1.0), y_of(e.measured or 0.0)
         if e.low is not None and e.high is not None:
             body.append(_line(x, y_of(e.low), x, y_of(e.high), f"whisker m{k % MARKS}"))
-        body.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="point m{k % MARKS}"><title>{escape(label)}</title></circle>')
+        body.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="point m{k % MARKS}">'
+            f"<title>{escape(label)}</title></circle>"
+        )
         beside = x < WIDTH - 190
         where = y + 4
         while any(abs(where - v) < 13 and abs(x - u) < 170 for u, v in taken):
@@ -159,7 +182,10 @@ def critical_difference(ranks: Ranks, key: str) -> str | None:
     for r in range(1, k + 1, step):
         body += [_line(place(r), 35, place(r), 40, "axisline"), _text(place(r), 28, str(r), "middle", "tick")]
     shown = min(ranks.critical, high - low)
-    body += [_line(left, 10, place(low + shown), 10, "whisker"), _text(place(low + shown) + 6, 14, f"critical difference {ranks.critical:.2f}", "start", "tick")]
+    body += [
+        _line(left, 10, place(low + shown), 10, "whisker"),
+        _text(place(low + shown) + 6, 14, f"critical difference {ranks.critical:.2f}", "start", "tick"),
+    ]
     for g, group in enumerate(ranks.groups):
         at = [ranks.average[ranks.methods.index(m)] for m in group]
         body.append(_line(place(min(at)) - 4, 52 + 12 * g, place(max(at)) + 4, 52 + 12 * g, "group"))
@@ -169,9 +195,18 @@ def critical_difference(ranks: Ranks, key: str) -> str | None:
         end = left - 12 if n < half else right + 12
         body += [
             f'<polyline points="{x:.1f},40 {x:.1f},{y:.1f} {end:.1f},{y:.1f}" class="stem"/>',
-            _text(end - 4 if n < half else end + 4, y + 4, f"{method}  {average:.2f}" if n >= half else f"{average:.2f}  {method}", "end" if n < half else "start", "name", 32),
+            _text(
+                end - 4 if n < half else end + 4,
+                y + 4,
+                f"{method}  {average:.2f}" if n >= half else f"{average:.2f}  {method}",
+                "end" if n < half else "start",
+                "name",
+                32,
+            ),
         ]
-    words = "Average ranks, 1 is best: " + ", ".join(f"{m} {a:.2f}" for m, a in zip(ranks.methods, ranks.average, strict=True))
+    words = "Average ranks, 1 is best: " + ", ".join(
+        f"{m} {a:.2f}" for m, a in zip(ranks.methods, ranks.average, strict=True)
+    )
     words += ". Not told apart: " + ("; ".join(", ".join(g) for g in ranks.groups) or "none")
     return _svg(WIDTH, height, "Critical-difference diagram", words, body, key)
 

@@ -45,7 +45,7 @@ def to_latex(table: PaperTable) -> str:
 def to_latex_beside(table: PaperTable) -> str:
     """Measured beside published, column after column, with difference, interval and verdict."""
     notes: dict[str, str] = {}
-    body = []
+    body: list[str] = []
     for k, column in enumerate(table.columns):
         lines = [line for line in table.lines if line.block < 2 and _says(line.entries[k])]
         if not lines:
@@ -72,7 +72,7 @@ def to_latex_beside(table: PaperTable) -> str:
 def _paper(table: PaperTable, part: Sequence[int], number: int, of: int) -> str:
     narrow = len(part) > WIDE
     notes: dict[str, str] = {}
-    body = []
+    body: list[str] = []
     last = 0
     for line in table.lines:
         if line.block != last and body:
@@ -93,7 +93,7 @@ def _paper(table: PaperTable, part: Sequence[int], number: int, of: int) -> str:
         columns = "@{}l" + r" S[table-format=3.2]@{\,}l" * len(part) + "@{}"
         head = "Method" + "".join(rf" & \multicolumn{{2}}{{c}}{{{label}}}" for label in labels) + r" \\"
     caption = table.caption.replace(INTERVAL, "") if narrow else table.caption
-    caption += (f" Part {number + 1} of {of}." if of > 1 else "")
+    caption += f" Part {number + 1} of {of}." if of > 1 else ""
     label = table.name + (f"-part{number + 1}" if of > 1 else "")
     return _float(label, caption, columns, head, body, notes)
 
@@ -261,7 +261,8 @@ def compile_pdf(folder: Path, name: str) -> Path | None:
         for _ in range(2):  # the second run knows the widths of long tables and the references
             done = subprocess.run(
                 [
-                    program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"-output-directory={work}",
+                    program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape",
+                    f"-output-directory={work}",
                     f"{name}.tex",
                 ],
                 cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False, timeout=600,

@@ -17,8 +17,8 @@ from relattr.harness.result import Result, TestResult
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.report.evidence import Evidence, NoEvidence, TestKey
-from relattr.report.table import BOLD, INTERVAL, LEVEL, RULE, Entry, Head, Line, PaperTable, sizes, verdict
 from relattr.report.published import is_constant, others, published
+from relattr.report.table import BOLD, INTERVAL, LEVEL, RULE, Entry, Head, Line, PaperTable, sizes, verdict
 from relattr.statistics import Design, Judgement, accuracy, average_ranks, difference, holm
 
 Rows = list[tuple[Result, TestResult]]

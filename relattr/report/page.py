@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 from collections import Counter, defaultdict
@@ -86,7 +87,7 @@ def _belongs(result: Result, benchmark: Benchmark) -> bool:
     return result.cell.dataset in {column.dataset for column in benchmark.table.columns}
 
 
-def _pictures(table: PaperTable) -> list[tuple[str, str | None, str | None]]:
+def _pictures(table: PaperTable) -> list[tuple[str, str, str | None]]:
     """For each column with a number: its name, dots and whiskers, accuracy against cost; made safe by `figures`."""
     found = []
     for k, head in enumerate(table.columns):
@@ -99,6 +100,7 @@ def _pictures(table: PaperTable) -> list[tuple[str, str | None, str | None]]:
 def _curves(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
     """Learning curves, one figure a task and quantity, from the arrays called ``curve <quantity>`` ``(n, 2)``."""
     import numpy as np
+    from numpy.typing import NDArray
 
     found: dict[tuple[str, str], list[tuple[str, list[tuple[float, float]]]]] = defaultdict(list)
     for result in results:
@@ -109,9 +111,9 @@ def _curves(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
                     continue
             with np.load(path, allow_pickle=False) as arrays:
                 for name in arrays.files:
-                    values = arrays[name] if name.startswith("curve ") else np.zeros(0)
+                    values: NDArray[np.float64] = arrays[name] if name.startswith("curve ") else np.zeros(0)
                     if values.ndim == 2 and values.shape[1] == 2 and np.isfinite(values).all():
-                        points = [(float(x), float(y)) for x, y in values]
+                        points = [(float(values[k, 0]), float(values[k, 1])) for k in range(len(values))]
                         found[str(result.cell.task), name.removeprefix("curve ")].append(
                             (f"{result.label}, seed {result.cell.seed}", points)
                         )
@@ -132,7 +134,9 @@ def _machines(results: Sequence[Result]) -> list[tuple[str, int]]:
         p = result.provenance
         memory = f", {p.memory_bytes / 2**30:.0f} GiB" if p.memory_bytes >= 2**28 else ""
         tree = ", changed since" if p.dirty else ""
-        counts[f"{p.cpu}{memory}, {p.device}, {p.threads} threads, Python {p.python}, commit {p.commit[:12]}{tree}"] += 1
+        counts[
+            f"{p.cpu}{memory}, {p.device}, {p.threads} threads, Python {p.python}, commit {p.commit[:12]}{tree}"
+        ] += 1
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
@@ -140,10 +144,8 @@ def _cell(result: Result, store: Store, detailed: bool) -> dict[str, Any]:
     path = store.path(result.cell)
     log = ""
     if detailed:
-        try:
+        with contextlib.suppress(OSError):
             log = path.with_suffix(".log").read_text(encoding="utf-8", errors="replace")[-20_000:]
-        except OSError:
-            pass
     return {
         "key": result.cell.key,
         "method": result.label,

@@ -80,7 +80,7 @@ def others(column: str, attributes: Iterable[str]) -> list[tuple[str, tuple[str,
         if fact.attribute in wanted:
             # a row of the paper's tables has its mean from there, its attributes from elsewhere
             found.setdefault((fact.row, "" if fact.table else fact.source), {})[fact.attribute] = fact
-    named = []
+    named: list[tuple[str, tuple[str, ...], dict[str, Fact]]] = []
     for (row, _), numbers in found.items():
         behind = [f for attribute, f in numbers.items() if attribute]
         if behind:

@@ -5,7 +5,7 @@ Built from the store and nothing else, in an order that does not depend on when 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 

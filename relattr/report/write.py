@@ -78,7 +78,8 @@ def to_csv(table: PaperTable) -> str:
         for column, e in zip(table.columns, line.entries, strict=True):
             writer.writerow(
                 [
-                    table.name, _cell(line.label), line.key, _cell(column.label), *map(_full, (e.published, e.measured)),
+                    table.name, _cell(line.label), line.key, _cell(column.label),
+                    *map(_full, (e.published, e.measured)),
                     *map(_full, (e.low, e.high, e.difference)), e.verdict, "yes" if e.best else "", _full(e.p_best),
                     e.n_ordered or "", e.n_images or "", e.n_attributes or "", e.n_seeds or "", _full(e.seed_spread),
                     "" if e.seconds is None else f"{e.seconds:.3f}", e.status, "yes" if e.constant else "",

@@ -161,11 +161,11 @@ def residuals(
         sums, squares = order_residuals(design.truth[tests], strengths, scale, means)
         return sums, float(squares)
     places, low, high = design.dyads
-    q = np.zeros(low.size)
+    q: NDArray[np.float64] = np.zeros(low.size)
     for j, weight in zip(judgements, weights, strict=True):
         assert j.correct is not None
         part = (weight / j.n_ordered) * (j.correct - j.accuracy)
-        q += np.bincount(places[j.test], part, minlength=q.size)
+        q += np.asarray(np.bincount(places[j.test], part, minlength=q.size), np.float64)
     sums = np.bincount(low, q, minlength=design.n_images) + np.bincount(high, q, minlength=design.n_images)
     return sums, float(q @ q)
 

@@ -58,7 +58,8 @@ class Synthetic:
             provenance=PROVENANCE, label=label or method, dataset_label=dataset,
             reason="" if status == "ok" else more.pop("reason", "it broke"),
             traceback="" if status == "ok" else more.pop("traceback", "Traceback\n  <b>broken</b> & more"),
-            tests=tests if status == "ok" else (), protocol="synthetic", **{"seconds_fit": 2.0, "seconds_compare": 0.5, **more},
+            tests=tests if status == "ok" else (), protocol="synthetic",
+            **{"seconds_fit": 2.0, "seconds_compare": 0.5, **more},
         )  # fmt: skip
         self.store.write(result, {f"{kind} test": strengths} if status == "ok" and arrays else None)
         if status == "ok":
