@@ -165,9 +165,11 @@ def residuals(
     for j, weight in zip(judgements, weights, strict=True):
         assert j.correct is not None
         part = (weight / j.n_ordered) * (j.correct - j.accuracy)
-        q += np.asarray(np.bincount(places[j.test], part, minlength=q.size), np.float64)
-    sums = np.bincount(low, q, minlength=design.n_images) + np.bincount(high, q, minlength=design.n_images)
-    return sums, float(q @ q)
+        q += np.bincount(places[j.test], part, minlength=q.size)
+    at_images: NDArray[np.float64] = np.zeros(design.n_images)
+    for ends in (low, high):
+        at_images += np.bincount(ends, q, minlength=design.n_images)
+    return at_images, float(q @ q)
 
 
 def _variance_seeds(judgements: Sequence[Judgement], weights: Sequence[float]) -> tuple[float | None, float]:
