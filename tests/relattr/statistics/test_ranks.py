@@ -57,7 +57,7 @@ def test_demsars_critical_differences():
 
 
 def test_groups_join_what_is_within_one_critical_difference():
-    values = np.array([[9, 9, 9, 9, 9, 9, 9, 9]] + [[1, 2, 3, 4, 1, 2, 3, 4]] + [[4, 3, 2, 1, 4, 3, 2, 1]])
+    values = np.array([[9, 9, 9, 9, 9, 9, 9, 9], [1, 2, 3, 4, 1, 2, 3, 4], [4, 3, 2, 1, 4, 3, 2, 1]])
     found = average_ranks(table(values))
     assert found.methods[0] == "m0"
     assert found.groups == (("m1", "m2"),)
