@@ -64,6 +64,7 @@ def published(table: str, row: str, column: str, attribute: str = "") -> Fact | 
     return _by_place().get((table, row, column, attribute))
 
 
+@cache
 def is_constant(table: str, row: str) -> bool:
     """Whether a row of the paper's table is a published constant, not something that can be run."""
     return any(f.constant for (t, r, _, _), f in _by_place().items() if (t, r) == (table, row))
