@@ -113,7 +113,7 @@ def main() -> None:
         f"  ours, from strengths          {seconds:9.3f} s  ({loop_weights / seconds:.0f} x the faster loop,"
         f" {loop_repeat / seconds:.0f} x the other)"
     )
-    print(f"    of which the sums           {core:9.3f} s  (exact: whole numbers)")
+    print(f"    of which the sums           {core:9.3f} s  ({loop_weights / core:.0f} x; exact: whole numbers)")
     print(f"  ours, all {n * (n - 1) // 2:,} pairs     {order:9.3f} s  (implied by an order, never made)")
 
 
