@@ -7,9 +7,11 @@ import sys
 import click
 
 from relattr import __version__
+from relattr.cli.audit import audit
 from relattr.cli.data import data
 from relattr.cli.listing import list_plugins
 from relattr.cli.matrix import plan, run, status
+from relattr.cli.report import report
 from relattr.cli.tables import tables
 from relattr.errors import RelattrError
 
@@ -27,7 +29,9 @@ def cli() -> None:
     relattr data list               on what, and whether its files are here
     relattr plan table3             what a benchmark would compute, and why
     relattr run quick               compute it; what is done already is kept
-    relattr tables quick            the table: LaTeX, CSV, Markdown
+    relattr tables quick            the tables: LaTeX, PDF, CSV, Markdown
+    relattr report quick            one page with tables, figures and every cell
+    relattr audit osr               leaks and contradictions in a dataset
 
     \b
     Folders (environment variables):
@@ -40,7 +44,7 @@ def cli() -> None:
     """
 
 
-for command in (list_plugins, plan, run, status, tables, data):
+for command in (list_plugins, plan, run, status, tables, report, audit, data):
     cli.add_command(command)
 
 
