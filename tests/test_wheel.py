@@ -17,7 +17,13 @@ ROOT = Path(__file__).parent.parent
 def run(*command: str | Path, cwd: Path, **more: str) -> str:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "RELATTR_", "COV_"))}
     done = subprocess.run(
-        [str(c) for c in command], cwd=cwd, env={**clean, **more}, capture_output=True, text=True, timeout=900, check=False
+        [str(c) for c in command],
+        cwd=cwd,
+        env={**clean, **more},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -146,7 +146,7 @@ def test_nothing_in_a_saved_file_is_pickled(fitted, tmp_path):
         1j,
         np.array([None]),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_state_that_only_pickle_could_keep_is_refused(fitted, tmp_path, value):
     fitted.odd_ = value
