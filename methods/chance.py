@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Chance(Method):
     """Gives every image a random strength: 50 % in expectation."""
 
+    exempt = {"learns": "it is a coin: the floor that methods are to be above"}  # noqa: RUF012
+
     def fit(self, train: TrainingSet, run: Run) -> None:
         self.seed_ = run.seed_for("chance")
 

@@ -40,6 +40,10 @@ class Method:
     """Whether `fit` cannot do without ``train.categories``."""
     reference: ClassVar[str] = ""
     """The paper the method is from, as a reader would cite it."""
+    exempt: ClassVar[Mapping[str, str]] = {}
+    """The laws of `relattr.check` it need not keep, each with the reason."""
+    check_with: ClassVar[Mapping[str, Any]] = {}
+    """Parameters with which the laws are checked: those that make a fit of 80 images a matter of seconds."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -167,3 +168,23 @@ def _is_type_checking(test: ast.expr) -> bool:
     return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
         isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
     )
+
+
+def files_of(modules: Sequence[str]) -> list[Path]:
+    """The source files of these modules, as far as they have one."""
+    return [path for path in map(_file_of, modules) if path is not None]
+
+
+def imports_of(module: str) -> set[str]:
+    """What ``module`` and the project modules it runs import, inside functions too: packages of others and these.
+
+    ``from package import name`` gives ``package.name`` as well, which may be no module. The standard library is
+    left out.
+    """
+    found = set(sources_of(module))
+    for name, digest in sources_of(module).items():
+        for path in files_of([name]):
+            for item in _imports(name, path, path.read_bytes().replace(b"\r\n", b"\n"), digest):
+                base, what = (item, "") if isinstance(item, str) else item
+                found |= {base, f"{base}.{what}".rstrip(".*")}
+    return {name for name in found if name.partition(".")[0] not in sys.stdlib_module_names}

@@ -8,9 +8,12 @@ import click
 
 from relattr import __version__
 from relattr.cli.audit import audit
+from relattr.cli.check import check
 from relattr.cli.data import data
+from relattr.cli.export import export
 from relattr.cli.listing import list_plugins
 from relattr.cli.matrix import plan, run, status
+from relattr.cli.new import new
 from relattr.cli.report import report
 from relattr.cli.tables import tables
 from relattr.errors import RelattrError
@@ -29,9 +32,13 @@ def cli() -> None:
     relattr data list               on what, and whether its files are here
     relattr plan table3             what a benchmark would compute, and why
     relattr run quick               compute it; what is done already is kept
+    relattr status quick            what became of each cell so far
     relattr tables quick            the tables: LaTeX, PDF, CSV, Markdown
     relattr report quick            one page with tables, figures and every cell
     relattr audit osr               leaks and contradictions in a dataset
+    relattr export                  every result as one CSV or Parquet file
+    relattr new method my-method    a file to start a method from
+    relattr check method my-method  whether it keeps the contract
 
     \b
     Folders (environment variables):
@@ -44,22 +51,20 @@ def cli() -> None:
     """
 
 
-for command in (list_plugins, plan, run, status, tables, report, audit, data):
+for command in (list_plugins, plan, run, status, tables, report, export, audit, data, check, new):
     cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line; an error of the user's is one clear line and exit code 2."""
     try:
-        cli(standalone_mode=False)
+        sys.exit(cli(standalone_mode=False) or 0)  # click hands the code of an Exit back
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except click.exceptions.Abort:
         click.echo("stopped; what was finished is kept, and the same command goes on from there", err=True)
         sys.exit(130)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
     except RelattrError as error:
         click.echo(f"relattr: {error}", err=True)
         sys.exit(2)

@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import contextlib
+import signal
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from relattr.cli.shared import columns, load_registry, matrix_options
+from relattr.cli.shared import columns, limits_from, load_registry, matrix_options
 from relattr.errors import BadInput
 from relattr.harness import benchmark as benchmarks
+from relattr.harness.estimate import Times, times
+from relattr.harness.limits import show_seconds, show_size
 from relattr.harness.plan import Choice, Plan, Planned, make_plan, parse_settings
 from relattr.harness.result import Result
-from relattr.harness.store import Store
+from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
+
+if TYPE_CHECKING:
+    from relattr.cli.reporter import Reporter
+    from relattr.harness.backends import Executor
 
 RETRIES = ("failed", "timeout", "memory", "crashed")
 
 
-def _plan(
-    benchmark: str,
-    methods: Sequence[str],
-    datasets: Sequence[str],
-    settings: Sequence[str],
-    results: Path,
-    folders: Sequence[Path],
-) -> tuple[Plan, Registry, Store]:
+def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store]:
     definition = benchmarks.load(benchmark)
-    registry = load_registry(folders)
-    store = Store(results)
-    return make_plan(definition, registry, store, Choice(methods, datasets, parse_settings(settings))), registry, store
+    limits = limits_from(chosen["time_limits"], chosen["memory_limits"], chosen["file_limits"])
+    registry = load_registry(chosen["plugin_folders"])
+    store = Store(chosen["results"])
+    choice = Choice(
+        chosen["methods"], chosen["datasets"], parse_settings(chosen["settings"]), limits, chosen["keep_stale"]
+    )
+    return make_plan(definition, registry, store, choice), registry, store
 
 
 @click.command()
 @matrix_options
-def plan(
-    benchmark: str,
-    methods: Sequence[str],
-    datasets: Sequence[str],
-    settings: Sequence[str],
-    results: Path,
-    plugin_folders: Sequence[Path],
-) -> None:
-    r"""Show every cell of BENCHMARK: whether it would run, and why.
+@click.option("--jobs", "-j", default=1, show_default=True, metavar="N", help="Cells at once, for the time estimate.")
+def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
+    r"""Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
 
     BENCHMARK is a name from `relattr list benchmarks` or a .toml file of your own.
 
@@ -52,38 +53,47 @@ def plan(
     missing     no result yet
     stale       code, data or weights have changed since; it will run again
     blocked     something is not here (files, weights, a package); it will be tried
+    skipped     the method does not apply to the task
     failed      it ran and failed; `relattr run --retry failed` runs it again
     unreadable  its file is not a result; it is set aside and the cell runs
     """
-    made, _, _ = _plan(benchmark, methods, datasets, settings, results, plugin_folders)
-    rows = [(p.state, p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", p.why) for p in made.cells]
+    made, _, store = _plan(benchmark, chosen)
+    known = times(made.cells, store)
+    rows = []
+    for p in made.cells:
+        took = known.of(p) if p.runs else None
+        about = f"~{show_seconds(took)}" if took is not None else ""
+        rows.append((_state(p), p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", about, p.why))
     click.echo(columns(rows))
     _absent(made)
-    click.echo(f"\n{_count(made.cells)}. Results in {results}/.")
+    _limits(made)
+    click.echo(f"\n{_count(made.cells)}. Results in {chosen['results']}/.")
+    _estimate(made, known, jobs)
 
 
 @click.command()
 @matrix_options
-def status(
-    benchmark: str,
-    methods: Sequence[str],
-    datasets: Sequence[str],
-    settings: Sequence[str],
-    results: Path,
-    plugin_folders: Sequence[Path],
-) -> None:
-    """Show what the cells of BENCHMARK came to so far: accuracy, time, or what went wrong."""
-    made, _, _ = _plan(benchmark, methods, datasets, settings, results, plugin_folders)
+def status(benchmark: str, **chosen: Any) -> None:
+    """Show what the cells of BENCHMARK came to so far: accuracy, time, memory, or what went wrong.
+
+    May be asked at any time, also while runs go on. Stale results are shown with --keep-stale.
+    """
+    made, _, store = _plan(benchmark, chosen)
     rows = []
     for p in made.cells:
-        accuracy = seconds = ""
-        if p.result is not None and p.result.status == "ok":
+        accuracy = seconds = memory = ""
+        if p.result is not None and p.result.status == "ok" and (p.state == "done" or p.kept):
             accuracy = ", ".join(f"{t.test} {100 * t.accuracy:.2f}" for t in p.result.tests)
-            seconds = f"{(p.result.seconds_fit or 0) + (p.result.seconds_compare or 0):.1f} s"
-        rows.append((p.state, p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", accuracy, seconds, p.why))
+            seconds = show_seconds((p.result.seconds_fit or 0) + (p.result.seconds_compare or 0))
+            memory = show_size(p.result.peak_memory_bytes) if p.result.peak_memory_bytes else ""
+        state = "running" if p.runs and store.is_locked(p.cell) else _state(p)
+        rows.append((state, p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", accuracy, seconds, memory, p.why))
     click.echo(columns(rows))
     _absent(made)
-    click.echo(f"\n{_count(made.cells)}. Results in {results}/.")
+    foreign = [found for found in store if isinstance(found, Unreadable)]
+    for found in foreign:
+        click.echo(f"not a result: {found.path}: {found.why}")
+    click.echo(f"\n{_count(made.cells)}. Results in {chosen['results']}/.")
 
 
 @click.command()
@@ -91,6 +101,12 @@ def status(
 @click.option(
     "--retry", multiple=True, type=click.Choice(RETRIES), help="Run cells again that ended so. May be repeated."
 )
+@click.option("--jobs", "-j", default=0, show_default="1, or one for each GPU", metavar="N", help="Cells at once.")
+@click.option(
+    "--backend", type=click.Choice(["local", "dask", "inline"]), default="local", show_default=True,
+    help="Where cells run: processes here, the workers of a Dask cluster, or this very process without limits.",
+)  # fmt: skip
+@click.option("--address", default="", metavar="HOST:PORT", help="The Dask scheduler; without it, workers start here.")
 @click.option(
     "--device",
     default="auto",
@@ -98,76 +114,192 @@ def status(
     metavar="NAME",
     help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
 )
-@click.option("--threads", default=0, show_default="all", metavar="N", help="Processor threads a cell may use.")
+@click.option(
+    "--threads", default=0, show_default="processors / jobs", metavar="N", help="Processor threads a cell may use."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Say only what failed, and the table.")
+@click.option("--verbose", "-v", is_flag=True, help="Also say what begins, warnings and tracebacks.")
 def run(
     benchmark: str,
-    methods: Sequence[str],
-    datasets: Sequence[str],
-    settings: Sequence[str],
-    results: Path,
-    plugin_folders: Sequence[Path],
     retry: Sequence[str],
+    jobs: int,
+    backend: str,
+    address: str,
     device: str,
     threads: int,
+    quiet: bool,
+    verbose: bool,
+    **chosen: Any,
 ) -> None:
     r"""Compute the cells of BENCHMARK that have no valid result, then show the table.
 
-    A cell that fails is a row with its reason; the others go on. Stop it at any time: the same command
-    goes on from there.
+    Each cell runs in a process of its own, within its limits. A cell that fails is a row with its reason;
+    the others go on. Stop it at any time: the same command goes on from there. Several may run at once on
+    one folder of results.
 
     \b
     relattr run quick
+    relattr run table3 --jobs 4 --time-limit 45m --memory-limit 6G
     relattr run table3 --methods parikh-grauman-cnn --set backbone=squeezenet1_0
     relattr run quick --plugins my_methods/ --methods my-method
+    relattr run table3 --backend dask --address tcp://head:8786
     """
-    from relattr.cli.progress import Reporter
-    from relattr.harness.runner import in_this_process, run_plan
+    made, registry, store = _plan(benchmark, chosen)
+    if not made.cells:
+        raise BadInput(f"{benchmark} has no cell to run with this choice of methods and datasets")
+    for value, name in ((jobs, "--jobs"), (threads, "--threads")):
+        if value < 0:
+            raise click.BadParameter(f"{value} is negative", param_hint=name)
+    if address and backend != "dask":
+        raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")
+    written: list[Result] = []
+    todo = [p for p in made.cells if p.runs or (p.state == "failed" and p.result and p.result.status in retry)]
+    if todo:
+        written = _compute(
+            todo, registry, store, retry=retry, jobs=jobs, backend=backend, address=address, device=device,
+            threads=threads, quiet=quiet, verbose=verbose, folders=chosen["plugin_folders"],
+        )  # fmt: skip
+    after = {p.cell.key: store.read(p.cell) for p in made.cells}
+    _summary(benchmark, made, registry, store, written, after, chosen["results"])
+    if any(isinstance(found, Result) and found.status in RETRIES for found in after.values()):
+        raise click.exceptions.Exit(1)
+
+
+def _compute(
+    todo: Sequence[Planned], registry: Registry, store: Store, *, retry: Sequence[str], jobs: int, backend: str,
+    address: str, device: str, threads: int, quiet: bool, verbose: bool, folders: Sequence[Path],
+) -> list[Result]:  # fmt: skip
+    from relattr.cli.reporter import Reporter
+    from relattr.gpus import visible_gpus
+    from relattr.harness.job import to_preload
+    from relattr.harness.processes import supported
+    from relattr.harness.runner import Runner
+
+    if backend == "local" and not supported():
+        click.echo(
+            "cells can have processes of their own only on Linux: they run in this one, without limits on time and "
+            "memory (--backend inline says that this is meant)",
+            err=True,
+        )
+        backend = "inline"
+    if backend == "local":
+        jobs = jobs or (max(1, len(visible_gpus())) if device in ("auto", "cuda") else 1)
+        jobs = min(jobs, len(todo))
+    known = times(todo, store)
+    with Reporter(todo, known, jobs, quiet=quiet, verbose=verbose) as reporter, _stoppable():
+        runner = Runner(
+            todo, registry, store, report=_with_log(reporter, store) if verbose else reporter.finished,
+            elsewhere=reporter.elsewhere, say=reporter.say, device=device, threads=threads, folders=folders,
+        )  # fmt: skip
+        preload = to_preload(todo, registry)
+        with _executor(backend, jobs, address, registry, reporter, folders, preload) as executor:
+            return runner.run(executor)
+
+
+@contextlib.contextmanager
+def _executor(
+    backend: str, jobs: int, address: str, registry: Registry, reporter: Reporter, folders: Sequence[Path],
+    preload: Sequence[str],
+) -> Iterator[Executor]:  # fmt: skip
+    from relattr.harness import backends
+
+    if backend == "inline":
+        with backends.inline(registry, started=reporter.started) as executor:
+            yield executor
+    elif backend == "dask":
+        with backends.dask(jobs, address, started=reporter.started) as executor:
+            yield executor
+    else:
+        paths = [str(folder.absolute()) for folder in folders]
+        with backends.local(
+            jobs, folders=paths, preload=preload, heard=reporter.heard, started=reporter.started, warn=reporter.say
+        ) as executor:
+            yield executor
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM, as schedulers send it, stop a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
+
+
+def _with_log(reporter: Reporter, store: Store) -> Any:
+    def report(planned: Planned, result: Result) -> None:
+        reporter.finished(planned, result)
+        log = store.log(planned.cell)
+        if log:
+            reporter.say("    " + log.rstrip()[-4000:].replace("\n", "\n    "))
+
+    return report
+
+
+def _summary(
+    benchmark: str, made: Plan, registry: Registry, store: Store, written: Sequence[Result],
+    after: dict[str, Any], results: Path,
+) -> None:  # fmt: skip
     from relattr.report.model import build
     from relattr.report.write import to_text
 
-    made, registry, store = _plan(benchmark, methods, datasets, settings, results, plugin_folders)
-    if not made.cells:
-        raise BadInput(f"{benchmark} has no cell to run with this choice of methods and datasets")
-    device, threads = _circumstances(device, threads)
-    with Reporter(made.cells, retry) as reporter:
-        executor = in_this_process(device, threads, reporter.started)
-        written = run_plan(made, registry, store, executor, retry=retry, report=reporter.finished)
     click.echo(to_text(build(made.benchmark, registry, store)))
     _absent(made)
-    bad = [r for r in written if r.status != "ok"]
-    for result in bad:
-        click.echo(f"{result.status}: {result.cell}: {result.reason}", err=True)
-    kept = sum(not p.runs for p in made.cells)
-    click.echo(f"{len(written)} cells computed, {kept} were there already. Results in {results}/.")
+    bad: dict[tuple[str, str], list[Planned]] = defaultdict(list)
+    for p in made.cells:
+        found = after[p.cell.key]
+        if isinstance(found, Result) and found.status not in ("ok", "skipped"):
+            bad[found.status, found.reason].append(p)
+    for (state, reason), cells in bad.items():
+        named = "; ".join(str(p.cell) for p in cells[:5]) + (f"; and {len(cells) - 5} more" if len(cells) > 5 else "")
+        click.echo(f"{state}: {named}: {reason}", err=True)
+        if state in RETRIES:
+            click.echo(f"    {store.path(cells[0].cell)}; --retry {state} runs it again", err=True)
+    kept = sum(p.kept for p in made.cells)
+    stale = f" ({kept} of them stale)" if kept else ""
+    there = len(made.cells) - len(written)
+    click.echo(f"{len(written)} cells computed, {there} were there already{stale}. Results in {results}/.")
     click.echo(
         f"LaTeX, CSV and Markdown: relattr tables {benchmark}"
         + (f" --results {results}" if str(results) != "results" else "")
     )
-    if any(r.status in RETRIES for r in bad) or any(p.state == "failed" and not _again(p, written) for p in made.cells):
-        raise click.exceptions.Exit(1)
 
 
-def _again(planned: Planned, written: Sequence[Result]) -> bool:
-    return any(r.cell == planned.cell for r in written)
+def _state(planned: Planned) -> str:
+    return "stale, kept" if planned.kept else planned.state
 
 
-def _circumstances(device: str, threads: int) -> tuple[str, int]:
-    import os
+def _estimate(made: Plan, known: Times, jobs: int) -> None:
+    todo = [p for p in made.cells if p.runs]
+    if not todo:
+        return
+    total = known.total(todo)
+    parts = []
+    if total.unknown < len(todo):
+        parts.append(f"about {show_seconds(total.seconds / max(1, min(jobs, len(todo))))} with {jobs} at once")
+    if total.unknown:
+        parts.append(f"{total.unknown} cells are of methods that were never timed")
+    click.echo(f"To run: {len(todo)} cells, {'; '.join(parts)}.")
 
-    if threads < 0:
-        raise click.BadParameter(f"{threads} is negative", param_hint="--threads")
-    if device == "auto":
-        import importlib.util
 
-        device = "cpu"
-        if importlib.util.find_spec("torch") is not None:
-            import torch
-
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-    threads = threads or len(
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    return device, threads
+def _limits(made: Plan) -> None:
+    """The limits of the cells that would run, where they are the same in one line."""
+    by_method = {p.cell.method: str(p.limits) for p in made.cells}
+    if not by_method:
+        return
+    usual, _ = Counter(by_method.values()).most_common(1)[0]
+    click.echo(f"\nLimits of each cell: {usual}.")
+    for method, limits in by_method.items():
+        if limits != usual:
+            click.echo(f"    {method}: {limits}")
 
 
 def _count(cells: Sequence[Planned]) -> str:

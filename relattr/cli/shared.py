@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from relattr.harness.limits import Limits, parse_options
 from relattr.registry import Registry, registry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,6 +21,30 @@ results_option = click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, metavar="DIR",
     help="The folder of results.",
 )  # fmt: skip
+
+
+limit_options = [
+    click.option(
+        f"--{what}-limit", f"{what}_limits", multiple=True, metavar="[GLOB=]" + example,
+        help=f"{text} May be given for the methods that match GLOB, and repeated.",
+    )
+    for what, example, text in (
+        ("time", "45m", "Wall-clock time a cell may take (90s, 45m, 1h30m, none)."),
+        ("memory", "6G", "Memory its processes may have together (512M, 6G, none)."),
+        ("file", "2G", "Size of the largest file it may write."),
+    )
+]  # fmt: skip
+
+
+def limits_from(
+    time_limits: Sequence[str], memory_limits: Sequence[str], file_limits: Sequence[str]
+) -> dict[str, Limits]:
+    """The limits of the command line by pattern of method name. Raises `BadInput`."""
+    found: dict[str, Limits] = {}
+    for what, options in (("time", time_limits), ("memory", memory_limits), ("file", file_limits)):
+        for pattern, limits in parse_options(options, what).items():
+            found[pattern] = limits.over(found.get(pattern, Limits()))
+    return found
 
 
 def matrix_options(command: F) -> F:
@@ -39,6 +64,8 @@ def matrix_options(command: F) -> F:
                 help="Set a parameter of every method that has it (backbone=squeezenet1_0), or of one plugin "
                 "(ranksvm-hog2x2.C=1). May be repeated.",
             ),
+            *limit_options,
+            click.option("--keep-stale", is_flag=True, help="Leave stale results as they are, and mark them."),
             results_option,
             plugins_option,
         ]

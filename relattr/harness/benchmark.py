@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from relattr.errors import BadInput, UnknownName
+from relattr.harness.limits import Limits
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +51,10 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: tuple[int, ...] = (0,)
     set: dict[str, Any] = msgspec.field(default_factory=dict)
     dataset: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    limits: Limits = Limits()
+    """What each cell may use."""
+    method_limits: dict[str, Limits] = msgspec.field(default_factory=dict)
+    """The same for the methods that match a pattern; wins over ``limits``."""
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -83,7 +88,7 @@ def load(name: str) -> Benchmark:
         benchmark = msgspec.toml.decode(path.read_bytes(), type=Benchmark)
     except OSError as error:
         raise BadInput(f"cannot read benchmark {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, BadInput) as error:
         raise BadInput(f"benchmark {path} is not valid: {error}") from error
     if not benchmark.seeds or min(benchmark.seeds) < 0 or len(set(benchmark.seeds)) != len(benchmark.seeds):
         raise BadInput(f"benchmark {path}: seeds must be different integers >= 0; got {list(benchmark.seeds)}")

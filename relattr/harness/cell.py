@@ -47,11 +47,20 @@ def fingerprints(cell: Cell, method: Entry[Any], dataset: Entry[Any]) -> dict[st
     ``code <module>`` for each module of project code it runs, ``data``, ``need <n>`` for each need of
     the method (backbone weights), and ``protocol``. A cell is stale when any of them has changed.
     """
-    found = {"protocol": PROTOCOL, "data": dataset.create(cell.dataset_parameters).fingerprint()}
-    for entry in (method, dataset):
-        for module, digest in sources.sources_of(entry.module).items():
-            found[f"code {module}"] = digest
-    for k, need in enumerate(method.create(cell.method_parameters).needs()):
+    return {**of_dataset(dataset, cell.dataset_parameters), **of_method(method, cell.method_parameters)}
+
+
+def of_dataset(dataset: Entry[Any], values: Mapping[str, Any]) -> dict[str, str]:
+    """The part of the fingerprints that the dataset decides, and the protocol."""
+    found = {"protocol": PROTOCOL, "data": dataset.create(values).fingerprint()}
+    found.update((f"code {module}", digest) for module, digest in sources.sources_of(dataset.module).items())
+    return found
+
+
+def of_method(method: Entry[Any], values: Mapping[str, Any]) -> dict[str, str]:
+    """The part of the fingerprints that the method decides."""
+    found = {f"code {module}": digest for module, digest in sources.sources_of(method.module).items()}
+    for k, need in enumerate(method.create(values).needs()):
         if need.fingerprint():
             found[f"need {k}"] = need.fingerprint()
     return found

@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from relattr.errors import BadInput, Blocked
 from relattr.harness.cell import Cell
@@ -34,16 +31,19 @@ def execute(
 
     Returns the result and, for each test set, the strengths of its images or the margins of its pairs.
     """
-    method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
     status: Status = "ok"
     found: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
     try:
+        method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
         found = _compute(cell, method_entry, dataset_entry, run, arrays)
     except _Skip as skip:
         status, found = "skipped", {"reason": str(skip)}
     except Blocked as blocked:
         status, found = "blocked", {"reason": str(blocked)}
+    except SystemExit as end:
+        status = "crashed"
+        found = {"reason": f"it ended its process with sys.exit({end.code!r})", "traceback": traceback.format_exc()}
     except Exception as error:  # a cell that fails is a row, never the end of the run
         status = "memory" if isinstance(error, MemoryError) else "failed"
         found = {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
@@ -55,8 +55,8 @@ def execute(
         status=status,
         fingerprints=dict(prints),
         provenance=provenance,
-        label=method_entry.label,
-        dataset_label=dataset_entry.label,
+        label=registry.methods[cell.method].label if cell.method in registry.methods else cell.method,
+        dataset_label=registry.datasets[cell.dataset].label if cell.dataset in registry.datasets else cell.dataset,
         **found,
     )
     return result, arrays
@@ -70,7 +70,7 @@ def _compute(
     for why in (dataset.missing(), *(need.missing() for need in method.needs())):
         if why is not None:
             raise Blocked(why)
-    task = _task(dataset_entry, msgspec.json.encode(cell.dataset_parameters), cell.attribute, cell.split)
+    task = dataset.task(cell.task)
     _applies(method, task)
     task.train.images.prepare()
     started = time.perf_counter()
@@ -85,15 +85,6 @@ def _compute(
         "seconds_fit": round(fitted - started, 3),
         "seconds_compare": round(time.perf_counter() - fitted, 3),
     }
-
-
-@lru_cache(maxsize=4)
-def _task(entry: Entry[Any], values: bytes, attribute: str, split: str) -> Task:
-    """The task, kept for the next cells that share it."""
-    from relattr.task import TaskName
-
-    dataset = entry.create(msgspec.json.decode(values))
-    return dataset.task(TaskName(entry.name, attribute, split))
 
 
 def _applies(method: Method, task: Task) -> None:

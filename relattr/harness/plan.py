@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import msgspec
 
 from relattr import parameters
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark
-from relattr.harness.cell import Cell, changed, fingerprints
+from relattr.harness.cell import Cell, changed, of_dataset, of_method
+from relattr.harness.limits import Limits, for_method
 from relattr.harness.result import Result
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry, matching
 
-State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked"]
+NO_LIMITS = Limits()
+State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class Choice:
     methods: Sequence[str] = ()
     datasets: Sequence[str] = ()
     set: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    """Limits by pattern of method name; they win over the benchmark's."""
+    keep_stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,14 @@ class Planned:
     why: str
     fingerprints: Mapping[str, str]
     result: Result | None = None
+    limits: Limits = NO_LIMITS
+    kept: bool = False
+    """Stale, and to be left so."""
 
     @property
     def runs(self) -> bool:
         """Whether a run would compute it."""
-        return self.state not in ("done", "failed")
+        return self.state not in ("done", "failed", "skipped") and not self.kept
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,10 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
     chosen_methods = _choose(benchmark.methods, choice.methods, registry.methods, "method", absent)
     chosen_datasets = _choose(benchmark.datasets, choice.datasets, registry.datasets, "dataset", absent)
     overrides = _overrides(benchmark, choice, registry, chosen_methods, chosen_datasets)
+    limits = {
+        name: for_method(name, choice.limits, benchmark.method_limits, {"*": benchmark.limits})
+        for name in chosen_methods
+    }
     cells = []
     for dataset_name in chosen_datasets:
         dataset_entry = registry.dataset(dataset_name)
@@ -78,18 +93,25 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
                         split=task.split,
                         seed=seed,
                     )
-                    cells.append(look_up(cell, registry, store))
+                    found = look_up(cell, registry, store)
+                    kept = (
+                        choice.keep_stale
+                        and found.state == "stale"
+                        and found.result is not None
+                        and found.result.status == "ok"
+                    )
+                    cells.append(replace(found, limits=limits[method_name], kept=kept))
     return Plan(benchmark, cells, absent)
 
 
 def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
     """What the store has of a cell, and whether that still holds."""
-    method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
-    why = dataset_entry.create(cell.dataset_parameters).missing()
-    if why is not None:
-        return Planned(cell, "blocked", why, {}, _readable(store.read(cell)))
-    prints = fingerprints(cell, method_entry, dataset_entry)
+    known = _known(registry, store)
     found = store.read(cell)
+    why = known.absent(cell)
+    if why is not None:
+        return Planned(cell, "blocked", why, {}, _readable(found))
+    prints = known.fingerprints(cell)
     if found is None:
         state: State = "missing"
         reason = "no result yet"
@@ -101,17 +123,59 @@ def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
         return Planned(cell, "done", "", prints, found)
     elif found.status in ("failed", "timeout", "memory", "crashed"):
         return Planned(cell, "failed", f"{found.status}: {found.reason}", prints, found)
+    elif found.status == "skipped":
+        return Planned(cell, "skipped", found.reason, prints, found)
     else:  # what was blocked may be there now
         state, reason = "blocked", found.reason
-    return Planned(cell, state, _needs(cell, registry) or reason, prints, _readable(found))
+    return Planned(cell, state, known.needs(cell) or reason, prints, _readable(found))
 
 
-def _needs(cell: Cell, registry: Registry) -> str | None:
-    for need in registry.method(cell.method).create(cell.method_parameters).needs():
-        why = need.missing()
-        if why is not None:
-            return why
-    return None
+class _Known:
+    """What is the same for many cells, looked up once: fingerprints and missing things by plugin and parameters."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._found: dict[tuple[str, str, str], Any] = {}
+
+    def _once(self, what: str, name: str, values: Mapping[str, Any], look: Callable[[], Any]) -> Any:
+        key = what, name, msgspec.json.encode(values, order="sorted").decode()
+        if key not in self._found:
+            self._found[key] = look()
+        return self._found[key]
+
+    def absent(self, cell: Cell) -> str | None:
+        entry = self._registry.dataset(cell.dataset)
+        values = cell.dataset_parameters
+        return self._once("absent", cell.dataset, values, lambda: entry.create(values).missing())
+
+    def fingerprints(self, cell: Cell) -> dict[str, str]:
+        data, method = self._registry.dataset(cell.dataset), self._registry.method(cell.method)
+        of_data = self._once(
+            "data", cell.dataset, cell.dataset_parameters, lambda: of_dataset(data, cell.dataset_parameters)
+        )
+        of_code = self._once(
+            "method", cell.method, cell.method_parameters, lambda: of_method(method, cell.method_parameters)
+        )
+        return {**of_data, **of_code}
+
+    def needs(self, cell: Cell) -> str | None:
+        entry, values = self._registry.method(cell.method), cell.method_parameters
+
+        def look() -> str | None:
+            return next((why for need in entry.create(values).needs() if (why := need.missing()) is not None), None)
+
+        return self._once("needs", cell.method, values, look)
+
+
+_known_by: WeakKeyDictionary[Store, tuple[Registry, _Known]] = WeakKeyDictionary()
+
+
+def _known(registry: Registry, store: Store) -> _Known:
+    """What is known for as long as this store is open; a new `Store` looks everything up again."""
+    known = _known_by.get(store)
+    if known is None or known[0] is not registry:
+        known = _known_by[store] = registry, _Known(registry)
+    return known[1]
 
 
 def _readable(found: Result | Unreadable | None) -> Result | None:

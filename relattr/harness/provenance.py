@@ -12,16 +12,22 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
+from relattr.atomic import write_bytes
+from relattr.digests import digest_text
+from relattr.harness.limits import machine_memory
 from relattr.harness.result import Provenance
+from relattr.paths import cache_dir
 
 
-def provenance(device: str, threads: int) -> Provenance:
-    """The provenance of a row computed now, in this process."""
-    commit, dirty = _revision()
+def provenance(device: str, threads: int, origin: Origin | None = None, gpu: str = "") -> Provenance:
+    """The provenance of a row computed now, in this process, for the command that ``origin`` says."""
+    origin = origin or here()
     return Provenance(
-        commit=commit,
-        dirty=dirty,
-        command=shlex.join(["relattr", *sys.argv[1:]]),
+        commit=origin.commit,
+        dirty=origin.dirty,
+        command=origin.command,
         python=platform.python_version(),
         versions=_versions(),
         system=platform.platform(),
@@ -30,7 +36,28 @@ def provenance(device: str, threads: int) -> Provenance:
         memory_bytes=_memory(),
         device=_device(device),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        host=platform.node(),
+        gpu=gpu,
     )
+
+
+def here() -> Origin:
+    """The code and the command of this process."""
+    commit, dirty = _revision()
+    return Origin(commit, dirty, shlex.join(["relattr", *sys.argv[1:]]))
+
+
+def warm_up() -> None:
+    """Look up now whatever is the same for all the processes that will be forked from this one."""
+    _cpu(), _memory(), platform.platform(), platform.node(), _versions()
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What was asked, and of which code."""
+
+    commit: str
+    dirty: bool | None
+    command: str
 
 
 @cache
@@ -56,7 +83,16 @@ def _revision() -> tuple[str, bool | None]:
 
 @cache
 def _owners() -> dict[str, list[str]]:
-    return {module: sorted(set(found)) for module, found in importlib.metadata.packages_distributions().items()}
+    """Which distributions a top-level module comes from; found once for as long as nothing is installed."""
+    places = [f"{place} {os.stat(place).st_mtime_ns}" for place in sys.path if place and os.path.isdir(place)]
+    known = cache_dir() / "distributions" / f"{digest_text(*places)[:32]}.json"
+    try:
+        return msgspec.json.decode(known.read_bytes(), type=dict[str, list[str]])
+    except (OSError, msgspec.DecodeError):
+        pass
+    owners = {module: sorted(set(found)) for module, found in importlib.metadata.packages_distributions().items()}
+    write_bytes(known, msgspec.json.encode(owners))
+    return owners
 
 
 def _versions() -> dict[str, str]:
@@ -64,7 +100,16 @@ def _versions() -> dict[str, str]:
     owners = _owners()
     imported = {name.partition(".")[0] for name in sys.modules}
     found = sorted({owner for name in imported for owner in owners.get(name, [])})
-    return {name: importlib.metadata.version(name) for name in found}
+    versions = {name: _version(name) for name in found}
+    return {name: version for name, version in versions.items() if version}
+
+
+@cache
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:  # it was there when the owners were looked up
+        return ""
 
 
 @cache
@@ -80,10 +125,7 @@ def _cpu() -> str:
 
 @cache
 def _memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError, AttributeError):
-        return 0
+    return machine_memory()
 
 
 def _device(device: str) -> str:

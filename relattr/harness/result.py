@@ -52,6 +52,15 @@ class Provenance(msgspec.Struct, frozen=True):
     memory_bytes: int
     device: str
     started: str
+    host: str = ""
+    gpu: str = ""
+
+
+class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file of strengths and margins that belongs to a result."""
+
+    bytes: int
+    sha256: str
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +81,16 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tests: tuple[TestResult, ...] = ()
     seconds_fit: float | None = None
     seconds_compare: float | None = None
+    seconds: float | None = None
+    """Wall-clock time of the cell's whole process, loading included."""
+    peak_memory_bytes: int | None = None
+    """The most memory its processes had together, the libraries loaded beforehand included."""
+    warnings: tuple[str, ...] = ()
+    """What it warned of, each text once."""
+    limits: dict[str, str] = msgspec.field(default_factory=dict)
+    attempts: int = 1
+    """More than 1 where workers were lost on the way."""
+    arrays: Arrays | None = None
 
     def on(self, test: str) -> TestResult | None:
         """The row of this test set; None if the cell has none."""

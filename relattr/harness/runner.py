@@ -1,62 +1,186 @@
 """Running the cells of a plan and keeping what each came to.
 
-The seam for processes and clusters is `Executor`: given cells, it yields their results in whatever
-order they end. Here there is one, in this process.
+The seam for processes and clusters is `Executor` (see `relattr.harness.backends`): given jobs, it
+yields what they came to in whatever order they end. Only the runner writes to the store, and only
+under the cell's lock, so two runners on one store never compute the same cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-from relattr.harness.execute import execute
+import msgspec
+from filelock import FileLock, Timeout
+
+from relattr.errors import RelattrError
+from relattr.harness.backends import Executor
+from relattr.harness.cell import changed
+from relattr.harness.job import Done, Job, Lost, Outcome, make_job, to_preload
 from relattr.harness.plan import Plan, Planned
-from relattr.harness.provenance import provenance
-from relattr.harness.result import Result
+from relattr.harness.provenance import here, provenance
+from relattr.harness.result import VERSION, Result
 from relattr.harness.store import Store
 from relattr.registry import Registry
-from relattr.run import Run
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+WAIT = 0.25
+"""Seconds between two looks at cells that another runner has."""
 
-Finished = tuple[Result, Mapping[str, "NDArray[Any]"]]
-Executor = Callable[[Sequence[Planned], Registry], Iterator[Finished]]
 Report = Callable[[Planned, Result], None]
 
 
-def in_this_process(device: str, threads: int, started: Callable[[Planned], None]) -> Executor:
-    """An executor that computes one cell after another, here."""
-
-    def run(cells: Sequence[Planned], registry: Registry) -> Iterator[Finished]:
-        for planned in cells:
-            started(planned)
-            circumstances = Run(seed=planned.cell.seed, device=device, threads=threads)
-            result, arrays = execute(
-                planned.cell, registry, planned.fingerprints, provenance(device, threads), circumstances
-            )
-            yield result, arrays
-
-    return run
-
-
-def run_plan(
-    plan: Plan, registry: Registry, store: Store, executor: Executor, *, retry: Sequence[str] = (), report: Report
-) -> list[Result]:
-    """Compute every cell of a plan that has to run, and write each result as it lands.
-
-    ``retry`` lists statuses (failed, timeout, ...) whose cells run again although they have a result. A cell that
-    is blocked gets a row that says why. Returns the results written.
-    """
-    written = []
-    waiting = []
+def waiting(plan: Plan, retry: Sequence[str] = ()) -> list[Planned]:
+    """The cells of a plan that a run computes: those without a valid result, and failures of these statuses."""
+    found = []
     for planned in plan.cells:
         again = planned.state == "failed" and planned.result is not None and planned.result.status in retry
         if planned.runs or again:
-            waiting.append(planned)
-    by_cell = {planned.cell.key: planned for planned in waiting}
-    for result, arrays in executor(waiting, registry):
-        store.write(result, arrays)
-        written.append(result)
-        report(by_cell[result.cell.key], result)
-    return written
+            found.append(planned)
+    return found
+
+
+class Runner:
+    """Takes cells one by one, each under its lock, and writes what they came to.
+
+    ``report`` is called with each cell that has ended, ``elsewhere`` with each that another runner did, ``say``
+    with whatever else a person should know.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Planned],
+        registry: Registry,
+        store: Store,
+        *,
+        report: Report = lambda planned, result: None,
+        elsewhere: Report = lambda planned, result: None,
+        say: Callable[[str], None] = lambda text: None,
+        device: str = "auto",
+        threads: int = 0,
+        folders: Sequence[Path] = (),
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._report, self._elsewhere, self._say = report, elsewhere, say
+        self._origin = here()
+        preload = to_preload(cells, registry)
+        self._planned = {planned.cell.key: planned for planned in cells}
+        self._jobs = {
+            planned.cell.key: make_job(
+                planned, self._origin, device=device, threads=threads, folders=folders, preload=preload
+            )
+            for planned in cells
+        }
+        self._pending = deque(self._jobs)
+        self._locks: dict[str, FileLock] = {}
+        self._attempts: dict[str, int] = {}
+        self._mutex = threading.Lock()
+        self.written: list[Result] = []
+
+    def run(self, executor: Executor) -> list[Result]:
+        """Compute every cell that no other runner computes, and write each result as it lands.
+
+        Waits for the cells that others have, and takes over those that they leave undone. Returns the results
+        written here. Raises `RelattrError` when the store cannot be written.
+        """
+        try:
+            while self._pending:
+                before = len(self._pending)
+                for job, outcome in executor(self._claim()):
+                    self._take(job, outcome)
+                if len(self._pending) >= before:
+                    time.sleep(WAIT)
+        finally:
+            for lock in self._locks.values():
+                lock.release()
+        return self.written
+
+    def _claim(self) -> Iterator[Job]:
+        """The cells that are free, each locked; drawn one at a time, when there is a place for it."""
+        for _ in range(len(self._pending)):
+            with self._mutex:
+                if not self._pending:
+                    return
+                key = self._pending.popleft()
+            planned = self._planned[key]
+            lock = self._store.lock(planned.cell)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:  # another runner has it
+                with self._mutex:
+                    self._pending.append(key)
+                continue
+            found = self._store.read(planned.cell)
+            done_by_other = (
+                isinstance(found, Result)
+                and found != planned.result
+                and not changed(found.fingerprints, planned.fingerprints)
+            )
+            if done_by_other:
+                lock.release()
+                assert isinstance(found, Result)
+                self._elsewhere(planned, found)
+                continue
+            aside = self._store.set_aside(planned.cell)
+            if aside is not None:
+                self._say(f"{planned.why}; set aside as {aside.name}, and the cell is computed again")
+            self._locks[key] = lock
+            yield self._jobs[key]
+
+    def _take(self, job: Job, outcome: Outcome) -> None:
+        key = job.cell.key
+        self._attempts[key] = self._attempts.get(key, 0) + 1
+        planned = self._planned[key]
+        if isinstance(outcome, Lost):
+            if self._attempts[key] < outcome.attempts:
+                self._say(f"{job.cell}: {outcome.why}; it is tried again")
+                self._locks.pop(key).release()
+                with self._mutex:
+                    self._pending.append(key)  # last: what was wrong may have passed by then
+                return
+            outcome = self._given_up(job, planned, outcome)
+        result = msgspec.json.decode(outcome.row, type=Result)
+        result = msgspec.structs.replace(result, attempts=self._attempts[key])
+        try:
+            self._store.write(result, outcome.arrays, outcome.log)
+        except OSError as error:
+            raise RelattrError(
+                f"cannot write to the results folder {self._store.folder}: {error.strerror}; what was finished is "
+                "kept, and the same command goes on from there"
+            ) from error
+        if result.status == "ok":
+            shutil.rmtree(job.checkpoint, ignore_errors=True)
+        self.written.append(result)
+        self._locks.pop(key).release()
+        self._report(planned, result)
+
+    def _given_up(self, job: Job, planned: Planned, lost: Lost) -> Done:
+        method, dataset = self._registry.method(job.cell.method), self._registry.dataset(job.cell.dataset)
+        result = Result(
+            version=VERSION,
+            cell=job.cell,
+            status="crashed",
+            fingerprints=dict(planned.fingerprints),
+            provenance=provenance(job.device, job.threads, self._origin, job.gpu),
+            label=method.label,
+            dataset_label=dataset.label,
+            reason=f"{lost.why}, {lost.attempts} times in a row",
+        )
+        return Done(msgspec.json.encode(result))
+
+
+def run_plan(
+    plan: Plan,
+    registry: Registry,
+    store: Store,
+    executor: Executor,
+    *,
+    retry: Sequence[str] = (),
+    report: Report = lambda planned, result: None,
+) -> list[Result]:
+    """Compute every cell of a plan that has to run; see `Runner` for more control. Returns the results written."""
+    return Runner(waiting(plan, retry), registry, store, report=report).run(executor)

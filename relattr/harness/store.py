@@ -7,18 +7,21 @@ be computed again without training.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from filelock import FileLock
 
-from relattr.atomic import write_arrays, write_bytes
+from relattr.atomic import write_bytes
 from relattr.errors import BadInput
+from relattr.harness.arrays import pack_arrays, unpack_arrays
 from relattr.harness.cell import Cell
-from relattr.harness.result import Result, decode, encode
+from relattr.harness.result import Arrays, Result, decode, encode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,19 +52,83 @@ class Store:
         """The result of this cell, valid or stale; what is wrong with its file; None if there is none."""
         return self._read(self.path(cell), cell)
 
-    def write(self, result: Result, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """Keep a result, and the strengths or margins it came from; the row appears last, and whole.
+    def write(
+        self, result: Result, arrays: Mapping[str, NDArray[Any]] | bytes | None = None, log: str = ""
+    ) -> Path | None:
+        """Keep a result, what it printed, and the strengths or margins it came from (or their ``.npz`` content).
 
-        A file of another cell or version that lies in its place is set aside, with ``.bad`` appended.
+        The row appears last, and whole. What lies in its place and is not this cell's result is set aside;
+        returned is where to, None if there was nothing. Needs the cell's `lock` where others may write too.
         """
         path = self.path(result.cell)
-        if isinstance(self.read(result.cell), Unreadable):
-            path.replace(path.with_name(path.name + ".bad"))
-        if arrays:
-            write_arrays(path.with_suffix(".npz"), dict(arrays))
-        else:
-            path.with_suffix(".npz").unlink(missing_ok=True)
-        write_bytes(path, encode(result))
+        aside = self.set_aside(result.cell)
+        for left in path.parent.glob(f".{path.stem}.*.tmp"):  # by a writer that was killed
+            left.unlink(missing_ok=True)
+        content = arrays if isinstance(arrays, bytes) else pack_arrays(arrays or {})
+        about = Arrays(len(content), hashlib.sha256(content).hexdigest()) if content else None
+        for name, text in ((".npz", content), (".log", log.encode(errors="replace"))):
+            if text:
+                write_bytes(path.with_suffix(name), text)
+            else:
+                path.with_suffix(name).unlink(missing_ok=True)
+        write_bytes(path, encode(msgspec.structs.replace(result, arrays=about)))
+        return aside
+
+    def set_aside(self, cell: Cell) -> Path | None:
+        """Rename what lies in the place of this cell's result and is none, to ``...bad``; where it is now."""
+        found = self.read(cell)
+        if not isinstance(found, Unreadable):
+            return None
+        aside = found.path.with_name(found.path.name + ".bad")
+        k = 2
+        while aside.exists():
+            aside = found.path.with_name(f"{found.path.name}.{k}.bad")
+            k += 1
+        found.path.replace(aside)
+        return aside
+
+    def arrays(self, result: Result) -> dict[str, NDArray[Any]]:
+        """The strengths of the images, or margins of the pairs, of each test set: ``strengths <test>``.
+
+        Raises `BadInput` when the file is not the one that was written with the result.
+        """
+        if result.arrays is None:
+            return {}
+        path = self.path(result.cell).with_suffix(".npz")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise BadInput(f"cannot read {path}: {error.strerror}") from error
+        if hashlib.sha256(content).hexdigest() != result.arrays.sha256:
+            raise BadInput(f"{path} is not the file that was written with its row; delete the row to compute it again")
+        return unpack_arrays(content)
+
+    def log(self, cell: Cell) -> str:
+        """What the cell printed; empty where it printed nothing."""
+        try:
+            return self.path(cell).with_suffix(".log").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def lock(self, cell: Cell) -> FileLock:
+        """A lock that one runner holds while it computes the cell; the kernel releases it with the process."""
+        folder = self.folder / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{cell.key}.lock", thread_local=False)
+
+    def is_locked(self, cell: Cell) -> bool:
+        """Whether a runner computes the cell now. Looks without taking the lock from anyone who wants it."""
+        path = self.folder / ".locks" / f"{cell.key}.lock"
+        try:
+            import fcntl
+
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except (OSError, ImportError):
+            return False
+        return False
 
     def __iter__(self) -> Iterator[Result | Unreadable]:
         """Everything in the store, in the order of its paths."""
@@ -69,6 +136,14 @@ class Store:
             found = self._read(path, None)
             if found is not None:
                 yield found
+
+    def of_methods(self, names: Iterable[str]) -> Iterator[Result | Unreadable]:
+        """What the store has of these methods, on whatever dataset."""
+        for name in sorted(names):
+            for path in sorted(self.folder.glob(f"*/{_slug(name)}/*.json")):
+                found = self._read(path, None)
+                if found is not None:
+                    yield found
 
     def _read(self, path: Path, cell: Cell | None) -> Result | Unreadable | None:
         try:
@@ -83,6 +158,14 @@ class Store:
             return Unreadable(path, f"it is the result of another cell, {result.cell}")
         if self.path(result.cell) != path:
             return Unreadable(path, f"its name should be {self.path(result.cell).name}")
+        if result.arrays is not None:  # the whole content is checked when it is read
+            beside = path.with_suffix(".npz")
+            try:
+                length = beside.stat().st_size
+            except OSError as error:
+                return Unreadable(path, f"its {beside.name} cannot be read: {error.strerror}")
+            if length != result.arrays.bytes:
+                return Unreadable(path, f"its {beside.name} has {length:,} bytes, expected {result.arrays.bytes:,}")
         return result
 
 

@@ -1,0 +1,219 @@
+"""The harness against benchopt: the same trivial matrix, cold and with everything cached.
+
+    pip install benchopt && python benchmarks/speed/harness.py [--repeat 3]
+
+10 methods x 10 datasets x 2 seeds whose work is next to nothing, so that what is measured is the harness:
+start, one cell after another, results on disk. relattr gives each cell a process of its own, with limits;
+benchopt runs them in one. Both with one job, each command in a fresh interpreter, the best of the repeats; the
+same figures again for relattr with two jobs, and with torch loaded in the server. Milliseconds per cell are the difference to a
+matrix of 20 cells, divided by the 180 cells that it lacks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+METHODS, DATASETS, SEEDS = 10, 10, 2
+
+METHOD = '''
+from relattr import Method, register_method
+
+
+class Trivial(Method):
+    """Mean grey level."""
+
+    shift: float = 0.0
+
+    def fit(self, train, run):{torch}
+        self.seed_ = run.seed
+
+    def strength(self, images):
+        import numpy as np
+
+        return np.array([images[k].mean() for k in range(len(images))]) + self.shift
+
+
+for k in range({n}):
+    register_method(f"trivial-{{k}}", label=f"Trivial {{k}}", shift=float(k))(Trivial)
+'''
+
+DATASET = '''
+from relattr import Dataset, Task, TestSet, TrainingSet, register_dataset
+
+
+class Grey(Dataset):
+    """Ten grey squares."""
+
+    which: int = 0
+
+    def attributes(self):
+        return ["grey"]
+
+    def fingerprint(self):
+        return f"grey {{self.which}}"
+
+    def task(self, name):
+        import numpy as np
+
+        from relattr import Images, Pairs
+
+        images = Images.from_arrays([np.full((8, 8, 3), 20 * k, np.uint8) for k in range(10)])
+        pairs = Pairs.from_scores(np.arange(10.0))
+        return Task(name, TrainingSet(images, pairs), [TestSet("test", images, pairs)], "ten grey squares")
+
+
+for k in range({n}):
+    register_dataset(f"grey-{{k}}", label=f"Grey {{k}}", which=k)(Grey)
+'''
+
+OBJECTIVE = """
+from benchopt import BaseObjective
+import numpy as np
+
+
+class Objective(BaseObjective):
+    name = "grey"
+
+    def set_data(self, X):
+        self.X = X
+
+    def get_objective(self):
+        return dict(X=self.X)
+
+    def evaluate_result(self, strengths):
+        d = np.sign(strengths[:, None] - strengths[None, :])
+        t = np.sign(self.X[:, None] - self.X[None, :])
+        return dict(value=float((d != t).mean()))
+
+    def get_one_result(self):
+        return dict(strengths=self.X)
+"""
+
+SOLVER = """
+from benchopt import BaseSolver
+
+
+class Solver(BaseSolver):
+    name = "trivial"
+    sampling_strategy = "run_once"
+    parameters = {{"shift": list(range({n})), "seed": list(range({seeds}))}}
+
+    def set_objective(self, X):
+        self.X = X
+
+    def run(self, _):
+        self.strengths = self.X + self.shift
+
+    def get_result(self):
+        return dict(strengths=self.strengths)
+"""
+
+GREY = """
+from benchopt import BaseDataset
+import numpy as np
+
+
+class Dataset(BaseDataset):
+    name = "grey"
+    parameters = {{"which": list(range({n}))}}
+
+    def get_data(self):
+        return dict(X=np.arange(10.0))
+"""
+
+
+def timed(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+    """Seconds that a command takes, start included."""
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    took = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(
+            f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+    return took
+
+
+def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> tuple[float, float]:
+    """Seconds cold and cached."""
+    plugins = folder / "plugins"
+    plugins.mkdir(parents=True)
+    load = "\n        import torch" if torch else ""
+    (plugins / "trivial.py").write_text(METHOD.format(n=methods, torch=load))
+    (plugins / "grey.py").write_text(DATASET.format(n=DATASETS))
+    (folder / "b.toml").write_text(
+        f"title = 't'\nmethods = ['trivial-*']\ndatasets = ['grey-*']\nseeds = {list(range(SEEDS))}\n[table]\n"
+        "caption = ''\ncolumns = [" + ", ".join(f"{{label = 'G{k}', dataset = 'grey-{k}'}}" for k in range(DATASETS)) + "]"
+    )  # fmt: skip
+    environment = {**os.environ, "RELATTR_CACHE": str(folder / "cache")}
+    command = [
+        sys.executable, "-c", "from relattr.cli import main; main()",
+        "run", "b.toml", "--plugins", "plugins", "--jobs", str(jobs), "--quiet",
+    ]  # fmt: skip
+    cold = timed(command, folder, environment)
+    return cold, timed(command, folder, environment)
+
+
+def benchopt(folder: Path, methods: int) -> tuple[float, float]:
+    """Seconds cold and cached."""
+    for name, text in (
+        ("objective.py", OBJECTIVE),
+        ("solvers/trivial.py", SOLVER.format(n=methods, seeds=SEEDS)),
+        ("datasets/grey.py", GREY.format(n=DATASETS)),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    environment = {**os.environ, "BENCHOPT_DEBUG": "0"}
+    program = shutil.which("benchopt") or str(Path(sys.executable).with_name("benchopt"))
+    command = [program, "run", ".", "--no-plot", "--no-html", "-n", "1", "-r", "1", "--no-display"]
+    try:
+        cold = timed(command, folder, environment)
+    except SystemExit:
+        command = [part for part in command if part != "--no-display"]
+        cold = timed(command, folder, environment)
+    return cold, timed(command, folder, environment)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=3)
+    repeat = parser.parse_args().repeat
+    cells = METHODS * DATASETS * SEEDS
+    runs = {
+        "benchopt, 1 job, no isolation": lambda f, m: benchopt(f, m),
+        "relattr, 1 job": lambda f, m: relattr(f, 1, m),
+        "relattr, 2 jobs": lambda f, m: relattr(f, 2, m),
+    }
+    if importlib.util.find_spec("torch") is not None:
+        runs["relattr, 1 job, torch in the server"] = lambda f, m: relattr(f, 1, m, torch=True)
+    print(
+        f"benchopt {importlib.metadata.version('benchopt')}, relattr {importlib.metadata.version('relattr')}, Python "
+        f"{platform.python_version()}, {os.cpu_count()} threads, load {os.getloadavg()[0]:.1f}; {cells} cells"
+    )
+    best: dict[str, list[float]] = {name: [float("inf")] * 3 for name in runs}
+    for _ in range(repeat):  # one after the other, so that a busy minute meets all of them
+        for name, run in runs.items():
+            with tempfile.TemporaryDirectory() as folder:
+                cold, cached = run(Path(folder) / "all", METHODS)
+                few, _ = run(Path(folder) / "few", 1)
+            for k, value in enumerate((cold, cached, few)):
+                best[name][k] = min(best[name][k], value)
+    print(f"{'':38}{'cold, s':>9}{'cached, s':>11}{'ms per cell':>13}")
+    for name, (cold, cached, few) in best.items():
+        each = 1000 * (cold - few) / (cells - cells // METHODS)
+        print(f"{name:38}{cold:9.2f}{cached:11.2f}{each:13.1f}")
+
+
+if __name__ == "__main__":
+    main()

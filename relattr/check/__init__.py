@@ -1,0 +1,18 @@
+"""The laws that every plugin keeps, as named checks: for ``relattr check`` and for a plugin author's own pytest.
+
+    import pytest
+    from relattr.check import method_checks
+
+    @pytest.mark.parametrize("check", method_checks("my-method", plugins=["my_methods"]), ids=str)
+    def test_contract(check):
+        check.hold()
+
+A law that a plugin need not keep is listed, with the reason, in its class attribute ``exempt``.
+"""
+
+from __future__ import annotations
+
+from relattr.check.law import Check, Finding, Law, LawBroken
+from relattr.check.suite import dataset_checks, dataset_laws, method_checks, method_laws
+
+__all__ = ["Check", "Finding", "Law", "LawBroken", "dataset_checks", "dataset_laws", "method_checks", "method_laws"]

@@ -1,0 +1,83 @@
+"""A small problem without label noise that any method of this field can learn, for checking methods.
+
+Each image has a striped red square in its middle, on a noisy ground; the stronger the attribute, the
+larger the square. Mean colour, edges and shapes all tell, so no method has an excuse.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relattr.images import Images
+from relattr.pairs import Pairs
+from relattr.seeds import generator
+from relattr.task import TrainingSet
+
+SIDE = 96
+N_TRAIN, N_TEST = 80, 40
+N_PAIRS = 400
+
+
+def draw(strength: float, category: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """One image, ``(SIDE, SIDE, 3)`` uint8; ``strength`` in [0, 1]."""
+    ground = np.array([(70, 90, 70), (70, 70, 95)][category])
+    image = ground + rng.normal(0, 8, (SIDE, SIDE, 3))
+    side = 8 + int(strength * (SIDE - 16))
+    low = (SIDE - side) // 2
+    stripes = np.where(np.arange(side) // 4 % 2 == 0, 1.0, 0.45)
+    image[low : low + side, low : low + side] = stripes[:, None, None] * np.array([235.0, 80.0, 60.0])
+    return np.clip(np.round(image), 0, 255).astype(np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A training set, test images with all their pairs, and other images to look at in between."""
+
+    train: TrainingSet
+    test: Images
+    pairs: Pairs
+    others: Images
+    other_pairs: Pairs
+
+    def relabelled(self, strengths: NDArray[np.float64]) -> TrainingSet:
+        """The training images with pairs and scores from other strengths ``(N_TRAIN,)``."""
+        return dataclasses.replace(self.train, pairs=_pairs(strengths), scores=np.exp(2.0 * strengths))
+
+
+def make(seed: int = 0) -> Problem:
+    """The problem of this seed; made anew, so that whatever a method does to it stays with it."""
+    train, strengths = _images(seed, "train", N_TRAIN)
+    test, truth = _images(seed, "test", N_TEST)
+    others, other_truth = _images(seed, "others", N_TEST)
+    return Problem(
+        train=TrainingSet(
+            images=train,
+            pairs=_pairs(strengths),
+            scores=np.exp(2.0 * strengths),
+            categories=np.arange(N_TRAIN) % 2,
+            category_names=("green ground", "blue ground"),
+        ),
+        test=test,
+        pairs=Pairs(*Pairs.from_scores(truth, seed=1).arrays),
+        others=others,
+        other_pairs=Pairs(*Pairs.from_scores(other_truth, seed=2).arrays),
+    )
+
+
+def _images(seed: int, part: str, n: int) -> tuple[Images, NDArray[np.float64]]:
+    rng = generator(seed, "check", part)
+    strengths = rng.permutation((np.arange(n) + rng.random(n)) / n)
+    return Images.from_arrays([draw(s, k % 2, rng) for k, s in enumerate(strengths)]), strengths
+
+
+def _pairs(strengths: NDArray[np.float64]) -> Pairs:
+    """`N_PAIRS` ordered pairs of the images, and some similar ones."""
+    ordered = Pairs.from_scores(strengths, count=N_PAIRS, seed=3)
+    rank = np.argsort(strengths)
+    similar = Pairs(rank[:-1:4], rank[1::4], np.zeros(rank[1::4].size, np.int8))
+    near = {frozenset(pair) for pair in zip(similar.left.tolist(), similar.right.tolist(), strict=True)}
+    keep = [frozenset(pair) not in near for pair in zip(ordered.left.tolist(), ordered.right.tolist(), strict=True)]
+    return Pairs.concatenate([ordered.take(np.array(keep)), similar])

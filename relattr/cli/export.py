@@ -1,0 +1,64 @@
+"""``relattr export``: every result as one tidy file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from relattr.cli.shared import load_registry, plugins_option, results_option
+from relattr.harness import benchmark as benchmarks
+from relattr.harness.plan import make_plan
+from relattr.harness.result import Result
+from relattr.harness.store import Store
+
+
+@click.command()
+@click.argument("benchmark", required=False)
+@results_option
+@plugins_option
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("results.csv"), show_default=True,
+    metavar="FILE", help="Where to: .csv, or .parquet where pyarrow is installed.",
+)  # fmt: skip
+@click.option(
+    "--strengths", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Also write the strength of each test image (the margin of each pair, for methods without strengths).",
+)  # fmt: skip
+@click.option("--keep-stale", is_flag=True, help="Also rows that something has changed since; column state marks them.")
+def export(
+    benchmark: str | None,
+    results: Path,
+    plugin_folders: Sequence[Path],
+    out: Path,
+    strengths: Path | None,
+    keep_stale: bool,
+) -> None:
+    """Write every result, or those of BENCHMARK, as one tidy table.
+
+    One row for each cell and test set, with its numbers, what decided them and where they come from; a
+    cell without numbers has one row with its status and reason. Computes nothing.
+    """
+    from relattr.harness import export as exporting
+
+    registry, store = load_registry(plugin_folders), Store(results)
+    wanted = None
+    if benchmark is not None:
+        wanted = {p.cell.key for p in make_plan(benchmarks.load(benchmark), registry, store).cells}
+    found: list[Result] = []
+    for item in store:
+        if not isinstance(item, Result):
+            click.echo(f"left out, not a result: {item.path}: {item.why}", err=True)
+        elif wanted is None or item.cell.key in wanted:
+            found.append(item)
+    states = {row["key"]: row["state"] for row in exporting.rows(found, registry, store)}
+    stale = [r for r in found if states[r.cell.key] == "stale"]
+    if stale and not keep_stale:
+        click.echo(f"left out, stale: {len(stale)} cells; --keep-stale writes them too, marked", err=True)
+        found = [r for r in found if states[r.cell.key] != "stale"]
+    n = exporting.write(out, exporting.COLUMNS, exporting.rows(found, registry, store))
+    click.echo(f"wrote {out}: {n:,} rows of {len(found):,} cells")
+    if strengths is not None:
+        n = exporting.write(strengths, exporting.VALUE_COLUMNS, exporting.values(found, registry, store))
+        click.echo(f"wrote {strengths}: {n:,} rows")

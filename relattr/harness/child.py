@@ -1,0 +1,181 @@
+"""The process of one cell: forked, limited, computing, reporting, gone."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import os
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+import msgspec
+
+from relattr import progress, seeds
+from relattr.harness.arrays import pack_arrays
+from relattr.harness.channel import pack, write_all
+from relattr.harness.execute import execute
+from relattr.harness.job import Job
+from relattr.harness.limits import size
+from relattr.harness.processes import die_with_parent
+from relattr.harness.provenance import provenance
+from relattr.registry import registry
+from relattr.run import Run
+
+WARNINGS = 50
+"""How many different warnings a row keeps."""
+
+
+def live(job: Job, supervisor: int, output: int, reports: int, trace: int, scratch: str) -> NoReturn:
+    """Compute a cell in this process, just forked, and end it.
+
+    What is printed goes to the pipe ``output``, progress and result to ``reports``, and the stack at a
+    fatal signal or at SIGUSR1 to ``trace``.
+    """
+    try:
+        die_with_parent(supervisor)
+        os.setsid()
+        _redirect(output)
+        faulthandler.enable(trace, all_threads=True)
+        faulthandler.register(signal.SIGUSR1, trace, all_threads=True)
+        _restrict(job, scratch)
+        gc.enable()
+        _compute(job, reports)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # reported by execute where it is the method's; this is ours, or a SystemExit
+        import traceback
+
+        with contextlib.suppress(OSError):
+            write_all(trace, traceback.format_exc().encode(errors="replace")[-60_000:])
+        os._exit(70)
+    os._exit(0)  # no destructor or exit handler of a library can spoil a finished cell
+
+
+def _redirect(output: int) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_DFL)
+
+
+def _restrict(job: Job, scratch: str) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    largest = size(job.limits.file) if job.limits.file else None
+    if largest is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # where memory ends, the kernel is to end this process and not its supervisor
+    os.environ["TMPDIR"] = scratch
+    tempfile.tempdir = scratch
+    if job.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpu
+    for variable in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB", "NUMBA"):
+        os.environ[f"{variable}_NUM_THREADS"] = str(job.threads)
+    _set_threads(job.threads)
+    _seed(seeds.derive(job.cell.seed, "global"))
+
+
+def _set_threads(threads: int) -> None:
+    """Pin the thread pools of whatever is loaded to the cell's share; what is loaded later reads the environment."""
+    pools = _pools()
+    if pools is not None:
+        pools.limit(limits=threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+    numba = sys.modules.get("numba")
+    if numba is not None:  # its pool starts with the first parallel loop, and with this many
+        numba.config.NUMBA_NUM_THREADS = threads
+
+
+_known_pools: dict[int, Any] = {}
+
+
+def _pools() -> Any:
+    """The BLAS and OpenMP libraries that are loaded; found once, before forking."""
+    loaded = len(sys.modules)
+    if loaded not in _known_pools:
+        if "threadpoolctl" not in sys.modules and "numpy" not in sys.modules:
+            return None
+        try:
+            import threadpoolctl
+        except ImportError:
+            return None
+        _known_pools.clear()
+        _known_pools[len(sys.modules)] = threadpoolctl.ThreadpoolController()
+        return next(iter(_known_pools.values()))
+    return _known_pools[loaded]
+
+
+def _seed(seed: int) -> None:
+    """Seed the global generators too: a method that draws from them is still the same each time."""
+    import random
+
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
+
+
+def _compute(job: Job, reports: int) -> None:
+    seen: dict[str, None] = {}
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        file: TextIO | None = None, line: str | None = None,
+    ) -> None:  # fmt: skip
+        text = f"{category.__name__}: {message}"
+        if text not in seen and len(seen) < WARNINGS:
+            seen[text] = None
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+    with warnings.catch_warnings(), progress.listening(_listener(reports)):
+        warnings.showwarning = show
+        checkpoint = Path(job.checkpoint)
+        run = Run(seed=job.cell.seed, device=job.device, threads=job.threads, checkpoint=checkpoint)
+        about = provenance(job.device, job.threads, job.origin, job.gpu)
+        result, arrays = execute(job.cell, registry, job.fingerprints, about, run)
+        result = msgspec.structs.replace(result, warnings=tuple(seen))
+        if result.status == "ok":  # libraries that came with the cell count too
+            versions = provenance(job.device, job.threads, job.origin, job.gpu)
+            about = msgspec.structs.replace(versions, started=about.started)
+            result = msgspec.structs.replace(result, provenance=about)
+    write_all(reports, pack(["result", msgspec.json.encode(result), pack_arrays(arrays)]))
+
+
+def _listener(reports: int) -> progress.Listener:
+    """Sends progress to the supervisor, at most five times a second."""
+
+    @contextmanager
+    def inside(description: str, total: int) -> Iterator[progress.Advance]:
+        done, said = 0, 0.0
+
+        def advance(n: int) -> None:
+            nonlocal done, said
+            done += n
+            now = time.monotonic()
+            if now - said >= 0.2:
+                said = now
+                write_all(reports, pack(["progress", description, done, total]))
+
+        yield advance
+
+    return inside

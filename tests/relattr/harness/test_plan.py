@@ -1,0 +1,214 @@
+"""What would run and why; what is stale when something changes, and what is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile  # noqa: F401
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cells have processes of their own on Linux only")
+
+
+def states(place) -> dict[str, str]:
+    """Method and seed -> state and why, as plan says."""
+    found = {}
+    for line in place.relattr("plan").splitlines():
+        words = line.split()
+        if len(words) > 4 and words[3] == "seed":
+            found[f"{words[1]} {words[4]}"] = f"{words[0]}: {' '.join(words[5:])}"
+    return found
+
+
+def test_the_states_of_cells(place):
+    place.method("good")
+    place.method("bad", "raise ValueError('first line\\nsecond')")
+    place.method("late", "from relattr import Blocked\nraise Blocked('needs a moon')")
+    place.benchmark()
+    assert states(place) == {f"{name} 0": "missing: no result yet" for name in ("good", "bad", "late")}
+    assert "3 cells are of methods that were never timed" in place.relattr("plan")
+    said = place.relattr("run", code=1)
+    assert "blocked: late on tiny/a0/standard, seed 0: needs a moon" in said
+    found = states(place)
+    assert found["good 0"].startswith("done")
+    assert found["bad 0"].startswith("failed: failed: ValueError: first line")
+    assert found["late 0"] == "blocked: ~0.0 s needs a moon" or found["late 0"].endswith("needs a moon")
+
+    (row,) = (place.folder / "results").glob("tiny/good/*.json")
+    row.write_text(row.read_text()[:-40])
+    (place.folder / "results" / "tiny" / "good" / "foreign.json").write_text("{}")
+    assert states(place)["good 0"].startswith("unreadable:")
+    assert "foreign.json" in place.relattr("status")
+    said = place.relattr("run", code=1)
+    assert f"set aside as {row.name}.bad" in said
+    assert states(place)["good 0"].startswith("done")
+    place.method("bad")
+    assert states(place)["bad 0"].startswith("stale:")
+
+
+def test_failures_run_again_when_asked_and_exit_codes_say_so(place, count):
+    place.method("bad", count + "\nif not pathlib.Path('mended').exists(): raise ValueError('no')")
+    place.benchmark()
+    place.relattr("run", code=1)
+    place.relattr("run", code=1)
+    place.relattr("run", "--retry", "timeout", code=1)
+    assert place.runs_of == {"bad 0": 1}
+    (place.folder / "mended").touch()
+    place.relattr("run", "--retry", "failed")
+    assert place.runs_of == {"bad 0": 2}
+    place.relattr("run", code=0)
+    place.relattr("plan", "--methods", "nothing-like-it", code=2)
+    place.relattr("run", "--set", "gamma", code=2)
+    place.relattr("run", "--set", "gamma=1", code=2)
+    place.relattr("run", "--time-limit", "soon", code=2)
+    place.relattr("run", "--address", "tcp://x:1", code=2)
+
+
+def test_settings_make_other_cells(place):
+    place.method("has-c", parameters="C: float = 1.0")
+    place.benchmark()
+    place.relattr("run")
+    assert states(place)["has-c 0"].startswith("done")
+    assert "missing" in place.relattr("plan", "--set", "C=2")
+    assert "missing" not in place.relattr("plan", "--set", "has-c.C=1.0")
+    assert "is not valid" in place.relattr("plan", "--set", "C=much", code=2)
+    assert "did you mean" in place.relattr("plan", "--set", "has-d.C=1", code=2)
+
+
+def test_kept_stale_rows_are_marked_and_not_computed(place, count):
+    place.method("m", count)
+    place.benchmark()
+    place.relattr("run")
+    place.method("m", count + "\n# changed")
+    assert "stale, kept" in place.relattr("plan", "--keep-stale")
+    said = place.relattr("run", "--keep-stale")
+    assert "1 of them stale" in said
+    assert "100.00" in place.relattr("status", "--keep-stale")
+    assert "100.00" not in place.relattr("status")
+    assert place.runs_of == {"m 0": 1}
+    out = str(place.folder / "all.csv")
+    assert "left out, stale: 1 cells" in place.relattr("export", "--out", out)
+    place.relattr("export", "--out", out, "--keep-stale")
+    assert ",stale," in Path(out).read_text()
+    place.relattr("run")
+    assert place.runs_of == {"m 0": 2}
+
+
+def test_a_change_of_source_while_a_cell_runs_leaves_it_stale(place):
+    path = place.method(
+        "edits", "import pathlib\nfile = pathlib.Path(__file__)\nfile.write_text(file.read_text() + '#')"
+    )
+    place.benchmark()
+    place.relattr("run")
+    path.write_text(path.read_text().rstrip("#"))  # back again: still nobody knows which of the two it ran
+    assert states(place)["edits 0"].startswith("stale:")
+
+
+def test_a_helper_makes_stale_exactly_the_cells_that_depend_on_it(place, tmp_path):
+    """An outside package: two methods, one of which imports a helper that imports another, inside a function."""
+    site = tmp_path / "site"
+    package = site / "outside"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "deep.py").write_text("FACTOR = 1.0\n")
+    (package / "helper.py").write_text("def scale():\n    from outside.deep import FACTOR\n    return FACTOR\n")
+    method = (
+        "from relattr import Method, register_method\n@register_method('{0}', label='{0}')\nclass {1}(Method):\n"
+        "    'Doc.'\n    def fit(self, train, run):\n        {2}\n    def strength(self, images):\n"
+        "        import numpy as np\n        return np.array([images[k].mean() for k in range(len(images))])\n"
+    )
+    (package / "uses.py").write_text(method.format("uses", "Uses", "from .helper import scale; self.s_ = scale()"))
+    (package / "plain.py").write_text(method.format("plain", "Plain", "pass"))
+    info = site / "outside-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[relattr.methods]\nuses = outside.uses\nplain = outside.plain\n")
+    place.environment["PYTHONPATH"] = str(site)
+    place.benchmark(methods=["uses", "plain", "chance"])
+    place.relattr("run", "--jobs", "2")
+    assert all(state.startswith("done") for state in states(place).values())
+    (package / "deep.py").write_text("FACTOR = 2.0\n")
+    found = states(place)
+    assert found["uses 0"].startswith("stale:")
+    assert "outside.deep changed" in found["uses 0"]
+    assert found["plain 0"].startswith("done")
+    assert found["chance 0"].startswith("done")
+    assert "1 cells computed, 2 were there already" in place.relattr("run")
+
+
+def test_the_command_line_decides_no_number():
+    """No identity of a built-in plugin holds a module of the command line or of the harness."""
+    code = (
+        "from relattr.registry import registry; from relattr.sources import sources_of; registry.discover();"
+        "import json; print(json.dumps({n: list(sources_of(e.module)) for n, e in registry.methods.items()}))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    for name, modules in json.loads(said).items():
+        assert modules, name
+        assert not [m for m in modules if m.startswith(("relattr.cli", "relattr.harness", "relattr.report"))], name
+
+
+@pytest.mark.parametrize("command", [["--help"], ["list", "methods"], ["plan"], ["status"]])
+def test_light_commands_load_nothing_heavy(place, command):
+    (place.plugins / "tiny.py").write_text(
+        (place.plugins / "tiny.py").read_text()
+        .replace("from relattr import Dataset, Images, Pairs, Task, TestSet, TrainingSet, UnknownName, register_dataset",
+                 "from relattr import Dataset, register_dataset")
+    )  # fmt: skip
+    place.method("m")
+    place.benchmark()
+    if len(command) == 1 and command[0] != "--help":
+        command = place.command(*command)[3:]
+    code = (
+        "import sys\nfrom relattr.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('numpy', 'torch', 'joblib', 'rich', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, cwd=place.folder, timeout=60,
+        env=place.environment, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+def test_strengths_give_the_accuracy_again(place):
+    """Accuracy from the exported strengths and the dataset's pairs alone is the row's accuracy."""
+    import csv
+
+    place.method("noisy", "self.r_ = run.rng('n').normal(size=20) * 30", noise="self.r_[: len(images)]")
+    place.benchmark(seeds=[0, 1])
+    place.relattr("run")
+    out, values = place.folder / "all.csv", place.folder / "values.csv"
+    place.relattr("export", "--out", str(out), "--strengths", str(values))
+    import numpy as np
+
+    truth = np.random.default_rng(0).permutation(40)[20:]
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    with values.open() as file:
+        table = list(csv.DictReader(file))
+    for row in rows:
+        mine = {int(v["index"]): float(v["value"]) for v in table if v["key"] == row["key"]}
+        correct = sum((truth[i] - truth[j]) * (mine[i] - mine[j]) > 0 for i in range(20) for j in range(i))
+        assert correct / 190 == float(row["accuracy"])
+        assert row["status"] == "ok"
+        assert json.loads(row["fingerprints"])["data"] == "tiny-1"
+        assert int(row["peak_memory_bytes"]) > 0
+        assert row["python"].startswith(f"{sys.version_info.major}.")
+    assert os.path.getsize(values) > 0
+
+
+def test_parquet_has_the_same_rows(place):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    place.method("good")
+    place.benchmark()
+    place.relattr("run")
+    out = place.folder / "all.parquet"
+    place.relattr("export", "--out", str(out))
+    (row,) = parquet.read_table(out).to_pylist()
+    assert (row["method"], row["accuracy"], row["dirty"] in (True, False, None)) == ("good", 1.0, True)
+    assert "should end in .csv or .parquet" in place.relattr("export", "--out", "x.xlsx", code=2)
