@@ -96,12 +96,12 @@ class RankSVMOnHOG(RankSVMOnFeatures):
 @register_method("ranksvm-alexnet-fc7", label="RankSVM + AlexNet fc7 Features", layer="fc7")
 @register_method("ranksvm-vgg16-fc6", label="RankSVM + VGGNet-16 fc6 Features", backbone="vgg16", layer="fc6")
 @register_method("ranksvm-vgg16-fc7", label="RankSVM + VGGNet-16 fc7 Features", backbone="vgg16", layer="fc7")
-@register_method("parikh-grauman-cnn", label="Parikh and Grauman + CNN")
+@register_method("parikh-grauman-cnn", label="Parikh and Grauman + CNN", C=0.1)
 class RankSVMOnBackbone(RankSVMOnFeatures):
-    """RankSVM on a layer of a pretrained network; "pooled" is the layer before its classifier (AlexNet: fc7)."""
+    """RankSVM on a layer of a pretrained network; by default the one before its classifier (AlexNet: fc7)."""
 
     backbone: str = "alexnet"
-    layer: str = "pooled"
+    layer: str | None = None
 
     def needs(self) -> Sequence[Need]:
         from relattr.features.weights import Weights

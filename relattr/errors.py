@@ -26,6 +26,10 @@ class UnknownName(BadInput):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
         super().__init__(f"no {kind} is called {name!r}; {hint}")
+        self._made_of = kind, name, known
+
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
+        return type(self), self._made_of  # so that it can come back from another process
 
 
 class Blocked(RelattrError):

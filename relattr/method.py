@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -112,20 +114,28 @@ class Method:
 
         arrays = {}
         for key, value in self.state().items():
-            arrays[key] = np.asarray(value)
-            if arrays[key].dtype.kind not in "biufU":
+            try:
+                arrays[key] = np.asarray(value)
+                kind = arrays[key].dtype.kind
+            except (ValueError, TypeError):  # lists of unequal length, for one
+                kind = "O"
+            if kind not in "biufU":
                 raise BadInput(
-                    f"{type(self).__name__}.{key} is a {type(value).__name__}; state must be numbers or text"
+                    f"{type(self).__name__}.{key} is a {type(value).__name__} that is no array of numbers or text; "
+                    "keep such arrays in attributes of their own"
                 )
         write_arrays(path, arrays)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote into this instance, which must have the same parameters."""
+        """Read what `save` wrote into this instance, which must have the same parameters.
+
+        Raises `BadInput` for a file that is not whole or not of this kind.
+        """
         import numpy as np
 
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
                 state = {key: arrays[key] for key in arrays.files}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path} does not hold a fitted {type(self).__name__}: {error}") from error
         self.restore({key: value.item() if value.ndim == 0 else value for key, value in state.items()})

@@ -30,7 +30,7 @@ class Packages:
     extra: str
 
     def missing(self) -> str | None:
-        gone = [module for module in self.modules if importlib.util.find_spec(module) is None]
+        gone = [module for module in self.modules if not _there(module)]
         if not gone:
             return None
         return f"needs the package {' and '.join(gone)}: pip install 'relattr[{self.extra}]'"
@@ -44,7 +44,7 @@ class Gpu:
     """A CUDA device."""
 
     def missing(self) -> str | None:
-        if importlib.util.find_spec("torch") is not None:
+        if _there("torch"):
             import torch
 
             if torch.cuda.is_available():
@@ -53,6 +53,14 @@ class Gpu:
 
     def fingerprint(self) -> str:
         return ""
+
+
+def _there(module: str) -> bool:
+    """Whether a module can be imported; only the packages it lies in are imported to find out."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # its package is not there, or was put into sys.modules by hand
+        return False
 
 
 DEEP = Packages(("torch", "torchvision", "timm", "safetensors"), "deep")

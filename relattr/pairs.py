@@ -23,7 +23,8 @@ from relattr.seeds import derive
 Ties = Literal["similar", "skip"]
 _Array = TypeVar("_Array", bound=NDArray[Any])
 _Arrays = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
+"""Pairs made at a time: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,19 +95,17 @@ class Pairs:
 
         ``items`` ``(n,)`` names the images (default ``0..n-1``); ``seed`` fixes which side each is on.
         """
-        values = np.asarray(strengths, dtype=np.float64)
+        values = np.array(strengths, dtype=np.float64) + 0.0  # a copy, and no -0.0: it equals 0 but has other bytes
         names = np.arange(values.size, dtype=np.int32) if items is None else _index(items, "items")
         if values.ndim != 1 or values.size != names.size:
             raise BadInput(f"strengths must be (n,) like items; got shape {values.shape} for {names.size} items")
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             raise BadInput(f"strength {values[bad[0]]} of image {names[bad[0]]} is not a finite number")
-        if np.unique(names).size != names.size:
-            raise BadInput("items names an image twice")
-        made = cls.__new__(cls)
-        made._arrays = None
-        made._order = Order(_frozen(names), _frozen(values), seed)
-        return made
+        _refuse_twice(names, "items")
+        if seed < 0:
+            raise BadInput(f"seed must be >= 0; got {seed}")
+        return _implied(Order(_frozen(names), _frozen(values), seed))
 
     @classmethod
     def from_scores(
@@ -135,7 +134,8 @@ class Pairs:
         sample: tuple[NDArray[Any], ...] = tuple(np.empty(count, t) for t in (np.int32, np.int32, np.int8))
         key, have, position = derive(seed, "pairs"), 0, 0
         while have < count:
-            stop = min(position + min(_CHUNK, 2 * (count - have) + 64), order.n_pairs)
+            ahead = count - have if ties == "similar" else 2 * (count - have) + 4096  # some of them will be ties
+            stop = min(position + min(_CHUNK, ahead), order.n_pairs)
             chunk = order.pairs_at(permuted(position, stop, order.n_pairs, key))
             position = stop
             if ties == "skip":
@@ -145,7 +145,7 @@ class Pairs:
             for k in range(3):
                 sample[k][have : have + some] = chunk[k][:some]
             have += some
-        return cls(*sample)
+        return _unchecked(*sample)
 
     @classmethod
     def from_classes(
@@ -156,7 +156,7 @@ class Pairs:
         A larger rank is more of the attribute; equal ranks make similar pairs (Parikh & Grauman, ICCV 2011).
         """
         of_image = np.asarray(classes)
-        if of_image.ndim != 1 or not np.issubdtype(of_image.dtype, np.integer):
+        if of_image.ndim != 1 or not (of_image.size == 0 or np.issubdtype(of_image.dtype, np.integer)):
             raise BadInput(f"classes must be (n,) integers; got {of_image.dtype} of shape {of_image.shape}")
         ranks = np.asarray(order, dtype=np.float64)
         n_classes = int(of_image.max()) + 1 if of_image.size else 0
@@ -164,7 +164,7 @@ class Pairs:
             raise BadInput(f"the class order has {ranks.size} ranks, but the images have classes 0..{n_classes - 1}")
         if of_image.size and of_image.min() < 0:
             raise BadInput(f"class {of_image.min()} is negative; classes count from 0")
-        return cls.all_of(ranks[of_image], items=items, seed=seed)
+        return cls.all_of(ranks[of_image.astype(np.int64)], items=items, seed=seed)
 
     @classmethod
     def from_votes(cls, left: ArrayLike, right: ArrayLike, votes: ArrayLike, *, n_images: int | None = None) -> Pairs:
@@ -173,8 +173,10 @@ class Pairs:
         Of equal counts the first in that order wins (Singh & Lee, ECCV 2016, on LFW-10).
         """
         counts = np.asarray(votes)
-        if counts.ndim != 2 or counts.shape[1] != 3:
-            raise BadInput(f"votes must be (n, 3): left, right, similar; got shape {counts.shape}")
+        if counts.ndim != 2 or counts.shape[1] != 3 or counts.dtype.kind not in "iuf":
+            raise BadInput(
+                f"votes must be numbers (n, 3): left, right, similar; got {counts.dtype} of shape {counts.shape}"
+            )
         bad = np.flatnonzero(~np.isfinite(counts).all(1) | (counts < 0).any(1) | (counts.sum(1) <= 0))
         if bad.size:
             raise BadInput(f"votes of pair {bad[0]} are {counts[bad[0]].tolist()}; expected counts >= 0, at least one")
@@ -204,7 +206,7 @@ class Pairs:
             label = np.empty(order.n_pairs, np.int8)
             for start in range(0, order.n_pairs, _CHUNK):
                 stop = min(start + _CHUNK, order.n_pairs)
-                part = order.pairs_at(np.arange(start, stop))
+                part = order.pairs_at(np.arange(start, stop, dtype=np.int64))
                 left[start:stop], right[start:stop], label[start:stop] = part
             self._arrays = _frozen(left), _frozen(right), _frozen(label)
         return self._arrays
@@ -238,8 +240,14 @@ class Pairs:
     def images(self) -> NDArray[np.int32]:
         """The images that occur in any pair, ascending."""
         if self._order is not None:
-            return np.sort(self._order.items)
-        return np.unique(np.concatenate(self.arrays[:2]))
+            return np.sort(self._order.items) if self._order.items.size > 1 else self._order.items[:0]
+        left, right, _ = self.arrays
+        n = int(max(left.max(initial=-1), right.max(initial=-1))) + 1
+        if n > 4 * left.size + 1024:
+            return np.unique(np.concatenate([left, right]))
+        seen = np.zeros(n, bool)  # no sort: a training set may have ten million pairs of ten thousand images
+        seen[left] = seen[right] = True
+        return np.flatnonzero(seen).astype(np.int32)
 
     # ------------------------------------------------------------------ other pairs from these
 
@@ -260,13 +268,16 @@ class Pairs:
         return _unchecked(self.right, self.left, -self.label)
 
     def random_sides(self, seed: int) -> Pairs:
-        """The same pairs, each turned round or not by a seeded coin: no label is tied to a side."""
+        """The same pairs, each on the sides that a seeded coin says: no label is tied to a side.
+
+        The coin decides between the two images of a pair, not whether to turn it round, so that a second
+        time with the same seed changes nothing and never undoes the first.
+        """
+        key = derive(seed, "sides")
         if self._order is not None:
-            order = Order(self._order.items, self._order.strengths, derive(seed, "sides"))
-            made = Pairs.__new__(Pairs)
-            made._arrays, made._order = None, order
-            return made
-        swap = random_bits(np.arange(len(self)), derive(seed, "sides"))
+            return _implied(Order(self._order.items, self._order.strengths, key))
+        smaller_left = random_bits(np.arange(len(self), dtype=np.int64), key)
+        swap = smaller_left != (self.left < self.right)
         return _unchecked(
             np.where(swap, self.right, self.left),
             np.where(swap, self.left, self.right),
@@ -276,26 +287,25 @@ class Pairs:
     def renumbered(self, images: ArrayLike) -> Pairs:
         """The same pairs when only ``images`` (distinct, old numbers) are kept and counted 0, 1, ...
 
-        Raises `BadInput` if a pair names an image that is not kept.
+        Raises `BadInput` if a pair names an image that is not kept, or one is kept twice.
         """
         kept = _index(images, "images")
-        new = np.full(int(max(kept.max(initial=-1), self.images.max(initial=-1))) + 1, -1, np.int32)
+        _refuse_twice(kept, "images")
+        used = self.images if self._order is None else self._order.items
+        new = np.full(int(max(kept.max(initial=-1), used.max(initial=-1))) + 1, -1, np.int32)
         new[kept] = np.arange(kept.size, dtype=np.int32)
-        gone = self.images[new[self.images] < 0]
+        gone = used[new[used] < 0]
         if gone.size:
             raise BadInput(f"image {gone[0]} is in a pair but not among the {kept.size} images kept")
         if self._order is not None:
-            made = Pairs.__new__(Pairs)
-            made._arrays = None
-            made._order = Order(_frozen(new[self._order.items]), self._order.strengths, self._order.seed)
-            return made
+            return _implied(Order(_frozen(new[self._order.items]), self._order.strengths, self._order.seed))
         return _unchecked(new[self.left], new[self.right], self.label)
 
     def fingerprint(self) -> str:
         """SHA-256 of the pairs (of the strengths that imply them, where there are such)."""
         digest = hashlib.sha256()
         if self._order is not None:
-            digest.update(b"order%d" % self._order.seed)
+            digest.update(b"order %d;" % self._order.seed)
             parts: Sequence[NDArray[Any]] = (self._order.items, self._order.strengths)
         else:
             parts = self.arrays
@@ -311,14 +321,19 @@ class Pairs:
 def _corner(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Position among all pairs -> ``(i, j)`` with ``i > j``: position ``i(i-1)/2 + j``."""
     i = ((1.0 + np.sqrt(1.0 + 8.0 * index.astype(np.float64))) / 2.0).astype(np.int64)
-    i -= i * (i - 1) // 2 > index  # the square root may round up,
-    i += (i + 1) * i // 2 <= index  # or down
+    i -= i * (i - 1) // 2 > index  # the square root may round up; never down, as that of a square is exact
     return i, index - i * (i - 1) // 2
 
 
 def _frozen(array: _Array) -> _Array:
     array.flags.writeable = False
     return array
+
+
+def _implied(order: Order) -> Pairs:
+    made = Pairs.__new__(Pairs)
+    made._arrays, made._order = None, order
+    return made
 
 
 def _unchecked(left: NDArray[Any], right: NDArray[Any], label: NDArray[Any]) -> Pairs:
@@ -334,8 +349,16 @@ def _index(values: ArrayLike, name: str) -> NDArray[np.int32]:
         raise BadInput(f"{name} must be (n,) integers; got {array.dtype} of shape {array.shape}")
     bad = np.flatnonzero((array < 0) | (array > np.iinfo(np.int32).max))
     if bad.size:
-        raise BadInput(f"{name}[{bad[0]}] is {array[bad[0]]}; image indices count from 0")
+        raise BadInput(
+            f"{name}[{bad[0]}] is {array[bad[0]]}; expected an image index from 0 to {np.iinfo(np.int32).max}"
+        )
     return array.astype(np.int32)
+
+
+def _refuse_twice(images: NDArray[np.int32], name: str) -> None:
+    values, counts = np.unique(images, return_counts=True)
+    if values.size != images.size:
+        raise BadInput(f"{name} names image {values[counts > 1][0]} twice")
 
 
 def _label(values: ArrayLike) -> NDArray[np.int8]:

@@ -25,7 +25,9 @@ def types_of(cls: Any) -> dict[str, Any]:
 def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
     """An instance of a plugin class with these parameters.
 
-    Raises `UnknownName` for a parameter it does not have, `BadInput` for a value of the wrong type.
+    Text for a parameter that is not text is read as such: "2" for a float, "true" for a bool. Raises
+    `UnknownName` for a parameter it does not have, `BadInput` for a value of the wrong type and for a
+    parameter without a value.
     """
     types = types_of(cls)
     checked = {}
@@ -36,6 +38,10 @@ def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
             checked[key] = msgspec.convert(value, types[key], strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
             raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: {error}") from None
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if field.init and no_default and field.name not in checked:
+            raise BadInput(f"{kind} {name}: the parameter {field.name} has no default and no value")
     return cls(**checked)
 
 

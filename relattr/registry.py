@@ -3,20 +3,24 @@
 Plugins come from three places: the folders ``methods/`` and ``datasets/`` of this project, a folder
 given with ``--plugins``, and the entry-point groups ``relattr.methods`` and ``relattr.datasets`` of any
 installed package. A broken plugin is kept as a `Broken` with its traceback and breaks no other one.
+A plugin folder is imported as a package, so that its files share helpers: ``from ._helper import ...``.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import itertools
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -30,7 +34,7 @@ D = TypeVar("D", bound=type[Dataset])
 P = TypeVar("P", Method, Dataset)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry(Generic[P]):
     """One registered plugin: a class under a name, with the parameters that make it this row."""
 
@@ -71,6 +75,7 @@ class Constant:
     name: str
     label: str
     reason: str
+    module: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,10 @@ class Registry:
             raise UnknownName("dataset", name, self.datasets)
         return self.datasets[name]
 
+    @property
+    def _tables(self) -> tuple[dict[str, Any], ...]:
+        return self.methods, self.datasets, self.constants
+
     # ------------------------------------------------------------------ finding them
 
     def discover(self, folders: Iterable[Path] = ()) -> None:
@@ -115,9 +124,7 @@ class Registry:
         for folder in folders:
             if not folder.is_dir():
                 raise BadInput(f"--plugins {folder} is not a folder")
-            for path in sorted(folder.glob("*.py")):
-                if not path.name.startswith("_"):
-                    self._load(str(path.absolute()), lambda path=path: _import_file(path.absolute()))  # type: ignore[misc]
+            self._discover_package(_package_of(folder.resolve()))
 
     def _discover_package(self, package: str) -> None:
         spec = importlib.util.find_spec(package)
@@ -126,44 +133,55 @@ class Registry:
         for module in pkgutil.iter_modules(list(spec.submodule_search_locations)):
             if not module.name.startswith("_"):
                 name = f"{package}.{module.name}"
-                self._load(name, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
+                place = Path(getattr(module.module_finder, "path", "")) / module.name
+                where = f"{name} ({place if module.ispkg else place.with_name(module.name + '.py')})"
+                self._load(where, partial(importlib.import_module, name))
 
     def _load(self, where: str, load: Callable[[], object]) -> None:
         if where in self._found:
             return
         self._found.add(where)
-        before = dict(self.methods), dict(self.datasets), dict(self.constants)
+        before = {id(row) for table in self._tables for row in table.values()}
         try:
             load()
-        except Exception as error:  # whatever a plugin does wrong is its own failure
-            self.methods, self.datasets, self.constants = before
+        except (Exception, SystemExit) as error:  # whatever a plugin does wrong is its own failure
             self.broken.append(Broken(where, f"{type(error).__name__}: {error}", traceback.format_exc()))
+            # what the failed module itself registered goes; another plugin that it had imported stays
+            for table in self._tables:
+                for name, row in list(table.items()):
+                    if id(row) not in before and not _is_imported(row.module):
+                        del table[name]
 
 
-def _import_file(path: Path) -> None:
-    name = f"relattr_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
+def _is_imported(module: str) -> bool:
+    """Whether a module and the packages it lies in are imported; Python forgets those that failed."""
+    parts = module.split(".")
+    return all(".".join(parts[: k + 1]) in sys.modules for k in range(len(parts)))
+
+
+def _package_of(folder: Path) -> str:
+    """The name under which a plugin folder is a package; it is the same wherever the folder lies."""
+    stem = "relattr_plugins_" + re.sub(r"\W", "_", folder.name)
+    for name in itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2))):
+        if name not in sys.modules:
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [str(folder)]
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+            importlib.invalidate_caches()  # its files may have just been written
+        if list(sys.modules[name].__path__) == [str(folder)]:
+            return name
+    raise AssertionError("unreachable")
 
 
 registry = Registry()
 """The plugins of this process."""
 
 
-def _check_name(kind: str, name: str, taken: Mapping[str, Any], new: object) -> None:
-    if not name or name != name.strip() or "/" in name or any(ord(c) < 32 for c in name):
-        raise BadInput(f"{kind} name {name!r} must be text without '/', control characters or outer spaces")
+def _check_name(kind: str, name: str, taken: Mapping[str, Any], module: str) -> None:
+    if not name or name != name.strip() or any(ord(c) < 32 or c in "/=*?[]" for c in name):
+        raise BadInput(f"{kind} name {name!r} must be text without / = * ? [ ], control characters or outer spaces")
     if name in taken:
-        old = getattr(taken[name], "module", "the published constants")
-        raise BadInput(f"two {kind}s are called {name!r}: one in {old}, one in {getattr(new, '__module__', new)}")
+        raise BadInput(f"two {kind}s are called {name!r}: one in {taken[name].module}, one in {module}")
 
 
 def register_method(name: str, *, label: str, **preset: Any) -> Callable[[M], M]:
@@ -175,7 +193,7 @@ def register_method(name: str, *, label: str, **preset: Any) -> Callable[[M], M]
     def register(cls: M) -> M:
         if not (isinstance(cls, type) and issubclass(cls, Method)):
             raise BadInput(f"@register_method({name!r}) is for subclasses of relattr.Method, not {cls!r}")
-        _check_name("method", name, {**registry.methods, **registry.constants}, cls)
+        _check_name("method", name, {**registry.methods, **registry.constants}, cls.__module__)
         parameters.create(cls, "method", name, preset)
         registry.methods[name] = Entry(name, label, cls, preset)
         return cls
@@ -185,8 +203,9 @@ def register_method(name: str, *, label: str, **preset: Any) -> Callable[[M], M]
 
 def register_constant(name: str, *, label: str, reason: str) -> None:
     """Register a row that is only published, and why it cannot be measured."""
-    _check_name("method", name, {**registry.methods, **registry.constants}, "a constant")
-    registry.constants[name] = Constant(name, label, reason)
+    module = sys._getframe(1).f_globals["__name__"]
+    _check_name("method", name, {**registry.methods, **registry.constants}, module)
+    registry.constants[name] = Constant(name, label, reason, module)
 
 
 def register_dataset(name: str, *, label: str, **preset: Any) -> Callable[[D], D]:
@@ -195,7 +214,7 @@ def register_dataset(name: str, *, label: str, **preset: Any) -> Callable[[D], D
     def register(cls: D) -> D:
         if not (isinstance(cls, type) and issubclass(cls, Dataset)):
             raise BadInput(f"@register_dataset({name!r}) is for subclasses of relattr.Dataset, not {cls!r}")
-        _check_name("dataset", name, registry.datasets, cls)
+        _check_name("dataset", name, registry.datasets, cls.__module__)
         parameters.create(cls, "dataset", name, preset)
         registry.datasets[name] = Entry(name, label, cls, preset)
         return cls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from relattr.errors import BadInput
 
@@ -27,7 +27,8 @@ class TrainingSet:
     categories : ``(n,)`` integers, the class of each image; None where the dataset has none.
     category_names : the name of each class.
 
-    Raises `BadInput` for a pair whose image is not there, or scores and categories of wrong length.
+    Raises `BadInput` for a pair whose image is not there, for scores and categories of wrong length, and
+    for scores that are not finite.
     """
 
     images: Images
@@ -41,6 +42,14 @@ class TrainingSet:
         for name, values in (("scores", self.scores), ("categories", self.categories)):
             if values is not None and values.shape != (len(self.images),):
                 raise BadInput(f"{name} have shape {values.shape}; expected ({len(self.images)},), one per image")
+        if self.scores is not None:
+            import numpy as np
+
+            bad = np.flatnonzero(~np.isfinite(self.scores))
+            if bad.size:
+                raise BadInput(f"the score of training image {bad[0]} is {self.scores[bad[0]]}; scores must be finite")
+        if self.categories is not None and self.categories.dtype.kind not in "iu":
+            raise BadInput(f"categories must be integers, one per image; got {self.categories.dtype}")
         if self.categories is not None and self.categories.size:
             low, high = int(self.categories.min()), int(self.categories.max())
             if low < 0 or high >= len(self.category_names):
@@ -54,6 +63,8 @@ class TestSet:
     ``boxes`` ``(n, k, 4)`` gives, where the truth is known, the k cues of each image as x0, y0, x1, y1
     in [0, 1]. ``note`` says what a reader must know, such as images shared with training.
     """
+
+    __test__: ClassVar[bool] = False  # pytest must not take it for a class of tests
 
     name: str
     images: Images

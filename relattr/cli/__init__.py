@@ -7,12 +7,14 @@ import sys
 import click
 
 from relattr import __version__
+from relattr.cli.audit import audit
 from relattr.cli.check import check
 from relattr.cli.data import data
 from relattr.cli.export import export
 from relattr.cli.listing import list_plugins
 from relattr.cli.matrix import plan, run, status
 from relattr.cli.new import new
+from relattr.cli.report import report
 from relattr.cli.tables import tables
 from relattr.errors import RelattrError
 
@@ -31,7 +33,9 @@ def cli() -> None:
     relattr plan table3             what a benchmark would compute, and why
     relattr run quick               compute it; what is done already is kept
     relattr status quick            what became of each cell so far
-    relattr tables quick            the table: LaTeX, CSV, Markdown
+    relattr tables quick            the tables: LaTeX, PDF, CSV, Markdown
+    relattr report quick            one page with tables, figures and every cell
+    relattr audit osr               leaks and contradictions in a dataset
     relattr export                  every result as one CSV or Parquet file
     relattr new method my-method    a file to start a method from
     relattr check method my-method  whether it keeps the contract
@@ -47,7 +51,7 @@ def cli() -> None:
     """
 
 
-for command in (list_plugins, plan, run, status, tables, export, data, check, new):
+for command in (list_plugins, plan, run, status, tables, report, export, audit, data, check, new):
     cli.add_command(command)
 
 

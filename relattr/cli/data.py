@@ -59,8 +59,8 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
             continue
         click.echo(f"{name}: licence: {' '.join(dataset.licence.split())}")
         with bars():
-            fetch_files(downloads, dataset.root)
-        click.echo(f"{name}: all files are in {dataset.root}")
+            fetch_files(downloads, dataset.root, what=name)
+        click.echo(f"{name}: {dataset.missing() or f'all files are in {dataset.root}'}")
 
 
 @data.command()
@@ -72,10 +72,10 @@ def verify(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     wrong = 0
     for name in _chosen(names, registry):
         dataset = registry.dataset(name).create()
-        missing = dataset.missing()
-        if missing is not None:
-            raise BadInput(f"{name} cannot be verified: {missing}")
-        for finding in dataset.verify():
+        findings = dataset.verify()
+        if not findings:
+            raise BadInput(f"{name} has nothing to verify: {dataset.missing() or 'it checks nothing'}")
+        for finding in findings:
             wrong += not finding.ok
             click.echo(f"{name}: {'ok   ' if finding.ok else 'WRONG'} {finding.what}: {finding.detail}")
     if wrong:

@@ -1,4 +1,4 @@
-"""``relattr tables``: the paper's table from the store."""
+"""``relattr tables``: the paper's tables from the store."""
 
 from __future__ import annotations
 
@@ -13,25 +13,40 @@ from relattr.harness.store import Store
 
 
 @click.command()
-@click.argument("benchmark")
+@click.argument("benchmark", nargs=-1, required=True)
 @results_option
 @plugins_option
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("paper_tables"), show_default=True,
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("paper_tables/out"), show_default=True,
     metavar="DIR", help="The folder to write into.",
 )  # fmt: skip
-def tables(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path) -> None:
-    """Write the table of BENCHMARK as LaTeX (booktabs), CSV and Markdown, measured beside published.
+@click.option("--audit/--no-audit", default=True, show_default=True, help="Mark leaks that the datasets' audit finds.")
+def tables(benchmark: Sequence[str], results: Path, plugin_folders: Sequence[Path], out: Path, audit: bool) -> None:
+    """Write the tables of each BENCHMARK as LaTeX (booktabs, siunitx), CSV and Markdown.
 
-    Reads the results and computes nothing. Every way in which a number is not the paper's (another
-    backbone, other labels, part of the attributes) is a note under the table.
+    Two of each: as in the paper with measured numbers, and measured beside published with interval and
+    verdict; likewise for each attribute behind a column. macros.tex has every number by name, for prose.
+    With a LaTeX installed, tables.pdf shows them all. Reads the results and trains nothing. Every way in
+    which a number is not the paper's (another backbone, other labels, part of the attributes) is a note.
     """
+    from relattr.audit import flags_of
     from relattr.report.model import build
-    from relattr.report.write import to_text, write
+    from relattr.report.write import to_text, write_all
 
-    table = build(benchmarks.load(benchmark), load_registry(plugin_folders), Store(results))
-    for line in table.unreadable:
-        click.echo(f"left out, not a result: {line}", err=True)
-    click.echo(to_text(table))
-    for path in write(table, out):
+    registry = load_registry(plugin_folders)
+    store = Store(results)
+    made = []
+    for name in benchmark:
+        definition = benchmarks.load(name)
+        table = build(definition, registry, store, flags_of(definition, registry, store) if audit else None)
+        for line in table.unreadable:
+            click.echo(f"left out, not a result: {line}", err=True)
+        click.echo(to_text(table))
+        made.append(table)
+    written = write_all(made, out)
+    for path in written:
         click.echo(f"wrote {path}")
+    if not any(path.suffix == ".pdf" for path in written):
+        click.echo(
+            "no tables.pdf: no pdflatex is installed (Debian: texlive-latex-recommended texlive-science lmodern)"
+        )

@@ -10,12 +10,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from relattr.atomic import replacing, write_text
+from relattr.atomic import read_array, replacing, sweep, write_array, write_text
 from relattr.digests import digest_text
 from relattr.errors import BadInput
 from relattr.images import Images
@@ -23,6 +24,9 @@ from relattr.paths import cache_dir
 from relattr.progress import track
 
 CHUNK = 256
+"""Rows computed between two writes."""
+
+_Kept = tuple["np.memmap[Any, np.dtype[np.float32]]", "np.memmap[Any, np.dtype[np.uint8]]"]
 
 
 def cached_rows(
@@ -37,44 +41,55 @@ def cached_rows(
     if not len(images):
         raise BadInput("features of no images were asked for")
     folder = cache_dir() / "features" / digest_text(images.collection_fingerprint, key)[:40]
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        rows, filled = _open(folder, images.n_collection)
-        wanted = np.unique(images.indices, return_index=True)
-        missing = wanted[1][[True] * wanted[0].size if filled is None else filled[wanted[0]] == 0]
-        if missing.size:
-            with track(what, int(missing.size)) as advance:
-                for start in range(0, missing.size, CHUNK):
-                    part = images.subset(missing[start : start + CHUNK])
-                    found = _checked(compute(part), part, what)
-                    if rows is None or filled is None:
-                        rows, filled = _create(folder, images.n_collection, found.shape[1], key)
-                    rows[part.indices] = found
-                    rows.flush()  # type: ignore[attr-defined]
-                    filled[part.indices] = 1
-                    filled.flush()  # type: ignore[attr-defined]
-                    advance(len(part))
-        assert rows is not None
-        return np.array(rows[images.indices])
+    kept = _open(folder, images.n_collection)
+    if kept is None or not kept[1][images.indices].all():  # else nobody has to wait for who computes other rows
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            kept = _fill(folder, images, key, compute, what)
+    return np.array(kept[0][images.indices])
 
 
 def cached_array(key: str, compute: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
     """What ``compute`` gives, kept on disk under ``key``: for what is learned of many images, such as a dictionary."""
     path = cache_dir() / "learned" / f"{digest_text(key)[:40]}.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        try:
-            return np.asarray(np.load(path, allow_pickle=False))
-        except (OSError, ValueError):
-            made = compute()
-            with replacing(path) as temporary, temporary.open("wb") as file:
-                np.save(file, made, allow_pickle=False)
-            return made
+    found = read_array(path)
+    if found is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            found = read_array(path)
+            if found is None:
+                sweep(path)
+                found = compute()
+                write_array(path, found)
+    return found
+
+
+def _fill(folder: Path, images: Images, key: str, compute: Callable[[Images], NDArray[np.float32]], what: str) -> _Kept:
+    """Compute the rows that are not there yet, chunk by chunk; the caller holds the lock."""
+    kept = _open(folder, images.n_collection)
+    wanted, first = np.unique(images.indices, return_index=True)
+    missing = first if kept is None else first[kept[1][wanted] == 0]
+    with track(what, int(missing.size)) as advance:
+        for start in range(0, missing.size, CHUNK):
+            part = images.subset(missing[start : start + CHUNK])
+            found = _checked(compute(part), part, what)
+            if kept is None:
+                kept = _create(folder, images.n_collection, found.shape[1], key)
+            rows, filled = kept
+            if found.shape[1] != rows.shape[1]:
+                raise BadInput(f"{what} gave {found.shape[1]} numbers an image, and {rows.shape[1]} for other images")
+            rows[part.indices] = found
+            rows.flush()
+            filled[part.indices] = 1  # only now that the rows have reached the file
+            filled.flush()
+            advance(len(part))
+    assert kept is not None
+    return kept
 
 
 def _checked(found: NDArray[np.float32], part: Images, what: str) -> NDArray[np.float32]:
     found = np.asarray(found, dtype=np.float32)
-    if found.ndim != 2 or found.shape[0] != len(part):
+    if found.ndim != 2 or found.shape[0] != len(part) or not found.shape[1]:
         raise BadInput(f"{what} gave shape {found.shape} for {len(part)} images; expected ({len(part)}, d)")
     bad = np.flatnonzero(~np.isfinite(found).all(1))
     if bad.size:
@@ -82,32 +97,27 @@ def _checked(found: NDArray[np.float32], part: Images, what: str) -> NDArray[np.
     return found
 
 
-def _open(folder: Path, n: int) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8] | None]:
-    """The arrays as they are on disk; what is not whole is thrown away, it can be computed again."""
-    try:
-        rows = np.load(folder / "rows.npy", mmap_mode="r+", allow_pickle=False)
-        filled = np.load(folder / "filled.npy", mmap_mode="r+", allow_pickle=False)
-        if rows.ndim == 2 and rows.shape[0] == n and filled.shape == (n,):
-            return rows, filled
-    except (OSError, ValueError):
-        pass
-    for name in ("filled.npy", "rows.npy"):
-        (folder / name).unlink(missing_ok=True)
-    return None, None
+def _open(folder: Path, n: int) -> _Kept | None:
+    """The arrays as they are on disk; None where they are not there or not whole, so that all is computed again."""
+    rows = read_array(folder / "rows.npy", "r+")
+    filled = read_array(folder / "filled.npy", "r+")
+    if not isinstance(rows, np.memmap) or not isinstance(filled, np.memmap):
+        return None
+    whole = rows.ndim == 2 and rows.shape[0] == n and filled.shape == (n,)
+    return (rows, filled) if whole and rows.dtype == np.float32 and filled.dtype == np.uint8 else None
 
 
-def _create(folder: Path, n: int, d: int, key: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _create(folder: Path, n: int, d: int, key: str) -> _Kept:
     needed = 4 * n * d
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise BadInput(f"{n} feature rows of {d} numbers need {needed:,} bytes, but {folder} has {free:,} free")
     write_text(folder / "key.txt", key + "\n")
+    (folder / "filled.npy").unlink(missing_ok=True)  # first, lest it speak for the rows to come
     for name, shape, dtype in (("rows.npy", (n, d), np.float32), ("filled.npy", (n,), np.uint8)):
+        sweep(folder / name)
         with replacing(folder / name) as temporary:
-            made = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
-            made.flush()
-            del made
-    rows, filled = _open(folder, n)
-    assert rows is not None
-    assert filled is not None
-    return rows, filled
+            np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape).flush()
+    kept = _open(folder, n)
+    assert kept is not None
+    return kept

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
+import PIL
 from numpy.typing import ArrayLike, NDArray
 
+from relattr.digests import digest_text
 from relattr.errors import BadImage, BadInput
 from relattr.images.decoded import DecodedImages
 from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource
 from relattr.paths import cache_dir
+from relattr.sources import fingerprint_of
 
 __all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images"]
 
@@ -20,7 +24,9 @@ MAX_SIDE = 512
 """Larger images are shrunk to this longer side as they are read; no feature here looks at more."""
 
 DECODE_LIMIT = 16 * 1024**3
-"""Bytes of decoded images kept on disk for one source; a larger source is decoded at every access."""
+"""Bytes of decoded images kept on disk for one source; a larger source is decoded at every access.
+
+The environment variable RELATTR_DECODE_LIMIT sets another limit."""
 
 
 class _Collection:
@@ -36,10 +42,18 @@ class _Collection:
         n = len(self.source.names)
         if isinstance(self.source, ArraySource) or n == 0:
             return None
-        if self.read(0).nbytes * n > self._limit:
+        some = [self.read(k).nbytes for k in np.unique(np.linspace(0, n - 1, 5).astype(int)).tolist()]
+        if sum(some) / len(some) * n > self._limit:
             return None
-        folder = cache_dir() / "decoded" / f"{self.source.fingerprint[:32]}-{MAX_SIDE}"
-        return DecodedImages(folder, n, self.read)
+        return DecodedImages(cache_dir() / "decoded" / self.fingerprint[:40], n, self.read)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What decides the pixels: the source, and for files the code and library that decode them."""
+        if not isinstance(self.source, FileSource):
+            return self.source.fingerprint
+        decoder = fingerprint_of("relattr.images.decode")
+        return digest_text(self.source.fingerprint, decoder, PIL.__version__, str(MAX_SIDE))
 
     def read(self, index: int) -> NDArray[np.uint8]:
         image = self.source.read(index, MAX_SIDE)
@@ -58,8 +72,7 @@ class Images:
     """
 
     def __init__(self, source: ImageSource, *, limit: int | None = None) -> None:
-        limit = int(os.environ.get("RELATTR_DECODE_LIMIT", DECODE_LIMIT)) if limit is None else limit
-        self._collection = _Collection(source, limit)
+        self._collection = _Collection(source, _limit() if limit is None else limit)
         self._indices = _frozen(np.arange(len(source.names), dtype=np.int32))
 
     @classmethod
@@ -71,7 +84,7 @@ class Images:
         return self._indices.size
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        k = int(self._indices[index])
+        k = int(self._indices[operator.index(index)])
         decoded = self._collection.decoded
         image = self._collection.read(k) if decoded is None else decoded[k]
         view = image.view()
@@ -118,11 +131,18 @@ class Images:
 
     @property
     def collection_fingerprint(self) -> str:
-        """What decides the pixels of the whole collection that these images are part of."""
-        return self._collection.source.fingerprint
+        """What decides the pixels of the whole collection that these images are part of, decoding included."""
+        return self._collection.fingerprint
 
     def __repr__(self) -> str:
         return f"Images({len(self)} of {self.n_collection})"
+
+
+def _limit() -> int:
+    text = os.environ.get("RELATTR_DECODE_LIMIT") or str(DECODE_LIMIT)
+    if not text.isdecimal():
+        raise BadInput(f"RELATTR_DECODE_LIMIT is {text!r}; expected a number of bytes")
+    return int(text)
 
 
 def _frozen(array: NDArray[np.int32]) -> NDArray[np.int32]:

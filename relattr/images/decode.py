@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import stat
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,29 +31,28 @@ def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     these formats.
     """
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except OSError as error:
         raise BadImage(f"cannot read image {path}: {error.strerror}") from error
-    if size == 0:
+    if not stat.S_ISREG(found.st_mode):
+        raise BadImage(f"image {path} is not a file")
+    if found.st_size == 0:
         raise BadImage(f"image {path} is empty (0 bytes)")
-    with warnings.catch_warnings():
-        # damaged metadata and large sizes make Pillow warn; what matters is refused below by name
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise BadImage(
-                        f"image {path} claims {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read"
-                    )
-                return to_array(image, max_side)
-        except UnidentifiedImageError:
-            raise BadImage(f"{path} is not an image: expected one of {', '.join(FORMATS)}") from None
-        except Image.DecompressionBombError as error:
-            raise BadImage(f"image {path} is too large: {error}") from error
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
-            if isinstance(error, BadImage):
-                raise
-            raise BadImage(f"image {path} cannot be decoded ({error}); is the file truncated?") from error
+    try:
+        with _quiet(), Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage(
+                    f"image {path} claims {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read"
+                )
+            return to_array(image, max_side)
+    except (BadImage, MemoryError):
+        raise
+    except UnidentifiedImageError:
+        raise BadImage(f"{path} is not an image of a format read here: {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError as error:
+        raise BadImage(f"image {path} is too large: {error}") from error
+    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise BadImage(f"image {path} cannot be decoded ({error}); is the file truncated?") from error
 
 
 def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint8]:
@@ -58,7 +61,7 @@ def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         # Pillow would clip these to 255 instead of scaling them
         deep = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray(np.clip(np.round(deep / 257.0), 0, 255).astype(np.uint8), "L")
+        image = Image.fromarray(np.clip(np.round(deep / 257.0), 0, 255).astype(np.uint8))
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
@@ -68,3 +71,31 @@ def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint
         small = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(small, Image.Resampling.BICUBIC)
     return np.asarray(image, dtype=np.uint8)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings inside: of damaged metadata and large sizes Pillow warns; what matters is refused by name.
+
+    `warnings.catch_warnings` saves and restores the filters of the whole process, so that of overlapping
+    threads the last would bring back the silence of the first: here the first goes in and the last comes out.
+    """
+    global _inside, _saved
+    with _lock:
+        if not _inside:
+            _saved = warnings.catch_warnings()
+            _saved.__enter__()
+            warnings.simplefilter("ignore")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _saved.__exit__(None, None, None)
+
+
+_lock = threading.Lock()
+_inside = 0
+_saved: warnings.catch_warnings[None]

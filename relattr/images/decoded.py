@@ -1,6 +1,6 @@
 """Images decoded once and kept as memory-mapped arrays, in shards that several processes can build.
 
-A shard holds `SHARD` consecutive images: ``00007.shapes.npy`` their heights and widths, ``00007.npy``
+A shard holds some hundred consecutive images: ``00007.shapes.npy`` their heights and widths, ``00007.npy``
 their pixels one after another. Each is written whole and renamed, the pixels last, under a lock of
 its own: a killed process loses one shard at most, and two processes never decode the same one.
 """
@@ -11,15 +11,22 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from relattr.atomic import replacing
+from relattr.atomic import read_array, replacing, sweep, write_array
 from relattr.progress import track
 
 SHARD = 256
+"""Images in a shard, at least."""
+
+MOST_SHARDS = 512
+"""A mapped file is an open file, and a process may have about a thousand: large collections have larger shards."""
+
+_Shard = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]
 
 
 class DecodedImages:
@@ -29,14 +36,18 @@ class DecodedImages:
         self._folder = folder
         self._n = n
         self._read = read
-        self._open: dict[int, tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]] = {}
+        self._size = max(SHARD, -(-n // MOST_SHARDS))
+        self._open: dict[int, _Shard] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_open": {}}  # another process maps the files itself; pickled they would be copied
 
     @property
     def n_shards(self) -> int:
-        return -(-self._n // SHARD)
+        return -(-self._n // self._size)
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        shard, k = divmod(index, SHARD)
+        shard, k = divmod(index, self._size)
         if shard not in self._open:
             self._open[shard] = self._load(shard) or self._build(shard)
         starts, shapes, pixels = self._open[shard]
@@ -49,50 +60,52 @@ class DecodedImages:
         if not missing:
             return
         with track("decoding images", self._n) as advance:
-            advance((self.n_shards - len(missing)) * SHARD)
+            advance(self._n - sum(len(self._members(shard)) for shard in missing))
             busy = []
             for shard in missing:
                 try:
                     self._build(shard, timeout=0)
-                    advance(min(SHARD, self._n - shard * SHARD))
+                    advance(len(self._members(shard)))
                 except Timeout:  # another process has it; come back when the rest is done
                     busy.append(shard)
             for shard in busy:
                 self._build(shard)
-                advance(min(SHARD, self._n - shard * SHARD))
+                advance(len(self._members(shard)))
+
+    def _members(self, shard: int) -> range:
+        return range(shard * self._size, min((shard + 1) * self._size, self._n))
 
     def _path(self, shard: int) -> Path:
         return self._folder / f"{shard:05d}.npy"
 
-    def _load(self, shard: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]] | None:
+    def _load(self, shard: int) -> _Shard | None:
         """The shard, if it is there and whole."""
-        try:
-            shapes = np.load(self._path(shard).with_suffix(".shapes.npy"), allow_pickle=False)
-            pixels = np.load(self._path(shard), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError):
+        shapes = read_array(self._path(shard).with_suffix(".shapes.npy"))
+        pixels = read_array(self._path(shard), "r")
+        if shapes is None or pixels is None:
             return None
-        n = min(SHARD, self._n - shard * SHARD)
-        if shapes.shape != (n, 2) or shapes.dtype != np.int32 or pixels.dtype != np.uint8:
+        if shapes.shape != (len(self._members(shard)), 2) or shapes.dtype != np.int32 or pixels.dtype != np.uint8:
             return None
         starts = np.concatenate([[0], np.cumsum(shapes.astype(np.int64).prod(1) * 3)])
         return (starts, shapes, pixels) if pixels.shape == (starts[-1],) else None
 
-    def _build(self, shard: int, timeout: float = -1) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
+    def _build(self, shard: int, timeout: float = -1) -> _Shard:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._path(shard).with_suffix(".lock"), timeout=timeout):
+        path = self._path(shard)
+        with FileLock(path.with_suffix(".lock"), timeout=timeout):
             done = self._load(shard)
             if done is not None:
                 return done
-            indices = range(shard * SHARD, min((shard + 1) * SHARD, self._n))
             with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Pillow decodes outside the GIL
-                images = list(pool.map(self._read, indices))
-            shapes = np.array([image.shape[:2] for image in images], np.int32)
-            for path, array in (
-                (self._path(shard).with_suffix(".shapes.npy"), shapes),
-                (self._path(shard), np.concatenate([image.ravel() for image in images])),
-            ):
-                with replacing(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, array, allow_pickle=False)
+                images = list(pool.map(self._read, self._members(shard)))
+            sweep(path)
+            write_array(path.with_suffix(".shapes.npy"), np.array([image.shape[:2] for image in images], np.int32))
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                total = sum(image.size for image in images)
+                header = {"descr": "|u1", "fortran_order": False, "shape": (total,)}
+                np.lib.format.write_array_header_1_0(file, header)
+                for image in images:  # one by one: concatenated they would be in memory twice
+                    file.write(np.ascontiguousarray(image).data)
             done = self._load(shard)
             assert done is not None
             return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -30,13 +31,13 @@ class ImageSource(Protocol):
 
 
 class FileSource:
-    """Image files ``root / name``. Raises `BadInput` when one is not there or named twice."""
+    """Image files ``root / name``. Raises `BadInput` when one is named twice, and on use when one is not there."""
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         self.root = root
         self.names = tuple(names)
         if len(set(self.names)) != len(self.names):
-            twice = next(name for i, name in enumerate(self.names) if name in self.names[:i])
+            twice, _ = Counter(self.names).most_common(1)[0]
             raise BadInput(f"image {twice} is listed twice in {root}")
         self._fingerprint: str | None = None
 

@@ -1,1 +1,1 @@
-"""Placeholder of the worktree."""
+"""Networks: one a file."""

@@ -1,1 +1,10 @@
-"""Placeholder of the worktree."""
+"""RankSVM (Joachims 2002; Chapelle & Keerthi 2010; Parikh & Grauman 2011), solved without pair differences.
+
+`RankSVM` fits one ranking function, `fit_many` several that share each pass over the features, and
+`RankSVMCV` chooses ``C`` on training pairs held out by image.
+"""
+
+from relattr.ranksvm.estimator import RankSVM, fit_many
+from relattr.ranksvm.search import RankSVMCV
+
+__all__ = ["RankSVM", "RankSVMCV", "fit_many"]

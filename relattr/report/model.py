@@ -1,254 +1,401 @@
-"""A paper table as data: rows, columns, measured beside published, and a note on every difference.
-
-Built from the store and nothing else, in an order that does not depend on when a cell was computed.
-"""
+"""From the store to a `PaperTable`."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from relattr import parameters
-from relattr.errors import UnknownName
+from relattr.errors import RelattrError
 from relattr.harness.benchmark import Benchmark, Column
-from relattr.harness.plan import look_up
+from relattr.harness.cell import changed, fingerprints
 from relattr.harness.result import Result, TestResult
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
-from relattr.report.published import published
+from relattr.report.evidence import Evidence, NoEvidence, TestKey
+from relattr.report.published import is_constant, others, published
+from relattr.report.table import BOLD, INTERVAL, LEVEL, RULE, Entry, Head, Line, PaperTable, sizes, verdict
+from relattr.statistics import Design, Judgement, accuracy, average_ranks, difference, holm
+
+Rows = list[tuple[Result, TestResult]]
+Flags = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One method in one column."""
+class Row:
+    """A line to be: a method with its parameters, and its results."""
 
-    measured: float | None = None
-    """Mean accuracy over the attributes, in per cent."""
-    published: float | None = None
-    n_ordered: int = 0
-    """Ordered test pairs that were judged, over all attributes."""
-    attributes: Mapping[str, float] = field(default_factory=dict)
-    """Accuracy in per cent on each attribute that was run."""
-    marks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the table."""
-
+    method: str
     label: str
-    entries: tuple[Entry, ...]
-    in_paper: bool
+    key: str
+    paper_row: str
+    block: int
+    found: Sequence[Result]
 
 
 @dataclass(frozen=True)
-class PaperTable:
-    """A whole table; ``notes`` are (mark, text)."""
+class Judged:
+    """What an entry was made from, kept for the comparison with the best."""
 
-    name: str
-    title: str
-    caption: str
-    columns: tuple[Column, ...]
-    lines: tuple[Line, ...]
-    notes: tuple[tuple[str, str], ...]
-    unreadable: tuple[str, ...] = ()
+    design: Design
+    judgements: list[Judgement]
+    tests: tuple[TestKey, ...]
+    rows: Rows
 
 
-Mark = Callable[[str], str]
+def build(benchmark: Benchmark, registry: Registry, store: Store, flags: Flags | None = None) -> PaperTable:
+    """The table of a benchmark, from what the store has.
+
+    ``flags`` gives, for each dataset, what its audit found that touches every number on it.
+    """
+    made = _Builder(benchmark, registry, store, flags or {})
+    return made.table()
 
 
-class _Notes:
-    """Gives each distinct text a letter, in the order of first use."""
+class _Builder:
+    def __init__(self, benchmark: Benchmark, registry: Registry, store: Store, flags: Flags) -> None:
+        self.benchmark = benchmark
+        self.registry = registry
+        self.store = store
+        self.flags = flags
+        self.evidence = Evidence(registry, store)
+        self._fresh: dict[tuple[str, str, str, str], Mapping[str, str] | None] = {}
+        self.unreadable: list[str] = []
+        self.rows = self._rows(self._results())
 
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
+    # ------------------------------------------------------------------------------------ what there is
 
-    def mark(self, text: str) -> str:
-        return self.texts.setdefault(text, _letter(len(self.texts)))
+    def _results(self) -> dict[tuple[str, str], list[Result]]:
+        """(method, its parameters as JSON) -> results on the benchmark's datasets."""
+        found: dict[tuple[str, str], list[Result]] = defaultdict(list)
+        wanted = {c.dataset: self._dataset_values(c.dataset) for c in self.benchmark.table.columns}
+        for item in self.store:
+            if isinstance(item, Unreadable):
+                self.unreadable.append(f"{item.path}: {item.why}")
+                continue
+            cell = item.cell
+            if cell.dataset in wanted and wanted[cell.dataset] in (None, cell.dataset_parameters):
+                found[cell.method, json.dumps(cell.method_parameters, sort_keys=True)].append(item)
+        return dict(sorted(found.items()))
 
-    def marks(self, texts: Sequence[str]) -> tuple[str, ...]:
-        found = [self.mark(text) for text in dict.fromkeys(texts)]
-        return tuple(sorted(found, key=lambda m: (len(m), m)))
+    def _dataset_values(self, name: str) -> dict[str, Any] | None:
+        if name not in self.registry.datasets:
+            return None
+        return parameters.values_of(self.registry.dataset(name).create(self.benchmark.dataset.get(name, {})))
 
+    def _rows(self, results: Mapping[tuple[str, str], list[Result]]) -> list[Row]:
+        rows = []
+        listed = [(row.method, row.published, 0) for row in self.benchmark.rows]
+        names = {row.method for row in self.benchmark.rows}
+        block = 1 if self.benchmark.table.rows else 0
+        listed += [(method, "", block) for method in sorted({m for m, _ in results} - names)]
+        keys: set[str] = set()
+        for method, paper_row, block in listed:
+            variants = {v: found for (m, v), found in results.items() if m == method}
+            measured = {v: found for v, found in variants.items() if any(r.status == "ok" for r in found)}
+            shown: Iterable[tuple[str, list[Result]]] = (measured or variants or {"{}": []}).items()
+            for variant, found in sorted(shown, key=lambda item: self._nearness(item[0], method)):
+                label, changes = self._label(method, variant, found, paper_row)
+                key = _free(slug("-".join([method, *changes])), keys)
+                rows.append(Row(method, label, key, paper_row, block, found))
+        return rows
 
-def build(benchmark: Benchmark, registry: Registry, store: Store) -> PaperTable:
-    """The table of a benchmark, from what the store has."""
-    notes = _Notes()
-    results, unreadable = _results(benchmark, registry, store)
-    lines = []
-    rows = [(row.method, row.published, True) for row in benchmark.rows]
-    listed = {row.method for row in benchmark.rows}
-    rows += [(method, "", not benchmark.table.rows) for method in sorted({m for m, _ in results} - listed)]
-    for method, paper_row, in_paper in rows:
-        variants = {v: found for (m, v), found in results.items() if m == method}
-        measured = {v: found for v, found in variants.items() if any(r.status == "ok" for r in found)}
-        for variant, found in sorted(
-            (measured or variants or {"{}": []}).items(), key=lambda item: _nearness(item, method, registry)
-        ):
-            entries = tuple(
-                _entry(benchmark, column, method, paper_row, found, registry, store, notes)
-                for column in benchmark.table.columns
+    def _label(self, method: str, variant: str, found: Sequence[Result], paper_row: str) -> tuple[str, list[str]]:
+        if method in self.registry.constants:
+            return self.registry.constants[method].label, []
+        if method not in self.registry.methods:
+            return (found[0].label if found else paper_row or method), []
+        entry = self.registry.methods[method]
+        usual = parameters.values_of(entry.create())
+        other = {k: v for k, v in json.loads(variant).items() if usual.get(k) != v}
+        changes = [f"{k}={v}" for k, v in sorted(other.items())]
+        return (f"{entry.label} [{', '.join(changes)}]" if changes else entry.label), changes
+
+    def _changes(self, result: Result) -> list[str]:
+        """A note for each parameter of a result that is not the registered one."""
+        if result.cell.method not in self.registry.methods:
+            return []
+        usual = parameters.values_of(self.registry.methods[result.cell.method].create())
+        values = result.cell.method_parameters
+        return [f"{k} is {v}, where the row has {usual.get(k)}" for k, v in sorted(values.items()) if usual.get(k) != v]
+
+    def _nearness(self, variant: str, method: str) -> tuple[int, str]:
+        """Sorts the variants of a method: the registered parameters first."""
+        if method not in self.registry.methods:
+            return 0, variant
+        usual = parameters.values_of(self.registry.methods[method].create())
+        return sum(usual.get(k) != v for k, v in json.loads(variant).items()), variant
+
+    # ------------------------------------------------------------------------------------ tables
+
+    def table(self) -> PaperTable:
+        columns = self.benchmark.table.columns
+        taken: set[str] = set()
+        heads = tuple(Head(c.label, _free(slug(c.label), taken)) for c in columns)
+        made = [[self._entry(row, column, None) for column in columns] for row in self.rows]
+        entries = self._mark_best(made)
+        lines = tuple(
+            Line(row.label, row.key, tuple(own), row.block) for row, own in zip(self.rows, entries, strict=True)
+        )
+        table = PaperTable(self.benchmark.name, self.benchmark.title, "", heads, lines)
+        behind = tuple(
+            self._behind(column, head) for column, head in zip(columns, heads, strict=True) if column.attribute == "*"
+        )
+        blocks: dict[str, dict[str, float]] = {}
+        for k, line in enumerate(lines):
+            own = {h.label: e.measured for h, e in zip(heads, line.entries, strict=True)}
+            for other in behind:  # attributes are what is ranked on, where there are any
+                head = next(h for h in heads if other.name.endswith(f"-{h.key}"))
+                own.pop(head.label, None)
+                own |= {
+                    f"{head.label} {h.label}": e.measured
+                    for h, e in zip(other.columns[:-1], other.lines[k].entries[:-1], strict=True)
+                }
+            blocks[line.label] = {b: v for b, v in own.items() if v is not None}
+        return replace(
+            table,
+            caption=self._caption(self.benchmark.table.caption, table),
+            behind=tuple(t for t in behind if len(t.columns) > 2),
+            unreadable=tuple(self.unreadable),
+            ranks=average_ranks({m: b for m, b in blocks.items() if b}),
+        )
+
+    def _behind(self, column: Column, head: Head) -> PaperTable:
+        """One column of the paper's table, attribute by attribute."""
+        attributes = self._attributes(column, [r for row in self.rows for r in row.found])
+        heads = [Head(a, slug(a)) for a in attributes] + [Head("Mean", "mean")]
+        made = [[self._entry(row, column, a) for a in [*attributes, None]] for row in self.rows]
+        lines = [
+            Line(row.label, row.key, tuple(own), row.block)
+            for row, own in zip(self.rows, self._mark_best(made), strict=True)
+        ]
+        name = column.published or column.label
+        for label, sources, facts in others(name, attributes):
+            own = tuple(
+                Entry(published=fact.accuracy, constant=True, status="published", reliability=fact.reliability)
+                if (fact := facts.get(attribute)) is not None
+                else Entry(constant=True, status="published")
+                for attribute in [*attributes, ""]
             )
-            lines.append(Line(_label(method, variant, found, registry, paper_row), entries, in_paper))
-    judged = sum(entry.n_ordered for line in lines for entry in line.entries)
-    rule = "Accuracy in per cent: correct / ordered test pairs; similar pairs are not scored and a tie is an error."
-    n = _n_caption(benchmark, lines) if judged else "Nothing was measured yet."
-    caption = " ".join(part for part in (benchmark.table.caption, rule, n) if part)
-    return PaperTable(
-        name=benchmark.name,
-        title=benchmark.title,
-        caption=caption,
-        columns=benchmark.table.columns,
-        lines=tuple(lines),
-        notes=tuple((mark, text) for text, mark in notes.texts.items()),
-        unreadable=tuple(unreadable),
-    )
+            lines.append(Line(label, slug(label), own, 2, sources))
+        table = PaperTable(
+            f"{self.benchmark.name}-{head.key}", f"{head.label}, attribute by attribute", "", tuple(heads), tuple(lines)
+        )
+        opening = f"{head.label}, attribute by attribute: what is behind its column in {self.benchmark.title}."
+        return replace(table, caption=self._caption(opening, table))
+
+    def _caption(self, opening: str, table: PaperTable) -> str:
+        measured = any(e.measured is not None for line in table.lines for e in line.entries)
+        parts = [opening, RULE, sizes(table)]
+        if any(e.low is not None for line in table.lines for e in line.entries):
+            parts.append(INTERVAL)
+        if any(e.best for line in table.lines for e in line.entries):
+            parts.append(BOLD)
+        return " ".join(part for part in (parts if measured else parts[:3]) if part)
+
+    # ------------------------------------------------------------------------------------ entries
+
+    def _entry(self, row: Row, column: Column, only: str | None) -> tuple[Entry, Judged | None]:
+        """A method in a column, or on one attribute of it."""
+        name = self.benchmark.table.published
+        paper_column = column.published or column.label
+        fact = published(name, row.paper_row, paper_column, only or "") if row.paper_row else None
+        number = fact.accuracy if fact is not None else None
+        constant = row.method in self.registry.constants or (
+            row.method not in self.registry.methods and is_constant(name, row.paper_row)
+        )
+        here = [r for r in row.found if r.cell.dataset == column.dataset and (only is None or r.cell.attribute == only)]
+        base = Entry(published=number, constant=constant, reliability=fact.reliability if fact and only else "")
+        if constant and not here:
+            why = self.registry.constants[row.method].reason if row.method in self.registry.constants else ""
+            protocol = fact.protocol if fact is not None and number is not None else ""
+            text = "; ".join(part for part in ("published, not measured here", why, protocol) if part)
+            return replace(base, status="published", texts=(text,) if number is not None else ()), None
+        attributes = [only] if only is not None else self._attributes(column, here)
+        rows: Rows = []
+        for result in here:
+            test = result.on(column.test)
+            if result.status == "ok" and test is not None and test.n_ordered and result.cell.attribute in attributes:
+                rows.append((result, test))
+        if not rows:
+            return self._empty(base, row, column, here), None
+        return self._measured(base, column, attributes, here, rows)
+
+    def _empty(self, base: Entry, row: Row, column: Column, here: Sequence[Result]) -> Entry:
+        ended = sorted({r.status for r in here if r.status != "ok"})
+        if ended:
+            reasons = sorted({f"{r.status}: {_first_line(r.reason)}" for r in here if r.status != "ok"})
+            return replace(base, status=ended[0], texts=tuple(reasons))
+        if row.method not in self.registry.methods and not row.found:
+            return replace(base, status="not run", texts=(f"no method {row.method} is here yet",))
+        if column.dataset not in self.registry.datasets:
+            return replace(base, status="not run", texts=(f"no dataset {column.dataset} is here yet",))
+        if here:
+            return replace(base, status="not run", texts=(f"has no test set {column.test!r}",))
+        try:
+            missing = self.registry.dataset(column.dataset).create(self.benchmark.dataset.get(column.dataset)).missing()
+        except Exception as error:  # a broken plugin costs its column, not the table
+            missing = f"{type(error).__name__}: {error}"
+        return replace(base, status="not run", texts=(f"not run: {missing}" if missing else "not run",))
+
+    def _measured(
+        self, base: Entry, column: Column, attributes: Sequence[str], here: Sequence[Result], rows: Rows
+    ) -> tuple[Entry, Judged | None]:
+        tests: dict[str, Rows] = defaultdict(list)
+        for pair in rows:
+            tests[pair[0].cell.attribute].append(pair)
+        value = sum(sum(t.accuracy for _, t in own) / len(own) for own in tests.values()) / len(tests)
+        differing = [d for r, _ in rows for d in (*self._changes(r), *r.deviations, *r.notes)]
+        absent = [a for a in attributes if a not in tests]
+        if absent:
+            why = sorted(
+                {_first_line(r.reason) or r.status for r in here if r.status != "ok" and r.cell.attribute in absent}
+            )
+            differing.append(
+                f"mean over {', '.join(a for a in attributes if a in tests)} only; "
+                f"{', '.join(absent)}: {'; '.join(why) or 'not run'}"
+            )
+        texts = [*differing, *(t.note for _, t in rows if t.note), *self.flags.get(column.dataset, ())]
+        texts += [text for r, _ in rows for text in self._staleness(r)]
+        seeds = {r.cell.seed for r, _ in rows}
+        low = high = None
+        judged = None
+        n_images = 0
+        try:
+            design, judgements, keys = self.evidence.judge(rows)
+            found = accuracy(design, judgements, weights=_weights(rows), level=LEVEL)
+            low, high, n_images = 100 * found.low, 100 * found.high, found.n_images
+            judged = Judged(design, judgements, keys, rows)
+        except NoEvidence as error:
+            texts.append(f"no interval: {error}")
+        entry = replace(
+            base,
+            measured=100 * value,
+            low=low,
+            high=high,
+            n_ordered=sum({(r.cell.attribute, r.cell.split): t.n_ordered for r, t in rows}.values()),
+            n_images=n_images,
+            n_attributes=len(tests),
+            n_seeds=len(seeds),
+            seed_spread=_seed_spread(tests),
+            seconds=sum((r.seconds_fit or 0.0) + (r.seconds_compare or 0.0) for r, _ in rows) / len(seeds),
+            verdict="" if base.published is None else verdict(100 * value, low, high, base.published, not differing),
+            texts=tuple(dict.fromkeys(texts)),
+        )
+        return entry, judged
+
+    def _mark_best(self, made: Sequence[Sequence[tuple[Entry, Judged | None]]]) -> list[list[Entry]]:
+        """In each column, mark the best and all that cannot be told from it."""
+        entries = [[entry for entry, _ in own] for own in made]
+        for k in range(len(made[0]) if made else 0):
+            rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None]
+            if len(rivals) < 2:
+                continue
+            best = max(rivals, key=lambda i: (entries[i][k].measured or 0.0, -i))
+            entries[best][k] = replace(entries[best][k], best=True)
+            compared, p = [], []
+            for i in rivals:
+                if i == best:
+                    continue
+                found = self._p(made[best][k][1], made[i][k][1])
+                if found is not None:
+                    compared.append(i)
+                    p.append(found)
+                elif entries[i][k].measured == entries[best][k].measured:
+                    entries[i][k] = replace(entries[i][k], best=True)
+            for i, adjusted in zip(compared, holm(p), strict=True):
+                entries[i][k] = replace(entries[i][k], best=adjusted >= 1 - LEVEL, p_best=adjusted)
+        return entries
+
+    def _p(self, best: Judged | None, other: Judged | None) -> float | None:
+        """The p-value of two methods' difference on the test sets that both have; None where there are none."""
+        if best is None or other is None:
+            return None
+        first, second = best, other
+        if best.tests != other.tests:
+            common = set(best.tests) & set(other.tests)
+            try:
+                first, second = self._on(best, common), self._on(other, common)
+            except NoEvidence:
+                return None
+        weights = _weights(first.rows), _weights(second.rows)
+        return difference(first.design, first.judgements, second.judgements, weights=weights).p
+
+    def _on(self, judged: Judged, common: set[TestKey]) -> Judged:
+        from relattr.report.evidence import test_key
+
+        rows = [(r, t) for r, t in judged.rows if test_key(r, t.test) in common]
+        if not rows:
+            raise NoEvidence("no test set in common")
+        design, judgements, keys = self.evidence.judge(rows)
+        return Judged(design, judgements, keys, rows)
+
+    # ------------------------------------------------------------------------------------ small things
+
+    def _attributes(self, column: Column, here: Sequence[Result]) -> list[str]:
+        if column.attribute != "*":
+            return [column.attribute]
+        if column.dataset in self.registry.datasets:
+            dataset = self.registry.dataset(column.dataset).create(self.benchmark.dataset.get(column.dataset))
+            return list(dataset.attributes())
+        return sorted({r.cell.attribute for r in here if r.cell.dataset == column.dataset})
+
+    def _staleness(self, result: Result) -> list[str]:
+        """A note where the code or data that made a row has changed since; none where that cannot be told."""
+        cell = result.cell
+        if cell.method not in self.registry.methods or cell.dataset not in self.registry.datasets:
+            what = cell.method if cell.method not in self.registry.methods else cell.dataset
+            return [f"made by a plugin that is not here, {what}"]
+        key = (cell.method, repr(sorted(cell.method_parameters.items())), cell.dataset, repr(cell.dataset_parameters))
+        if key not in self._fresh:
+            try:
+                method, dataset = self.registry.method(cell.method), self.registry.dataset(cell.dataset)
+                there = dataset.create(cell.dataset_parameters).missing() is None
+                self._fresh[key] = fingerprints(cell, method, dataset) if there else None
+            except (RelattrError, OSError):
+                self._fresh[key] = None
+        now = self._fresh[key]
+        differences = changed(result.fingerprints, now) if now is not None else []
+        return [f"made by code or data that changed since: {', '.join(differences)}"] if differences else []
 
 
-def _results(
-    benchmark: Benchmark, registry: Registry, store: Store
-) -> tuple[dict[tuple[str, str], list[Result]], list[str]]:
-    """(method, its parameters as JSON) -> results on the benchmark's datasets, and files that are none."""
-    found: dict[tuple[str, str], list[Result]] = defaultdict(list)
-    unreadable = []
-    wanted = {c.dataset: _dataset_values(benchmark, c.dataset, registry) for c in benchmark.table.columns}
-    for item in store:
-        if isinstance(item, Unreadable):
-            unreadable.append(f"{item.path}: {item.why}")
-            continue
-        cell = item.cell
-        if cell.dataset in wanted and wanted[cell.dataset] in (None, cell.dataset_parameters):
-            found[cell.method, json.dumps(cell.method_parameters, sort_keys=True)].append(item)
-    return dict(sorted(found.items())), unreadable
+def slug(text: str) -> str:
+    """Text as a name of lower-case letters, digits, dots and hyphens."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "x"
 
 
-def _dataset_values(benchmark: Benchmark, name: str, registry: Registry) -> dict[str, Any] | None:
-    if name not in registry.datasets:
+def _free(key: str, taken: set[str]) -> str:
+    k, made = 2, key
+    while made in taken:
+        made = f"{key}-{k}"
+        k += 1
+    taken.add(made)
+    return made
+
+
+def _first_line(text: str) -> str:
+    return " ".join(text.strip().split("\n")[0].split())
+
+
+def _weights(rows: Rows) -> list[float]:
+    """Each attribute weighs the same, and in it each split and seed."""
+    attributes = [result.cell.attribute for result, _ in rows]
+    return [1.0 / (len(set(attributes)) * attributes.count(a)) for a in attributes]
+
+
+def _seed_spread(tests: Mapping[str, Rows]) -> float | None:
+    """The standard deviation between seeds of the mean over tests, in points."""
+    by_seed: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for attribute, rows in tests.items():
+        for result, test in rows:
+            by_seed[result.cell.seed][attribute].append(100 * test.accuracy)
+    whole = [v for v in by_seed.values() if set(v) == set(tests)]
+    if len(whole) < 2:
         return None
-    return parameters.values_of(registry.dataset(name).create(benchmark.dataset.get(name, {})))
-
-
-def _entry(
-    benchmark: Benchmark,
-    column: Column,
-    method: str,
-    paper_row: str,
-    found: Sequence[Result],
-    registry: Registry,
-    store: Store,
-    notes: _Notes,
-) -> Entry:
-    paper = (
-        published().get((benchmark.table.published, paper_row, column.published or column.label)) if paper_row else None
-    )
-    why = _no_code(method, column.dataset, registry)
-    if why is not None and not found:
-        return Entry(published=paper, marks=notes.marks([why]))
-    here = [r for r in found if r.cell.dataset == column.dataset]
-    attributes = _attributes(column, registry, here)
-    tests: dict[str, list[TestResult]] = defaultdict(list)
-    texts: list[str] = []
-    for result in here:
-        row = result.on(column.test)
-        if result.status == "ok" and row is not None and result.cell.attribute in attributes:
-            tests[result.cell.attribute].append(row)
-            texts += [
-                *_changes(result, registry),
-                *result.deviations,
-                *result.notes,
-                *([row.note] if row.note else []),
-                *_staleness(result, registry, store),
-            ]
-    if not tests:
-        reasons = sorted({f"{r.status}: {r.reason}" for r in here if r.status != "ok"})
-        return Entry(published=paper, marks=notes.marks(reasons or ["not run"]))
-    accuracies = {a: 100.0 * sum(t.accuracy for t in tests[a]) / len(tests[a]) for a in attributes if a in tests}
-    absent = [a for a in attributes if a not in tests]
-    if absent:
-        reasons = sorted({r.reason for r in here if r.status != "ok" and r.cell.attribute in absent}) or ["not run"]
-        texts.append(f"mean over {', '.join(accuracies)} only; {', '.join(absent)}: {'; '.join(reasons)}")
-    return Entry(
-        measured=sum(accuracies.values()) / len(accuracies),
-        published=paper,
-        n_ordered=sum(t.n_ordered for a in accuracies for t in tests[a][:1]),
-        attributes=accuracies,
-        marks=notes.marks(texts),
-    )
-
-
-def _attributes(column: Column, registry: Registry, here: Sequence[Result]) -> list[str]:
-    if column.attribute != "*":
-        return [column.attribute]
-    if column.dataset in registry.datasets:
-        return list(registry.dataset(column.dataset).create().attributes())
-    return sorted({r.cell.attribute for r in here})
-
-
-def _staleness(result: Result, registry: Registry, store: Store) -> list[str]:
-    """A note where the code or data that made a row has changed since; none where that cannot be told."""
-    try:
-        planned = look_up(result.cell, registry, store)
-    except UnknownName:
-        return [f"made by a plugin that is not here, {result.cell.method}"]
-    return [f"made by code that has changed since: {planned.why}"] if planned.state == "stale" else []
-
-
-def _no_code(method: str, dataset: str, registry: Registry) -> str | None:
-    if method in registry.constants:
-        return f"published only: {registry.constants[method].reason}"
-    if method not in registry.methods:
-        return f"no method {method} is here yet"
-    return None if dataset in registry.datasets else f"no dataset {dataset} is here yet"
-
-
-def _label(method: str, variant: str, found: Sequence[Result], registry: Registry, paper_row: str) -> str:
-    if method in registry.constants:
-        return registry.constants[method].label
-    if method not in registry.methods:
-        return found[0].label if found else paper_row or method
-    entry = registry.methods[method]
-    usual = parameters.values_of(entry.create())
-    other = {k: v for k, v in json.loads(variant).items() if usual.get(k) != v}
-    changes = ", ".join(f"{k}={v}" for k, v in sorted(other.items()))
-    return f"{entry.label} [{changes}]" if changes else entry.label
-
-
-def _changes(result: Result, registry: Registry) -> list[str]:
-    """A note for each parameter of a result that is not the registered one."""
-    if result.cell.method not in registry.methods:
-        return []
-    usual = parameters.values_of(registry.methods[result.cell.method].create())
-    values = result.cell.method_parameters
-    return [f"{k} is {v}, where the row has {usual.get(k)}" for k, v in sorted(values.items()) if usual.get(k) != v]
-
-
-def _nearness(item: tuple[str, Any], method: str, registry: Registry) -> tuple[int, str]:
-    """Sorts the variants of a method: the registered parameters first."""
-    if method not in registry.methods:
-        return 0, item[0]
-    usual = parameters.values_of(registry.methods[method].create())
-    return sum(usual.get(k) != v for k, v in json.loads(item[0]).items()), item[0]
-
-
-def _n_caption(benchmark: Benchmark, lines: Sequence[Line]) -> str:
-    parts = []
-    for k, column in enumerate(benchmark.table.columns):
-        sizes = sorted({line.entries[k].n_ordered for line in lines if line.entries[k].n_ordered})
-        counts = sorted({len(line.entries[k].attributes) for line in lines if line.entries[k].n_ordered})
-        if sizes:
-            over = f" over {counts[-1]} attributes" if counts[-1] > 1 else ""
-            parts.append(f"{column.label} n = {' or '.join(f'{s:,}' for s in sizes)}{over}")
-    return "Ordered test pairs: " + "; ".join(parts) + "."
-
-
-def _letter(k: int) -> str:
-    """0, 1, ... -> a, b, ..., z, aa, ab, ..."""
-    letters = ""
-    k += 1
-    while k:
-        k, rest = divmod(k - 1, 26)
-        letters = chr(97 + rest) + letters
-    return letters
+    means = [sum(sum(a) / len(a) for a in v.values()) / len(v) for v in whole]
+    middle = sum(means) / len(means)
+    return (sum((m - middle) ** 2 for m in means) / (len(means) - 1)) ** 0.5

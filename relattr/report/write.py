@@ -1,96 +1,101 @@
-"""A paper table as LaTeX, CSV, Markdown and plain text. The same rows give the same bytes."""
+"""A paper table as CSV, Markdown and plain text, and all its files. The same rows give the same bytes."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
-
 from relattr.atomic import write_text
-from relattr.report.model import Entry, PaperTable
+from relattr.report import latex
+from relattr.report.escape import escape_latex, escape_markdown
+from relattr.report.table import VERDICTS, Entry, Line, PaperTable, marks
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-}  # fmt: skip
+__all__ = ["escape_latex", "to_csv", "to_latex", "to_markdown", "to_text", "write"]
 
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it stands; control characters become spaces."""
-    return "".join(_LATEX.get(c, c if c.isprintable() else " ") for c in text)
-
-
-def to_latex(table: PaperTable) -> str:
-    """A ``table`` environment in booktabs style."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("relattr.report", "."),
-        block_start_string=r"\BLOCK{", block_end_string="}",
-        variable_start_string=r"\VAR{", variable_end_string="}",
-        comment_start_string=r"\#{", comment_end_string="}",
-        trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False,  # noqa: S701 (it is not HTML)
-    )  # fmt: skip
-    lines = []
-    for k, line in enumerate(table.lines):
-        entries = [
-            {"published": _number(e.published, "--"), "measured": _number(e.measured, "--"), "marks": ",".join(e.marks)}
-            for e in line.entries
-        ]
-        rule = k > 0 and table.lines[k - 1].in_paper and not line.in_paper
-        lines.append({"label": escape_latex(line.label), "entries": entries, "rule": rule})
-    return environment.get_template("table.tex.jinja").render(
-        name=table.name,
-        caption=escape_latex(table.caption),
-        columns=[escape_latex(column.label) for column in table.columns],
-        lines=lines,
-        notes=[(mark, escape_latex(text)) for mark, text in table.notes],
-    )
+to_latex = latex.to_latex
 
 
 def to_markdown(table: PaperTable) -> str:
-    """A heading, the caption, a pipe table and the notes."""
-    head = ["Method"] + [f"{c.label} {what}" for c in table.columns for what in ("published", "measured")]
-    body = [
-        [line.label, *(text for e in line.entries for text in (_number(e.published, "–"), _marked(e)))]
+    """A heading, the caption, the table as in the paper, the notes; then measured beside published."""
+    notes = table.notes
+    head = ["Method", *(c.label for c in table.columns)]
+    rows = [
+        [escape_markdown(line.label) + _letters(line, notes), *(_markdown(e, notes) for e in line.entries)]
         for line in table.lines
     ]
-    rows = [head, ["---", *["---:"] * (len(head) - 1)], *body]
-    lines = [f"# {_escape_markdown(table.title)}", "", _escape_markdown(table.caption), ""]
-    lines += [
-        "| " + " | ".join(cell if r == 1 else _escape_markdown(cell) for cell in row) + " |"
-        for r, row in enumerate(rows)
-    ]
-    if table.notes:
-        lines += ["", *(f"- ({mark}) {_escape_markdown(text)}" for mark, text in table.notes)]
+    lines = [f"# {escape_markdown(table.title)}", "", escape_markdown(table.caption), ""]
+    lines += _pipes([escape_markdown(h) for h in head], rows)
+    if notes:
+        lines += ["", *(f"- ({mark}) {escape_markdown(text)}" for text, mark in notes.items())]
+    beside = []
+    for line in table.lines:
+        for column, e in zip(table.columns, line.entries, strict=True):
+            if e.published is not None and e.measured is not None:
+                interval = "–" if e.low is None or e.high is None else f"{e.low:.2f} – {e.high:.2f}"
+                difference = 0.0 if e.difference is None else e.difference
+                beside.append(
+                    [
+                        escape_markdown(line.label), escape_markdown(column.label), f"{e.published:.2f}",
+                        f"{e.measured:.2f}", interval, f"{difference:+.2f}", f"{e.verdict}{_letters(e, notes)}",
+                    ]
+                )  # fmt: skip
+    if beside:
+        lines += ["", "## Measured beside published", "", escape_markdown(VERDICTS), ""]
+        names = ["Method", "Column", "Published", "Measured", "95 % interval", "Difference", "Verdict"]
+        lines += _pipes(names, beside, left=(0, 1, 6))
     return "\n".join(lines) + "\n"
 
 
+def _pipes(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
+    rule = ["---" if k in left else "---:" for k in range(len(head))]
+    return ["| " + " | ".join(cells) + " |" for cells in [head, rule, *rows]]
+
+
+def _markdown(entry: Entry, notes: dict[str, str]) -> str:
+    number = _shown(entry)
+    if number is None:
+        return f"–{_letters(entry, notes)}"
+    text = f"**{number}**" if entry.best else f"*{number}*" if entry.measured is None else number
+    spread = f" ± {entry.half:.1f}" if entry.half is not None else ""
+    return f"{text}{spread}{_letters(entry, notes)}"
+
+
+CSV_HEAD = [
+    "table", "row", "method", "column", "published_percent", "measured_percent", "low_percent", "high_percent",
+    "difference_points", "verdict", "best", "p_best", "n_ordered", "n_images", "n_attributes", "n_seeds",
+    "seed_spread_points", "seconds", "status", "constant", "reliability", "notes",
+]  # fmt: skip
+
+
 def to_csv(table: PaperTable) -> str:
-    """One line per row and column, and one per attribute behind it, in full precision."""
+    """One line per row and column, in full precision."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["table", "row", "column", "attribute", "published_percent", "measured_percent", "n_ordered", "notes"]
-    )
-    texts = dict(table.notes)
+    writer.writerow(CSV_HEAD)
     for line in table.lines:
-        for column, entry in zip(table.columns, line.entries, strict=True):
-            notes = "; ".join(texts[mark] for mark in entry.marks)
-            whole = [_full(entry.published), _full(entry.measured), entry.n_ordered or "", notes]
-            writer.writerow([table.name, line.label, column.label, "mean", *whole])
-            for attribute, accuracy in entry.attributes.items():
-                writer.writerow([table.name, line.label, column.label, attribute, "", _full(accuracy), "", ""])
+        for column, e in zip(table.columns, line.entries, strict=True):
+            writer.writerow(
+                [
+                    table.name, _cell(line.label), line.key, _cell(column.label),
+                    *map(_full, (e.published, e.measured)),
+                    *map(_full, (e.low, e.high, e.difference)), e.verdict, "yes" if e.best else "", _full(e.p_best),
+                    e.n_ordered or "", e.n_images or "", e.n_attributes or "", e.n_seeds or "", _full(e.seed_spread),
+                    "" if e.seconds is None else f"{e.seconds:.3f}", e.status, "yes" if e.constant else "",
+                    e.reliability, _cell("; ".join((*line.texts, *e.texts))),
+                ]
+            )  # fmt: skip
     return out.getvalue()
 
 
 def to_text(table: PaperTable) -> str:
     """The table for a terminal, its columns aligned."""
+    notes = table.notes
     head = ["", *(c.label for c in table.columns for _ in range(2))]
     below = ["method", *(what for _ in table.columns for what in ("published", "measured"))]
     body = [
-        [line.label, *(text for e in line.entries for text in (_number(e.published, "-"), _marked(e)))]
+        [line.label, *(t for e in line.entries for t in (_number(e.published, "-"), _measured(e) + _letters(e, notes)))]
         for line in table.lines
     ]
     widths = [max(len(row[k]) for row in [head, below, *body]) for k in range(len(below))]
@@ -101,18 +106,58 @@ def to_text(table: PaperTable) -> str:
                 c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
         )
-    lines += ["", *(f"({mark}) {text}" for mark, text in table.notes), "", table.caption]
+    lines += ["", *(f"({mark}) {text}" for text, mark in notes.items()), "", table.caption]
     return "\n".join(lines) + "\n"
 
 
 def write(table: PaperTable, folder: Path) -> list[Path]:
-    """Write ``<name>.tex``, ``.csv`` and ``.md`` into ``folder``; returns their paths."""
+    """Write every table of a benchmark into ``folder``; returns the paths.
+
+    ``<name>.tex`` as in the paper, ``<name>-published.tex`` beside the published numbers, ``.csv`` and
+    ``.md``; and the same for the tables behind its columns.
+    """
     made = []
-    for suffix, content in ((".tex", to_latex(table)), (".csv", to_csv(table)), (".md", to_markdown(table))):
-        path = folder / f"{table.name}{suffix}"
-        write_text(path, content)
-        made.append(path)
+    for each in (table, *table.behind):
+        for suffix, content in (
+            (".tex", latex.to_latex(each)), ("-published.tex", latex.to_latex_beside(each)),
+            (".csv", to_csv(each)), (".md", to_markdown(each)),
+        ):  # fmt: skip
+            path = folder / f"{each.name}{suffix}"
+            write_text(path, content)
+            made.append(path)
     return made
+
+
+def write_all(tables: Sequence[PaperTable], folder: Path) -> list[Path]:
+    """Write several benchmarks' tables, ``macros.tex``, ``preamble.tex``, ``tables.tex``, and its PDF if it can be."""
+    made = [path for table in tables for path in write(table, folder)]
+    inputs = [path.name for path in made if path.suffix == ".tex"]
+    for name, content in (
+        ("macros.tex", latex.to_macros(tables)),
+        ("preamble.tex", latex.PREAMBLE),
+        ("tables.tex", latex.to_document(inputs)),
+    ):
+        write_text(folder / name, content)
+        made.append(folder / name)
+    pdf = latex.compile_pdf(folder, "tables")
+    return made if pdf is None else [*made, pdf]
+
+
+def _shown(entry: Entry) -> str | None:
+    if entry.measured is not None:
+        return f"{entry.measured:.2f}"
+    return f"{entry.published:.2f}" if entry.constant and entry.published is not None else None
+
+
+def _measured(entry: Entry) -> str:
+    if entry.measured is None:
+        return "–"
+    return f"{entry.measured:.2f}" + (f" ± {entry.half:.1f}" if entry.half is not None else "")
+
+
+def _letters(entry: Entry | Line, notes: dict[str, str]) -> str:
+    found = marks(entry, notes)
+    return f" ({found})" if found else ""
 
 
 def _number(value: float | None, absent: str) -> str:
@@ -123,12 +168,6 @@ def _full(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
 
-def _marked(entry: Entry) -> str:
-    number = _number(entry.measured, "–")
-    return f"{number} ({','.join(entry.marks)})" if entry.marks else number
-
-
-def _escape_markdown(text: str) -> str:
-    for character in "\\`*_{}[]<>|#":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+def _cell(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,160 @@
+"""Speed of the features, as shipped, side by side with what one would use otherwise, in one run.
+
+    RELATTR_WEIGHTS=... python benchmarks/speed/features.py --threads 2
+    python benchmarks/speed/features.py --deep-only --json features.json
+
+*Deep features*: `relattr.features.deep`, from uint8 images to features, against the same torchvision network as it
+is usually run: fp32, default memory layout, whole batches through ``net(x)`` up to the same layer, the same
+preprocessing. Both take turns on the same images; each figure is the median over the rounds, the range is that
+of the ratio from round to round. Beside the ratio: the relative norm of the difference to plain fp32, and on how
+many pairs of images a fixed linear ranker orders them alike (a pair both rank within 1e-6 of each other is left
+out). SqueezeNet has its real ImageNet weights if RELATTR_WEIGHTS has them; AlexNet gets random ones if they are
+not there, which changes no speed. bfloat16 is used where the processor multiplies it natively, and only there.
+*Classic features*: see features_classic.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import features_classic  # type: ignore[import-not-found]
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from relattr.atomic import write_text
+from relattr.features.backbones import Backbone
+from relattr.features.deep import BATCH, DeepExtractor
+from relattr.features.inference import has_bf16
+from relattr.features.preprocess import normalised, prepare
+from relattr.features.weights import Weights, WeightsFile, find_weights
+
+Row = dict[str, Any]
+PLAIN_BATCH = 32
+
+
+def plain_features(backbone: Backbone, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The layer before the classifier's last, as one would write it: fp32, default layout."""
+    rows = []
+    with torch.no_grad():
+        for start in range(0, len(images), PLAIN_BATCH):
+            pixels = prepare(list(images[start : start + PLAIN_BATCH]), backbone.preprocessing, "center")
+            x = normalised(pixels, backbone.preprocessing).contiguous()
+            rows.append(backbone.forward_features(x).flatten(1).numpy())
+    return np.concatenate(rows)
+
+
+def same_order(ours: NDArray[np.float32], plain: NDArray[np.float32]) -> tuple[float, int]:
+    """The share of pairs that a linear ranker orders alike on both, and of how many pairs."""
+    centre = plain.mean(0)
+    w = np.random.default_rng(0).normal(size=plain.shape[1])
+    a, b = ((x.astype(np.float64) - centre) @ w for x in (ours, plain))
+    i, j = np.triu_indices(len(plain), 1)
+    da, db = a[i] - a[j], b[i] - b[j]
+    counted = abs(db) > 1e-6 * b.std()
+    return float((np.sign(da) == np.sign(db))[counted].mean()), int(counted.sum())
+
+
+def build(name: str) -> tuple[Callable[[], Backbone], str]:
+    """How to make a backbone, the same at every call, and what its weights are."""
+    if isinstance(find_weights(name), WeightsFile):
+        return lambda: Backbone.create(name), "ImageNet weights"
+
+    def fresh() -> Backbone:
+        torch.manual_seed(0)
+        return Backbone.create(name, pretrained=False)
+
+    return fresh, f"random weights ({Weights(name).fingerprint()})"
+
+
+def deep_row(name: str, images: NDArray[np.uint8], rounds: int) -> Row:
+    """One backbone, shipped against plain."""
+    make, weights = build(name)
+    plain_net = make()
+    extractor = DeepExtractor(make(), normalise="none")
+    calls = (lambda: extractor(images), lambda: plain_features(plain_net, images))
+    ours, plain = (call() for call in calls)  # and so both are warm
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for k in range(rounds):
+        for side in (0, 1) if k % 2 else (1, 0):
+            start = time.perf_counter()
+            calls[side]()
+            seconds[side].append(time.perf_counter() - start)
+    ratios = [b / a for a, b in zip(*seconds, strict=True)]
+    alike, pairs = same_order(ours, plain)
+    difference = float(np.linalg.norm(ours - plain) / np.linalg.norm(plain))
+    rate, peer = (len(images) / statistics.median(side) for side in seconds)
+    note = (
+        f"{extractor.spec.precision}; {weights}; ratio {min(ratios):.1f}-{max(ratios):.1f} over {rounds} rounds; "
+        f"relative difference {difference:.1e}; {100 * alike:.2f} % of {pairs:,} pairs ordered alike"
+    )
+    return {
+        "name": f"{name} {extractor.spec.layer}",
+        "ours": rate,
+        "peer": peer,
+        "unit": "images/s",
+        "ratio": statistics.median(ratios),
+        "note": note,
+        "relative_difference": difference,
+        "same_order": alike,
+        "precision": extractor.spec.precision,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What this was measured on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "native_bf16": has_bf16("cpu"),
+        "torch": torch.__version__,
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def main() -> None:
+    """Print one table, and write it as JSON if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for the networks (%(default)s)")
+    parser.add_argument("--images", type=int, default=2 * BATCH, help="256 x 256, seeded (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each (%(default)s)")
+    parser.add_argument("--backbones", nargs="+", default=["alexnet", "squeezenet1_0"], metavar="NAME")
+    parser.add_argument("--deep-only", action="store_true", help="leave the classic features out")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write machine and rows to this file")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+
+    here = machine()
+    print(", ".join(f"{key} {value}" for key, value in here.items()))
+    if here["load"] is not None and here["load"] > 0.5:
+        print(f"warning: load {here['load']:.1f} before the start: other processes distort these times")
+    images = features_classic.pictures(given.images)
+    rows = [deep_row(name, images, given.rounds) for name in given.backbones]
+    if not given.deep_only:
+        rows += features_classic.run()
+    print(f"{'':26}{'ours':>12}{'peer':>12}  {'unit':15}{'ratio':>7}  note")
+    for r in rows:
+        peer = "-" if r["peer"] is None else f"{r['peer']:,.1f}"
+        ratio = "-" if r["ratio"] is None else f"{r['ratio']:.1f}"
+        print(f"{r['name']:26}{r['ours']:>12,.1f}{peer:>12}  {r['unit']:15}{ratio:>7}  {r['note']}")
+    if given.json:
+        write_text(given.json, json.dumps({"machine": here, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The backbone `micro`, pretrained on the emblems of `classes`: for glyphs what ImageNet is for photographs.
+
+Imported with the dataset, so it imports neither torch nor NumPy; nothing is drawn or trained before the
+backbone is first used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relattr.digests import digest_text
+from relattr.features.registry import register_backbone
+from relattr.networks.micro import pretrained_micro
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+N_PICTURES = 3600
+SEED = 0
+
+_DRAWING = ("backbone.py", "canvas.py", "classes.py", "outlines.py", "style.py")
+
+
+def draw_pictures() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The pictures ``(n, 64, 64, 3)`` uint8 and classes ``(n,)`` that `micro` is pretrained on."""
+    from .classes import pretraining
+
+    return pretraining(N_PICTURES, SEED)
+
+
+def pictures_key() -> str:
+    """What decides them, as one string: the source they are drawn by."""
+    return digest_text(*((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _DRAWING))
+
+
+register_backbone("micro", **pretrained_micro(draw_pictures, pictures_key()))

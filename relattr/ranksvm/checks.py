@@ -1,0 +1,81 @@
+"""What `fit` and `predict` accept, and the messages for what they do not."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from relattr.errors import BadInput
+from relattr.pairs import Pairs
+
+LOSSES = ("squared_hinge", "logistic")
+
+
+def features(X: ArrayLike, n_features: int | None = None) -> NDArray[Any]:
+    """X as a C-contiguous ``(n, d)`` array, float32 where it was, else float64; NaN is looked for elsewhere."""
+    x = np.asarray(X)
+    if x.ndim != 2 or x.shape[1] == 0:
+        raise BadInput(f"X must be (n_images, n_features) with at least one feature; got shape {x.shape}")
+    if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
+        raise BadInput(f"X must hold real numbers; got {x.dtype}")
+    if n_features is not None and x.shape[1] != n_features:
+        raise BadInput(f"X has {x.shape[1]} features, but RankSVM was fitted with {n_features} features")
+    return np.ascontiguousarray(x, np.float32 if x.dtype in (np.float32, np.float16) else np.float64)
+
+
+def refuse_nonfinite(x: NDArray[Any]) -> None:
+    """Raise, naming the place, where ``x`` ``(n, d)`` holds NaN or an infinity."""
+    for start in range(0, x.shape[0], 256):
+        bad = np.argwhere(~np.isfinite(x[start : start + 256]))
+        if bad.size:
+            row, column = bad[0]
+            value = x[start + row, column]
+            raise BadInput(
+                f"X[{start + row}, {column}] is {value} (image {start + row}, feature {column}); features must be "
+                "finite: drop the image or repair its features"
+            )
+
+
+def used_images(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:
+    """Which of the ``n`` images occur in a pair; raises if a pair names one beyond them or none is ordered.
+
+    ``n`` None: as many images as the pairs need.
+    """
+    if not isinstance(pairs, Pairs):
+        raise BadInput(f"pairs must be a relattr Pairs; got {type(pairs).__name__}")
+    if len(pairs) == 0 or pairs.n_ordered == 0:
+        raise BadInput(f"there is nothing to learn from {pairs!r}: at least one ordered pair (+1 or -1) is needed")
+    sides = [pairs.order.items] if pairs.order is not None else [pairs.left, pairs.right]
+    top = max(int(side.max()) for side in sides)
+    n = top + 1 if n is None else n
+    used = np.zeros(n, np.bool_)
+    for side in sides:
+        if top >= n:
+            raise BadInput(f"a pair names image {top}, but X has {n} images (0 to {n - 1})")
+        used[side] = True
+    return used
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number above zero."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise BadInput(f"{name} is {value!r}; expected a finite number above 0")
+    return number
+
+
+def parameters(C: Any, C_similar: Any, loss: Any, tol: Any, max_newton: Any, max_cg: Any) -> None:
+    """Refuse parameters of `RankSVM` that make no sense."""
+    positive("C", C)
+    positive("tol", tol)
+    if C_similar is not None and not (C_similar == 0 and not isinstance(C_similar, bool)):
+        positive("C_similar", C_similar)
+    if loss not in LOSSES:
+        raise BadInput(f"loss is {loss!r}; expected one of {', '.join(LOSSES)}")
+    for name, value in (("max_newton", max_newton), ("max_cg", max_cg)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise BadInput(f"{name} is {value!r}; expected an integer of at least 1")

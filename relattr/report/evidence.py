@@ -1,0 +1,155 @@
+"""The pairs behind a row, and which of them its method got right.
+
+A row keeps strengths or margins; the pairs they are judged on come from the dataset, and are kept
+beside the rows from then on (``<results>/.pairs/``), so that a folder of results is whole: tables and
+intervals can be made where the dataset is not. Nothing is believed that does not give the row's own
+counts again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relattr.atomic import write_arrays
+from relattr.digests import digest_text
+from relattr.errors import RelattrError
+from relattr.harness.result import Result, TestResult
+from relattr.harness.store import Store
+from relattr.pairs import Pairs
+from relattr.registry import Registry
+from relattr.statistics import Design, Judgement
+from relattr.task import Task
+
+TestKey = str
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The pairs of a test set, and ``(n,)`` which image of the dataset each of its images is."""
+
+    pairs: Pairs
+    identities: NDArray[np.integer]
+
+
+class NoEvidence(Exception):
+    """Why there is no interval."""
+
+
+def test_key(result: Result, test: str) -> TestKey:
+    """Names the pairs of a test set: the same for every method and seed."""
+    cell = result.cell
+    parameters = ",".join(f"{k}={v!r}" for k, v in sorted(cell.dataset_parameters.items()))
+    data = result.fingerprints.get("data", "")
+    return digest_text(cell.dataset, parameters, cell.attribute, cell.split, test, data)[:32]
+
+
+def keep_pairs(folder: Path, key: TestKey, shown: Shown) -> None:
+    """Keep the pairs of a test set beside the rows in ``folder``."""
+    order = shown.pairs.order
+    if order is not None:
+        arrays = {"items": order.items, "strengths": order.strengths, "seed": np.array([order.seed], np.uint64)}
+    else:
+        arrays = dict(zip(("left", "right", "label"), shown.pairs.arrays, strict=True))
+    write_arrays(_path(folder, key), {**arrays, "identities": np.asarray(shown.identities, np.int64)})
+
+
+def _path(folder: Path, key: TestKey) -> Path:
+    return folder / ".pairs" / f"{key}.npz"
+
+
+class Evidence:
+    """Judgements of the rows of a store, remembered."""
+
+    def __init__(self, registry: Registry, store: Store) -> None:
+        self._registry = registry
+        self._store = store
+        self._shown: dict[TestKey, Shown | str] = {}
+        self._designs: dict[tuple[TestKey, ...], Design] = {}
+        self._tasks: dict[str, Task | str] = {}
+
+    def design(self, keys: Iterable[TestKey]) -> tuple[Design, Mapping[TestKey, int]]:
+        """The design of these test sets, whose pairs were found before, and the place of each in it."""
+        ordered = tuple(sorted(set(keys)))
+        if ordered not in self._designs:
+            parts = [self._shown[key] for key in ordered]
+            self._designs[ordered] = Design([(p.pairs, p.identities) for p in parts if isinstance(p, Shown)])
+        return self._designs[ordered], {key: k for k, key in enumerate(ordered)}
+
+    def judge(self, rows: Sequence[tuple[Result, TestResult]]) -> tuple[Design, list[Judgement], tuple[TestKey, ...]]:
+        """Judge rows on the design of all their test sets. Raises `NoEvidence` with the reason."""
+        keys = [test_key(result, row.test) for result, row in rows]
+        for key, (result, row) in zip(keys, rows, strict=True):
+            found = self._pairs(key, result, row)
+            if isinstance(found, str):
+                raise NoEvidence(found)
+        try:
+            design, place = self.design(keys)
+            made = [self._judge(design, place[key], *row) for key, row in zip(keys, rows, strict=True)]
+        except RelattrError as error:
+            raise NoEvidence(str(error)) from error
+        return design, made, tuple(sorted(place))
+
+    def _judge(self, design: Design, place: int, result: Result, row: TestResult) -> Judgement:
+        path = self._store.path(result.cell).with_suffix(".npz")
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                for kind in ("strengths", "margins"):
+                    if (name := f"{kind} {row.test}") in arrays.files:
+                        made = design.judge(place, **{kind: arrays[name]})
+                        break
+                else:
+                    raise NoEvidence("its strengths and margins were not kept")
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise NoEvidence(f"its strengths cannot be read ({type(error).__name__})") from error
+        if (made.n_ordered, made.n_correct) != (row.n_ordered, row.n_correct):
+            raise NoEvidence("its strengths do not give the counts of its row")
+        return made
+
+    def _pairs(self, key: TestKey, result: Result, row: TestResult) -> Shown | str:
+        if key not in self._shown:
+            found = self._kept(key) or self._ask(key, result, row.test)
+            if isinstance(found, Shown) and (found.pairs.n_ordered, len(found.pairs)) != (row.n_ordered, row.n_pairs):
+                found = f"{result.cell.dataset} has other test pairs now"
+            self._shown[key] = found
+        return self._shown[key]
+
+    def _kept(self, key: TestKey) -> Shown | None:
+        try:
+            with np.load(_path(self._store.folder, key), allow_pickle=False) as arrays:
+                if "items" in arrays.files:
+                    pairs = Pairs.all_of(arrays["strengths"], items=arrays["items"], seed=int(arrays["seed"][0]))
+                else:
+                    pairs = Pairs(arrays["left"], arrays["right"], arrays["label"])
+                return Shown(pairs, arrays["identities"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+    def _ask(self, key: TestKey, result: Result, test: str) -> Shown | str:
+        """The pairs from the dataset itself, if it is here and is the one the row was made on."""
+        cell = result.cell
+        if cell.dataset not in self._registry.datasets:
+            return f"no dataset {cell.dataset} is here to take the pairs from"
+        try:
+            dataset = self._registry.dataset(cell.dataset).create(cell.dataset_parameters)
+            why = dataset.missing()
+            if why is not None:
+                return f"the pairs of {cell.dataset} are not here: {why}"
+            if dataset.fingerprint() != result.fingerprints.get("data"):
+                return f"{cell.dataset} has changed since"
+            task = dataset.task(cell.task)
+        except Exception as error:  # whatever a plugin does wrong costs the interval, not the table
+            return f"{cell.dataset} could not be read: {type(error).__name__}: {error}"
+        for found in task.tests:
+            if found.name == test:
+                shown = Shown(found.pairs, np.asarray(found.images.indices))
+                with contextlib.suppress(OSError):  # a folder that cannot be written to is read all the same
+                    keep_pairs(self._store.folder, key, shown)
+                return shown
+        return f"{cell.dataset} has no test set {test!r} now"

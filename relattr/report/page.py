@@ -1,0 +1,161 @@
+"""One self-contained HTML page about a benchmark: tables, figures, audits, and every cell."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import msgspec
+
+from relattr.harness.benchmark import Benchmark
+from relattr.harness.result import Result
+from relattr.harness.store import Store, Unreadable
+from relattr.registry import Registry
+from relattr.report import figures
+from relattr.report.model import build
+from relattr.report.table import VERDICTS, Entry, Line, PaperTable, marks
+
+DETAILED = 1500
+"""Up to so many cells show their whole row; of more, only those that did not end well do."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table on the page, with what Jinja cannot ask of it."""
+
+    table: PaperTable
+    key: str
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return self.table.notes
+
+    def marks(self, of: Entry | Line) -> list[str]:
+        found = marks(of, self.notes)
+        return found.split(",") if found else []
+
+    @property
+    def beside(self) -> list[tuple[str, str, Entry]]:
+        """(method, column, entry) where there is something measured or published to put side by side."""
+        return [
+            (line.label, head.label, entry)
+            for k, head in enumerate(self.table.columns)
+            for line in self.table.lines
+            if line.block < 2 and (entry := line.entries[k]).measured is not None and entry.published is not None
+        ]
+
+
+def to_html(benchmark: Benchmark, registry: Registry, store: Store, *, audit: bool = True) -> str:
+    """The page. Whatever comes from a plugin, a log or a label is escaped; nothing is loaded from elsewhere."""
+    from relattr.audit import audits_of, leaks
+
+    audits = audits_of(benchmark, registry, store) if audit else {}
+    table = build(benchmark, registry, store, leaks(audits))
+    results = [r for r in store if not isinstance(r, Unreadable) and _belongs(r, benchmark)]
+    results.sort(key=lambda r: (r.cell.dataset, r.cell.attribute, r.cell.split, r.cell.method, r.cell.seed, r.cell.key))
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("relattr.report", "."),
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    page = environment.get_template("page.html.jinja").render(
+        benchmark=benchmark,
+        table=Shown(table, "main"),
+        behind=[Shown(each, f"behind-{k}") for k, each in enumerate(table.behind)],
+        verdicts=VERDICTS,
+        pictures=_pictures(table),
+        ranks=table.ranks,
+        ranking=figures.critical_difference(table.ranks, "cd") if table.ranks else None,
+        curves=_curves(results, store),
+        audits=audits,
+        audited=audit,
+        statuses=sorted(Counter(r.status for r in results).items()),
+        unreadable=table.unreadable,
+        machines=_machines(results),
+        cells=[_cell(r, store, len(results) <= DETAILED or r.status != "ok") for r in results],
+        detailed=len(results) <= DETAILED,
+    )
+    return page if page.endswith("\n") else page + "\n"
+
+
+def _belongs(result: Result, benchmark: Benchmark) -> bool:
+    return result.cell.dataset in {column.dataset for column in benchmark.table.columns}
+
+
+def _pictures(table: PaperTable) -> list[tuple[str, str, str | None]]:
+    """For each column with a number: its name, dots and whiskers, accuracy against cost; made safe by `figures`."""
+    found = []
+    for k, head in enumerate(table.columns):
+        dots = figures.intervals(table, k, f"dots-{k}")
+        if dots is not None:
+            found.append((head.label, dots, figures.cost(table, k, f"cost-{k}")))
+    return found
+
+
+def _curves(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
+    """Learning curves, one figure a task and quantity, from the arrays called ``curve <quantity>`` ``(n, 2)``."""
+    import numpy as np
+    from numpy.typing import NDArray
+
+    found: dict[tuple[str, str], list[tuple[str, list[tuple[float, float]]]]] = defaultdict(list)
+    for result in results:
+        path = store.path(result.cell).with_suffix(".npz")
+        try:
+            with zipfile.ZipFile(path) as content:
+                if not any(name.startswith("curve ") for name in content.namelist()):
+                    continue
+            with np.load(path, allow_pickle=False) as arrays:
+                for name in arrays.files:
+                    values: NDArray[np.float64] = arrays[name] if name.startswith("curve ") else np.zeros(0)
+                    if values.ndim == 2 and values.shape[1] == 2 and np.isfinite(values).all():
+                        points = [(float(values[k, 0]), float(values[k, 1])) for k in range(len(values))]
+                        found[str(result.cell.task), name.removeprefix("curve ")].append(
+                            (f"{result.label}, seed {result.cell.seed}", points)
+                        )
+        except (OSError, ValueError, zipfile.BadZipFile):
+            continue
+    drawn = []
+    for k, ((task, quantity), named) in enumerate(sorted(found.items())):
+        picture = figures.curves(named[:24], f"curve-{k}", f"{task}: {quantity}")
+        if picture is not None:
+            drawn.append((f"{task}: {quantity}", picture))
+    return drawn
+
+
+def _machines(results: Sequence[Result]) -> list[tuple[str, int]]:
+    """What the cells ran on, in words, and how many did."""
+    counts: Counter[str] = Counter()
+    for result in results:
+        p = result.provenance
+        memory = f", {p.memory_bytes / 2**30:.0f} GiB" if p.memory_bytes >= 2**28 else ""
+        tree = ", changed since" if p.dirty else ""
+        counts[
+            f"{p.cpu}{memory}, {p.device}, {p.threads} threads, Python {p.python}, commit {p.commit[:12]}{tree}"
+        ] += 1
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _cell(result: Result, store: Store, detailed: bool) -> dict[str, Any]:
+    path = store.path(result.cell)
+    log = ""
+    if detailed:
+        with contextlib.suppress(OSError):
+            log = path.with_suffix(".log").read_text(encoding="utf-8", errors="replace")[-20_000:]
+    return {
+        "key": result.cell.key,
+        "method": result.label,
+        "task": str(result.cell.task),
+        "seed": result.cell.seed,
+        "status": result.status,
+        "accuracy": ", ".join(f"{t.test} {100 * t.accuracy:.2f} %" for t in result.tests),
+        "reason": result.reason,
+        "traceback": result.traceback,
+        "log": log,
+        "row": json.dumps(msgspec.to_builtins(result), indent=1, ensure_ascii=False) if detailed else "",
+        "detailed": detailed,
+    }

@@ -1,0 +1,16 @@
+"""Statistics of pairs that share images: accuracy, intervals, paired differences, ranks.
+
+What is independent here are the images, never the pairs; docs/statistics.md says what follows from that.
+"""
+
+from relattr.statistics.bootstrap import Bootstrap, bootstrap
+from relattr.statistics.counts import Count, count_margins, count_strengths
+from relattr.statistics.design import Design, Judgement
+from relattr.statistics.interval import Difference, Estimate, accuracy, difference, pairs_interval
+from relattr.statistics.multiple import holm
+from relattr.statistics.ranks import Ranks, average_ranks
+
+__all__ = [
+    "Bootstrap", "Count", "Design", "Difference", "Estimate", "Judgement", "Ranks", "accuracy", "average_ranks",
+    "bootstrap", "count_margins", "count_strengths", "difference", "holm", "pairs_interval",
+]  # fmt: skip

@@ -1,0 +1,280 @@
+"""Feature rows are computed once, whichever images are asked for, whoever asks, whatever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from relattr.errors import BadInput
+from relattr.features import cache as module
+from relattr.features.cache import cached_array, cached_rows
+from relattr.images import DrawnSource, Images
+
+SCRIPT = """
+import os, pathlib, signal, sys, time
+import numpy as np
+from relattr.features import cache
+from relattr.images import DrawnSource, Images
+
+cache.CHUNK = 4
+log, which = sys.argv[1], [int(k) for k in sys.argv[2].split(",")]
+die_at, together = map(int, sys.argv[3:])
+images = Images(DrawnSource([f"image-{i}" for i in range(30)], lambda i: np.full((2, 2, 3), i, np.uint8), "k"))
+
+def compute(part):
+    with open(log, "a") as file:
+        file.write("".join(f"{k}\\n" for k in part.indices))
+    if die_at in part.indices:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.01)
+    return part.indices[:, None] * np.array([1.0, 10.0, 100.0], np.float32)
+
+# all start together, however long each took to import
+pathlib.Path(f"{log}.ready-{os.getpid()}").touch()
+while len(list(pathlib.Path(log).parent.glob("*.ready-*"))) < together:
+    time.sleep(0.005)
+rows = cache.cached_rows(images.subset(which), "key", compute, what="test")
+assert (rows == np.array(which)[:, None] * np.array([1.0, 10.0, 100.0])).all()
+"""
+
+
+def start(tmp_path, which, die_at=-1, log="log", together=1):
+    arguments = [str(tmp_path / log), ",".join(map(str, which)), str(die_at), str(together)]
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments])
+
+
+def logged(tmp_path, log="log"):
+    return Counter(int(line) for line in (tmp_path / log).read_text().split())
+
+
+class Feature:
+    """Three numbers that tell which image they are of, and a count of how often each was computed."""
+
+    def __init__(self):
+        self.count = Counter()
+
+    def __call__(self, images):
+        self.count.update(images.indices.tolist())
+        return self.expected(images.indices)
+
+    def expected(self, indices):
+        return np.asarray(indices)[:, None] * np.array([1, 10, 100], np.float32)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 4)
+
+
+@pytest.fixture
+def images():
+    return Images(DrawnSource([f"image-{i}" for i in range(30)], lambda i: np.full((2, 2, 3), i, np.uint8), "k"))
+
+
+def test_each_row_is_computed_once_whichever_subsets_ask(images):
+    feature = Feature()
+    for which in ([3, 1, 2], [1, 1, 9, 3], list(range(29, 9, -1)), list(range(30)), [0]):
+        found = cached_rows(images.subset(which), "key", feature, what="test")
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, feature.expected(which))
+    assert feature.count == Counter(range(30))
+
+
+def test_another_key_or_collection_is_computed_anew(images):
+    feature = Feature()
+    other = Images(
+        DrawnSource(["x"] * 1 + [f"y{i}" for i in range(29)], lambda i: np.zeros((2, 2, 3), np.uint8), "other")
+    )
+    for which, key in ((images, "a"), (images, "b"), (other, "a"), (images, "a")):
+        cached_rows(which.subset([5]), key, feature, what="test")
+    assert feature.count == {5: 3}
+
+
+def test_no_chunk_is_larger_than_it_says(images):
+    sizes = []
+
+    def compute(part):
+        sizes.append(len(part))
+        return np.ones((len(part), 1), np.float32)
+
+    cached_rows(images.subset(range(10)), "key", compute, what="test")
+    assert sizes == [4, 4, 2]
+
+
+def test_what_is_returned_is_the_callers_own(images):
+    feature = Feature()
+    cached_rows(images.subset([1]), "key", feature, what="test")[:] = -1
+    np.testing.assert_array_equal(cached_rows(images.subset([1]), "key", feature, what="test"), feature.expected([1]))
+
+
+def test_several_processes_compute_each_row_once(tmp_path):
+    processes = [start(tmp_path, which, together=3) for which in (range(30), range(29, -1, -1), range(0, 30, 2))]
+    assert [p.wait(timeout=60) for p in processes] == [0, 0, 0]
+    assert logged(tmp_path) == Counter(range(30))
+
+
+def test_a_killed_process_loses_one_chunk(tmp_path):
+    assert start(tmp_path, range(30), die_at=13).wait(timeout=60) == -signal.SIGKILL
+    assert start(tmp_path, range(30), log="second").wait(timeout=60) == 0
+    assert logged(tmp_path, "second") == Counter(range(12, 30))
+
+
+def test_rows_that_are_there_wait_for_nobody(images):
+    """While someone computes other rows for hours, those that are there are read at once."""
+    feature = Feature()
+    cached_rows(images.subset([1, 2]), "key", feature, what="test")
+    reached, go_on = threading.Event(), threading.Event()
+
+    def slow(part):
+        reached.set()
+        assert go_on.wait(60)
+        return feature(part)
+
+    thread = threading.Thread(target=cached_rows, args=(images, "key", slow), kwargs={"what": "test"})
+    thread.start()
+    try:
+        assert reached.wait(60)
+        np.testing.assert_array_equal(
+            cached_rows(images.subset([2]), "key", feature, what="test"), feature.expected([2])
+        )
+        assert thread.is_alive()
+    finally:
+        go_on.set()
+        thread.join(60)
+    assert feature.count == Counter(range(30))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_refused_and_its_image_named(images, bad):
+    feature = Feature()
+
+    def compute(part):
+        found = feature(part)
+        found[part.indices == 9, 1] = bad
+        return found
+
+    with pytest.raises(BadInput, match="HOG gave NaN or infinity for image image-9"):
+        cached_rows(images, "key", compute, what="HOG")
+    # the chunks before it are kept, its own is not
+    np.testing.assert_array_equal(cached_rows(images, "key", feature, what="HOG"), feature.expected(range(30)))
+    assert feature.count == Counter([*range(30), *range(8, 12)])
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2, 2), (2, 5), (4, 5), (3, 0)])
+def test_a_wrong_shape_is_refused(images, shape):
+    with pytest.raises(BadInput, match=r"HOG gave shape .* for 3 images"):
+        cached_rows(images.subset([1, 2, 3]), "key", lambda part: np.zeros(shape, np.float32), what="HOG")
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_rows_of_another_length_than_the_others_are_refused(images, width):
+    cached_rows(images.subset([1]), "key", Feature(), what="HOG")
+    with pytest.raises(BadInput, match=f"HOG gave {width} numbers an image, and 3 for other images"):
+        cached_rows(images.subset([2]), "key", lambda part: np.zeros((len(part), width), np.float32), what="HOG")
+
+
+def test_a_failure_keeps_what_was_there(images):
+    feature = Feature()
+
+    def compute(part):
+        if 8 in part.indices:
+            raise RuntimeError("out of luck")
+        return feature(part)
+
+    with pytest.raises(RuntimeError, match="out of luck"):
+        cached_rows(images, "key", compute, what="test")
+    cached_rows(images, "key", feature, what="test")
+    assert feature.count == Counter(range(30))
+
+
+def test_features_of_no_images_are_refused(images):
+    with pytest.raises(BadInput, match="no images"):
+        cached_rows(images.subset([]), "key", Feature(), what="test")
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "filled.npy"])
+@pytest.mark.parametrize("damage", ["truncate", "empty", "garbage", "gone", "other"])
+def test_damaged_files_are_made_anew(images, cache, name, damage):
+    """Above all a truncated one, which NumPy would silently fill up with zeros."""
+    feature = Feature()
+    cached_rows(images, "key", feature, what="test")
+    (path,) = (cache / "features").glob(f"*/{name}")
+    if damage == "truncate":
+        os.truncate(path, path.stat().st_size - 5)
+    elif damage == "gone":
+        path.unlink()
+    elif damage == "other":
+        np.save(path, np.zeros((30, 3)) if name == "rows.npy" else np.zeros(30))
+    else:
+        path.write_bytes(b"" if damage == "empty" else b"PK\x03\x04 what")
+    for _ in range(2):
+        np.testing.assert_array_equal(cached_rows(images, "key", feature, what="test"), feature.expected(range(30)))
+    assert feature.count == Counter(2 * list(range(30)))
+
+
+def test_more_than_the_disk_holds_is_refused_before_it_is_written(images, cache, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 100}))
+    with pytest.raises(BadInput, match="30 feature rows of 3 numbers need 360 bytes"):
+        cached_rows(images, "key", Feature(), what="test")
+    assert not list((cache / "features").rglob("*.npy"))
+
+
+def test_progress_counts_what_is_computed(images):
+    from contextlib import contextmanager
+
+    from relattr.progress import listening
+
+    seen = []
+
+    @contextmanager
+    def listener(description, total):
+        seen.append((description, total))
+        yield seen.append
+
+    cached_rows(images.subset(range(3)), "key", Feature(), what="HOG")
+    with listening(listener):
+        cached_rows(images.subset(range(9)), "key", Feature(), what="HOG")
+    assert seen == [("HOG", 6), 4, 2]
+
+
+# ---------------------------------------------------------------------- one array
+
+
+def test_a_learned_array_is_computed_once_a_key():
+    made = []
+
+    def compute():
+        made.append(1)
+        return np.arange(6, dtype=np.float32).reshape(2, 3)
+
+    for key in ("a", "a", "b", "a"):
+        found = cached_array(key, compute)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5]])
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x93NUMPY\x01\x00"])
+def test_a_damaged_learned_array_is_made_anew(cache, content):
+    cached_array("a", lambda: np.ones(3, np.float32))
+    (path,) = (cache / "learned").glob("*.npy")
+    path.write_bytes(content)
+    np.testing.assert_array_equal(cached_array("a", lambda: np.full(3, 2, np.float32)), [2, 2, 2])
+    np.testing.assert_array_equal(cached_array("a", lambda: np.full(3, 3, np.float32)), [2, 2, 2])
+
+
+def test_a_failure_to_learn_leaves_nothing(cache):
+    def fail():
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        cached_array("a", fail)
+    assert not list((cache / "learned").glob("*.npy"))
+    assert cached_array("a", lambda: np.ones(1, np.float32)) == [1]

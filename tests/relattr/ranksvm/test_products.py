@@ -1,0 +1,66 @@
+"""X v and X' u against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from relattr.ranksvm import products
+from relattr.ranksvm.products import Gram, Primal, combination, scores, space_for
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (8, 5), (131, 33), (1030, 300), (4097, 65)])
+def test_products_in_float64(shape: tuple[int, int], dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=shape) + 50).astype(dtype)
+    v, u = rng.normal(size=shape[1]), rng.normal(size=shape[0])
+    np.testing.assert_allclose(scores(x, v), x.astype(np.float64) @ v, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(combination(x, u), x.T.astype(np.float64) @ u, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 24, 25, 40])
+def test_many_at_once_equal_one_at_a_time(count: int) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(50, 60))
+    points = list(rng.normal(size=(count, 60)))
+    images = list(rng.normal(size=(count, 50)))
+    space = Primal(x)
+    np.testing.assert_allclose(space.scores_of(points), np.array(points) @ x.T)
+    np.testing.assert_allclose(space.combinations_of(images), np.array(images) @ x)
+    gram = Gram(x)
+    centred = x - x.mean(0)
+    np.testing.assert_allclose(gram.scores_of(images), np.array(images) @ centred @ centred.T, atol=1e-9)
+
+
+def test_a_row_of_zero_weight_still_shows_that_it_is_not_finite() -> None:
+    x = np.ones((9, 5))
+    x[7, 2] = np.nan
+    x[3, 1] = -np.inf
+    assert np.flatnonzero(~np.isfinite(scores(x, np.zeros(5)))).tolist() == [3, 7]
+
+
+def test_the_smaller_space_is_taken() -> None:
+    assert isinstance(space_for(np.ones((20, 30)), 1), Gram)
+    assert isinstance(space_for(np.ones((30, 30)), 1), Primal)
+    assert isinstance(space_for(np.ones((2100, 2200), np.float32), 1), Primal)
+
+
+def test_results_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numba
+
+    monkeypatch.setattr(products, "_SMALL", 0)
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(3000, 40)).astype(np.float32)
+    v, u = rng.normal(size=40), rng.normal(size=3000)
+    before = numba.get_num_threads()
+    try:
+        results = []
+        for threads in {1, before}:
+            numba.set_num_threads(threads)
+            results.append((scores(x, v), combination(x, u)))
+    finally:
+        numba.set_num_threads(before)
+    for a, b in results[1:]:
+        np.testing.assert_array_equal(a, results[0][0])
+        np.testing.assert_array_equal(b, results[0][1])

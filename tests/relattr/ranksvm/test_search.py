@@ -1,0 +1,125 @@
+"""The choice of C: no image on both sides of a fold, and the counts add up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from relattr.errors import BadInput
+from relattr.pairs import Pairs
+from relattr.ranksvm import RankSVM, RankSVMCV
+from relattr.ranksvm.search import split_by_image
+
+
+def problem(n: int, d: int, m: int, seed: int = 0) -> tuple[np.ndarray, Pairs, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d))
+    strengths = x[:, 0] + 0.5 * rng.normal(size=n)
+    return x, Pairs.from_scores(strengths, count=m, seed=seed), strengths
+
+
+@pytest.mark.parametrize("folds", [2, 5])
+@pytest.mark.parametrize("kind", ["dense", "implied", "one pair an image", "islands of five"])
+def test_no_image_is_on_both_sides(folds: int, kind: str) -> None:
+    _, pairs, strengths = problem(200, 2, 4000)
+    if kind == "implied":
+        pairs = Pairs.all_of(strengths, items=np.arange(300, 500))
+    elif kind == "one pair an image":
+        pairs = Pairs(np.arange(0, 200, 2), np.arange(1, 200, 2), np.ones(100, np.int8))
+    elif kind == "islands of five":
+        centre = np.repeat(np.arange(0, 200, 5), 4)
+        pairs = Pairs(centre, centre + np.tile([1, 2, 3, 4], 40), np.ones(160, np.int8))
+    parts = split_by_image(pairs, folds, 0, 30)
+    assert len(parts) == folds
+    held = [set(held_out.images.tolist()) for _, held_out in parts]
+    for (train, held_out), images in zip(parts, held, strict=True):
+        assert not images & set(train.images.tolist())
+        assert train.n_ordered > 0
+        assert held_out.n_ordered > 0
+    assert sum(map(len, held)) == len(set().union(*held))
+    judged = sum(len(held_out) for _, held_out in parts)
+    if kind in ("one pair an image", "islands of five"):
+        assert judged == len(pairs)
+        assert all(len(train) + len(held_out) == len(pairs) for train, held_out in parts)
+    sizes = [len(images) for images in held]
+    assert max(sizes) - min(sizes) <= 5
+    if kind == "implied":
+        assert all(p.order is not None for part in parts for p in part)
+
+
+def test_a_seed_makes_the_folds() -> None:
+    _, pairs, _ = problem(60, 2, 600)
+
+    def folds(seed: int) -> list[list[int]]:
+        return [held_out.images.tolist() for _, held_out in split_by_image(pairs, 5, seed, 30)]
+
+    assert folds(1) == folds(1)
+    assert folds(1) != folds(2)
+
+
+def test_accuracies_are_those_of_fits_without_the_fold() -> None:
+    x, pairs, _ = problem(80, 6, 900)
+    grid = [1.0, 1e-3, 30.0]
+    model = RankSVMCV(grid, folds=4, seed=3, tol=1e-9).fit(x, pairs)
+    parts = split_by_image(pairs, 4, 3, 30)
+    assert model.Cs_.tolist() == sorted(grid)
+    for k, c in enumerate(sorted(grid)):
+        correct = total = 0
+        for fold, (train, held_out) in enumerate(parts):
+            s = x @ RankSVM(c, tol=1e-3).fit(x, train).coef_
+            right = [np.sign(s[i] - s[j]) == y for i, j, y in zip(*held_out.arrays, strict=True) if y]
+            assert model.fold_accuracies_[fold, k] == pytest.approx(np.mean(right), abs=2.5 / len(right))
+            correct, total = correct + sum(right), total + len(right)
+        assert model.accuracies_[k] == pytest.approx(correct / total, abs=4 / total)
+    assert model.n_validation_pairs_ == total
+    assert model.n_folds_ == 4
+    assert model.Cs_[model.accuracies_.argmax()] == model.C_
+    np.testing.assert_array_equal(model.coef_, RankSVM(model.C_, tol=1e-9).fit(x, pairs).coef_)
+    np.testing.assert_array_equal(model.predict(x), model.ranksvm_.predict(x))
+    assert model.score(x, pairs) == model.ranksvm_.score(x, pairs)
+
+
+def test_chooses_less_weight_where_there_is_only_noise_to_fit() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 300))
+    x[:, 0] *= 6
+    pairs = Pairs.from_scores(x[:, 0] + 3 * rng.normal(size=120), count=2000, seed=0)
+    model = RankSVMCV((1e-5, 1e2), seed=0).fit(x, pairs)
+    assert model.C_ == 1e-5
+    assert model.accuracies_[0] > model.accuracies_[1]
+
+
+def test_of_equal_accuracies_the_smallest_c_wins() -> None:
+    x = np.arange(40.0)[:, None]
+    model = RankSVMCV((10.0, 1.0, 0.1)).fit(x, Pairs.all_of(np.arange(40.0)))
+    assert model.accuracies_.tolist() == [1.0, 1.0, 1.0]
+    assert model.C_ == 0.1
+
+
+def test_fewer_folds_where_there_are_few_pairs() -> None:
+    _, pairs, _ = problem(30, 2, 120)
+    folds = len(split_by_image(pairs, 5, 0, 40))
+    assert 2 <= folds < 5
+
+
+def test_says_when_c_cannot_be_chosen() -> None:
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    star = Pairs(np.zeros(9, int), np.arange(1, 10), np.ones(9, np.int8))  # one image is in all pairs
+    with pytest.warns(UserWarning, match=r"C could not be chosen.*C = 0.1 is used"):
+        model = RankSVMCV().fit(x, star)
+    assert model.C_ == 0.1
+    assert np.isnan(model.accuracies_).all()
+    assert model.n_folds_ == 0
+    assert RankSVMCV([3.0]).fit(x, star).C_ == 3.0  # nothing to choose
+
+
+def test_parameters() -> None:
+    x, pairs, _ = problem(60, 3, 300)
+    assert clone(RankSVMCV((1.0, 2.0), folds=3, seed=7)).get_params()["seed"] == 7
+    for parameters, message in [
+        ({"Cs": ()}, "Cs is empty"), ({"Cs": (1.0, -1.0)}, "each of Cs is -1"), ({"folds": 1}, "folds is 1"),
+        ({"folds": 2.5}, "folds is 2.5"), ({"loss": "hinge"}, "loss is 'hinge'"), ({"tol": -1}, "tol is -1"),
+    ]:  # fmt: skip
+        with pytest.raises(BadInput, match=message):
+            RankSVMCV(**parameters).fit(x, pairs)

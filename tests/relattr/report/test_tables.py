@@ -1,0 +1,248 @@
+"""Tables from synthetic stores: what is bold, noted and escaped, and what stays right when things break."""
+
+import csv
+import io
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from relattr.harness.benchmark import Column, Row
+from relattr.report import latex
+from relattr.report.escape import escape_latex, escape_markdown
+from relattr.report.model import build
+from relattr.report.table import letter, verdict
+from relattr.report.write import to_csv, to_markdown, to_text, write, write_all
+
+NASTY = r"a_b & <script>alert(1)</script> 100% $x$ #1 {y} ~z ^w \end{document} é 中 α “q”"
+
+
+def entry(table, label, column=0):
+    return next(line for line in table.lines if line.label == label).entries[column]
+
+
+def everything(table):
+    return "".join(
+        [latex.to_latex(table), latex.to_latex_beside(table), to_csv(table), to_markdown(table), to_text(table)]
+    )
+
+
+def test_numbers_are_those_of_the_rows(synthetic, make_benchmark):
+    rows = [synthetic.add("m", "a", attribute, seed) for attribute in ("x", "y") for seed in (0, 1)]
+    table = build(make_benchmark(["m"], [Column(label="A", dataset="a")]), synthetic.registry, synthetic.store)
+    found = entry(table, "m")
+    mean = {a: np.mean([r.tests[0].accuracy for r in rows if r.cell.attribute == a]) for a in ("x", "y")}
+    assert found.measured == pytest.approx(100 * (mean["x"] + mean["y"]) / 2)
+    assert found.low < found.measured < found.high
+    assert (found.n_ordered, found.n_attributes, found.n_seeds) == (450, 2, 2)
+    assert found.seconds == pytest.approx(2 * 2.5)
+    assert [h.label for h in table.behind[0].columns] == ["x", "y", "Mean"]
+    assert table.behind[0].lines[0].entries[0].measured == pytest.approx(100 * mean["x"])
+    line = next(csv.DictReader(io.StringIO(to_csv(table))))
+    assert float(line["measured_percent"]) == pytest.approx(found.measured, abs=1e-6)
+
+
+def test_bold_is_the_best_and_what_cannot_be_told_from_it(synthetic, make_benchmark):
+    for method, noise in (("good", 0.2), ("nearly", 0.201), ("bad", 6.0)):
+        synthetic.add(method, "a", "x", noise=noise)
+    column = Column(label="A", dataset="a", attribute="x")
+    table = build(make_benchmark(["good", "nearly", "bad"], [column]), synthetic.registry, synthetic.store)
+    assert [entry(table, m).best for m in ("good", "nearly", "bad")] == [True, True, False]
+    assert entry(table, "bad").p_best < 0.001
+    assert latex.to_latex(table).count(r"\bfseries") == 2
+    assert "Bold: the best" in table.caption
+
+
+def test_ties_are_both_bold_and_a_lone_method_is_not(synthetic, make_benchmark):
+    column = Column(label="A", dataset="a", attribute="x")
+    synthetic.add("one", "a", "x", noise=0.0)
+    alone = build(make_benchmark(["one"], [column]), synthetic.registry, synthetic.store)
+    assert not entry(alone, "one").best
+    synthetic.add("two", "a", "x", noise=0.0)
+    table = build(make_benchmark(["one", "two"], [column]), synthetic.registry, synthetic.store)
+    assert entry(table, "one").best
+    assert entry(table, "two").best
+    assert entry(table, "two").p_best == 1.0
+
+
+def test_margins_are_judged_like_strengths(synthetic, make_benchmark):
+    synthetic.add("m", "a", "x", seed=3)
+    synthetic.add("n", "a", "x", seed=3, margins=True, noise=0.5)
+    column = Column(label="A", dataset="a", attribute="x")
+    table = build(make_benchmark(["m", "n"], [column]), synthetic.registry, synthetic.store)
+    assert entry(table, "n").low is not None
+    assert "no interval" not in everything(table)
+
+
+def test_every_deviation_note_and_flag_is_a_footnote(synthetic, make_benchmark):
+    synthetic.add("m", "a", "x", deviations=("another backbone",), notes=("other labels",), test_note="images shared")
+    column = Column(label="A", dataset="a", attribute="x")
+    flags = {"a": ["audit: one image is in both"]}
+    table = build(make_benchmark(["m"], [column]), synthetic.registry, synthetic.store, flags)
+    for text in ("another backbone", "other labels", "images shared", "audit: one image is in both"):
+        for made in (latex.to_latex(table), to_csv(table), to_markdown(table), to_text(table)):
+            assert text in made
+    assert [letter(k) for k in (0, 25, 26, 27, 702)] == ["a", "z", "aa", "ab", "aaa"]
+
+
+def test_deleted_cells_are_named_and_the_rest_stands(synthetic, make_benchmark, columns):
+    for method in ("m", "n"):
+        for attribute in ("x", "y"):
+            synthetic.add(method, "a", attribute, noise=0.5)
+        synthetic.add(method, "b", "x", noise=0.5)
+    gone = synthetic.add("n", "a", "y", noise=0.5)
+    synthetic.store.path(gone.cell).unlink()
+    synthetic.store.path(gone.cell).with_suffix(".npz").unlink()
+    table = build(make_benchmark(["m", "n"], columns), synthetic.registry, synthetic.store)
+    assert entry(table, "m").n_attributes == 2
+    assert entry(table, "n", 1).measured is not None
+    found = build(
+        make_benchmark(["m", "n"], [Column(label="A", dataset="a", attribute="y")]), synthetic.registry, synthetic.store
+    )
+    assert entry(found, "n").measured is None
+    assert entry(found, "n").status == "not run"
+    assert "nan" not in everything(table).lower().replace("nano", "")
+
+
+def test_a_failed_row_says_why_and_keeps_its_place(synthetic, make_benchmark, columns):
+    synthetic.add("m", "a", "x")
+    synthetic.add("broken", "a", "x", status="failed", reason="ValueError: 100% of {this}\nmore")
+    table = build(make_benchmark(["broken", "m"], columns), synthetic.registry, synthetic.store)
+    assert [line.label for line in table.lines] == ["broken", "m"]
+    assert entry(table, "broken").status == "failed"
+    assert "failed: ValueError: 100% of {this}" in table.notes
+    assert r"failed: ValueError: 100\% of \{this\}." in latex.to_latex(table)
+
+
+def test_partly_failed_attributes_are_compared_on_what_both_have(synthetic, make_benchmark):
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute, noise=0.3)
+    synthetic.add("n", "a", "x", noise=0.3)
+    synthetic.add("n", "a", "y", status="timeout", reason="took too long")
+    table = build(make_benchmark(["m", "n"], [Column(label="A", dataset="a")]), synthetic.registry, synthetic.store)
+    found = entry(table, "n")
+    assert any("mean over x only; y: took too long" in text for text in found.texts)
+    assert found.best is True or entry(table, "m").p_best is not None or found.p_best is not None
+
+
+def test_without_its_strengths_or_pairs_a_number_stands_without_interval(synthetic, make_benchmark):
+    column = Column(label="A", dataset="a", attribute="x")
+    synthetic.add("bare", "a", "x", arrays=False)
+    other = synthetic.add("changed", "a", "x", seed=1)
+    path = synthetic.store.path(other.cell).with_suffix(".npz")
+    np.savez(path.with_suffix(""), **{"strengths test": np.zeros(synthetic.n_images)})
+    table = build(make_benchmark(["bare", "changed"], [column]), synthetic.registry, synthetic.store)
+    assert entry(table, "bare").low is None
+    assert any("cannot be read" in t for t in entry(table, "bare").texts)
+    assert any("do not give the counts of its row" in t for t in entry(table, "changed").texts)
+    path.write_bytes(b"no zip")
+    build(make_benchmark(["bare", "changed"], [column]), synthetic.registry, synthetic.store)
+    shutil.rmtree(synthetic.store.folder / ".pairs")
+    table = build(make_benchmark(["bare", "changed"], [column]), synthetic.registry, synthetic.store)
+    assert any("no dataset a is here" in t for t in entry(table, "bare").texts)
+
+
+def test_verdicts():
+    assert verdict(86.0, 85.0, 87.0, 86.9, True) == "reproduced"
+    assert verdict(86.0, 80.0, 91.0, 86.9, True) == "within noise"
+    assert verdict(86.0, 85.0, 87.0, 90.0, True) == "not reproduced"
+    assert verdict(86.0, 85.9, 86.1, 86.4, True) == "reproduced"
+    assert verdict(86.0, 85.0, 87.0, 86.0, False) == "not comparable"
+    assert verdict(86.0, None, None, 86.0, True) == "not judged"
+
+
+def test_published_rows_keep_their_place_with_the_reason(synthetic, make_benchmark):
+    rows = (Row("human", "Human"), Row("viralnet", "ViralNet"))
+    columns = [Column(label="Viral-Pairs", dataset="viral"), Column(label="Viral-RandomPairs", dataset="viral")]
+    table = build(make_benchmark([], columns, rows, "table1"), synthetic.registry, synthetic.store)
+    human = table.lines[0].entries[0]
+    assert (human.published, human.constant, human.status) == (71.76, True, "published")
+    assert any("published, not measured here" in t for t in human.texts)
+    assert table.lines[1].entries[0].status == "not run"
+    assert r"\itshape 71.76" in latex.to_latex(table)
+    assert "Nothing was measured yet." in table.caption
+
+
+def test_published_numbers_stand_beside_with_verdict(synthetic, make_benchmark):
+    synthetic.add("viralnet", "lfw10", "smile", noise=0.1, label="ViralNet")
+    rows = (Row("viralnet", "End-to-End Localization"),)
+    column = Column(label="LFW-10", dataset="lfw10")
+    table = build(make_benchmark([], [column], rows, "table3"), synthetic.registry, synthetic.store)
+    found = entry(table, "ViralNet")
+    assert found.published == 86.91
+    assert found.difference == pytest.approx(found.measured - 86.91)
+    assert f"{found.difference:+.2f}" in latex.to_latex_beside(table)
+
+
+def test_the_same_rows_give_the_same_bytes_in_whatever_order(synthetic, make_benchmark, columns, tmp_path):
+    plan = [(m, d, "x") for m in ("m", "n") for d in ("a", "b")]
+    other = type(synthetic)(tmp_path / "other")
+    for where, order in ((synthetic, plan), (other, plan[::-1])):
+        for method, dataset, attribute in order:
+            where.add(method, dataset, attribute)
+    made = []
+    for where, folder in ((synthetic, "one"), (other, "two")):
+        table = build(make_benchmark(["m", "n"], columns), where.registry, where.store)
+        made.append({p.name: p.read_bytes() for p in write_all([table], tmp_path / folder)})
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("text", [NASTY, "_", "\\", "a\nb\tc", "\x00\x1b[31m", "``''", "−±½²", "[x]", "x % y", "ﬁ"])
+def test_escaped_text_has_no_active_characters(text):
+    made = escape_latex(text)
+    bare = re.sub(
+        r"\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|textquotedbl|textasciigrave)\{\}",
+        "",
+        made,
+    )
+    bare = re.sub(r"\\(ensuremath\{\\?[a-z^0-9-]+\}|dots\{\}|textbullet\{\}|[&%$#_{},])", "", bare)
+    assert not set(bare) & set("\\&%$#_{}~^\n\t\x00\x1b")
+    pipes = escape_markdown(text)
+    assert "\n" not in pipes
+    assert "|" not in pipes.replace("\\|", "")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is installed")
+def test_everything_compiles_and_the_pdf_is_the_same_each_time(synthetic, make_benchmark, tmp_path):
+    for attribute in ("x_1", "y%", "z", "u", "v", "w", "s"):
+        synthetic.add(NASTY.replace("/", "-"), "a", attribute, label=NASTY, deviations=(NASTY,), noise=0.4)
+        synthetic.add("m", "a", attribute, noise=0.5)
+    synthetic.add("broken & co", "a", "z", status="crashed", reason=NASTY)
+    for k in range(60):
+        synthetic.add(f"many {k}", "a", "z", noise=0.1 * k)
+    many = [Column(label=f"C_{k}", dataset="a", attribute="z") for k in range(14)]
+    tables = [
+        build(
+            make_benchmark(["m"], [Column(label="A & B", dataset="a")], name="wide"),
+            synthetic.registry,
+            synthetic.store,
+        ),
+        build(make_benchmark(["m"], many, name="many"), synthetic.registry, synthetic.store),
+    ]
+    written = write_all(tables, tmp_path / "out")
+    pdf = written[-1]
+    assert pdf.suffix == ".pdf"
+    first = pdf.read_bytes()
+    assert first.startswith(b"%PDF")
+    assert write_all(tables, tmp_path / "out")[-1].read_bytes() == first
+    assert r"\relattrnumber{wide/m/a-b/measured}" in (tmp_path / "out/macros.tex").read_text()
+
+
+def test_write_names_what_it_wrote(synthetic, make_benchmark, columns, tmp_path):
+    synthetic.add("m", "a", "x")
+    table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store)
+    names = {path.name for path in write(table, tmp_path)}
+    assert {"synthetic.tex", "synthetic-published.tex", "synthetic.csv", "synthetic.md"} <= names
+
+
+def test_csv_cells_are_no_formulas(synthetic, make_benchmark):
+    synthetic.add("m", "a", "x", label="=HYPERLINK(1)")
+    table = build(make_benchmark(["m"], [Column(label="A", dataset="a")]), synthetic.registry, synthetic.store)
+    assert "'=HYPERLINK" in to_csv(table)
+
+
+def test_an_empty_store_makes_a_table_of_gaps(synthetic, make_benchmark, columns):
+    table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store)
+    assert "Nothing was measured yet." in everything(table)
+    assert entry(table, "m").texts == ("no method m is here yet",)

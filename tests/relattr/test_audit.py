@@ -1,0 +1,129 @@
+"""What an audit finds in pairs and tasks, made wrong on purpose; and in the real files."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from relattr.audit import _Contents as Contents
+from relattr.audit import audit_overlap, audit_pairs, audit_task
+from relattr.errors import BadInput
+from relattr.images import Images
+from relattr.pairs import Pairs
+from relattr.task import Task, TaskName, TrainingSet
+from relattr.task import TestSet as Judged  # pytest would take it for a test
+
+
+def kinds(found):
+    return {o.kind for o in found}
+
+
+def test_pairs_without_fault_have_none():
+    assert audit_pairs("p", [0, 1, 2, 3], [1, 2, 3, 4], [1, -1, 1, -1]) == []
+    assert audit_pairs("p", [], [], []) == []
+
+
+@pytest.mark.parametrize(("sign", "side"), [(1, "left"), (-1, "right")])
+def test_one_orientation_is_a_leak(sign, side):
+    found = audit_pairs("p", np.arange(20), np.arange(20) + 20, np.full(20, sign))
+    assert [(o.severity, o.kind) for o in found] == [("leak", "one orientation")]
+    assert f"the {side} image" in found[0].text
+
+
+def test_imbalance_is_told_only_where_chance_does_not_make_it():
+    rng = np.random.default_rng(0)
+    a, b = np.arange(1000), np.arange(1000) + 1000
+    fair = sum("imbalance" in kinds(audit_pairs("p", a, b, rng.choice([-1, 1], 1000))) for _ in range(200))
+    assert fair <= 1
+    assert "imbalance" in kinds(audit_pairs("p", a, b, np.where(rng.random(1000) < 0.7, 1, -1)))
+
+
+def test_both_ways_repeated_contradictory_and_itself():
+    found = audit_pairs("p", [0, 1, 2, 2, 4, 5, 6, 6], [1, 0, 3, 3, 4, 6, 5, 5], [1, 1, 1, 0, 0, 1, -1, -1])
+    text = {o.kind + ": " + o.text for o in found}
+    assert "both ways: 2 pairs are there both ways round" in text
+    assert "repeated: 3 pairs of images are asked about more than once" in text
+    assert "contradictory: 1 pairs of images are labelled both ways" in text
+    assert "contradictory: 1 pairs of images are labelled ordered and similar" in text
+    assert "itself" in kinds(found)
+
+
+def test_wrong_arrays_are_refused():
+    with pytest.raises(BadInput, match="must be"):
+        audit_pairs("p", [0], [1, 2], [1])
+    with pytest.raises(BadInput, match="labels must be"):
+        audit_pairs("p", [0], [1], [2])
+
+
+def task(arrays, train, test):
+    images = Images.from_arrays(arrays)
+    y = np.where(np.arange(len(train)) % 2, 1, -1)
+    z = np.where(np.arange(len(test)) % 2, 1, -1)
+    make = lambda p, label: Pairs(p[:, 0], p[:, 1], label)  # noqa: E731
+    return Task(
+        TaskName("d", "a", "s"), TrainingSet(images, make(np.array(train), y)),
+        [Judged("test", images, make(np.array(test), z))], "made up",
+    )  # fmt: skip
+
+
+def pictures(n):
+    return [np.full((4, 4, 3), k, np.uint8) for k in range(n)]
+
+
+def test_a_task_without_leak_has_none():
+    assert audit_task(task(pictures(8), [[0, 1], [2, 3]], [[4, 5], [6, 7]]), Contents()) == []
+
+
+def test_shared_images_and_pairs_are_leaks():
+    found = audit_task(task(pictures(6), [[0, 1], [2, 3]], [[1, 0], [4, 5]]), Contents())
+    assert {(o.severity, o.kind) for o in found} == {("leak", "shared images"), ("leak", "shared pairs")}
+    assert any("2 of 4 test images" in o.text for o in found)
+
+
+def test_the_same_picture_under_another_name_is_a_leak():
+    arrays = pictures(8)
+    arrays[6] = arrays[1].copy()
+    contents = Contents()
+    found = audit_task(task(arrays, [[0, 1], [2, 3]], [[4, 5], [6, 7]]), contents)
+    assert [(o.severity, o.kind) for o in found] == [("leak", "shared content")]
+    assert "image-6 = image-1" in found[0].text
+    assert contents.duplicates() == [("image-1", "image-6")]
+    assert audit_task(task(arrays, [[0, 1], [2, 3]], [[4, 5], [6, 7]])) == []
+
+
+def data(*parts):
+    path = Path(os.environ.get("RELATTR_DATA", "/nowhere"), *parts)
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
+@pytest.mark.real
+def test_published_virality_pairs_are_in_one_orientation_and_the_489_are_among_them():
+    from scipy.io import loadmat
+
+    pairs = loadmat(data("viral", "pair_matrix.mat"))["pair_matrix_spot"].astype(np.int64)
+    best = loadmat(data("viral", "Top_489_pair.mat"))["top_pair_matrix_489"].astype(np.int64)
+    # both list the more viral image first
+    for name, some in (("pair_matrix", pairs), ("Top_489_pair", best)):
+        found = audit_pairs(name, some[:, 0], some[:, 1], np.ones(len(some), int))
+        assert [(o.severity, o.kind) for o in found] == [("leak", "one orientation")]
+    shared = audit_overlap("489 pairs", pairs.ravel(), best.ravel(), n_test_pairs=len(best))
+    assert shared[0].text == "all 978 test images are training images too (in 489 test pairs)"
+
+
+@pytest.mark.real
+def test_the_two_duplicate_pairs_of_osr_are_found():
+    data("osr", "images")
+    from relattr.audit import audit_dataset
+    from relattr.registry import registry
+
+    registry.discover()
+    if "osr" not in registry.datasets:
+        pytest.skip("there is no adapter for osr")
+    found = audit_dataset(registry.dataset("osr").create())
+    same = [o.text for o in found.observations if o.kind == "duplicate content"]
+    assert len(same) == 2
+    assert any("insidecity_urb992.jpg, tallbuilding_urb992.jpg" in text for text in same)
+    assert any("mountain_sclos4.jpg, mountain_sharp59.jpg" in text for text in same)

@@ -1,0 +1,114 @@
+"""Parameters are checked against their types, from Python and from the command line alike."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from relattr.errors import BadInput, UnknownName
+from relattr.method import Method
+from relattr.parameters import create, parse, types_of, values_of
+
+
+class Thing(Method):
+    number: float = 1.0
+    count: int = 2
+    flag: bool = False
+    text: str = "t"
+    loss: Literal["hinge", "logistic"] = "hinge"
+    mixed: float | Literal["auto"] = "auto"
+    maybe: int | None = None
+    sizes: tuple[int, ...] = (1, 2)
+    pair: tuple[int, str] = (1, "a")
+
+
+def from_command_line(key: str, text: str) -> Any:
+    return getattr(create(Thing, "method", "thing", {key: parse(text)}), key)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("number", "2", 2.0), ("number", "1e-3", 1e-3), ("number", '"2.5"', 2.5), ("count", "7", 7),
+        ("count", "-7", -7), ("flag", "true", True), ("flag", "false", False), ("flag", '"true"', True),
+        ("text", "some words", "some words"),
+        ("text", "", ""), ("text", '"7"', "7"), ("loss", "logistic", "logistic"), ("mixed", "auto", "auto"),
+        ("mixed", "0.1", 0.1), ("mixed", "3", 3.0), ("maybe", "5", 5), ("maybe", "null", None),
+        ("sizes", "[3, 4, 5]", (3, 4, 5)), ("sizes", "[]", ()), ("pair", '[2, "b"]', (2, "b")),
+    ],
+)  # fmt: skip
+def test_a_setting_of_the_command_line_becomes_its_type(key, text, value):
+    found = from_command_line(key, text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "same"),
+    [("number", "2", 2.0), ("flag", "true", True), ("flag", "0", False), ("count", "12", 12), ("mixed", "auto", "auto"),
+     ("mixed", "2", 2.0), ("maybe", "4", 4), ("maybe", "null", None), ("loss", "hinge", "hinge")],
+)  # fmt: skip
+def test_text_is_read_as_the_type(key, value, same):
+    found = getattr(create(Thing, "method", "thing", {key: value}), key)
+    assert found == same
+    assert type(found) is type(same)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("number", "much"), ("number", "true"), ("number", "[1]"), ("count", "2.5"), ("count", "many"),
+        ("flag", "perhaps"),        ("flag", "2"), ("loss", "squared"), ("mixed", "automatic"),
+        ("maybe", "none at all"), ("sizes", "[1, 2.5]"),
+        ("sizes", "5"), ("pair", "[1]"), ("pair", '["b", 1]'), ("text", "[1]"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_by_name(key, text):
+    with pytest.raises(BadInput, match=rf"method thing: {key}="):
+        from_command_line(key, text)
+
+
+def test_an_unknown_parameter_offers_the_nearest():
+    with pytest.raises(UnknownName, match=r"parameter of method thing.*'numbr'.*did you mean number"):
+        create(Thing, "method", "thing", {"numbr": 1})
+
+
+@pytest.mark.parametrize("key", ["name", "uses_scores", "fit", "strength"])
+def test_what_is_no_parameter_cannot_be_set(key):
+    with pytest.raises(UnknownName):
+        create(Thing, "method", "thing", {key: 1})
+
+
+def test_a_parameter_without_default_must_be_given():
+    class Needy(Method):
+        size: int
+
+    with pytest.raises(BadInput, match="parameter size has no default"):
+        create(Needy, "method", "needy", {})
+    assert create(Needy, "method", "needy", {"size": 3}).size == 3
+
+
+def test_parameters_are_inherited_and_class_variables_are_none():
+    class More(Thing):
+        number: int = 5  # type: ignore[assignment]
+        extra: str = "x"
+
+    assert set(types_of(More)) == {*types_of(Thing), "extra"}
+    assert types_of(More)["number"] is int
+    assert "uses_scores" not in types_of(More)
+
+
+def test_values_come_back_as_they_were_given():
+    given = {"number": 2.5, "count": 3, "flag": True, "text": "x", "loss": "logistic", "mixed": 4.0, "maybe": 6,
+             "sizes": (7,), "pair": (1, "b")}  # fmt: skip
+    made = create(Thing, "method", "thing", given)
+    again = create(Thing, "method", "thing", values_of(made))
+    assert values_of(again) == values_of(made)
+    assert {key: getattr(again, key) for key in given} == given
+
+
+def test_instances_do_not_share_mutable_values():
+    made = create(Thing, "method", "thing", {"sizes": [1]})
+    assert made.sizes == (1,)
+    assert create(Thing, "method", "thing", {}).sizes == (1, 2)

@@ -1,0 +1,257 @@
+"""Plugins are found in three places, and a broken one breaks no other."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import pytest
+
+from relattr import registry as module
+from relattr.errors import BadInput, UnknownName
+from relattr.method import Method
+from relattr.registry import Registry, matching, register_constant, register_dataset, register_method
+
+METHOD = """
+from relattr import Method, register_method
+
+@register_method({name!r}, label="A method")
+class Plugin(Method):
+    '''Says so.
+
+    And more.'''
+    gamma: float = 1.0
+"""
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """An empty registry in the place of the process's own; what plugins it loads is forgotten afterwards."""
+    empty = Registry()
+    monkeypatch.setattr(module, "registry", empty)
+    # only what a test brings along: the project's plugins are imported already and register no second time
+    monkeypatch.setattr(Registry, "_discover_package", _only_folders(Registry._discover_package))
+    yield empty
+    for name in [n for n in sys.modules if n.startswith(("relattr_plugins_", "elsewhere_"))]:
+        del sys.modules[name]
+
+
+def _only_folders(original):
+    def discover(self, package):
+        if not package.startswith("relattr."):
+            original(self, package)
+
+    return discover
+
+
+@pytest.fixture
+def write(tmp_path):
+    def file(name, text, folder="plugins"):
+        path = tmp_path / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return tmp_path / folder
+
+    return file
+
+
+# ---------------------------------------------------------------------- where they are found
+
+
+def test_the_plugins_of_this_project_are_found():
+    registry = module.registry
+    registry.discover()
+    assert registry.broken == []
+    assert {"chance", "ranksvm-hog2x2"} <= set(registry.methods)
+    assert "glyphs" in registry.datasets
+    known = set(registry.methods), set(registry.datasets)
+    registry.discover()  # again: nothing comes twice, nothing goes
+    assert (set(registry.methods), set(registry.datasets)) == known
+
+
+def test_a_folder_of_plugins(registry, write):
+    folder = write("mine.py", METHOD.format(name="mine"))
+    write("_private.py", "raise RuntimeError('files with an underscore are helpers, not plugins')")
+    write("notes.txt", "no plugin")
+    registry.discover([folder])
+    registry.discover([folder, folder])
+    assert registry.broken == []
+    entry = registry.method("mine")
+    assert (entry.label, entry.kind, entry.summary) == ("A method", "method", "Says so.")
+    assert entry.create({"gamma": "2"}).gamma == 2.0
+    assert entry.create().name == "mine"
+
+
+def test_plugins_of_a_folder_share_helpers_and_may_be_packages(registry, write):
+    folder = write("_shared.py", "NAME = 'shared'")
+    write("one.py", "from ._shared import NAME" + METHOD.format(name="one").replace("'one'", "NAME"))
+    write("big/__init__.py", "from .part import *")
+    write("big/part.py", METHOD.format(name="big"))
+    registry.discover([folder])
+    assert registry.broken == []
+    assert set(registry.methods) == {"shared", "big"}
+
+
+def test_the_name_of_a_plugin_module_does_not_depend_on_where_its_folder_lies(registry, write):
+    registry.discover([write("a.py", METHOD.format(name="a"), folder="here/my plugins")])
+    first = registry.method("a").module
+    for name in [n for n in sys.modules if n.startswith("relattr_plugins_")]:
+        del sys.modules[name]
+    registry.methods.clear()
+    registry.discover([write("a.py", METHOD.format(name="a"), folder="there/my plugins")])
+    assert registry.method("a").module == first == "relattr_plugins_my_plugins.a"
+
+
+def test_two_folders_of_one_name_are_told_apart(registry, write):
+    folders = [write("a.py", METHOD.format(name=where), folder=f"{where}/plugins") for where in ("here", "there")]
+    registry.discover(folders)
+    assert registry.broken == []
+    assert len({entry.module for entry in registry.methods.values()}) == 2
+
+
+def test_a_folder_that_is_none_is_an_error(registry, tmp_path):
+    with pytest.raises(BadInput, match="nowhere is not a folder"):
+        registry.discover([tmp_path / "nowhere"])
+
+
+def test_entry_points_of_an_installed_package(registry, write, tmp_path, monkeypatch):
+    site = write("elsewhere_plugin.py", METHOD.format(name="elsewhere"), folder="site")
+    write("elsewhere_data.py", """
+        from relattr import Dataset, register_dataset
+        @register_dataset("elsewhere", label="Elsewhere")
+        class Data(Dataset):
+            "Data."
+        """, folder="site")  # fmt: skip
+    info = site / "elsewhere-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[relattr.methods]\nelsewhere = elsewhere_plugin\ngone = elsewhere_gone\n"
+        "[relattr.datasets]\nd = elsewhere_data:Data\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    registry.discover()
+    registry.discover()
+    assert set(registry.methods) == {"elsewhere"}
+    assert set(registry.datasets) == {"elsewhere"}
+    (broken,) = registry.broken
+    assert "gone" in broken.where
+    assert "ModuleNotFoundError" in broken.error
+
+
+# ---------------------------------------------------------------------- broken ones
+
+
+@pytest.mark.parametrize(
+    "failure",
+    ["1 / 0", "def (", "import no_such_package", "raise SystemExit(3)", "from relattr import NoSuchName",
+     "class Bad(Method):\n    x: list = []"],
+)  # fmt: skip
+def test_a_broken_plugin_breaks_no_other(registry, write, failure):
+    folder = write("a_good.py", METHOD.format(name="good"))
+    write("b_bad.py", METHOD.format(name="half") + "\n" + failure)
+    write("c_fine.py", METHOD.format(name="fine"))
+    registry.discover([folder])
+    assert set(registry.methods) == {"good", "fine"}  # nor does half of it stay
+    (broken,) = registry.broken
+    assert str(folder / "b_bad.py") in broken.where
+    assert "b_bad.py" in broken.trace
+    assert broken.error.split(":")[0] in broken.trace
+
+
+def test_a_plugin_that_a_broken_one_imported_stays(registry, write):
+    folder = write("a_bad.py", "from .b_good import Plugin" + METHOD.format(name="bad") + "\n1 / 0")
+    write("b_good.py", METHOD.format(name="good"))
+    registry.discover([folder])
+    assert set(registry.methods) == {"good"}
+    assert len(registry.broken) == 1
+
+
+def test_constants_of_a_broken_plugin_go_too(registry, write):
+    folder = write(
+        "bad.py", "from relattr import register_constant\nregister_constant('human', label='H', reason='r')\n1 / 0"
+    )
+    registry.discover([folder])
+    assert registry.constants == {}
+
+
+def test_a_keyboard_interrupt_is_no_broken_plugin(registry, write):
+    with pytest.raises(KeyboardInterrupt):
+        registry.discover([write("slow.py", "raise KeyboardInterrupt")])
+
+
+def test_two_plugins_of_one_name_are_an_error_that_names_both(registry, write):
+    folder = write("a.py", METHOD.format(name="same"))
+    write("b.py", METHOD.format(name="other") + METHOD.format(name="same"))
+    registry.discover([folder])
+    assert set(registry.methods) == {"same"}
+    (broken,) = registry.broken
+    assert "two methods are called 'same'" in broken.error
+    assert "plugins.a" in broken.error
+    assert "plugins.b" in broken.error
+
+
+# ---------------------------------------------------------------------- registering
+
+
+def test_one_class_may_be_several_rows(registry):
+    @register_method("small", label="Small", size=1)
+    @register_method("large", label="Large", size=9)
+    class Sized(Method):
+        size: int = 5
+
+    assert [registry.method(name).create().size for name in ("small", "large")] == [1, 9]
+    assert registry.method("small").create({"size": 3}).size == 3
+    assert registry.method("small").create().size == 1
+    assert [registry.method(name).create().name for name in ("small", "large")] == ["small", "large"]
+
+
+def test_a_constant_and_a_method_cannot_share_a_name(registry):
+    register_constant("human", label="Human", reason="needs people")
+    assert registry.constants["human"].module == __name__
+    with pytest.raises(BadInput, match="two methods are called 'human'"):
+        register_method("human", label="Human")(type("Robot", (Method,), {}))
+
+
+@pytest.mark.parametrize("name", ["", " x", "x ", "a/b", "a\nb", "a=b", "a*", "a?", "[a]"])
+def test_a_name_that_a_path_or_pattern_could_not_hold_is_refused(registry, name):
+    with pytest.raises(BadInput, match="name"):
+        register_method(name, label="x")(type("X", (Method,), {}))
+    with pytest.raises(BadInput, match="name"):
+        register_constant(name, label="x", reason="x")
+
+
+def test_only_classes_of_the_contract_register(registry):
+    for wrong in (object, Method(), print):
+        with pytest.raises(BadInput, match=r"subclasses of relattr\.Method"):
+            register_method("x", label="x")(wrong)
+    with pytest.raises(BadInput, match=r"subclasses of relattr\.Dataset"):
+        register_dataset("x", label="x")(type("X", (Method,), {}))
+
+
+def test_a_wrong_preset_is_an_error_of_the_registration(registry):
+    class Sized(Method):
+        size: int = 5
+
+    with pytest.raises(BadInput, match="size='big' is not valid"):
+        register_method("a", label="a", size="big")(Sized)
+    with pytest.raises(UnknownName, match="did you mean size"):
+        register_method("a", label="a", sise=1)(Sized)
+    assert registry.methods == {}
+
+
+def test_unknown_names_offer_the_nearest():
+    with pytest.raises(UnknownName, match=r"no method is called 'ranksvm-hog2x'; did you mean ranksvm-hog2x2"):
+        module.registry.method("ranksvm-hog2x")
+    with pytest.raises(UnknownName, match=r"no dataset is called 'glyph'; did you mean glyphs"):
+        module.registry.dataset("glyph")
+    with pytest.raises(UnknownName, match="known: none"):
+        Registry().method("anything")
+
+
+def test_matching_keeps_the_order_of_the_names():
+    names = ["b-1", "a-1", "b-2", "c"]
+    assert matching(names, ["c", "b-*"], "method") == ["b-1", "b-2", "c"]
+    assert matching(names, [], "method") == []
+    with pytest.raises(UnknownName, match="no method is called 'd-"):
+        matching(names, ["c", "d-*"], "method")
