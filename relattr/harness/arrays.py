@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SMALL = 1 << 16
+"""Bytes below which compressing takes longer than it saves."""
+
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """NumPy arrays as the content of a compressed ``.npz`` file; nothing for no arrays."""
@@ -17,7 +20,8 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     import numpy as np
 
     content = io.BytesIO()
-    np.savez_compressed(content, **dict(arrays))  # type: ignore[arg-type]
+    save = np.savez_compressed if sum(array.nbytes for array in arrays.values()) > SMALL else np.savez
+    save(content, **dict(arrays))  # type: ignore[arg-type]
     return content.getvalue()
 
 

@@ -25,7 +25,7 @@ from relattr.harness.execute import execute
 from relattr.harness.job import Job
 from relattr.harness.limits import size
 from relattr.harness.processes import die_with_parent
-from relattr.harness.provenance import provenance
+from relattr.harness.provenance import provenance, versions
 from relattr.registry import registry
 from relattr.run import Run
 
@@ -155,8 +155,7 @@ def _compute(job: Job, reports: int) -> None:
         result, arrays = execute(job.cell, registry, job.fingerprints, about, run)
         result = msgspec.structs.replace(result, warnings=tuple(seen))
         if result.status == "ok":  # libraries that came with the cell count too
-            versions = provenance(job.device, job.threads, job.origin, job.gpu)
-            about = msgspec.structs.replace(versions, started=about.started)
+            about = msgspec.structs.replace(about, versions=versions())
             result = msgspec.structs.replace(result, provenance=about)
     write_all(reports, pack(["result", msgspec.json.encode(result), pack_arrays(arrays)]))
 

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -61,6 +62,7 @@ class Pool:
         self._closed = False
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._folder = ""
         self._mark = uuid.uuid4().hex
         self.warnings: list[str] = []
         self._gpus = visible_gpus()
@@ -193,6 +195,7 @@ class Pool:
             raise ServerFailed(f"the server process for cells did not start: {error}\n{text}") from None
         mine.settimeout(None)
         self._control = mine
+        self._folder = ready["folder"]
         if ready["threads"]:
             text = (
                 f"loading the libraries started threads ({', '.join(ready['threads'])}); cells are forked beside them"
@@ -217,6 +220,9 @@ class Pool:
                 self._server.wait()
             self._server = None
         self._sweep()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
 
     def _sweep(self, patience: float = 5.0) -> None:
         """Kill what a dead server left behind: its orphans are ours, and carry its mark."""

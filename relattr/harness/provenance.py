@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import itertools
 import os
 import platform
 import shlex
@@ -29,7 +30,7 @@ def provenance(device: str, threads: int, origin: Origin | None = None, gpu: str
         dirty=origin.dirty,
         command=origin.command,
         python=platform.python_version(),
-        versions=_versions(),
+        versions=versions(),
         system=platform.platform(),
         cpu=_cpu(),
         threads=threads,
@@ -49,7 +50,7 @@ def here() -> Origin:
 
 def warm_up() -> None:
     """Look up now whatever is the same for all the processes that will be forked from this one."""
-    _cpu(), _memory(), platform.platform(), platform.node(), _versions()
+    _cpu(), _memory(), platform.platform(), platform.node(), versions()
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -95,13 +96,25 @@ def _owners() -> dict[str, list[str]]:
     return owners
 
 
-def _versions() -> dict[str, str]:
-    """The version of every distribution that is imported now."""
+_seen = 0
+_found: dict[str, str] = {}
+
+
+def versions() -> dict[str, str]:
+    """The version of every distribution that is imported now.
+
+    Only what was imported since the last call is looked at: in a forked process, touching the names of thousands of
+    modules copies the memory they lie in.
+    """
+    global _seen
     owners = _owners()
-    imported = {name.partition(".")[0] for name in sys.modules}
-    found = sorted({owner for name in imported for owner in owners.get(name, [])})
-    versions = {name: _version(name) for name in found}
-    return {name: version for name, version in versions.items() if version}
+    new = itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - _seen))
+    _seen = len(sys.modules)
+    for top in {name.partition(".")[0] for name in list(new)}:
+        for owner in owners.get(top, []):
+            if owner not in _found and _version(owner):
+                _found[owner] = _version(owner)
+    return dict(sorted(_found.items()))
 
 
 @cache

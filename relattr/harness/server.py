@@ -17,9 +17,11 @@ import gc
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -38,11 +40,17 @@ def main(handle: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     registry = _load(config)
     names = [name for name in processes.thread_names()[1:] if name not in HARMLESS]
-    channel.send(control, {"ready": os.getpid(), "threads": names})
+    # temporary files of all cells: gone with the server, or with the runner where the server is killed
+    folder = tempfile.mkdtemp(prefix="relattr-cells-")
+    tempfile.tempdir = folder
+    channel.send(control, {"ready": os.getpid(), "threads": names, "folder": folder})
     gc.collect()
     gc.freeze()  # so that a collection in a cell does not copy every page of the libraries
     gc.disable()
-    _serve(control, registry)
+    try:
+        _serve(control, registry)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _load(config: dict[str, Any]) -> Any:
@@ -58,10 +66,10 @@ def _load(config: dict[str, Any]) -> Any:
                 importlib.import_module(module)
         from relattr.harness import child, supervise  # noqa: F401
 
-        child._pools()
         if "numpy" in sys.modules:
             _use_numpy()
     provenance.warm_up()
+    child._pools()  # last: it holds for what is loaded then
     return registry
 
 

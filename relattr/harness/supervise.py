@@ -15,6 +15,7 @@ import socket
 import tempfile
 import time
 from collections import deque
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -63,6 +64,23 @@ class Log:
         return (bytes(self._head) + middle + tail).decode(errors="replace")
 
 
+@cache
+def _scratch() -> str:
+    """The folder for temporary files of this supervisor's cells, emptied after each."""
+    return tempfile.mkdtemp(prefix="relattr-cell-")
+
+
+def _empty(folder: str) -> None:
+    os.makedirs(folder, exist_ok=True)
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
 class _Ended(Exception):
     """The runner is gone or no longer wants the cell."""
 
@@ -91,7 +109,7 @@ class Supervised:
         if other:
             return self._finish("failed", f"this worker has other code than the plan was made with: {other}", 0.0)
         oom = processes.out_of_memory_kills()
-        scratch = tempfile.mkdtemp(prefix="relattr-cell-")
+        scratch = _scratch()
         began = time.monotonic()
         pid, handles = self._fork(scratch)
         try:
@@ -102,7 +120,7 @@ class Supervised:
             for handle in handles:
                 os.close(handle)
             processes.kill_below(os.getpid())
-            shutil.rmtree(scratch, ignore_errors=True)
+            _empty(scratch)
         took = time.monotonic() - began
         warning = f"left {left} process{'es' * (left > 1)} running, which were killed" if left else ""
         if self.result is not None:  # it was done, even if it was killed between its last word and its end
@@ -161,7 +179,7 @@ class Supervised:
                     self._stop(pid, handles, "timeout", f"took longer than its limit of {self.job.limits.time}")
                     break
                 if now >= next_look:
-                    if self._too_large(pid):
+                    if self._too_large():
                         limit, had = self.job.limits.memory, show_size(self.peak)
                         self._stop(pid, handles, "memory", f"its processes had {had}, more than its limit of {limit}")
                         break
@@ -174,9 +192,8 @@ class Supervised:
         finally:
             os.close(ended)
 
-    def _too_large(self, pid: int) -> bool:
-        family = [pid, *processes.descendants(pid)]
-        family += [other for other in processes.descendants(os.getpid()) if other not in family]
+    def _too_large(self) -> bool:
+        family = processes.descendants(os.getpid())
         used = processes.resident(family)
         if len(family) > 1 and (self._memory is None or used > self._memory or used > self.peak):
             used = processes.proportional(family)
