@@ -59,8 +59,24 @@ def _load(config: dict[str, Any]) -> Any:
         from relattr.harness import child, supervise  # noqa: F401
 
         child._pools()
+        if "numpy" in sys.modules:
+            _use_numpy()
     provenance.warm_up()
     return registry
+
+
+def _use_numpy() -> None:
+    """Do once what every cell does: NumPy loads parts of itself at their first use, and a cell should find them."""
+    import numpy as np
+
+    from relattr import images, pairs, statistics  # noqa: F401
+    from relattr.harness.arrays import pack_arrays, unpack_arrays
+
+    strengths = np.random.default_rng(0).random(8)
+    some = pairs.Pairs.from_scores(np.arange(8.0), count=4)
+    statistics.count_margins(strengths[some.left] - strengths[some.right], some)
+    statistics.count_strengths(strengths, pairs.Pairs.from_scores(np.arange(8.0)))
+    unpack_arrays(pack_arrays({"strengths": strengths}))
 
 
 def _serve(control: socket.socket, registry: Any) -> None:
