@@ -208,7 +208,13 @@ class _Builder:
         constant = row.method in self.registry.constants or (
             row.method not in self.registry.methods and is_constant(name, row.paper_row)
         )
-        here = [r for r in row.found if r.cell.dataset == column.dataset and (only is None or r.cell.attribute == only)]
+        here = [
+            r
+            for r in row.found
+            if r.cell.dataset == column.dataset
+            and column.split in ("*", r.cell.split)
+            and (only is None or r.cell.attribute == only)
+        ]
         base = Entry(published=number, constant=constant, reliability=fact.reliability if fact and only else "")
         if constant and not here:
             why = self.registry.constants[row.method].reason if row.method in self.registry.constants else ""
