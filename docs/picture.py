@@ -30,7 +30,9 @@ def main(results: Path, out: Path) -> None:
     glyphs = registry.dataset("glyphs").create()
     table = build(benchmarks.load("quick"), registry, Store(results))
     figure = plt.figure(figsize=(12, 4.9), dpi=110, facecolor="white")
-    grid = figure.add_gridspec(3, 5, width_ratios=[1, 0.16, 1, 0.62, 5.2], left=0.01, right=0.985, top=0.9, bottom=0.1)
+    grid = figure.add_gridspec(
+        3, 5, width_ratios=[1, 0.16, 1, 1.75, 4.6], wspace=0.04, left=0.01, right=0.985, top=0.9, bottom=0.1
+    )
     rng = np.random.default_rng(4)
     for k, (attribute, question) in enumerate(QUESTIONS.items()):
         strength = glyphs.strengths(attribute, "test")
@@ -58,7 +60,9 @@ def main(results: Path, out: Path) -> None:
             axes.plot(entry.measured, y, "o", color=colours[k], ms=6, label=label)
     axes.axvline(50, color=SOFT, lw=0.8, ls=(0, (3, 3)))
     axes.set_yticks(
-        [-k for k in range(len(table.lines))], [line.label.replace(" [", "\n[") for line in table.lines], fontsize=9
+        [-k for k in range(len(table.lines))],
+        [line.label.replace(" + ", "\n+ ").replace(" [backbone=", ", ").removesuffix("]") for line in table.lines],
+        fontsize=9,
     )
     axes.set_xlabel("correct / ordered test pairs, per cent, with 95 % intervals over images", fontsize=9, color=INK)
     axes.tick_params(length=0, colors=INK)
