@@ -218,21 +218,21 @@ class LFW10(Dataset):
                 f"label with the most of its five votes; of equal counts the first of left, right, similar. "
                 f"Test labels: {TEST_LABELS[self.layout]}."
             ),
-            notes=self._notes(name.attribute, test.n_ordered),
+            notes=self._notes(),
         )
 
-    def _notes(self, attribute: str, n_ordered: int) -> tuple[str, ...]:
+    def _notes(self) -> tuple[str, ...]:
         notes = [
             "only the images that occur in training pairs are given to train on",
             f"{EXCHANGED} is trained on the images that the other attributes are tested on, and the reverse (so in the "
             "released files): nothing fitted on one attribute may be used for another",
         ]
         if self.layout == "lists":
-            published = ORDERED_TEST_PAIRS["votes"][ATTRIBUTES.index(attribute)]
+            counts = {layout: f"{sum(n):,}" for layout, n in ORDERED_TEST_PAIRS.items()}
             notes.append(
-                f"the test labels are not those of the published numbers: these are one label a pair, from a list in "
-                f"which 'similar' wins ties ({n_ordered} ordered pairs); those are the five votes of the official "
-                f"files ({published} ordered pairs)"
+                "the test labels are not those of the published numbers: these are one label a pair, from a list in "
+                f"which 'similar' wins ties ({counts['lists']} ordered pairs over the ten attributes); those are the "
+                f"five votes of the official files ({counts['votes']})"
             )
         return tuple(notes)
 

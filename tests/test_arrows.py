@@ -29,7 +29,7 @@ HEAVY = (
 )
 LIGHT = (
     "__init__", "archive", "atomic", "cli", "dataset", "digests", "errors", "fetch", "harness", "manifest", "method",
-    "needs", "parameters", "paths", "progress", "registry", "report", "run", "seeds", "sources", "task", "transfer",
+    "needs", "parameters", "paths", "progress", "registry", "run", "seeds", "sources", "task", "transfer",
 )  # fmt: skip
 """What `list`, `plan` and `status` import of relattr, beside all plugins: files or packages."""
 
@@ -121,7 +121,7 @@ def test_plugins_import_neither_harness_nor_report():
 
 
 def test_the_report_reads_the_store_and_computes_nothing():
-    assert wrong(["report"], *BLOCKS, "images", "pairs") == []
+    assert wrong(["report"], *BLOCKS) == []
 
 
 def test_methods_do_not_know_datasets():

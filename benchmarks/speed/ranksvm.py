@@ -364,7 +364,8 @@ def main() -> None:
         import sklearn
 
         about = {
-            "schema": SCHEMA, "seed": args.seed, "threads": args.threads, "command": sys.argv, "cpu": platform.processor(),
+            "schema": SCHEMA, "seed": args.seed, "threads": args.threads, "command": sys.argv,
+            "cpu": platform.processor(),
             "cores": os.cpu_count(), "python": platform.python_version(), "numpy": np.__version__,
             "scikit-learn": sklearn.__version__, "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
         }  # fmt: skip

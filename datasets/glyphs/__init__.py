@@ -4,7 +4,8 @@ Each image is a cluttered scene with three badges, a large blue-rimmed one, a me
 a small gold-rimmed one, among decoys without colour. In a badge is a glyph; how spiky it is, is the
 strength. One collection of images serves four attributes, each for one claim about methods:
 
-``global``      how crowded the scene is: every method can see it in the whole image.
+``global``      how crowded the scene is: every method can see it in the whole image, and it goes, loosely,
+                with the spikes of the badges.
 ``local``       the spikes of the medium badge alone: too coarse in a shrunken image, plain in a crop.
 ``multiscale``  the spikes of all three badges, added up: no one scale shows them all.
 ``category``    the spikes of the medium badge, plus a shift by what the ground is strewn with.

@@ -24,6 +24,8 @@ SIDES = (0.36, 0.2, 0.13)
 VARIATION = 0.1
 HINTS = (0.3, 0.6, 0.3)
 """Correlation of a scene's hint with the strength of each cue."""
+CROWDED = 0.8
+"""Correlation of how crowded a scene is with its hint: what even a coarse look at the whole image can see."""
 
 _MIDDLE = 0.26
 """The medium cue is at most this far from the middle in x and in y; the others are anywhere."""
@@ -56,8 +58,8 @@ class Scene:
     """One image to be: ``seed`` decides all that is not named here, none of which carries strength.
 
     ``crowding`` is the latent strength, N(0, 1), of how much clutter there is. ``hint``, N(0, 1), is how
-    spiky that clutter and how bold the ground is: as in photographs, the surroundings go with what is
-    compared, but loosely.
+    spiky that clutter and how bold the ground is, and goes with how much of it there is: as in photographs,
+    the surroundings go with what is compared, but loosely.
     """
 
     seed: int
@@ -85,7 +87,8 @@ def scene(seed: int, stream: str, index: int) -> Scene:
     large, medium, small = (
         Cue(x, y, side, float(z)) for (x, y), side, z in zip(places, sides, latent[:3], strict=True)
     )
-    return Scene(derive(own, "drawing"), category, float(latent[3]), hint, (large, medium, small))
+    crowding = CROWDED * hint + math.sqrt(1.0 - CROWDED**2) * float(latent[3])
+    return Scene(derive(own, "drawing"), category, crowding, hint, (large, medium, small))
 
 
 def _places(sides: list[float], rng: np.random.Generator) -> list[tuple[float, float]]:

@@ -20,11 +20,12 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A column: the mean over a dataset's attributes (or one of them), on one of its test sets."""
+    """A column: the mean over a dataset's attributes and splits (or one of them), on one of its test sets."""
 
     label: str
     dataset: str
     attribute: str = "*"
+    split: str = "*"
     test: str = "test"
     published: str = ""
 

@@ -208,7 +208,13 @@ class _Builder:
         constant = row.method in self.registry.constants or (
             row.method not in self.registry.methods and is_constant(name, row.paper_row)
         )
-        here = [r for r in row.found if r.cell.dataset == column.dataset and (only is None or r.cell.attribute == only)]
+        here = [
+            r
+            for r in row.found
+            if r.cell.dataset == column.dataset
+            and column.split in ("*", r.cell.split)
+            and (only is None or r.cell.attribute == only)
+        ]
         base = Entry(published=number, constant=constant, reliability=fact.reliability if fact and only else "")
         if constant and not here:
             why = self.registry.constants[row.method].reason if row.method in self.registry.constants else ""
@@ -240,7 +246,7 @@ class _Builder:
             missing = self.registry.dataset(column.dataset).create(self.benchmark.dataset.get(column.dataset)).missing()
         except Exception as error:  # a broken plugin costs its column, not the table
             missing = f"{type(error).__name__}: {error}"
-        return replace(base, status="not run", texts=(f"not run: {missing}" if missing else "not run",))
+        return replace(base, status="not run", texts=(_not_here(column.dataset) if missing else "not run",))
 
     def _measured(
         self, base: Entry, column: Column, attributes: Sequence[str], here: Sequence[Result], rows: Rows
@@ -399,3 +405,8 @@ def _seed_spread(tests: Mapping[str, Rows]) -> float | None:
     means = [sum(sum(a) / len(a) for a in v.values()) / len(v) for v in whole]
     middle = sum(means) / len(means)
     return (sum((m - middle) ** 2 for m in means) / (len(means) - 1)) ** 0.5
+
+
+def _not_here(dataset: str) -> str:
+    """Short, and the same on every machine: where files were looked for is not the reader's business."""
+    return f"not run: the files of {dataset} are not here; relattr data list says how to get them"

