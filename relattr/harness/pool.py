@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import IO
 
 import msgspec
 
@@ -164,8 +165,12 @@ class Pool:
 
     def _start_server(self) -> bool:
         """Start it and wait until it is ready; False if it was killed meanwhile."""
+        with tempfile.TemporaryFile() as said:
+            return self._start(said)
+
+    def _start(self, said: IO[bytes]) -> bool:
+        """The same, with a file for what the server prints."""
         mine, its = socket.socketpair()
-        said = tempfile.TemporaryFile()  # noqa: SIM115
         # the pools of BLAS start threads when they are loaded; the cell's own number is set after the fork
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
                        "PYTORCH_NVML_BASED_CUDA_CHECK": "1", MARK: self._mark}  # fmt: skip
