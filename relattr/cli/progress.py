@@ -47,8 +47,14 @@ def _listener(shown: Progress) -> progress.Listener:
     @contextmanager
     def inside(description: str, total: int) -> Iterator[progress.Advance]:
         task = shown.add_task(f"  {description}", total=total)
+
+        def advance(n: int, note: str = "") -> None:
+            if note:
+                shown.update(task, description=f"  {description}: {note}")
+            shown.advance(task, n)
+
         try:
-            yield lambda n: shown.advance(task, n)
+            yield advance
         finally:
             shown.remove_task(task)
 

@@ -165,15 +165,16 @@ def _listener(reports: int) -> progress.Listener:
 
     @contextmanager
     def inside(description: str, total: int) -> Iterator[progress.Advance]:
-        done, said = 0, 0.0
+        done, said, last = 0, 0.0, ""
 
-        def advance(n: int) -> None:
-            nonlocal done, said
+        def advance(n: int, note: str = "") -> None:
+            nonlocal done, said, last
             done += n
+            last = note or last
             now = time.monotonic()
             if now - said >= 0.2:
                 said = now
-                write_all(reports, pack(["progress", description, done, total]))
+                write_all(reports, pack(["progress", f"{description}: {last}" if last else description, done, total]))
 
         yield advance
 

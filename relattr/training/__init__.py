@@ -1,0 +1,1 @@
+"""Training of ranking networks on pairs: every image once a batch, every labelled pair among them."""
