@@ -30,12 +30,13 @@ SCHEDULED = (
 class RankingNetwork(Method):
     """A network that gives each image a strength; a subclass says which, and what it is trained on.
 
-    ``preset`` is how it is trained: ``paper``, Singh & Lee's schedule, or ``fast``, ours for two processor cores. Each
-    of ``updates`` (optimisation steps a stage), ``batch`` (images), ``rate`` (the learning rate), ``localiser_rate``, ``stages``,
-    ``frozen`` (the share of the backbone's layers that is not trained), ``frozen_localiser``, ``standardise``, ``crop``
-    and ``view`` (pixels a side of crops and of what localisers see, against the backbone's input size) and
-    ``test_views`` (crops of an image in a test: 1, 2 or 10) takes the place of the preset's. ``held_out`` is the
-    share of the training images that is not trained on but shown beside the loss; nothing is chosen by it.
+    ``preset`` is how it is trained: ``paper``, Singh & Lee's schedule, or ``fast``, ours for two processor cores.
+    Each of ``updates`` (optimisation steps a stage), ``batch`` (images), ``rate`` (the learning rate),
+    ``localiser_rate`` (what that is multiplied by for the localisers), ``stages``, ``frozen`` (the share of the
+    backbone's layers that is not trained), ``frozen_localiser``, ``standardise``, ``crop`` and ``view`` (pixels a
+    side of crops and of what localisers see, against the backbone's input size) and ``test_views`` (crops of an image
+    in a test: 1, 2 or 10) takes the place of the preset's. ``held_out`` is the share of the training images that is
+    not trained on but shown beside the loss; nothing is chosen by it.
     """
 
     backbone: str = "alexnet"
@@ -74,7 +75,9 @@ class RankingNetwork(Method):
         if self.held_out:
             found.append(f"trained on {1 - self.held_out:.0%} of the training images")
         if self.backbone == "alexnet":
-            found.append("torchvision's AlexNet, which has other filter counts and no normalisation layers, not Caffe's")
+            found.append(
+                "torchvision's AlexNet, which has other filter counts and no normalisation layers, not Caffe's"
+            )
         return found
 
     # ------------------------------------------------------------------ what a subclass says

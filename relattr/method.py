@@ -92,6 +92,27 @@ class Method:
         """Whether margins are differences of strengths, so that its order of images is transitive."""
         return type(self).compare is Method.compare
 
+    # ------------------------------------------------------------------ what there is to look at
+
+    def boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
+        """Where the fitted method looks in each image, ``(n, k, 4)``: x0, y0, x1, y1, the image being [0, 1].
+
+        They may reach beyond the image. None for a method that does not look at places.
+        """
+        return None
+
+    def first_boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
+        """Where it looked before it was fitted, as `boxes`: what it found is judged against that."""
+        return None
+
+    def exhibits(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
+        """Arrays that figures are drawn from, kept beside the strengths; asked for after the tests.
+
+        ``curve`` (points, 4) is a learning curve: step, loss, held-out accuracy or NaN, seconds. ``neighbours``
+        (n, k) are the nearest training images of each training image, and ``strengths`` (n,) theirs.
+        """
+        return {}
+
     # ------------------------------------------------------------------ keeping what was fitted
 
     def state(self) -> dict[str, Any]:

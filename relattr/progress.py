@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from typing import Protocol
 
 
-
 class Advance(Protocol):
     """Called with the number of steps just done, and what a person would like to know of them."""
 

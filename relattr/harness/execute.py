@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput, Blocked
 from relattr.harness.cell import Cell
-from relattr.harness.result import VERSION, Provenance, Result, Status, TestResult
+from relattr.harness.result import VERSION, Boxes, Provenance, Result, Status, TestResult
 from relattr.registry import Entry, Registry
 from relattr.run import Run
 
@@ -77,13 +77,16 @@ def _compute(
     method.fit(task.train, run)
     fitted = time.perf_counter()
     rows = tuple(_judge(method, test, arrays) for test in task.tests)
+    compared = time.perf_counter()
+    for name, array in method.exhibits(task.train, run).items():
+        arrays[f"exhibit {name}"] = array
     return {
         "protocol": task.protocol,
         "notes": tuple(task.notes),
         "deviations": tuple(method.deviations()),
         "tests": rows,
         "seconds_fit": round(fitted - started, 3),
-        "seconds_compare": round(time.perf_counter() - fitted, 3),
+        "seconds_compare": round(compared - fitted, 3),
     }
 
 
@@ -121,4 +124,20 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         n_tied=count.tied,
         note=test.note,
         spearman=correlation,
+        boxes=_look(method, test, arrays),
     )
+
+
+def _look(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Boxes | None:
+    """Where the method looks in the test images; how well that is, where the truth is known."""
+    boxes = method.boxes(test.images)
+    if boxes is None:
+        return None
+    arrays[f"boxes {test.name}"] = boxes
+    first = method.first_boxes(test.images)
+    if test.boxes is None or first is None:
+        return None
+    from relattr.statistics.boxes import found
+
+    now, before = found(boxes, test.boxes), found(first, test.boxes)
+    return Boxes(centre=now.centre, iou=now.iou, first_centre=before.centre, first_iou=before.iou)

@@ -12,6 +12,19 @@ VERSION = 1
 Status = Literal["ok", "failed", "timeout", "memory", "crashed", "skipped", "blocked"]
 
 
+class Boxes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How well the boxes a method looks at find the cues of the test images, and how well its first ones did.
+
+    ``centre``: the share of cues in which the middle of a box lies; ``iou``: the mean of the best intersection over
+    union of a box with each cue. Both in [0, 1].
+    """
+
+    centre: float
+    iou: float
+    first_centre: float
+    first_iou: float
+
+
 class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One cell on one test set."""
 
@@ -26,6 +39,8 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
     spearman: float | None = None
     """Rank correlation of strengths with the test set's scores, over the ``n_images``; None where it has none."""
+    boxes: Boxes | None = None
+    """Where the truth is known and the method looks at places; else None."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:

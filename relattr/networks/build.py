@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -61,8 +62,9 @@ def build(what: Architecture, *, whole: bool = True, seed: int, pretrained: bool
             if not what.frozen_localiser:
                 _use(localiser, sizes[2])
             else:
-                drop_unused(localiser.backbone, lambda b=localiser.backbone: b.conv_features(_blank(sizes[2])))
-                for parameter in localiser.backbone.parameters():
+                seen = localiser.backbone
+                drop_unused(seen, partial(seen.conv_features, _blank(sizes[2])))
+                for parameter in seen.parameters():
                     parameter.requires_grad_(False)
             localisers.append(localiser)
         return Ranker(
@@ -89,7 +91,7 @@ def centre_first_crops(network: Ranker, views: Sequence[torch.Tensor], most: flo
         for localiser, theta in zip(network.localisers, network.locate(views), strict=True):
             farthest = float((theta[:, :1] * theta[:, 1:]).abs().max())
             if farthest > most:
-                localiser.output.weight[1:] *= most / farthest  # type: ignore[union-attr,index]
+                localiser.output.weight[1:] *= most / farthest  # type: ignore[union-attr,index,operator]
                 factor = min(factor, most / farthest)
         network.train(was)
     return factor

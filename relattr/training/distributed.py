@@ -1,5 +1,6 @@
 """Several processes that train one network together: torchrun starts them, torch's own DistributedDataParallel
-averages their gradients. Alone, a process is a group of one, and nothing of it is set up."""
+averages their gradients. Alone, a process is a group of one, and nothing of it is set up.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from torch import nn
 
 
 def world() -> tuple[int, int]:
-    """This process's number, and how many there are. Joins the others at the first call under torchrun."""
+    """The number of this process, and how many there are. Joins the others at the first call under torchrun."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return 0, 1

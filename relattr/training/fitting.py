@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -188,7 +189,7 @@ def fit(
             seed=run.seed_for("training", stage),
             views=network.n_inputs if len(what.scales) > 1 else 1,
             supplement=extra if stage == "whole" else None,
-            judge=None if held_out is None else lambda _, applied=applied: held_out(applied),
+            judge=None if held_out is None else partial(held_out, applied),
             **circumstances,
         )
         curves[how.name] = train(network, parts_of(network, schedule), how)
@@ -200,7 +201,9 @@ def first_boxes(what: Architecture, schedule: Schedule, images: Images, train: I
     """Where the transformers would look in ``images`` before any training on ``train``: `FittedRanker.boxes`."""
     stage = "crops" if schedule.stages == 2 else "whole"
     side = min(LARGEST, max(max(train[i].shape[:2]) for i in range(min(len(train), TRIED))))
-    network = build(dataclasses.replace(what, supplement=0), whole=stage == "whole", seed=run.seed_for("network", stage))
+    network = build(
+        dataclasses.replace(what, supplement=0), whole=stage == "whole", seed=run.seed_for("network", stage)
+    )
     network.to(run.device)
     tried = load(train.subset(np.arange(min(len(train), TRIED))), side, run.device)
     centre_first_crops(network, cropper_of(what, network, side).fixed(tried, 1))
@@ -230,5 +233,3 @@ def _unpack(module: nn.Module, content: Any) -> None:
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"the saved network does not fit the method's parameters: {reason}") from error
-
-

@@ -47,7 +47,8 @@ class _PairStep:
 
     def judge(self, scored: Scored) -> Judged:
         strength = scored.strength
-        pairs = PairBatch(*(part.to(strength.device) for part in self.pairs[:3]), self.pairs.weight)
+        left, right, target = (part.to(strength.device) for part in self.pairs[:3])
+        pairs = PairBatch(left, right, target, self.pairs.weight)
         loss = pairwise(strength, scored.theta, pairs, self.gate)
         with torch.no_grad():
             ordered = pairs.target != 0.5

@@ -62,12 +62,10 @@ class Training:
     views: int = 1
     supplement: torch.Tensor | None = None
     checkpoint: Path | None = None
-    judge: Callable[[nn.Module], float] | None = None
+    judge: Callable[[], float] | None = None
 
 
-def train(
-    network: nn.Module, parts: Sequence[tuple[nn.Module, float]], how: Training
-) -> NDArray[np.float64]:
+def train(network: nn.Module, parts: Sequence[tuple[nn.Module, float]], how: Training) -> NDArray[np.float64]:
     """Train a network in place; the curve, ``(points, 4)``: step, loss, held-out accuracy or NaN, seconds.
 
     ``parts`` are parts of it, with what the learning rate is multiplied by for each. Raises `BadInput`, naming the
@@ -115,7 +113,7 @@ def train(
                     f"now {how.schedule.rate:g} (--set rate={how.schedule.rate / 3:.1g})"
                 )
             made.zero_grad(set_to_none=True)
-            judged.loss.backward()  # type: ignore[no-untyped-call]
+            judged.loss.backward()
             made.step()
 
             losses.append(loss)
@@ -128,9 +126,10 @@ def train(
                 began += time.monotonic() - now
                 curve.append([step + 1, sum(losses) / len(losses), found, before + spent])
                 shown = f"held out {100 * found:.1f} %" if how.judge is not None else _share(n_right, n_judged)
+                left = spent / (step + 1 - start) * (total - step - 1)
                 note = (
                     f"loss {curve[-1][1]:.3f}, {shown}, {processes * n_images / spent:.0f} images/s, "
-                    f"{processes * n_things / spent:,.0f} pairs/s, {spent / (step + 1 - start) * (total - step - 1):.0f} s left"
+                    f"{processes * n_things / spent:,.0f} pairs/s, {left:.0f} s left"
                 )
                 advance(0, note)
                 losses, n_right, n_judged = [], 0, 0
@@ -147,7 +146,7 @@ def _judged(network: nn.Module, how: Training) -> float:
     assert how.judge is not None
     network.eval()
     with torch.inference_mode():
-        found = how.judge(network)
+        found = how.judge()
     network.train()
     return found
 
