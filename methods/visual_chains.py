@@ -83,7 +83,7 @@ class VisualChains(Method):
 
     reference: ClassVar[str] = "Xiao and Lee, Discovering the Spatial Extent of Relative Attributes, ICCV 2015"
     check_with: ClassVar[Mapping[str, Any]] = {
-        "appearance": "hog", "discovery": "hog", "components": 32, "sides": (0.5, 0.75), "max_candidates": 40,
+        "appearance": "hog", "discovery": "hog", "components": 32, "sides": (0.5, 0.75), "max_candidates": 25,
         "n_iter": 15, "k_init": 4, "k_pert": 2, "k_ens": 6, "folds": 3,
     }  # fmt: skip
 

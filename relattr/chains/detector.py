@@ -13,6 +13,8 @@ from sklearn.svm import LinearSVC
 Patches = NDArray[Any]
 """Features of the candidates of each image, ``(n, n_patches, d)``, of any floating type."""
 
+_TOL = 1e-2  # LIBLINEAR's own
+
 
 @dataclass(frozen=True)
 class Training:
@@ -97,5 +99,5 @@ def _svm(x: NDArray[np.float32], y: NDArray[np.bool_], C: float) -> NDArray[np.f
     """Weights and bias of a linear SVM with squared hinge loss, as LIBLINEAR has it."""
     if y.all():
         return np.zeros(x.shape[1] + 1, np.float32)
-    svm = LinearSVC(C=C, dual=False).fit(x, y)
+    svm = LinearSVC(C=C, dual=False, tol=_TOL).fit(x, y)
     return np.append(svm.coef_[0], svm.intercept_).astype(np.float32)

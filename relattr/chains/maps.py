@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from relattr.chains.patches import unit
 from relattr.errors import BadInput
 from relattr.features.backbones import Backbone
+from relattr.features.cache import cached_rows
 from relattr.features.deep import DeepExtractor
 from relattr.images import Images
+from relattr.sources import fingerprint_of
 
-CHUNK = 64
-"""Images that pass the network between two reports."""
+CHUNK = 256
+"""Images read at a time."""
+
+KEPT = 4 * 1024**3
+"""Bytes of maps of one image collection, in single precision, up to which they are kept on disk."""
 
 
 class MapPatches:
@@ -39,20 +44,32 @@ class MapPatches:
         self.channels, self.height, self.width = shape
         self.cells = cells
         self.dim = cells * cells * self.channels
+        self._fixed = made.fingerprint not in ("", "untrained")
+        """Whether something names the network's weights, so that its maps can be told from another's."""
         self._extract = DeepExtractor(
             made, "conv", device=device, crop="resize", normalise="none", input_size=image_size
         )
 
     def read(self, images: Images, advance: Callable[[int], object]) -> NDArray[np.float16]:
-        """The maps ``(n, height * width, channels)``, in half precision."""
+        """The maps ``(n, height * width, channels)``, in half precision.
+
+        Where those of the whole collection are not too large they are kept on disk: all attributes and methods
+        share the one pass of an image.
+        """
         places = self.height * self.width
+        kept = self._fixed and 4 * images.n_collection * places * self.channels <= KEPT
         held = np.empty((len(images), places, self.channels), np.float16)
         for start in range(0, len(images), CHUNK):
             part = images.subset(np.arange(start, min(start + CHUNK, len(images))))
-            found = self._extract(part).reshape(len(part), self.channels, places)
-            held[start : start + len(part)] = found.transpose(0, 2, 1)
+            found = self._cached(part) if kept else self._extract(part)
+            held[start : start + len(part)] = found.reshape(len(part), self.channels, places).transpose(0, 2, 1)
             advance(len(part))
         return held
+
+    def _cached(self, images: Images) -> NDArray[np.float32]:
+        spec = self._extract.spec
+        key = f"{spec.key()} {fingerprint_of('relattr.features.deep')}"
+        return cached_rows(images, key, self._extract, what=f"{spec.backbone} maps")
 
     def describe(
         self, held: NDArray[np.float16], which: NDArray[np.integer[Any]], boxes: NDArray[Any]

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 
 from relattr.images import Images
 
 WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 """The whole image as a box."""
 
-SAMPLE = 20_000
+SAMPLE = 10_000
 """Most patches that `Compression` is learned from."""
 
 
@@ -67,18 +68,14 @@ class Compression:
         """``d`` components (all, where the features have no more) of random patches of the images read."""
         if source.dim <= d:
             return cls(np.eye(source.dim, dtype=np.float32))
-        per_image = min(len(boxes), max(1, -(-min(SAMPLE, 40 * d) // n_images)))
-        total = np.zeros((source.dim, source.dim))
-        mean = np.zeros(source.dim)
+        per_image = min(len(boxes), max(1, -(-SAMPLE // n_images)))
         images = rng.permutation(n_images)[: SAMPLE // per_image]
-        for i in images:
-            some = source.describe(held, np.array([i]), boxes[rng.choice(len(boxes), per_image, replace=False)])[0]
-            total += some.T @ some
-            mean += some.sum(0)
-        n = images.size * per_image
-        covariance = total / n - np.outer(mean / n, mean / n)
-        _, vectors = np.linalg.eigh(covariance)
-        return cls(np.ascontiguousarray(vectors[:, : -d - 1 : -1], dtype=np.float32))
+        sample = np.empty((images.size, per_image, source.dim), np.float32)
+        for i, rows in zip(images, sample, strict=True):
+            rows[:] = source.describe(held, np.array([i]), boxes[rng.choice(len(boxes), per_image, replace=False)])[0]
+        flat = sample.reshape(-1, source.dim)
+        pca = PCA(min(d, len(flat)), svd_solver="randomized", random_state=int(rng.integers(2**31)))
+        return cls(np.ascontiguousarray(pca.fit(flat).components_.T, dtype=np.float32))
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features ``(m, k, dim)`` to ``(m, k, d)``, image by image, so that its company changes no number."""
