@@ -64,7 +64,7 @@ class VisualChains(Method):
     n_init: int = 5
     k_init: int = 20
     per_end: int = 20
-    chain_overlap: float = 0.3
+    chain_overlap: float = 0.5
     rounds: int = 3
     n_iter: int = 80
     gain: float = 0.05

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from relattr.chains.boxes import iou, moved
-from relattr.chains.templates import HogPatches, hog_templates
+from relattr.chains.boxes import moved
+from relattr.chains.templates import hog_templates
 from relattr.check import method_checks
 from relattr.errors import BadInput
 from relattr.features.registry import Preprocessing, register_backbone, unregister_backbone
@@ -21,7 +21,7 @@ from relattr.task import TaskName
 
 registry.discover()
 QUICK = {
-    "appearance": "hog", "discovery": "hog", "components": 64, "sides": (0.25, 0.375), "max_candidates": 60,
+    "appearance": "hog", "discovery": "hog", "components": 64, "sides": (0.25, 0.375), "max_candidates": 40,
     "n_iter": 25, "k_init": 4, "k_pert": 2, "k_ens": 8,
 }  # fmt: skip
 
@@ -155,17 +155,3 @@ def test_what_is_not_published_is_said():
 def test_a_size_that_makes_no_sense_is_refused_by_name(name, value):
     with pytest.raises(BadInput, match=f"visual-chains: {name} must be"):
         registry.method("visual-chains").create({name: value})
-
-
-def test_detections_lie_on_the_cue_more_often_than_patches_at_random(task, fitted):
-    """The best chain looks at the badge whose spikes are the strength, about as the boxes of the truth say."""
-    truth = task.tests[0].boxes[:, 0]
-    images = task.tests[0].images
-    source = HogPatches()
-    held = source.read(images, lambda n: None)
-    parent = fitted.parent_[0]
-    described = source.describe(held, np.arange(len(images)), fitted.boxes_) @ fitted.basis_
-    liked = (described @ fitted.detectors_[parent, :-1]).argmax(1)
-    overlap = iou(fitted.boxes_, truth)  # (patches, images)
-    found = overlap[liked, np.arange(len(images))].mean()
-    assert found > overlap.mean()
