@@ -31,7 +31,7 @@ def draw_chains(images: Images, exhibits: Mapping[str, NDArray[Any]], path: Path
 
     which, boxes, accuracy = _checked(images, exhibits)
     k, m = which.shape
-    figure = Figure(figsize=(_CELL * (m + 0.2), _CELL * (2.35 * k + (0.45 if title else 0.15))), layout="none")
+    figure = Figure(figsize=(_CELL * (m + 0.2), _CELL * (2.35 * k + (0.45 if title else 0.15))))
     FigureCanvasAgg(figure)
     top = 1 - (0.4 if title else 0.05) / (2.35 * k + (0.45 if title else 0.15))
     grid = figure.add_gridspec(k, 1, left=0.01, right=0.99, top=top, bottom=0.01, hspace=0.0)
