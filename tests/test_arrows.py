@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCKS = ("features", "ranksvm", "networks", "training")
+BLOCKS = ("features", "ranksvm", "networks", "training", "chains")
 HEAVY = (
     "numpy",
     "torch",

@@ -35,7 +35,12 @@ def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store
     registry = load_registry(chosen["plugin_folders"])
     store = Store(chosen["results"])
     choice = Choice(
-        chosen["methods"], chosen["datasets"], parse_settings(chosen["settings"]), limits, chosen["keep_stale"]
+        chosen["methods"],
+        chosen["datasets"],
+        parse_settings(chosen["settings"]),
+        limits,
+        chosen["keep_stale"],
+        chosen["attributes"],
     )
     return make_plan(definition, registry, store, choice), registry, store
 
@@ -141,12 +146,13 @@ def run(
     relattr run quick
     relattr run table3 --jobs 4 --time-limit 45m --memory-limit 6G
     relattr run table3 --methods parikh-grauman-cnn --set backbone=squeezenet1_0
+    relattr run table3 --datasets lfw10 --attributes smile --attributes 'v*'
     relattr run quick --plugins my_methods/ --methods my-method
     relattr run table3 --backend dask --address tcp://head:8786
     """
     made, registry, store = _plan(benchmark, chosen)
     if not made.cells:
-        raise BadInput(f"{benchmark} has no cell to run with this choice of methods and datasets")
+        raise BadInput(f"{benchmark} has no cell to run with this choice of methods, datasets and attributes")
     for value, name in ((jobs, "--jobs"), (threads, "--threads")):
         if value < 0:
             raise click.BadParameter(f"{value} is negative", param_hint=name)

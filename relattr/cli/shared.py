@@ -60,6 +60,9 @@ def matrix_options(command: F) -> F:
                 "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
             ),
             click.option(
+                "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
+            ),
+            click.option(
                 "--set", "settings", multiple=True, metavar="KEY=VALUE",
                 help="Set a parameter of every method that has it (backbone=squeezenet1_0), or of one plugin "
                 "(ranksvm-hog2x2.C=1). May be repeated.",

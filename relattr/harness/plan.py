@@ -32,6 +32,8 @@ class Choice:
     limits: Mapping[str, Limits] = field(default_factory=dict)
     """Limits by pattern of method name; they win over the benchmark's."""
     keep_stale: bool = False
+    attributes: Sequence[str] = ()
+    """Patterns of attributes; all, where there are none."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Plan:
 def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Choice = Choice()) -> Plan:
     """List the cells of a benchmark and look each one up in the store.
 
-    Raises `UnknownName` for a method, dataset or parameter that is not there.
+    Raises `UnknownName` for a method, dataset, attribute or parameter that is not there.
     """
     absent: dict[str, str] = {}
     chosen_methods = _choose(benchmark.methods, choice.methods, registry.methods, "method", absent)
@@ -76,10 +78,13 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
         for name in chosen_methods
     }
     cells = []
-    for dataset_name in chosen_datasets:
-        dataset_entry = registry.dataset(dataset_name)
-        dataset = dataset_entry.create(overrides[dataset_name])
+    datasets = {name: registry.dataset(name).create(overrides[name]) for name in chosen_datasets}
+    everything = dict.fromkeys(attribute for dataset in datasets.values() for attribute in dataset.attributes())
+    attributes = set(matching(everything, choice.attributes or ["*"], "attribute") if everything else ())
+    for dataset_name, dataset in datasets.items():
         for task in dataset.tasks():
+            if task.attribute not in attributes:
+                continue
             for method_name in chosen_methods:
                 method_entry = registry.method(method_name)
                 method = method_entry.create(overrides[method_name])

@@ -212,3 +212,15 @@ def test_parquet_has_the_same_rows(place):
     (row,) = parquet.read_table(out).to_pylist()
     assert (row["method"], row["accuracy"], row["dirty"] in (True, False, None)) == ("good", 1.0, True)
     assert "should end in .csv or .parquet" in place.relattr("export", "--out", "x.xlsx", code=2)
+
+
+def test_only_the_attributes_asked_for(place):
+    place.method("m")
+    place.benchmark(more="[dataset.tiny]\nn_attributes = 12")
+    cells = place.relattr("plan", "--attributes", "a1*", "--attributes", "a3")
+    assert {line.split()[2] for line in cells.splitlines() if line.startswith("missing")} == {
+        f"tiny/{a}/standard" for a in ("a1", "a10", "a11", "a3")
+    }
+    assert "no attribute is called 'a15'" in place.relattr("run", "--attributes", "a15", code=2)
+    place.relattr("run", "--attributes", "a3")
+    assert "1 done, 11 missing" in place.relattr("plan")

@@ -1,0 +1,168 @@
+"""Patch features: means over a map, HOG templates, and their principal components."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from relattr.chains.candidates import candidate_boxes
+from relattr.chains.maps import MapPatches, pool_weights
+from relattr.chains.patches import WHOLE, Compression, unit
+from relattr.chains.templates import HogPatches, hog_templates
+from relattr.features.backbones import Backbone
+from relattr.images import Images
+
+
+def pictures(n=5, seed=0, shape=(40, 56)):
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (n, shape[0] // 8, shape[1] // 8, 3), dtype=np.uint8)
+    return Images.from_arrays([np.kron(s, np.ones((8, 8, 1), np.uint8)) for s in small])
+
+
+def slow_mean(image_map, box, cells, fine=240):
+    """Means over the parts of a box, by looking at the map at many points."""
+    height, width, channels = image_map.shape
+    out = np.zeros((cells, cells, channels))
+    for row in range(cells):
+        for column in range(cells):
+            for v in (np.arange(fine) + 0.5) / fine:
+                y = box[1] + (box[3] - box[1]) * (row + v) / cells
+                u = (np.arange(fine) + 0.5) / fine
+                x = box[0] + (box[2] - box[0]) * (column + u) / cells
+                out[row, column] += image_map[int(y * height), (x * width).astype(int)].mean(0) / fine
+    return out.reshape(-1)
+
+
+@pytest.mark.parametrize("cells", [1, 2, 3])
+def test_pooling_is_the_mean_over_the_part(cells):
+    rng = np.random.default_rng(cells)
+    image_map = rng.normal(size=(6, 9, 4))
+    low = rng.uniform(0, 0.6, (4, 2))
+    boxes = np.concatenate([low, low + rng.uniform(0.05, 0.4, (4, 2))], 1)
+    weights = pool_weights(boxes, cells, 6, 9)
+    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
+    found = (weights @ image_map.reshape(54, 4)).reshape(4, -1)
+    for box, row in zip(boxes, found, strict=True):
+        np.testing.assert_allclose(row, slow_mean(image_map, box, cells), atol=0.02)
+
+
+def test_the_whole_of_a_map_in_as_many_parts_as_places_is_the_map():
+    np.testing.assert_allclose(pool_weights(WHOLE, 4, 4, 4), np.eye(16), atol=1e-6)
+
+
+class Tiny(nn.Module):
+    """Two convolutions under the names that a backbone's layers have."""
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 4, stride=4), nn.ReLU())
+        for p in self.parameters():
+            p.data = torch.randn(p.shape, generator=generator) * 0.3
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(6 * 64, 2))
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+@pytest.fixture(scope="module")
+def source():
+    return MapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="untrained"), 32, 2)
+
+
+def test_a_patch_of_a_map_is_the_mean_of_its_places_whoever_is_beside_it(source):
+    images = pictures(6, shape=(64, 64))
+    seen = []
+    held = source.read(images, seen.append)
+    assert sum(seen) == 6
+    assert held.shape == (6, 64, 6)
+    boxes = candidate_boxes((0.25, 0.5), 0.25, 100)
+    found = source.describe(held, np.array([4, 1]), boxes)
+    assert found.shape == (2, len(boxes), source.dim)
+    for k, i in enumerate((4, 1)):
+        for j in (0, 7, len(boxes) - 1):
+            expected = slow_mean(held[i].reshape(8, 8, 6).astype(float), boxes[j], 2)
+            np.testing.assert_allclose(found[k, j], expected / np.linalg.norm(expected), atol=0.02)
+    alone = source.describe(source.read(images.subset([4]), seen.append), np.array([0]), boxes)
+    np.testing.assert_allclose(alone[0], found[0], atol=2e-3)  # half precision
+    own = np.stack([boxes[[3, 5]], boxes[[8, 2]]])  # boxes of each image
+    np.testing.assert_array_equal(
+        source.describe(held, np.array([4, 1]), own), np.stack([found[0, [3, 5]], found[1, [8, 2]]])
+    )
+
+
+def test_the_maps_of_a_network_that_is_known_are_kept(monkeypatch):
+    images = pictures(5)
+    source = MapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="tiny-1"), 32, 1)
+    first = source.read(images.subset([0, 1, 2]), lambda n: None)
+    asked = []
+    inner = source._extract.__call__
+    monkeypatch.setattr(
+        type(source._extract), "__call__", lambda self, part, **k: asked.append(len(part)) or inner(part)
+    )
+    second = source.read(images, lambda n: None)
+    np.testing.assert_array_equal(second[:3], first)
+    assert asked == [2]
+
+
+def test_hog_templates_see_their_own_patch_only():
+    image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    boxes = np.array([[0.0, 0.0, 0.5, 0.5], [0.5, 0.25, 1.0, 0.75]])
+    found = hog_templates(image, boxes)
+    assert found.shape == (2, HogPatches.dim)
+    other = image.copy()
+    other[:, :64] = 0  # nothing of the second patch, all of the first
+    changed = hog_templates(other, boxes)
+    np.testing.assert_array_equal(changed[1], found[1])
+    assert not np.allclose(changed[0], found[0])
+    np.testing.assert_allclose(hog_templates(image[:64, :64], WHOLE)[0], found[0])  # cut out, at the same size
+
+
+def test_hog_templates_do_not_mind_the_size_of_the_image():
+    ramp = np.zeros((64, 64, 3), np.uint8)
+    ramp[:, 32:] = 255
+    large = np.kron(ramp, np.ones((3, 3, 1), np.uint8))
+    a, b = (unit(hog_templates(image, np.array([[0.25, 0.25, 0.75, 0.75]])))[0] for image in (ramp, large))
+    assert a @ b > 0.9
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_hog_patches_are_templates_of_length_one(threads):
+    images = pictures(4)
+    source = HogPatches(threads)
+    boxes = candidate_boxes((0.5,), 0.5, 9)
+    found = source.describe(source.read(images, lambda n: None), np.array([2, 0, 3]), boxes)
+    for row, i in zip(found, (2, 0, 3), strict=True):
+        expected = hog_templates(images[i], boxes)
+        np.testing.assert_allclose(row, expected / np.linalg.norm(expected, axis=1, keepdims=True), rtol=1e-5)
+    flat = Images.from_arrays([np.full((30, 30, 3), 7, np.uint8)])
+    assert not source.describe(flat, np.array([0]), boxes).any()
+
+
+def test_components_keep_the_distances_that_there_are():
+    rng = np.random.default_rng(0)
+    directions = np.linalg.qr(rng.normal(size=(HogPatches.dim, 5)))[0].T
+
+    class Flat:
+        dim = HogPatches.dim
+
+        def describe(self, held, which, boxes):
+            return (held[which][:, None] @ directions)[:, np.zeros(len(boxes), int)].astype(np.float32)
+
+    held = rng.normal(size=(60, 5))
+    compress = Compression.learn(Flat(), held, 60, WHOLE, 5, np.random.default_rng(1))
+    assert compress.basis.shape == (HogPatches.dim, 5)
+    np.testing.assert_allclose(compress.basis.T @ compress.basis, np.eye(5), atol=1e-4)
+    rows = Flat().describe(held, np.arange(60), WHOLE)
+    short = compress(rows)
+    assert short.shape == (60, 1, 5)
+    before = np.linalg.norm(rows[0, 0] - rows[1:, 0], axis=1)
+    np.testing.assert_allclose(np.linalg.norm(short[0, 0] - short[1:, 0], axis=1), before, rtol=1e-3)
+
+
+def test_short_features_are_left_alone(source):
+    images = pictures(3)
+    compress = Compression.learn(source, source.read(images, lambda n: None), 3, WHOLE, 500, np.random.default_rng(0))
+    np.testing.assert_array_equal(compress.basis, np.eye(source.dim))
