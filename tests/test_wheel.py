@@ -22,7 +22,7 @@ def run(*command: str | Path, cwd: Path, **more: str) -> str:
         env={**clean, **more},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=3600,  # a minute or two on a quiet machine; on a crowded one the cells have limits of their own
         check=False,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"

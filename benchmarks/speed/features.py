@@ -143,6 +143,11 @@ def main() -> None:
     print(", ".join(f"{key} {value}" for key, value in here.items()))
     if here["load"] is not None and here["load"] > 0.5:
         print(f"warning: load {here['load']:.1f} before the start: other processes distort these times")
+    if not here["native_bf16"]:
+        print(
+            "this processor does not multiply bfloat16: what is measured is fp32 in channels_last layout against plain "
+            "fp32; the fused bf16 path, and the ratios promised for it, do not apply here"
+        )
     images = features_classic.pictures(given.images)
     rows = [deep_row(name, images, given.rounds) for name in given.backbones]
     if not given.deep_only:

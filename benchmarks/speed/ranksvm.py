@@ -4,10 +4,11 @@ LinearSVC (LIBLINEAR) solves the same problem on the explicit differences of pai
 
     |w|^2 / 2 + C/2 sum max(0, 1 - w.(x_i - x_j))^2     (its own C is half of this one)
 
-Both its forms, dual and primal, are run, each with ever smaller tol until its objective is within 1e-4 of the
-minimum, and the faster one counts; forming the differences is not charged to it. RankSVM runs with its default
-tol, which proves 1e-6. Each solver runs in a fresh process, whose peak memory is all that the kernel ever saw
-it use, libraries included; "added" is what came on top of imports, features and pairs.
+The two are compared at equal accuracy: every solver is run with ever smaller tol until its objective is within 1e-4
+of the minimum (which RankSVM with tol 1e-9 gives), and the time of that tol counts. LinearSVC is run in both its
+forms, dual and primal, and the faster one counts; forming the differences is not charged to it. RankSVM's default
+tol, which proves 1e-6, has a row of its own. Each solver runs in a fresh process, whose peak memory is all that the
+kernel ever saw it use, libraries included; "added" is what came on top of imports, features and pairs.
 
 The floor of a fit is the passes it makes over the features times the time of one product X v, measured beside
 it: reading X from memory. Where many fits share a pass, arithmetic can be the limit instead: there a pass counts
@@ -15,7 +16,12 @@ what NumPy needs for as many multiplications in a large square product, if that 
 
 Features are synthetic, 4,096 of them in float32, made to look like a ReLU layer of a network: correlated
 (256 factors of decaying strength), a third of them above zero, each image of length one. Strengths are a planted
-direction plus as much noise as makes C matter: the C of each case is about the best on held-out images.
+direction plus as much noise as makes C matter. With thousands of pairs there are two values of C, 0.1 as Parikh &
+Grauman have it and about the best on held-out images; with millions only the latter (of a hundred times as many pairs
+each weighs a hundredth as much). The 70 fits in lock step are run to Parikh & Grauman's own tolerance, 1e-4.
+
+On a machine with other work the clock says little: "cpu s" is the processor time of all threads, and the ratio by it
+is printed too; it gives RankSVM no credit for its second thread.
 A first fit is thrown away, so no time below holds compilation, which is measured once, on its own.
 
     python benchmarks/speed/ranksvm.py                      everything (LinearSVC takes minutes and 3 GB)
@@ -48,7 +54,8 @@ FACTORS = 256
 ATTRIBUTES = 10
 GRID = tuple(10.0**k for k in range(-4, 3))
 ACCURATE = 1e-4  # how near LinearSVC must come to the minimum
-TOLS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+TOLS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+DEFAULT, PRECISION = 1e-6, 1e-4  # of RankSVM, and of Parikh & Grauman's solver
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ class Case:
 
 CASES = {
     "few-images": Case("240 images, 18,900 pairs", 240, 18_900, 0.1, True),
-    "pairs": Case("8,062 images, 20,000 pairs", N_IMAGES, 20_000, 1.0, True),
+    "pairs": Case("8,062 images, 20,000 pairs", N_IMAGES, 20_000, 0.1, True),
+    "pairs-best-C": Case("8,062 images, 20,000 pairs", N_IMAGES, 20_000, 1.0, True),
     "ten-million": Case("8,062 images, 10 million pairs", N_IMAGES, 10_000_000, 1e-3),
     "all-pairs": Case("8,062 images, all 32.5 million pairs", N_IMAGES, 0, 1e-3),
     "lock-step": Case(f"70 fits: {ATTRIBUTES} attributes x 7 C, 20,000 pairs each", N_IMAGES, 20_000, 0.0),
@@ -164,24 +172,34 @@ def multiplication_rate() -> float:
     return 2048**3 / min(timed(lambda: a @ a, 5)[0])
 
 
-def run_ranksvm(folder: Path, case: Case, repeats: int) -> dict[str, Any]:
+def run_ranksvm(folder: Path, case: Case, repeats: int, *, default: bool) -> dict[str, Any]:
     from relattr.ranksvm import RankSVM
 
     x, (pairs,) = load(folder, case)
     len(pairs.left) if pairs.order is None else None
     before = memory("VmRSS")
-    first, _, _ = timed(lambda: RankSVM(case.C).fit(x, pairs), 1)
-    clock, processor, model = timed(lambda: RankSVM(case.C).fit(x, pairs), repeats)
+    first, _, model = timed(lambda: RankSVM(case.C).fit(x, pairs), 1)
+    tol, best, kept = DEFAULT, model.objective_, folder / f"best-{case.what}-{case.C:g}.npy"
+    if default and kept.exists():
+        best = float(np.load(kept))
+    elif not default:
+        best = RankSVM(case.C, tol=1e-9).fit(x, pairs).objective_
+        for tol in TOLS:
+            if RankSVM(case.C, tol=tol).fit(x, pairs).objective_ <= best * (1 + ACCURATE):
+                break
+    clock, processor, model = timed(lambda: RankSVM(case.C, tol=tol).fit(x, pairs), repeats)
     peak = memory("VmHWM")
     with counted() as passes:
-        RankSVM(case.C).fit(x, pairs)
-    np.save(folder / "coef.npy", model.coef_)
+        RankSVM(case.C, tol=tol).fit(x, pairs)
+    if not default:
+        np.save(kept, best)
     one = pass_seconds(x)
     return {
         "seconds": clock, "processor_seconds": processor, "first_seconds": first[0],
         "peak_mb": peak, "added_mb": peak - before, "newton": model.n_newton_, "cg": model.n_cg_,
         "passes": len(passes), "pass_seconds": one, "floor_seconds": one * len(passes),
-        "objective": model.objective_, "gap": model.gap_, "train_accuracy": model.score(x, pairs), "C": case.C,
+        "objective": model.objective_, "excess": model.objective_ / best - 1, "tol": tol, "reached": True,
+        "gap": model.gap_, "train_accuracy": model.score(x, pairs), "C": case.C,
     }  # fmt: skip
 
 
@@ -200,7 +218,7 @@ def run_linearsvc(folder: Path, case: Case, repeats: int, *, dual: bool) -> dict
 
     x, (pairs,) = load(folder, case)
     before = memory("VmRSS")
-    best = objective(x, pairs, np.load(folder / "coef.npy"), case.C)
+    best = float(np.load(folder / f"best-{case.what}-{case.C:g}.npy"))
     start = time.perf_counter()
     differences = x[pairs.left] - x[pairs.right]
     forming = time.perf_counter() - start
@@ -233,13 +251,15 @@ def run_lock_step(folder: Path, case: Case, repeats: int, *, attributes: int) ->
     problems = [(pairs, c) for pairs in attribute_pairs for c in GRID]
     before = memory("VmRSS")
     fit_many(x, problems, max_newton=1, max_cg=2, tol=0.5)
-    clock, processor, together = timed(lambda: fit_many(x, problems), repeats)
+    clock, processor, together = timed(lambda: fit_many(x, problems, tol=PRECISION), repeats)
     peak = memory("VmHWM")
     with counted() as passes:
-        fit_many(x, problems)
+        fit_many(x, problems, tol=PRECISION)
     some = problems[: attributes * len(GRID)]
     RankSVM(GRID[0]).fit(x, some[0][0])
-    alone_clock, alone_processor, alone = timed(lambda: [RankSVM(c).fit(x, pairs) for pairs, c in some], 1)
+    alone_clock, alone_processor, alone = timed(
+        lambda: [RankSVM(c, tol=PRECISION).fit(x, pairs) for pairs, c in some], 1
+    )
     one, rate = pass_seconds(x), multiplication_rate()
     scale = len(problems) / len(some)
     differ = max(abs(a.objective_ / b.objective_ - 1) for a, b in zip(alone, together, strict=False))
@@ -256,8 +276,8 @@ def run_child(name: str, solver: str, folder: Path, repeats: int, attributes: in
     case = CASES[name]
     if solver == "lock-step":
         return run_lock_step(folder, case, repeats, attributes=attributes)
-    if solver == "ranksvm":
-        return run_ranksvm(folder, case, repeats)
+    if solver.startswith("ranksvm"):
+        return run_ranksvm(folder, case, repeats, default=solver == "ranksvm-default")
     return run_linearsvc(folder, case, repeats, dual=solver == "linearsvc-dual")
 
 
@@ -291,15 +311,13 @@ def report(results: list[dict[str, Any]]) -> list[str]:
         notes = []
         if "newton" in row:
             notes.append(f"{row['newton']} Newton, {row['cg']} CG steps, {row['passes']} passes")
-            if row["case"] != "few-images":
+            if row["passes"]:
                 ratio = min(row["seconds"]) / row["floor_seconds"]
                 notes.append(
                     f"floor {row['floor_seconds']:.3f} s (pass {1e3 * row['pass_seconds']:.1f} ms): {ratio:.2f}x"
                 )
         if "train_accuracy" in row:
-            notes.append(
-                f"C {row['C']:g}, gap {row['gap'] / row['objective']:.1e}, training pairs {row['train_accuracy']:.1%}"
-            )
+            notes.append(f"gap proven {row['gap'] / row['objective']:.1e}, training pairs {row['train_accuracy']:.1%}")
         if "excess" in row:
             notes.append(f"C {row['C']:g}, tol {row['tol']:g}, objective {row['excess']:+.1e}")
             notes.append("" if row["reached"] else "DID NOT REACH 1e-4")
@@ -309,7 +327,10 @@ def report(results: list[dict[str, Any]]) -> list[str]:
             notes.append(f"one by one {row['one_by_one_seconds']:.1f} s{measured}: {gain:.1f}x")
             notes.append(f"objectives differ by {row['largest_difference_of_objectives']:.0e}")
         if "seconds_ratio" in row:
-            notes.append(f"RankSVM is {row['seconds_ratio']:.0f}x faster in 1/{row['memory_ratio']:.1f} of the memory")
+            notes.append(
+                f"RankSVM is {row['seconds_ratio']:.0f}x faster ({row['processor_ratio']:.0f}x by processor time) "
+                f"in 1/{row['memory_ratio']:.1f} of the memory (1/{row['added_ratio']:.0f} of what is added)"
+            )
         what = CASES[row["case"]].what
         lines.append(
             f"{what:<54}{row['solver']:<16}{min(row['seconds']):>9.4f}{min(row['processor_seconds']):>9.4f}"
@@ -341,7 +362,10 @@ def main() -> None:
         folder = Path(temporary)
         make_data(folder, args.seed)
         kernels = folder / "kernels"
-        cold = [measure(n, "ranksvm", folder, args, 1, NUMBA_CACHE_DIR=str(kernels)) for n in ("few-images", "pairs")]
+        cold = [
+            measure(n, "ranksvm-default", folder, args, 1, NUMBA_CACHE_DIR=str(kernels))
+            for n in ("few-images", "pairs")
+        ]
         compiling = sum(row["first_seconds"] - row["seconds"][0] for row in cold)
         results.append({"case": "pairs", "solver": "compile", "compile_seconds": compiling})
         for name in args.cases:
@@ -349,12 +373,14 @@ def main() -> None:
                 results.append(measure(name, "lock-step", folder, args, min(args.repeats, 2)))
                 continue
             ours = measure(name, "ranksvm", folder, args, args.repeats * (4 if name == "few-images" else 1))
-            results.append(ours)
+            results += [ours, measure(name, "ranksvm-default", folder, args, args.repeats)]
             if CASES[name].against_linearsvc and not args.no_linearsvc:
                 theirs = [measure(name, f"linearsvc-{form}", folder, args, 2) for form in ("dual", "primal")]
                 for row in theirs:
                     row["seconds_ratio"] = min(row["seconds"]) / min(ours["seconds"])
+                    row["processor_ratio"] = min(row["processor_seconds"]) / min(ours["processor_seconds"])
                     row["memory_ratio"] = row["peak_mb"] / ours["peak_mb"]
+                    row["added_ratio"] = row["added_mb"] / ours["added_mb"]
                 results += theirs
         for row in results:
             row.pop("folder", None)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
+from relattr.ranksvm.graph import survey
 
 LOSSES = ("squared_hinge", "logistic")
 
@@ -47,16 +48,18 @@ def used_images(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:
     """
     if not isinstance(pairs, Pairs):
         raise BadInput(f"pairs must be a relattr Pairs; got {type(pairs).__name__}")
-    if len(pairs) == 0 or pairs.n_ordered == 0:
+    order = pairs.order
+    top = max(int(side.max(initial=-1)) for side in ((order.items,) if order is not None else pairs.arrays[:2]))
+    if n is not None and top >= n:
+        raise BadInput(f"a pair names image {top}, but X has {n} images (0 to {n - 1})")
+    if order is not None:
+        used = np.zeros(top + 1 if n is None else n, np.bool_)
+        used[order.items] = True
+        n_ordered = pairs.n_ordered
+    else:
+        used, n_ordered = survey(*pairs.arrays, top + 1 if n is None else n)
+    if n_ordered == 0:
         raise BadInput(f"there is nothing to learn from {pairs!r}: at least one ordered pair (+1 or -1) is needed")
-    sides = [pairs.order.items] if pairs.order is not None else [pairs.left, pairs.right]
-    top = max(int(side.max()) for side in sides)
-    n = top + 1 if n is None else n
-    used = np.zeros(n, np.bool_)
-    for side in sides:
-        if top >= n:
-            raise BadInput(f"a pair names image {top}, but X has {n} images (0 to {n - 1})")
-        used[side] = True
     return used
 
 

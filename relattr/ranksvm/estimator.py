@@ -53,8 +53,7 @@ class RankSVM(BaseEstimator):
     n_newton_, n_cg_ : steps taken. converged_ : whether ``tol`` was reached.
     n_features_in_ : ``d``.
 
-    The same input gives the bit-identical result on the same machine, alone for any number of threads,
-    in `fit_many` for one number of threads (there BLAS multiplies).
+    The same input gives the bit-identical result on the same machine with the same number of threads.
     """
 
     coef_: NDArray[np.float64]
@@ -153,6 +152,7 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
                     rows.shape[0],
                     space.primal,
                     Limits(model.tol, model.max_newton, model.max_cg),
+                    space.sketch,
                 )
                 for model, pairs in problems
             ]

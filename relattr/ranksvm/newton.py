@@ -15,18 +15,19 @@ minimum: at most ``tol`` times itself.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.ranksvm.graph import Loss
+from relattr.ranksvm.graph import Curvature, Loss
 from relattr.ranksvm.products import Space, combination, scores
+from relattr.ranksvm.sketch import Sketch
 
 Floats = NDArray[np.float64]
-Request = tuple[Literal["scores", "combination"], Floats]
+Request = tuple[Literal["scores", "exact", "combination"], Floats]
 Solver = Generator[Request, Floats, "Solution"]
 
 _FORCING = 0.1  # a Newton step is good enough when a further CG step gains this little of the mean gain so far
@@ -60,50 +61,80 @@ class Limits:
     max_cg: int
 
 
-class _Recycled:
-    """A preconditioner for one Newton step from the conjugate directions of the one before.
+class _Preconditioner:
+    """An approximate inverse of the Hessian, for one Newton step.
 
-    With directions Q, products Y = H Q and Q'Y = D diagonal, it is the BFGS inverse of those pairs from
-    the identity (Morales & Nocedal, SIAM J. Optim. 2000): exact where they were, the identity elsewhere.
+    In the directions of the `Sketch` it divides by what the Hessian should be there. From the conjugate
+    directions Q of the Newton step before, with products Y = H Q and Q'Y = D diagonal, it is then the BFGS
+    inverse of those pairs (Morales & Nocedal, SIAM J. Optim. 2000): exact where they were.
     """
 
-    def __init__(self, directions: list[Floats], products: list[Floats]) -> None:
+    def __init__(self, sketch: Sketch | None, curvature: Curvature, n: int) -> None:
+        self.sketch = sketch
+        if sketch is not None:
+            self.extra = sketch.inverse(curvature, n)
+        self.d: Floats | None = None
+
+    def recycle(self, directions: list[Floats], products: list[Floats]) -> None:
         self.q = np.array(directions[-_KEPT:], np.float32)
         self.y = np.array(products[-_KEPT:], np.float32)
         self.d = np.einsum("ij,ij->i", self.q, self.y, dtype=np.float64)
 
     def apply(self, r: Floats) -> Floats:
+        if self.d is None:
+            return self._sketched(r)
         a = scores(self.q, r) / self.d
-        z = r - combination(self.y, a)
+        z = self._sketched(r - combination(self.y, a))
         return z + combination(self.q, a - scores(self.y, z) / self.d)
 
+    def _sketched(self, r: Floats) -> Floats:
+        if self.sketch is None:
+            return r
+        return r + combination(self.sketch.vectors, self.extra * scores(self.sketch.vectors, r))
 
-def solve(loss: Loss, size: int, n: int, primal: bool, limits: Limits) -> Solver:
+
+def solve(loss: Loss, size: int, n: int, primal: bool, limits: Limits, sketch: Sketch | None = None) -> Solver:
     """Minimise ``|w|^2 / 2 + loss(X w)`` from ``w = 0``; ``size`` numbers make a point, ``n`` images have scores.
 
     Out of the primal a point is ``a`` with ``w = X' a``, and ``|w|^2 = a' X w``: an inner product there
-    takes the scores of one side.
+    takes the scores of one side. They come from a matrix that may be rounded to float32, good enough for a
+    step; before the end they are taken from the features themselves ("exact"), and if the gap is then too
+    wide, more steps follow from there. ``sketch`` preconditions in the primal.
     """
     point, s = np.zeros(size), np.zeros(n)
     square = 0.0  # |w|^2
     value, g = loss.evaluate(s)
     n_newton = n_cg = 0
-    recycled: _Recycled | None = None
+    directions: list[Floats] = []
+    products: list[Floats] = []
+    exact = primal
     while True:
         r = -(point + (yield "combination", g))
-        t_r = r if primal else (yield "scores", r)
+        t_r = r if primal else (yield "exact" if exact else "scores", r)
         objective = 0.5 * square + value
         gap = max(0.5 * float(r @ t_r), 0.0)
         enough = limits.tol * objective
         # w = 0 may be near enough in objective, but it ties all pairs: take a step unless it is the minimum
         if gap == 0.0 or (gap <= enough and n_newton > 0) or n_newton == limits.max_newton:
-            return Solution(point, s, objective, gap, n_newton, n_cg, gap <= enough)
+            if exact:
+                return Solution(point, s, objective, gap, n_newton, n_cg, gap <= enough)
+            exact = True
+            s = yield "exact", point
+            square = float(point @ s)
+            value, g = loss.evaluate(s)
+            continue
 
+        exact = primal
         curvature = loss.curvature(s)
-        directions: list[Floats] = []
-        products: list[Floats] = []
+        precondition: Callable[[Floats], Floats] = _unchanged
+        if primal:
+            preconditioner = _Preconditioner(sketch, curvature, n)
+            if directions:
+                preconditioner.recycle(directions, products)
+            precondition = preconditioner.apply
+        directions, products = [], []
         step, t_step = np.zeros(size), np.zeros(n)
-        z = r if recycled is None else recycled.apply(r)
+        z = precondition(r)
         q = z.copy()
         t_q = (yield "scores", q) if primal else t_r.copy()
         rz = float(r @ (z if primal else t_r))
@@ -126,13 +157,11 @@ def solve(loss: Loss, size: int, n: int, primal: bool, limits: Limits) -> Solver
             if primal:
                 directions.append(q)
                 products.append(product)
-            z = r if recycled is None else recycled.apply(r)
+            z = precondition(r)
             new = float(r @ (z if primal else t_r))
             q = z + new / rz * q
             t_q = (yield "scores", q) if primal else t_r + new / rz * t_q
             rz = new
-        if directions:
-            recycled = _Recycled(directions, products)
 
         other, same = (point, step) if primal else (s, t_step)
         cross, length = float(step @ other), float(step @ same)
@@ -141,6 +170,10 @@ def solve(loss: Loss, size: int, n: int, primal: bool, limits: Limits) -> Solver
         s += tau * t_step
         square += 2.0 * tau * cross + tau * tau * length
         n_newton += 1
+
+
+def _unchanged(r: Floats) -> Floats:
+    return r
 
 
 def _search(
@@ -188,7 +221,9 @@ def drive(space: Space, solvers: Sequence[Solver]) -> list[Solution]:
     for k in range(len(solvers)):
         advance(k, None)
     while wants:
-        for kind, multiply in (("scores", space.scores_of), ("combination", space.combinations_of)):
+        for kind, multiply in (
+            ("scores", space.scores_of), ("exact", space.exact_scores_of), ("combination", space.combinations_of),
+        ):  # fmt: skip
             who = [k for k, (what, _) in wants.items() if what == kind]
             if who:
                 for k, product in zip(who, multiply([wants[k][1] for k in who]), strict=True):

@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from relattr.ranksvm.sketch import Sketch, sketch_of
+
 Floats = NDArray[np.float64]
 _FAST = {"reassoc", "contract", "nsz"}
 _ROWS = 4  # rows of X read side by side, so that a vector in cache is read once for all of them
@@ -162,16 +164,20 @@ class Primal:
     """The space of weight vectors ``w`` ``(d,)``: the scores of the images are ``X w``."""
 
     primal = True
+    sketch: Sketch | None
 
     def __init__(self, x: NDArray[Any]) -> None:
         self.x = x
         self.size = x.shape[1]
+        self.sketch = sketch_of(x)
 
     def scores_of(self, vectors: list[Floats]) -> list[Floats]:
         """``X v`` of each."""
         if len(vectors) <= _MANY:
             return list(scores_of(self.x, np.array(vectors)))
         return list(np.ascontiguousarray((self.x @ np.array(vectors, self.x.dtype).T).T, np.float64))
+
+    exact_scores_of = scores_of
 
     def combinations_of(self, weights: list[Floats]) -> list[Floats]:
         """``X' u`` of each."""
@@ -186,22 +192,30 @@ class Primal:
 class Gram:
     """The space of ``a`` ``(n,)`` with ``w = X' a``, for fewer images than features: the scores are ``K a``.
 
-    ``K = X X'`` of the centred features, in float64: a shift of all images changes no difference of
-    scores, and centring keeps the digits of K for what differs between images.
+    ``K = X X'`` of the centred features, in the precision of X: a shift of all images changes no difference
+    of scores, and centring keeps the digits of K for what differs between images. The numbers of a point
+    sum to zero, as the gradients do from which it is made, so ``X' a`` itself needs no centring.
     """
 
     primal = False
+    sketch = None
 
     def __init__(self, x: NDArray[Any]) -> None:
-        self.x = x - x.mean(axis=0, dtype=np.float64)
+        self.x = x
         self.size = x.shape[0]
-        self.k = self.x @ self.x.T
+        centred = x - (combination(x, np.ones(self.size)) / self.size).astype(x.dtype)
+        self.k = centred @ centred.T
 
     def scores_of(self, vectors: list[Floats]) -> list[Floats]:
-        """``K a`` of each."""
+        """``K a`` of each, K as it is rounded."""
         if len(vectors) <= _MANY:
             return list(scores_of(self.k, np.array(vectors)))
-        return list(np.array(vectors) @ self.k)
+        return list(np.asarray(np.array(vectors, self.k.dtype) @ self.k, np.float64))
+
+    def exact_scores_of(self, vectors: list[Floats]) -> list[Floats]:
+        """``X X' a`` of each in float64, less their means."""
+        exact = scores_of(self.x, combinations_of(self.x, np.array(vectors)))
+        return list(exact - exact.mean(axis=1, keepdims=True))
 
     def combinations_of(self, weights: list[Floats]) -> list[Floats]:
         """``X' u`` is the point ``u`` itself in this space."""

@@ -325,3 +325,20 @@ def test_refuses_what_is_wrong() -> None:
         fit_many(x, [(pairs, 1.0)], C=1.0)
     with pytest.raises(BadInput, match="was fitted with 5 features"):
         RankSVM().fit(x, pairs).predict(np.ones((3, 4)))
+
+
+@pytest.mark.parametrize("twins", [False, True])
+def test_fewer_images_than_features_in_float32_reach_what_float64_does(twins: bool) -> None:
+    """K is rounded to float32 there, but not the minimum; images given twice make K singular."""
+    rng = np.random.default_rng(9)
+    x = (5.0 + rng.normal(size=(60, 400))).astype(np.float32)
+    if twins:
+        x[30:] = x[:30]
+    pairs = Pairs.from_scores(rng.normal(size=60), count=900, seed=1)
+    for c in (1e-3, 10.0):
+        narrow = RankSVM(c, tol=1e-10).fit(x, pairs)
+        wide = RankSVM(c, tol=1e-10).fit(x.astype(np.float64), pairs)
+        assert narrow.objective_ == pytest.approx(wide.objective_, rel=1e-9)
+        assert narrow.objective_ == pytest.approx(
+            objective(x, pairs, narrow.coef_, c, c, "squared_hinge")[0], rel=1e-10
+        )

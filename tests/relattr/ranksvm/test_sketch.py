@@ -1,0 +1,81 @@
+"""The preconditioner: what it finds, what it saves, and that it changes no result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from relattr.errors import BadInput
+from relattr.pairs import Pairs
+from relattr.ranksvm import RankSVM, sketch
+from relattr.ranksvm.graph import Graph, HingeLoss
+from relattr.ranksvm.sketch import Sketch, sketch_of
+
+
+def correlated(n: int, d: int, dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
+    """Features whose variance falls like 1/k over its directions, far from the origin; and strengths."""
+    rng = np.random.default_rng(5)
+    turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    x = 3.0 + rng.normal(size=(n, d)) / np.sqrt(np.arange(1, d + 1)) @ turn
+    return x.astype(dtype), x @ rng.normal(size=d) + rng.normal(size=n)
+
+
+def test_it_finds_the_directions_of_most_variance() -> None:
+    x, _ = correlated(600, 300)
+    found = Sketch(x)
+    np.testing.assert_allclose(found.vectors @ found.vectors.T, np.eye(64), atol=1e-5)
+    true = np.linalg.eigvalsh(np.cov(x.astype(np.float64), rowvar=False, bias=True))[::-1]
+    assert found.variances[:3] == pytest.approx(true[:3], rel=0.02)
+    assert (np.diff(found.variances) <= 0).all()
+    assert found.variances.sum() > 0.9 * true[:64].sum()
+
+
+def test_the_trace_is_that_of_the_laplacian() -> None:
+    x, strengths = correlated(600, 300)
+    pairs = Pairs.from_scores(strengths, count=20_000, seed=1)
+    graph = Graph(*pairs.arrays, 600)
+    loss = HingeLoss(graph, 0.3, 0.3)
+    start = np.zeros(600)
+    loss.evaluate(start)
+    found = Sketch(x)
+    trace = 0.3 * 2 * len(pairs)  # at w = 0 every pair is inside the margin, and adds C for each of its images
+    expected = 1.0 + trace * found.variances
+    got = found.inverse(loss.curvature(start), 600)
+    np.testing.assert_allclose(got, expected[-1] / expected - 1.0, rtol=0.05, atol=1e-3)
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+@pytest.mark.parametrize("loss", ["squared_hinge", "logistic"])
+def test_fewer_steps_to_the_same_minimum(monkeypatch: pytest.MonkeyPatch, explicit: bool, loss: str) -> None:
+    x, strengths = correlated(700, 300)
+    pairs = Pairs.from_scores(strengths, count=5000, seed=2) if explicit else Pairs.all_of(strengths)
+    c = 1.0 if explicit else 0.01
+    plain = RankSVM(c, loss=loss, tol=1e-8).fit(x, pairs)
+    monkeypatch.setattr(sketch, "_WORTH", 0)
+    quick = RankSVM(c, loss=loss, tol=1e-8).fit(x, pairs)
+    assert quick.objective_ == pytest.approx(plain.objective_, rel=1e-8)
+    assert quick.n_cg_ < 0.75 * plain.n_cg_
+
+
+def test_features_of_few_directions_and_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sketch_of(np.ones((300, 300))) is None
+    monkeypatch.setattr(sketch, "_WORTH", 0)
+    assert sketch_of(np.ones((200, 300))) is None
+    x, strengths = correlated(400, 300, np.float64)
+    x[:, 5:] = 0.0  # rank 5: the other directions have no variance
+    found = sketch_of(x)
+    assert found is not None
+    assert np.isfinite(found.vectors).all()
+    assert found.variances[5:] == pytest.approx(0.0, abs=1e-9)
+    pairs = Pairs.from_scores(strengths, count=2000, seed=3)
+    quick = RankSVM(1.0, tol=1e-9).fit(x, pairs)
+    assert quick.objective_ == pytest.approx(RankSVM(1.0, tol=1e-9).fit(x[:, :5], pairs).objective_, rel=1e-8)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_named(monkeypatch: pytest.MonkeyPatch, bad: float) -> None:
+    monkeypatch.setattr(sketch, "_WORTH", 0)
+    x, strengths = correlated(400, 300)
+    x[7, 11] = bad
+    with pytest.raises(BadInput, match=r"X\[7, 11\]"):
+        RankSVM().fit(x, Pairs.from_scores(strengths, count=2000))
