@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from relattr import Method
-from relattr.errors import BadInput
+from relattr.errors import BadInput, UnknownName
 from relattr.needs import DEEP, Need
 
 if TYPE_CHECKING:
@@ -71,10 +71,12 @@ class OnBlocks(Method):
 
         from relattr.features import blocks
 
+        known = (*blocks.BLOCKS, *DEEP_BLOCKS)
         if not self.blocks:
-            raise BadInput(
-                f"{self.name}: blocks is empty; expected some of {', '.join([*blocks.BLOCKS, *DEEP_BLOCKS])}"
-            )
+            raise BadInput(f"{self.name}: blocks is empty; expected some of {', '.join(known)}")
+        for name in self.blocks:
+            if name not in known:
+                raise UnknownName("block of features", name, known)
         self._run = run
         for name in self.blocks:
             if name in blocks.CODED:
