@@ -74,6 +74,8 @@ class LinearSVROnBlocks(OnBlocks):
     target: Literal["score", "rank"] = "score"
 
     uses_scores: ClassVar[bool] = True
+    # on ranks, so that the opposite labels are the opposite targets; scores with a heavy tail have no opposite
+    check_with: ClassVar[dict[str, Any]] = {**OnBlocks.check_with, "target": "rank"}
 
     def fit(self, train: TrainingSet, run: Run) -> None:
         import numpy as np

@@ -72,7 +72,7 @@ def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
         method._run = run  # type: ignore[attr-defined]
         method.prepare(task.train.images, run)
         for part in (task.train.images, task.tests[0].images):
-            d = int(method.features(part).shape[1])
+            d = int(method.features(part).shape[1])  # type: ignore[attr-defined]
     clock.stop("features")
     method.fit(task.train, run)
     clock.stop("fit")
