@@ -47,6 +47,8 @@ PREDICTIONS = tuple(
     for folder, number in _SVMS
 )
 SPLITS = tuple(f"{_RESULTS}/split_A{k}_Top.mat" for k in range(1, 6))
+ANNOTATION_FILES = (_viral_files.ALL_PAIRS, LABELS, ANNOTATIONS)
+PREDICTION_FILES = (*PREDICTIONS, *SPLITS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from relattr import Dataset, register_dataset
 from relattr.errors import BadInput, Blocked, UnknownName
 
-from . import _viral_files
+from . import _viral_attributes, _viral_files
 from ._release import CHECKSUMS, listed, not_there, say_missing
 from ._viral_splits import SPLITS, Drawn
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from relattr.dataset import Finding
     from relattr.fetch import Download
-    from relattr.images import Images
+    from relattr.images import Images, PairAnswers
     from relattr.pairs import Pairs
     from relattr.task import Task, TaskName
 
 ATTRIBUTE = "virality"
+ANNOTATORS, RELEASED_SVMS = "annotators", "released-svms"
 N_IMAGES, N_EXTREMES, N_RANDOM_PAIRS = 10_078, 250, 489
 
 IMAGE_FOLDERS = ("images", "Viral_total")
@@ -38,7 +39,8 @@ class Viral(Dataset):
     """10,078 Reddit images with a virality score; pairs of them, of the extremes, and 489 random pairs to test.
 
     Read from the release's own folders (``Create_Dataset_Code/`` and others) and ``images/`` or
-    ``Viral_total/`` with a file ``<img_id>.jpg`` for each image.
+    ``Viral_total/`` with a file ``<img_id>.jpg`` for each image. Methods that look at no image run without them.
+    What people and the released SVMs answered about five attributes of pairs comes with the images' ``answers``.
 
     Parameters
     ----------
@@ -98,6 +100,17 @@ class Viral(Dataset):
         what = f"{len(gone)} of {len(NEEDED)} annotation files are missing (first {gone[0]})"
         return say_missing(self.name, what, self.root, listed(self.manifest))
 
+    def missing_labels(self) -> str | None:
+        """As `missing`, for methods that look at no image."""
+        reason = self.missing_annotations()
+        if reason:
+            return reason
+        try:
+            self._names()
+        except BadInput as error:
+            return f"{self.name}: {error}"
+        return None
+
     def missing(self) -> str | None:
         reason, folder = self.missing_annotations(), self._image_folder()
         if folder is None:
@@ -147,7 +160,17 @@ class Viral(Dataset):
         from relattr.digests import digest_files
 
         folder = self._check_there()
-        return digest_files(self.root, [*NEEDED, *(f"{folder}/{name}" for name in self._names())])
+        return digest_files(self.root, [*self._annotations(), *(f"{folder}/{name}" for name in self._names())])
+
+    def labels_fingerprint(self) -> str:
+        from relattr.digests import digest_files
+
+        return digest_files(self.root, self._annotations())
+
+    def _annotations(self) -> list[str]:
+        """The annotation files that decide what a task is: scores, pairs, and answers as far as they are here."""
+        answers = [*_viral_attributes.ANNOTATION_FILES, *_viral_attributes.PREDICTION_FILES]
+        return [*NEEDED, *(path for path in answers if (self.root / path).is_file())]
 
     @cached_property
     def drawn(self) -> Drawn:
@@ -164,11 +187,46 @@ class Viral(Dataset):
 
     @cached_property
     def _images(self) -> Images:
-        """All images in the order of the scores' file; every task looks into this one collection."""
+        """All images in the order of the scores' file; every task looks into this one collection.
+
+        Where the images are not here it is made all the same, for methods that look at none.
+        """
         from relattr.images import FileSource, Images
 
-        folder = self._check_there()
-        return Images(FileSource(self.root / folder, self._names()))
+        return Images(FileSource(self.root / (self._image_folder() or IMAGE_FOLDERS[0]), self._names()))
+
+    @cached_property
+    def _answers(self) -> dict[str, tuple[PairAnswers | None, PairAnswers]]:
+        """What was answered about the five attributes of pairs: about pairs to train on (if any), and random-pairs.
+
+        ``annotators``: people. ``released-svms``: the SVMs of Deza and Parikh, who publish their answers about
+        the random-pairs alone, given to the more viral image less the other one. No answer about random-pairs is
+        ever trained on.
+        """
+        import numpy as np
+
+        from relattr.images import PairAnswers
+
+        place = {image: k for k, image in enumerate(self.scored.ids.tolist())}
+        tested = {tuple(pair) for pair in self.scored.ids[self.drawn.random_pairs].tolist()}
+
+        def made(known: _viral_attributes.PairAttributes, keep: list[bool]) -> PairAnswers:
+            positions = [[place[i] for i in pair] for pair in known.ids[np.array(keep, bool)].tolist()]
+            return PairAnswers(
+                np.array(positions, np.int64).reshape(-1, 2),
+                known.answers[np.array(keep, bool)],
+                _viral_attributes.ATTRIBUTES,
+            )
+
+        found: dict[str, tuple[PairAnswers | None, PairAnswers]] = {}
+        if not not_there(self.root, _viral_attributes.ANNOTATION_FILES):
+            known = _viral_attributes.read_annotations(self.root)
+            test = [tuple(pair) in tested for pair in known.ids.tolist()]
+            found[ANNOTATORS] = made(known, [not t for t in test]), made(known, test)
+        if not not_there(self.root, _viral_attributes.PREDICTION_FILES):
+            known = _viral_attributes.read_predictions(self.root)
+            found[RELEASED_SVMS] = None, made(known, [True] * len(known.ids))
+        return found
 
     def image_categories(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """The category of each image, and their names."""
@@ -188,7 +246,9 @@ class Viral(Dataset):
 
         if name not in self.tasks():
             raise UnknownName("task", str(name), map(str, self.tasks()))
-        self._check_there()
+        gone = self.missing_annotations()
+        if gone:
+            raise Blocked(gone)
         drawn = self.drawn
         train, pairs = drawn.training_images(name.split), drawn.training_pairs(name.split)
         categories, category_names = self.image_categories()
@@ -197,11 +257,18 @@ class Viral(Dataset):
             images = drawn.parts[1] if test == "complete" else judged.images
             shared = np.intersect1d(images, train).size
             note = f"{shared:,} of the {images.size:,} images of {test} are also trained on" if shared else ""
-            tests.append(TestSet(test, self._images.subset(images), judged.renumbered(images), note=note))
+            shown = self._images.subset(images)
+            if test == "random-pairs":
+                for who, (_, answers) in self._answers.items():
+                    shown = shown.with_answers(who, answers)
+            tests.append(TestSet(test, shown, judged.renumbered(images), note=note))
+        learnt = self._images.subset(train)
+        for who, (to_train, _) in self._answers.items():
+            learnt = learnt if to_train is None else learnt.with_answers(who, to_train)
         return Task(
             name,
             TrainingSet(
-                self._images.subset(train),
+                learnt,
                 pairs.renumbered(train),
                 scores=self.scored.score[train],
                 categories=categories[train],

@@ -65,31 +65,14 @@ class RankSVMOnHOG(RankSVMOnFeatures):
     words: int = 256
 
     def prepare(self, images: Images, run: Run) -> None:
-        from relattr.features.cache import cached_array
-        from relattr.features.hog2x2 import HOG2x2
-        from relattr.sources import fingerprint_of
+        from relattr.features.blocks import learn_words
 
-        seed = run.seed_for("dictionary")
-        code = fingerprint_of("relattr.features.hog2x2")
-        key = f"hog2x2 words {code} {images.collection_fingerprint} {images.indices.tolist()} {self.words} {seed}"
-
-        def learn() -> NDArray[np.float32]:
-            with run.track("learning the HOG dictionary", min(len(images), 500)) as advance:
-                return HOG2x2(n_words=self.words).fit(images, seed, progress=lambda done: advance(1)).words_
-
-        self.words_ = cached_array(key, learn)
+        self.words_ = learn_words("hog2x2", images, run.seed_for("dictionary"), self.words)
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        from relattr.digests import digest_array
-        from relattr.features.cache import cached_rows
-        from relattr.features.hog2x2 import HOG2x2
-        from relattr.sources import fingerprint_of
+        from relattr.features.blocks import coded_rows
 
-        coder = HOG2x2(n_words=self.words)
-        coder.words_ = self.words_
-        key = f"hog2x2 {fingerprint_of('relattr.features.hog2x2')} {digest_array(self.words_)}"
-        threads = self._circumstances.threads
-        return cached_rows(images, key, lambda part: coder.transform(part, threads=threads), what="HOG 2x2")
+        return coded_rows("hog2x2", images, self.words_, threads=self._circumstances.threads)
 
 
 @register_method("ranksvm-alexnet-fc6", label="RankSVM + AlexNet fc6 Features", layer="fc6")

@@ -68,6 +68,18 @@ class Dataset:
         """What decides its images and labels, as one string; the same on every machine."""
         raise TypeError(f"{type(self).__name__} does not define fingerprint()")
 
+    def missing_labels(self) -> str | None:
+        """Why not even pairs and annotations can be had here; None if they can.
+
+        Where they lie in files apart from the images, a dataset says so here, gives `labels_fingerprint`, and makes
+        tasks without looking at an image: then methods that look at no pixel (``uses_pixels`` is false) run.
+        """
+        return self.missing()
+
+    def labels_fingerprint(self) -> str:
+        """What decides its pairs and annotations, as `fingerprint` does for images too."""
+        return self.fingerprint()
+
     def task(self, name: TaskName) -> Task:
         """The task of this name. Raises `UnknownName` for one that is not in `tasks`."""
         raise TypeError(f"{type(self).__name__} does not define task(name)")

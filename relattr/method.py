@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import dataclass_transform
 
@@ -38,6 +38,15 @@ class Method:
     """Whether `fit` cannot do without ``train.scores``."""
     uses_categories: ClassVar[bool] = False
     """Whether `fit` cannot do without ``train.categories``."""
+    uses_pixels: ClassVar[bool] = True
+    """Whether it looks at images. One that does not also runs where a dataset's images are not."""
+    uses_answers: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """The answers about training pairs that `fit` cannot do without: name -> questions (see `Images.answers`)."""
+    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """The answers that `compare` cannot do without: it is judged on the test sets that have them for every pair."""
+    ties: ClassVar[Literal["error", "half", "drop"]] = "error"
+    """How its tied margins count: as errors, like everybody's. Another rule is for reproducing a number that was
+    published under it (a tie is half right, or the pair is left out), and is said wherever the number stands."""
     reference: ClassVar[str] = ""
     """The paper the method is from, as a reader would cite it."""
     exempt: ClassVar[Mapping[str, str]] = {}

@@ -46,8 +46,12 @@ def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
 
 
 def values_of(plugin: Any) -> dict[str, Any]:
-    """The parameters of an instance, as plain values."""
-    return {key: msgspec.to_builtins(getattr(plugin, key)) for key in types_of(type(plugin))}
+    """The parameters of an instance, as values that JSON gives back as they were: a tuple is a list."""
+    return {key: _plain(msgspec.to_builtins(getattr(plugin, key))) for key in types_of(type(plugin))}
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def parse(text: str) -> Any:

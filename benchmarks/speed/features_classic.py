@@ -13,6 +13,10 @@ normalisations and textures, on colour.
 cells alike. scikit-image has no such thing.
 *LLC*: codes of the same descriptors in the same 256 words. The peer finds the nearest words of all descriptors
 at once with a matrix product and argpartition, then solves k x k systems one by one; same codes to 1e-4.
+*LBP*: 59 uniform patterns of all pixels against scikit-image's (which also has the border), and the whole feature.
+*GIST*: the 32 filters after the prefilter against a loop of NumPy's Fourier transforms, one filter at a time; same
+numbers to 1e-3.
+*Colour*: the histograms and patches; there is no peer.
 """
 
 from __future__ import annotations
@@ -24,8 +28,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from relattr.features.color_names import color_histogram
+from relattr.features.color_patches import ColorPatches
 from relattr.features.hog import dense_hog, stacked_hog
 from relattr.features.hog2x2 import HOG2x2
+from relattr.features.lab import lab_histogram
+from relattr.features.lbp import lbp, patterns
 from relattr.features.llc import encode
 
 Array = npt.NDArray[np.floating]
@@ -126,6 +134,91 @@ def llc_rows(images: npt.NDArray[np.uint8], k: int = 3, beta: float = 0.03) -> l
     return [row("LLC, 256 words", len(descriptors) / ours, len(descriptors) / peer, "descriptors/s", note)]
 
 
+def lbp_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
+    """Local binary patterns against scikit-image's."""
+    from skimage.feature import local_binary_pattern
+
+    grey = images.mean(axis=3).astype(np.uint8)
+    few = grey[:4]
+    # one number for each of 256 codes in either numbering: if ours is a function of theirs and back, both agree
+    theirs = local_binary_pattern(grey[0], 8, 1, method="nri_uniform")[1:-1, 1:-1].astype(int)
+    together = np.zeros((59, 59))
+    np.add.at(together, (patterns(grey[0]).astype(int), theirs), 1)
+    agree = together.max(axis=1).sum() / together.sum()
+    if agree < 0.999:
+        raise RuntimeError(f"only {agree:.2%} of the patterns are the peer's: these timings compare different work")
+    ours, peer, whole = seconds(
+        [
+            lambda: [patterns(image) for image in grey],
+            lambda: [local_binary_pattern(image, 8, 1, method="nri_uniform") for image in few],
+            lambda: lbp(images),
+        ]
+    )
+    n = len(images)
+    return [
+        row("LBP patterns", n / ours, len(few) / peer, "images/s", f"peer: scikit-image; {agree:.2%} the same"),
+        row("LBP feature, whole", n / whole, None, "images/s", "three levels of 59 patterns: 1,239-d"),
+    ]
+
+
+def gist_by_loop(grey: Array) -> Array:
+    """The energies of 32 filters in 16 blocks of a prefiltered image (256, 256), as usually written in NumPy."""
+    padded = np.pad(grey, 32, mode="symmetric")
+    f = np.fft.fftfreq(320)
+    length, angle = np.hypot(f[:, None], f[None, :]), np.arctan2(f[:, None], f[None, :])
+    spectrum = np.fft.fft2(padded)
+    found = []
+    for scale in range(4):
+        for orientation in range(8):
+            t = angle + np.pi * orientation / 8
+            t = t - 2 * np.pi * (t > np.pi)
+            g = np.exp(-3.5 * (length / (0.3 / 1.85**scale) - 1) ** 2 - 2 * np.pi * t**2)
+            response = np.abs(np.fft.ifft2(spectrum * g))[32:-32, 32:-32]
+            found.append(response.reshape(4, 64, 4, 64).mean((1, 3)).T.ravel())
+    return np.concatenate(found)
+
+
+def gist_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
+    """GIST against a loop over filters."""
+    import torch
+
+    from relattr.features import gist as module
+
+    torch.set_num_threads(1)
+    prefiltered = [module._prefiltered(module._square(image)) for image in images[:4]]
+    expected = gist_by_loop(prefiltered[0].numpy().astype(np.float64))
+    if np.abs(module._energies(prefiltered[0]) / expected - 1).max() > 1e-3:
+        raise RuntimeError("the peer's GIST is another one: these timings compare different work")
+    ours, peer, whole = seconds(
+        [
+            lambda: [module._energies(x) for x in prefiltered],
+            lambda: [gist_by_loop(x.numpy()) for x in prefiltered],
+            lambda: module.gist(list(images)),
+        ],
+        rounds=3,
+    )
+    n = len(prefiltered)
+    return [
+        row("GIST filters", n / ours, n / peer, "images/s", "peer: NumPy, filters made anew as in most ports"),
+        row("GIST feature, whole", len(images) / whole, None, "images/s", "resize, prefilter, 32 filters: 512-d"),
+    ]
+
+
+def color_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
+    """Colour histograms and patches."""
+    every = list(images)
+    patches = ColorPatches().fit(every, seed=0)
+    names, lab, whole = seconds(
+        [lambda: color_histogram(every), lambda: lab_histogram(every), lambda: patches.transform(every)], rounds=3
+    )
+    n, each = len(every), patches.count(*every[0].shape[:2])
+    return [
+        row("colour names histogram", n / names, None, "images/s", "50-d"),
+        row("L*a*b* histogram", n / lab, None, "images/s", "30-d"),
+        row("colour patches, whole", n / whole, None, "images/s", f"{each} patches an image, LLC, pyramid: 5,376-d"),
+    ]
+
+
 def pipeline_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
     """The whole 5,376-d feature."""
     feature = HOG2x2().fit(images, seed=0)
@@ -139,7 +232,14 @@ def run() -> list[Row]:
 
     images = pictures()
     with threadpool_limits(limits=1):
-        return hog_rows(images) + llc_rows(images) + pipeline_rows(images)
+        return (
+            hog_rows(images)
+            + llc_rows(images)
+            + pipeline_rows(images)
+            + lbp_rows(images)
+            + gist_rows(images)
+            + color_rows(images)
+        )
 
 
 def main() -> None:

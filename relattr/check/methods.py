@@ -56,9 +56,13 @@ class Subject:
         method.fit(train, Run(seed=seed, device="cpu", threads=1))
         return method
 
+    def make(self) -> problem.Problem:
+        """The problem, made anew, with the answers that the method asks for."""
+        return problem.make(answers={**self.entry.cls.uses_answers, **self.entry.cls.judged_by})
+
     @cached_property
     def problem(self) -> problem.Problem:
-        return problem.make()
+        return self.make()
 
     @cached_property
     def fitted(self) -> Method:
@@ -163,12 +167,12 @@ def company_is_nothing(s: Subject) -> None:
 def same_seed_same_result(s: Subject) -> None:
     expected = s.margins
     _scramble(2)
-    again = s.fit(problem.make().train)
+    again = s.fit(s.make().train)
     _same(again.compare(s.problem.test, s.problem.pairs), expected, "fitted again with the same seed")
 
 
 def input_is_not_touched(s: Subject) -> None:
-    made = problem.make()
+    made = s.make()
     before = _contents(made.train)
     s.fit(made.train)
     after = _contents(made.train)

@@ -7,11 +7,12 @@ larger the square. Mean colour, edges and shapes all tell, so no method has an e
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.images import Images
+from relattr.images import Images, PairAnswers
 from relattr.pairs import Pairs
 from relattr.seeds import generator
 from relattr.task import TrainingSet
@@ -47,11 +48,14 @@ class Problem:
         return dataclasses.replace(self.train, pairs=_pairs(strengths), scores=np.exp(2.0 * strengths))
 
 
-def make(seed: int = 0) -> Problem:
-    """The problem of this seed; made anew, so that whatever a method does to it stays with it."""
-    train, strengths = _images(seed, "train", N_TRAIN)
-    test, truth = _images(seed, "test", N_TEST)
-    others, other_truth = _images(seed, "others", N_TEST)
+def make(seed: int = 0, answers: Mapping[str, Sequence[str]] | None = None) -> Problem:
+    """The problem of this seed; made anew, so that whatever a method does to it stays with it.
+
+    ``answers`` (name -> questions) come with the images: to every question about every pair, the true order.
+    """
+    train, strengths = _images(seed, "train", N_TRAIN, answers)
+    test, truth = _images(seed, "test", N_TEST, answers)
+    others, other_truth = _images(seed, "others", N_TEST, answers)
     return Problem(
         train=TrainingSet(
             images=train,
@@ -67,10 +71,18 @@ def make(seed: int = 0) -> Problem:
     )
 
 
-def _images(seed: int, part: str, n: int) -> tuple[Images, NDArray[np.float64]]:
+def _images(
+    seed: int, part: str, n: int, answers: Mapping[str, Sequence[str]] | None
+) -> tuple[Images, NDArray[np.float64]]:
     rng = generator(seed, "check", part)
     strengths = rng.permutation((np.arange(n) + rng.random(n)) / n)
-    return Images.from_arrays([draw(s, k % 2, rng) for k, s in enumerate(strengths)]), strengths
+    images = Images.from_arrays([draw(s, k % 2, rng) for k, s in enumerate(strengths)])
+    first, second = np.triu_indices(n, 1)
+    for name, questions in (answers or {}).items():
+        order = np.sign(strengths[first] - strengths[second]).astype(np.int8)
+        known = np.repeat(order[:, None], len(questions), axis=1)
+        images = images.with_answers(name, PairAnswers(np.stack([first, second], axis=1), known, questions))
+    return images, strengths
 
 
 def _pairs(strengths: NDArray[np.float64]) -> Pairs:

@@ -47,12 +47,21 @@ def fingerprints(cell: Cell, method: Entry[Any], dataset: Entry[Any]) -> dict[st
     ``code <module>`` for each module of project code it runs, ``data``, ``need <n>`` for each need of
     the method (backbone weights), and ``protocol``. A cell is stale when any of them has changed.
     """
-    return {**of_dataset(dataset, cell.dataset_parameters), **of_method(method, cell.method_parameters)}
+    data = of_dataset(dataset, cell.dataset_parameters, pixels=method.cls.uses_pixels)
+    return {**data, **of_method(method, cell.method_parameters)}
 
 
-def of_dataset(dataset: Entry[Any], values: Mapping[str, Any]) -> dict[str, str]:
+def missing(dataset: Entry[Any], values: Mapping[str, Any], *, pixels: bool) -> str | None:
+    """Why a method that looks at pixels, or one that does not, cannot run on a dataset; None if it can."""
+    made = dataset.create(values)
+    found: str | None = made.missing() if pixels else made.missing_labels()
+    return found
+
+
+def of_dataset(dataset: Entry[Any], values: Mapping[str, Any], *, pixels: bool = True) -> dict[str, str]:
     """The part of the fingerprints that the dataset decides, and the protocol."""
-    found = {"protocol": PROTOCOL, "data": dataset.create(values).fingerprint()}
+    made = dataset.create(values)
+    found = {"protocol": PROTOCOL, "data": made.fingerprint() if pixels else made.labels_fingerprint()}
     found.update((f"code {module}", digest) for module, digest in sources.sources_of(dataset.module).items())
     return found
 

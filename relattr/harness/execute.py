@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from relattr.errors import BadInput, Blocked
-from relattr.harness.cell import Cell
+from relattr.harness.cell import Cell, missing
 from relattr.harness.result import VERSION, Boxes, Provenance, Result, Status, TestResult
 from relattr.registry import Entry, Registry
 from relattr.run import Run
@@ -16,6 +18,7 @@ from relattr.run import Run
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from relattr.images import Images
     from relattr.method import Method
     from relattr.task import Task, TestSet
 
@@ -67,16 +70,19 @@ def _compute(
 ) -> dict[str, Any]:
     method = method_entry.create(cell.method_parameters)
     dataset = dataset_entry.create(cell.dataset_parameters)
-    for why in (dataset.missing(), *(need.missing() for need in method.needs())):
+    absent = missing(dataset_entry, cell.dataset_parameters, pixels=method.uses_pixels)
+    for why in (absent, *(need.missing() for need in method.needs())):
         if why is not None:
             raise Blocked(why)
     task = dataset.task(cell.task)
     _applies(method, task)
-    task.train.images.prepare()
+    tests = _judged(method, task)
+    if method.uses_pixels:
+        task.train.images.prepare()
     started = time.perf_counter()
     method.fit(task.train, run)
     fitted = time.perf_counter()
-    rows = tuple(_judge(method, test, arrays) for test in task.tests)
+    rows = tuple(_judge(method, test, arrays) for test in tests)
     compared = time.perf_counter()
     for name, array in method.exhibits(task.train, run).items():
         arrays[f"exhibit {name}"] = array
@@ -97,6 +103,30 @@ def _applies(method: Method, task: Task) -> None:
     ):
         if uses and values is None:
             raise _Skip(f"needs {what}, and {task.name.dataset} has none")
+    for name, questions in method.uses_answers.items():
+        if not _answered(task.train.images, name, questions):
+            raise _Skip(f"needs the answers of {name} about training pairs, and {task.name.dataset} has none")
+
+
+def _judged(method: Method, task: Task) -> list[TestSet]:
+    """The test sets that the method can be judged on."""
+    found = []
+    for test in task.tests:
+        known = [
+            test.images.answers[name].of(test.images.indices[test.pairs.left], test.images.indices[test.pairs.right])[1]
+            for name, questions in method.judged_by.items()
+            if _answered(test.images, name, questions)
+        ]
+        if len(known) == len(method.judged_by) and all(part.all() for part in known):
+            found.append(test)
+    if not found:
+        names = ", ".join(method.judged_by)
+        raise _Skip(f"needs the answers of {names} about test pairs, and no test set of {task.name.dataset} has them")
+    return found
+
+
+def _answered(images: Images, name: str, questions: Sequence[str]) -> bool:
+    return name in images.answers and images.answers[name].questions == tuple(questions)
 
 
 def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> TestResult:
@@ -115,7 +145,7 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         arrays[f"margins {test.name}"] = margins
     if not count.ordered:
         raise BadInput(f"test set {test.name!r} has no ordered pair to be judged on")
-    return TestResult(
+    row = TestResult(
         test=test.name,
         n_images=int(test.pairs.images.size),
         n_pairs=len(test.pairs),
@@ -125,7 +155,17 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         note=test.note,
         spearman=correlation,
         boxes=_look(method, test, arrays),
+        ties=method.ties,
     )
+    if method.ties == "error":
+        return row
+    rule = "ties are half right" if method.ties == "half" else "tied pairs are left out"
+    said = (
+        f"by the rule it was published under, {rule}: {row.n_correct:,} right, {row.n_tied:,} tied of "
+        f"{row.n_ordered:,} pairs; {100 * row.accuracy_with('drop'):.2f} without ties, "
+        f"{100 * row.accuracy_with('half'):.2f} with ties as halves, {100 * row.accuracy_with('error'):.2f} as errors"
+    )
+    return msgspec.structs.replace(row, note="; ".join(part for part in (test.note, said) if part))
 
 
 def _look(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Boxes | None:

@@ -12,7 +12,7 @@ import msgspec
 from relattr import parameters
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark
-from relattr.harness.cell import Cell, changed, of_dataset, of_method
+from relattr.harness.cell import Cell, changed, missing, of_dataset, of_method
 from relattr.harness.limits import Limits, for_method
 from relattr.harness.result import Result
 from relattr.harness.store import Store, Unreadable
@@ -71,6 +71,8 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
     """
     absent: dict[str, str] = {}
     chosen_methods = _choose(benchmark.methods, choice.methods, registry.methods, "method", absent)
+    for name in set(absent) & set(registry.constants):  # nothing to run: its row is only ever shown
+        del absent[name]
     chosen_datasets = _choose(benchmark.datasets, choice.datasets, registry.datasets, "dataset", absent)
     overrides = _overrides(benchmark, choice, registry, chosen_methods, chosen_datasets)
     limits = {
@@ -149,15 +151,16 @@ class _Known:
         return self._found[key]
 
     def absent(self, cell: Cell) -> str | None:
-        entry = self._registry.dataset(cell.dataset)
-        values = cell.dataset_parameters
-        return self._once("absent", cell.dataset, values, lambda: entry.create(values).missing())
+        entry, values = self._registry.dataset(cell.dataset), cell.dataset_parameters
+        pixels = self._registry.method(cell.method).cls.uses_pixels
+        what = "absent" if pixels else "absent labels"
+        return self._once(what, cell.dataset, values, lambda: missing(entry, values, pixels=pixels))
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
         data, method = self._registry.dataset(cell.dataset), self._registry.method(cell.method)
-        of_data = self._once(
-            "data", cell.dataset, cell.dataset_parameters, lambda: of_dataset(data, cell.dataset_parameters)
-        )
+        values, pixels = cell.dataset_parameters, method.cls.uses_pixels
+        what = "data" if pixels else "labels"
+        of_data = self._once(what, cell.dataset, values, lambda: of_dataset(data, values, pixels=pixels))
         of_code = self._once(
             "method", cell.method, cell.method_parameters, lambda: of_method(method, cell.method_parameters)
         )

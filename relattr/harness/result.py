@@ -42,6 +42,9 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     boxes: Boxes | None = None
     """Where the truth is known and the method looks at places; else None."""
 
+    ties: Literal["error", "half", "drop"] = "error"
+    """How the tied pairs count in `accuracy`; see `relattr.method.Method.ties`."""
+
     def __post_init__(self) -> None:
         if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:
             raise ValueError(
@@ -53,8 +56,14 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def accuracy(self) -> float:
-        """Correct / ordered, in [0, 1]; NaN where no pair is ordered."""
-        return self.n_correct / self.n_ordered if self.n_ordered else float("nan")
+        """Correct / ordered, in [0, 1], ties as ``ties`` says; NaN where no pair counts."""
+        return self.accuracy_with(self.ties)
+
+    def accuracy_with(self, ties: Literal["error", "half", "drop"]) -> float:
+        """The accuracy under another rule for ties."""
+        right = self.n_correct + (self.n_tied / 2 if ties == "half" else 0)
+        judged = self.n_ordered - (self.n_tied if ties == "drop" else 0)
+        return right / judged if judged else float("nan")
 
 
 class Provenance(msgspec.Struct, frozen=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import PIL
@@ -13,12 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from relattr.digests import digest_text
 from relattr.errors import BadImage, BadInput
+from relattr.images.answers import PairAnswers
 from relattr.images.decoded import DecodedImages
 from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource
 from relattr.paths import cache_dir
 from relattr.sources import fingerprint_of
 
-__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images"]
+__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images", "PairAnswers"]
 
 MAX_SIDE = 512
 """Larger images are shrunk to this longer side as they are read; no feature here looks at more."""
@@ -68,8 +70,11 @@ class Images:
     """An ordered collection of images, or some of one; reading decodes.
 
     ``images[i]`` is ``(height, width, 3)`` uint8 RGB, read-only; sizes may differ. `subset` looks into
-    the same decoded images and the same features, so a split costs nothing.
+    the same decoded images and the same features, so a split costs nothing. ``images.answers`` holds what a
+    dataset knows of pairs of these images beside the label, by name (see `with_answers`).
     """
+
+    answers: Mapping[str, PairAnswers] = MappingProxyType({})
 
     def __init__(self, source: ImageSource, *, limit: int | None = None) -> None:
         self._collection = _Collection(source, _limit() if limit is None else limit)
@@ -105,6 +110,17 @@ class Images:
         part = Images.__new__(Images)
         part._collection = self._collection
         part._indices = _frozen(self._indices[which.astype(np.int64)])
+        part.answers = self.answers
+        return part
+
+    def with_answers(self, name: str, answers: PairAnswers) -> Images:
+        """The same images, with what ``name`` answered about pairs of the collection's images.
+
+        Such answers come with the images, as their pixels do, and not with the labels: a method reads those of
+        test pairs in ``compare``. A dataset gives training images the answers about training pairs alone.
+        """
+        part = self.subset(np.arange(len(self)))
+        part.answers = MappingProxyType({**self.answers, name: answers})
         return part
 
     def prepare(self) -> None:

@@ -86,6 +86,8 @@ class Evidence:
         """Judge rows on the design of all their test sets. Raises `NoEvidence` with the reason."""
         keys = [test_key(result, row.test) for result, row in rows]
         for key, (result, row) in zip(keys, rows, strict=True):
+            if row.ties != "error":
+                raise NoEvidence("its ties do not count as errors")
             found = self._pairs(key, result, row)
             if isinstance(found, str):
                 raise NoEvidence(found)
@@ -138,10 +140,12 @@ class Evidence:
             return f"no dataset {cell.dataset} is here to take the pairs from"
         try:
             dataset = self._registry.dataset(cell.dataset).create(cell.dataset_parameters)
-            why = dataset.missing()
+            method = self._registry.methods.get(cell.method)
+            pixels = method is None or method.cls.uses_pixels
+            why = dataset.missing() if pixels else dataset.missing_labels()
             if why is not None:
                 return f"the pairs of {cell.dataset} are not here: {why}"
-            if dataset.fingerprint() != result.fingerprints.get("data"):
+            if (dataset.fingerprint() if pixels else dataset.labels_fingerprint()) != result.fingerprints.get("data"):
                 return f"{cell.dataset} has changed since"
             task = dataset.task(cell.task)
         except Exception as error:  # whatever a plugin does wrong costs the interval, not the table

@@ -12,7 +12,7 @@ from typing import Any
 from relattr import parameters
 from relattr.errors import RelattrError
 from relattr.harness.benchmark import Benchmark, Column
-from relattr.harness.cell import changed, fingerprints
+from relattr.harness.cell import changed, fingerprints, missing
 from relattr.harness.result import Result, TestResult
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
@@ -147,7 +147,7 @@ class _Builder:
         )
         blocks: dict[str, dict[str, float]] = {}
         for k, line in enumerate(lines):
-            own = {h.label: e.measured for h, e in zip(heads, line.entries, strict=True)}
+            own = {h.label: None if e.own_rule else e.measured for h, e in zip(heads, line.entries, strict=True)}
             for other in behind:  # attributes are what is ranked on, where there are any
                 head = next(h for h in heads if other.name.endswith(f"-{h.key}"))
                 own.pop(head.label, None)
@@ -241,12 +241,12 @@ class _Builder:
         if column.dataset not in self.registry.datasets:
             return replace(base, status="not run", texts=(f"no dataset {column.dataset} is here yet",))
         if here:
-            return replace(base, status="not run", texts=(f"has no test set {column.test!r}",))
+            return replace(base, status="not run", texts=(f"not judged on the test set {column.test!r}",))
         try:
-            missing = self.registry.dataset(column.dataset).create(self.benchmark.dataset.get(column.dataset)).missing()
+            gone = self.registry.dataset(column.dataset).create(self.benchmark.dataset.get(column.dataset)).missing()
         except Exception as error:  # a broken plugin costs its column, not the table
-            missing = f"{type(error).__name__}: {error}"
-        return replace(base, status="not run", texts=(_not_here(column.dataset) if missing else "not run",))
+            gone = f"{type(error).__name__}: {error}"
+        return replace(base, status="not run", texts=(_not_here(column.dataset) if gone else "not run",))
 
     def _measured(
         self, base: Entry, column: Column, attributes: Sequence[str], here: Sequence[Result], rows: Rows
@@ -288,6 +288,8 @@ class _Builder:
             n_attributes=len(tests),
             n_seeds=len(seeds),
             seed_spread=_seed_spread(tests),
+            spearman=_mean_correlation(tests),
+            own_rule=any(t.ties != "error" for _, t in rows),
             seconds=sum((r.seconds_fit or 0.0) + (r.seconds_compare or 0.0) for r, _ in rows) / len(seeds),
             verdict="" if base.published is None else verdict(100 * value, low, high, base.published, not differing),
             texts=tuple(dict.fromkeys(texts)),
@@ -298,7 +300,7 @@ class _Builder:
         """In each column, mark the best and all that cannot be told from it."""
         entries = [[entry for entry, _ in own] for own in made]
         for k in range(len(made[0]) if made else 0):
-            rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None]
+            rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None and not own[k][0].own_rule]
             if len(rivals) < 2:
                 continue
             best = max(rivals, key=lambda i: (entries[i][k].measured or 0.0, -i))
@@ -360,7 +362,7 @@ class _Builder:
         if key not in self._fresh:
             try:
                 method, dataset = self.registry.method(cell.method), self.registry.dataset(cell.dataset)
-                there = dataset.create(cell.dataset_parameters).missing() is None
+                there = missing(dataset, cell.dataset_parameters, pixels=method.cls.uses_pixels) is None
                 self._fresh[key] = fingerprints(cell, method, dataset) if there else None
             except (RelattrError, OSError):
                 self._fresh[key] = None
@@ -405,6 +407,15 @@ def _seed_spread(tests: Mapping[str, Rows]) -> float | None:
     means = [sum(sum(a) / len(a) for a in v.values()) / len(v) for v in whole]
     middle = sum(means) / len(means)
     return (sum((m - middle) ** 2 for m in means) / (len(means) - 1)) ** 0.5
+
+
+def _mean_correlation(tests: Mapping[str, Rows]) -> float | None:
+    """The mean over attributes of the rank correlation; None where a row has none."""
+    found = [[t.spearman for _, t in own] for own in tests.values()]
+    known = [[value for value in own if value is not None] for own in found]
+    if any(len(a) != len(b) for a, b in zip(found, known, strict=True)):
+        return None
+    return sum(sum(own) / len(own) for own in known) / len(known)
 
 
 def _not_here(dataset: str) -> str:

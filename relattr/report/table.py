@@ -48,6 +48,10 @@ class Entry:
     n_seeds: int = 0
     seed_spread: float | None = None
     """Standard deviation of the accuracy between seeds, where there are two."""
+    spearman: float | None = None
+    """Mean rank correlation of strengths with the scores of the test images, where they have scores."""
+    own_rule: bool = False
+    """Whether its ties count otherwise than everybody's: such a number competes with no other."""
     best: bool = False
     """Whether it is the best of its column or cannot be told from it."""
     p_best: float | None = None

@@ -45,7 +45,24 @@ def to_markdown(table: PaperTable) -> str:
         lines += ["", "## Measured beside published", "", escape_markdown(VERDICTS), ""]
         names = ["Method", "Column", "Published", "Measured", "95 % interval", "Difference", "Verdict"]
         lines += _pipes(names, beside, left=(0, 1, 6))
+    lines += _correlations(table)
     return "\n".join(lines) + "\n"
+
+
+def _correlations(table: PaperTable) -> list[str]:
+    """Spearman's rank correlations as a table of their own; nothing where no column has any."""
+    which = [k for k in range(len(table.columns)) if any(line.entries[k].spearman is not None for line in table.lines)]
+    if not which:
+        return []
+    rows = []
+    for line in table.lines:
+        values = [line.entries[k].spearman for k in which]
+        if any(value is not None for value in values):
+            cells = ["–" if value is None else f"{value:.3f}" for value in values]
+            rows.append([escape_markdown(line.label), *cells])
+    text = "Spearman's rank correlation of strengths with the scores of the test images; ties share their mean rank."
+    head = ["Method", *(escape_markdown(table.columns[k].label) for k in which)]
+    return ["", "## Rank correlation", "", text, "", *_pipes(head, rows)]
 
 
 def _pipes(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
@@ -65,7 +82,7 @@ def _markdown(entry: Entry, notes: dict[str, str]) -> str:
 CSV_HEAD = [
     "table", "row", "method", "column", "published_percent", "measured_percent", "low_percent", "high_percent",
     "difference_points", "verdict", "best", "p_best", "n_ordered", "n_images", "n_attributes", "n_seeds",
-    "seed_spread_points", "seconds", "status", "constant", "reliability", "notes",
+    "seed_spread_points", "spearman", "seconds", "status", "constant", "reliability", "notes",
 ]  # fmt: skip
 
 
@@ -82,8 +99,8 @@ def to_csv(table: PaperTable) -> str:
                     *map(_full, (e.published, e.measured)),
                     *map(_full, (e.low, e.high, e.difference)), e.verdict, "yes" if e.best else "", _full(e.p_best),
                     e.n_ordered or "", e.n_images or "", e.n_attributes or "", e.n_seeds or "", _full(e.seed_spread),
-                    "" if e.seconds is None else f"{e.seconds:.3f}", e.status, "yes" if e.constant else "",
-                    e.reliability, _cell("; ".join((*line.texts, *e.texts))),
+                    _full(e.spearman), "" if e.seconds is None else f"{e.seconds:.3f}", e.status,
+                    "yes" if e.constant else "", e.reliability, _cell("; ".join((*line.texts, *e.texts))),
                 ]
             )  # fmt: skip
     return out.getvalue()

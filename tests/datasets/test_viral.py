@@ -87,9 +87,27 @@ def test_without_images_the_reason_says_which_and_how_to_get_them(folder: Path) 
     for said in ("10,078 images <img_id>.jpg", str(folder / "images"), "brie.uchicago.edu", "Ask the authors"):
         assert said in gone
     assert "relattr data fetch" not in gone  # it would not bring them
-    for use in (make().fingerprint, lambda: make().task(PUBLISHED)):
-        with pytest.raises(Blocked, match=r"10,078 images <img_id>\.jpg"):
-            use()
+    with pytest.raises(Blocked, match=r"10,078 images <img_id>\.jpg"):
+        make().fingerprint()
+
+
+@pytest.mark.real
+def test_without_images_tasks_and_answers_are_there_all_the_same(folder: Path) -> None:
+    dataset = make(n_train_pairs=1000, n_test_pairs=1000)
+    assert dataset.missing_labels() is None
+    assert len(dataset.labels_fingerprint()) >= 40
+    task = dataset.task(PUBLISHED)
+    test = next(test for test in task.tests if test.name == "random-pairs")
+    for who, signs, counts in (
+        (viral.ANNOTATORS, five.HUMAN_SIGNS, (204, 109, 176)),
+        (viral.RELEASED_SVMS, five.DEEP_SIGNS, (309, 131, 49)),
+    ):
+        answers, known = test.images.answers[who].of(*(test.images.indices[s] for s in sides(test.pairs)))
+        assert known.all()
+        votes = five.count_votes((answers @ np.array(signs)) * test.pairs.label)
+        assert (votes.right, votes.wrong, votes.tied) == counts
+    assert len(task.train.images.answers[viral.ANNOTATORS]) == 5039 - 489
+    assert set(task.train.images.answers) == {viral.ANNOTATORS}
 
 
 @pytest.mark.real
@@ -508,6 +526,41 @@ def test_predictions_are_put_into_the_order_of_the_pairs(root: Path, files: File
     signs = [1 if label == [1] else -1 for label in files.labels]
     assert annotated.answers.tolist() == [[s * a for a in row] for s, row in zip(signs, files.answers, strict=True)]
     assert annotated.only(found.ids).ids.tolist() == files.random_pairs
+
+
+def test_answers_come_with_the_images_and_none_about_tested_pairs_is_trained_on(root: Path, files: Files) -> None:
+    answers = np.random.default_rng(0).choice((-1, 0, 1), size=(PAIRS, 5))
+    files.write_predictions(root, answers)
+    for path in (root / "images").iterdir():
+        path.unlink()
+    dataset = small()
+    assert dataset.missing_labels() is None
+    assert dataset.missing() is not None
+    with_predictions = dataset.labels_fingerprint()
+    task = dataset.task(HELD_OUT)
+    by_name = {test.name: test for test in task.tests}
+    assert not by_name["complete"].images.answers
+    test = by_name["random-pairs"]
+    ids = np.array([int(Path(name).stem) for name in test.images.names])
+    of_pair = {frozenset(pair): k for k, pair in enumerate(files.random_pairs)}
+    for left, right, label in zip(*(side.tolist() for side in test.pairs.arrays), strict=True):
+        k = of_pair[frozenset((ids[left], ids[right]))]
+        places = test.images.indices[[left]], test.images.indices[[right]]
+        predicted, _ = test.images.answers[viral.RELEASED_SVMS].of(*places)
+        annotated, _ = test.images.answers[viral.ANNOTATORS].of(*places)
+        assert (label * predicted[0]).tolist() == answers[k].tolist()
+        sign = 1 if files.labels[k] == [1] else -1
+        assert (label * annotated[0]).tolist() == [sign * a for a in files.answers[k]]
+    assert len(task.train.images.answers[viral.ANNOTATORS]) == N // 2 - PAIRS
+    asked = task.train.images.answers[viral.ANNOTATORS].of(*test.images.indices[np.array(sides(test.pairs))])
+    assert not asked[1].any()
+    with pytest.raises(BadInput, match=r"images/\d+\.jpg"):
+        task.train.images.collection_fingerprint  # noqa: B018 - there is no image to look at
+    for path in (*five.PREDICTION_FILES, five.LABELS):
+        (root / path).unlink()
+    again = small()
+    assert again.labels_fingerprint() != with_predictions
+    assert not again.task(HELD_OUT).train.images.answers
 
 
 # ---------------------------------------------------------------------- what is missing or wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import pytest
@@ -106,6 +107,14 @@ def test_values_come_back_as_they_were_given():
     again = create(Thing, "method", "thing", values_of(made))
     assert values_of(again) == values_of(made)
     assert {key: getattr(again, key) for key in given} == given
+
+
+def test_values_are_those_that_json_gives_back():
+    made = create(Thing, "method", "thing", {"number": float("inf"), "sizes": [3, 4]})
+    assert values_of(made)["sizes"] == [3, 4]  # and no tuple, which would differ from what a row says
+    assert values_of(made)["number"] == float("inf")
+    values = values_of(create(Thing, "method", "thing", {}))
+    assert json.loads(json.dumps(values)) == values
 
 
 def test_instances_do_not_share_mutable_values():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.execute import execute
 from relattr.harness.provenance import provenance
 from relattr.harness.result import Result, TestResult, decode, encode
-from relattr.images import Images
+from relattr.images import Images, PairAnswers
 from relattr.method import Method
 from relattr.pairs import Pairs
 from relattr.registry import Entry, Registry
@@ -93,3 +94,75 @@ def test_margins_have_no_correlation() -> None:
 def test_a_correlation_beyond_one_is_no_result() -> None:
     with pytest.raises((ValueError, msgspec.ValidationError), match=r"between -1 and 1, not 1\.5"):
         TestResult("t", 2, 1, 1, 1, 0, spearman=1.5)
+
+
+# ---------------------------------------------------------------------- without pixels, by answers, ties by another rule
+
+
+class Unseen(Squares):
+    """Squares whose pixels are not here, and answers about the pairs of one test set."""
+
+    def missing(self) -> str | None:
+        return "no images"
+
+    def missing_labels(self) -> str | None:
+        return None
+
+    def task(self, name: Any) -> Task:
+        task = super().task(name)
+        test = task.tests[0]
+        pairs = np.stack([test.pairs.left, test.pairs.right], axis=1)
+        answers = PairAnswers(pairs, np.array([[1], [-1], [0], [-1]]), ["lighter"])
+        asked = TestSet("asked", test.images.with_answers("people", answers), test.pairs)
+        return Task(name, task.train, [asked, task.tests[1]], "squares")
+
+
+class People(Method):
+    """What people say."""
+
+    uses_pixels: ClassVar[bool] = False
+    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
+    ties: ClassVar[Literal["error", "half", "drop"]] = "drop"
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        pass
+
+    def compare(self, images: Images, pairs: Pairs) -> Any:
+        answers, _ = images.answers["people"].of(images.indices[pairs.left], images.indices[pairs.right])
+        return answers[:, 0].astype(float)
+
+
+class Others(People):
+    """Another question."""
+
+    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("darker",)}
+
+
+class Learners(People):
+    """Answers about training pairs."""
+
+    uses_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
+
+
+def test_who_looks_at_no_pixel_runs_where_images_are_not() -> None:
+    result = result_of(Brightness, Unseen)
+    assert (result.status, result.reason) == ("blocked", "no images")
+    result = result_of(People, Unseen)
+    assert result.status == "ok"
+    (row,) = result.tests  # and only where people were asked
+    assert (row.test, row.n_ordered, row.n_correct, row.n_tied, row.ties) == ("asked", 4, 2, 1, "drop")
+    assert row.accuracy == 2 / 3
+    assert (row.accuracy_with("half"), row.accuracy_with("error")) == (2.5 / 4, 2 / 4)
+    for said in ("tied pairs are left out", "2 right, 1 tied of 4", "66.67 without", "62.50 with", "50.00 as errors"):
+        assert said in row.note
+    assert decode(encode(result)) == result
+
+
+def test_who_needs_answers_that_are_not_there_is_skipped() -> None:
+    for method, match in (
+        (Others, "needs the answers of people about test pairs"),
+        (Learners, "needs the answers of people about training pairs, and squares has none"),
+    ):
+        result = result_of(method, Unseen)
+        assert result.status == "skipped"
+        assert match in result.reason

@@ -1,0 +1,175 @@
+"""Linear methods on blocks of features: what goes in, how it is scaled, and that they keep the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import relattr.features.blocks
+import relattr.features.deep
+from relattr import check
+from relattr.check import problem
+from relattr.errors import BadInput, UnknownName
+from relattr.harness.benchmark import load
+from relattr.images import Images
+from relattr.method import Method
+from relattr.needs import DEEP
+from relattr.registry import registry
+from relattr.run import Run
+
+Rows = NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True)
+def discovered() -> None:
+    registry.discover()
+
+
+def method(name: str, **values: Any) -> Any:
+    return registry.method(name).create(values)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Features of 3 numbers that the name and the image decide; and what was asked for."""
+    calls: list[tuple[Any, ...]] = []
+
+    def rows(name: str, images: Images) -> Rows:
+        base = np.stack([image.reshape(-1, 3).mean(0) for image in images]).astype(np.float32)
+        return base * (1 + len(name)) + 1
+
+    def plain(name: str, images: Images, vocabulary: str) -> Rows:
+        calls.append((name, vocabulary))
+        return rows(name, images)
+
+    def words(name: str, images: Images, seed: int, n_words: int, vocabulary: str) -> Rows:
+        calls.append((f"{name} words", len(images), n_words, vocabulary))
+        return np.full((n_words, 2), len(name), np.float32)
+
+    def coded(name: str, images: Images, given: Rows, vocabulary: str, threads: int) -> Rows:
+        assert (given == len(name)).all()
+        calls.append((name, len(given), vocabulary))
+        return rows(name, images)
+
+    def deep(images: Images, backbone: str, layer: str, device: str) -> Rows:
+        calls.append((backbone, layer))
+        return rows(layer, images)
+
+    monkeypatch.setattr(relattr.features.blocks, "plain_rows", plain)
+    monkeypatch.setattr(relattr.features.blocks, "learn_words", words)
+    monkeypatch.setattr(relattr.features.blocks, "coded_rows", coded)
+    monkeypatch.setattr(relattr.features.deep, "cached_deep_features", deep)
+    return calls
+
+
+def test_the_rows_of_table_2_are_here_and_say_what_they_are_made_of() -> None:
+    names = [row.method for row in load("table2").rows if row.method.startswith("linear-")]
+    made = {name: method(name) for name in names}
+    assert {name: made[name].blocks for name in names} == {
+        "linear-gist": ("gist",),
+        "linear-color-histogram": ("color-histogram",),
+        "linear-texture": ("texture",),
+        "linear-color-patches": ("color-patches",),
+        "linear-gradient": ("hog2x2", "hog3x3"),
+        "linear-decaf": ("decaf",),
+        "linear-objects": ("objects",),
+        "linear-combined": (
+            "gist", "color-histogram", "texture", "color-patches", "hog2x2", "hog3x3", "decaf", "objects",
+        ),
+    }  # fmt: skip
+    assert [name for name in names if DEEP in made[name].needs()] == [
+        "linear-gist", "linear-decaf", "linear-objects", "linear-combined",
+    ]  # fmt: skip
+    own_colors = [name for name in names if any("Khan et al." in d for d in made[name].deviations())]
+    assert own_colors == ["linear-color-histogram", "linear-color-patches", "linear-combined"]
+    assert any("SSIM" in d for d in method("svm-image-features").deviations())
+    for name in names:  # each has its regression too
+        assert method(name.replace("linear", "svr")).blocks == made[name].blocks
+
+
+def test_the_published_colours_are_a_need(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELATTR_WEIGHTS", str(tmp_path))
+    (need,) = method("linear-color-histogram", vocabulary="DD50").needs()
+    assert "DD50_w2c.mat" in (need.missing() or "")
+    assert not method("linear-color-histogram", vocabulary="DD50").deviations()
+    assert not method("linear-texture", vocabulary="DD50").needs()
+
+
+def test_blocks_stand_side_by_side_each_of_length_1(asked: list[tuple[Any, ...]]) -> None:
+    made = problem.make()
+    combined = method("linear-combined", C=1.0, words=7, backbone="squeezenet1_0", layer="pooled")
+    combined.fit(made.train, Run())
+    x = combined.features(made.test)
+    assert x.shape == (problem.N_TEST, 8 * 3)
+    np.testing.assert_allclose(np.linalg.norm(x.reshape(-1, 8, 3), axis=2), 1, atol=1e-6)
+    np.testing.assert_allclose(combined.strength(made.test), x @ combined.coef_, atol=1e-5)
+    assert ("color-patches words", problem.N_TRAIN, 7, "lattice") in asked
+    assert {("squeezenet1_0", "pooled"), ("squeezenet1_0", "scores"), ("gist", "lattice")} <= set(asked)
+    # words are learnt from training images, and never again
+    assert sum(str(call[0]).endswith("words") for call in asked) == 3
+
+
+def test_standardised_by_the_training_images(asked: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = problem.make()
+    svm = method("svm-image-features", C=1.0)
+    svm.fit(made.train, Run())
+    x = svm.features(made.train.images)
+    assert x.shape == (problem.N_TRAIN, 4 * 3)
+    np.testing.assert_allclose(x.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(x.std(0), 1, atol=1e-4)
+    assert abs(float(svm.features(made.test.subset([0])).mean())) < 3  # by those of training, not by its own
+    constant = method("linear-gist", scaling="standard", C=1.0)
+    monkeypatch.setattr(
+        relattr.features.blocks, "plain_rows",
+        lambda name, images, vocabulary: np.stack([np.array([5, image.mean()], np.float32) for image in images]),
+    )  # fmt: skip
+    constant.fit(made.train, Run())
+    assert (constant.features(made.test)[:, 0] == 0).all()
+
+
+def test_a_block_that_is_none() -> None:
+    with pytest.raises(UnknownName, match="gost"):
+        method("linear-gist", blocks=["gost"]).fit(problem.make().train, Run())
+    with pytest.raises(BadInput, match="blocks is empty"):
+        method("linear-gist", blocks=[]).fit(problem.make().train, Run())
+
+
+@pytest.mark.parametrize("target", ["score", "rank"])
+def test_the_regression_is_on_scores_and_knows_no_pairs(asked: list[tuple[Any, ...]], target: str) -> None:
+    import dataclasses
+
+    from relattr.pairs import Pairs
+    from relattr.statistics import spearman
+
+    made = problem.make()
+    svr = method("svr-texture", target=target)
+    assert svr.uses_scores
+    svr.fit(made.train, Run())
+    assert svr.C_ in svr.Cs
+    found = svr.strength(made.train.images)
+    assert made.train.scores is not None
+    assert (spearman(found, made.train.scores) or 0) > 0.9
+    again = method("svr-texture", target=target)
+    again.fit(dataclasses.replace(made.train, pairs=Pairs([0], [1], [1])), Run())
+    np.testing.assert_array_equal(again.strength(made.train.images), found)
+    # what is added to or multiplied with all scores changes nothing
+    other = method("svr-texture", target=target)
+    other.fit(dataclasses.replace(made.train, scores=5 * made.train.scores - 70), Run())
+    np.testing.assert_allclose(other.strength(made.test), svr.strength(made.test), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["linear-color-histogram", "svr-texture"])
+def test_keeps_the_contract(name: str) -> None:
+    findings = {str(c): c.run() for c in check.method_checks(name)}
+    assert {what: f.detail for what, f in findings.items() if f.verdict != "held"} == {}
+
+
+def test_every_method_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    named: Callable[[str], bool] = lambda n: n.startswith(("linear-", "svr-", "ranksvm-gist"))  # noqa: E731
+    for name in filter(named, registry.methods):
+        assert isinstance(method(name), Method)
+        assert registry.methods[name].summary

@@ -1,0 +1,109 @@
+"""Local binary patterns against a loop over pixels, and against scikit-image."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage.feature import local_binary_pattern
+
+from relattr.errors import BadInput
+from relattr.features.lbp import DIMENSIONS, lbp, patterns
+
+
+def grey(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(seed)
+    return (rng.integers(0, 256, (height, width)) // rng.integers(1, 60)).astype(np.uint8)
+
+
+def codes(image: NDArray[np.uint8]) -> list[list[int]]:
+    """The 8 bits of each inner pixel: neighbours on a circle, interpolated."""
+    values = image.astype(float)
+    found = []
+    for y in range(1, len(image) - 1):
+        row = []
+        for x in range(1, image.shape[1] - 1):
+            code = 0
+            for p in range(8):
+                fy, fx = y - math.sin(math.pi / 4 * p), x + math.cos(math.pi / 4 * p)
+                y0, x0 = math.floor(fy + 1e-9), math.floor(fx + 1e-9)
+                ty, tx = fy - y0, fx - x0
+                value = 0.0
+                for dy, wy in ((0, 1 - ty), (1, ty)):
+                    for dx, wx in ((0, 1 - tx), (1, tx)):
+                        if wy * wx > 1e-9:
+                            value += wy * wx * values[y0 + dy, x0 + dx]
+                code |= (value >= values[y, x] - 1e-6) << p
+            row.append(code)
+        found.append(row)
+    return found
+
+
+def number_of(code: int) -> int:
+    """Its place among the patterns with at most two changes around the circle, or 58."""
+
+    def changes(c: int) -> int:
+        return sum((c >> k & 1) != (c >> (k + 1) % 8 & 1) for k in range(8))
+
+    return sum(changes(c) <= 2 for c in range(code)) if changes(code) <= 2 else 58
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_patterns_equal_the_loop(seed: int) -> None:
+    image = grey(13, 11, seed)
+    expected = [[number_of(code) for code in row] for row in codes(image)]
+    assert patterns(image).tolist() == expected
+
+
+def test_patterns_equal_those_of_scikit_image() -> None:
+    image = np.random.default_rng(5).integers(0, 256, (60, 70)).astype(np.uint8)
+    theirs = local_binary_pattern(image, 8, 1, method="default")[1:-1, 1:-1].astype(int)
+    numbers = np.array([number_of(code) for code in range(256)])
+    assert (patterns(image) == numbers[theirs]).mean() > 0.999  # they round: a tie may differ
+
+
+def test_the_feature_equals_a_count() -> None:
+    rng = np.random.default_rng(7)
+    image = rng.integers(0, 256, (23, 30, 3)).astype(np.uint8)
+    image[4:15, 6:20] //= 3
+    luma = np.array([[math.floor(0.2989 * r + 0.587 * g + 0.114 * b + 0.5) for r, g, b in row] for row in image])
+    found = patterns(luma.astype(np.uint8))
+    expected: list[float] = []
+    for cells, total in ((1, 1), (2, 4), (4, 32)):
+        level = []
+        for column in range(cells):
+            for row in range(cells):
+                counts = [0] * 59
+                for y in range(found.shape[0]):
+                    for x in range(found.shape[1]):
+                        if y * cells // found.shape[0] == row and x * cells // found.shape[1] == column:
+                            counts[found[y, x]] += 1
+                level += counts
+        expected += [total * count / sum(level) for count in level]
+    result = lbp([image])
+    assert result.shape == (1, 1239) == (1, DIMENSIONS)
+    np.testing.assert_allclose(result[0], expected, atol=1e-6)
+    np.testing.assert_allclose([result[0, :59].sum(), result[0, 59:295].sum(), result[0, 295:].sum()], [1, 4, 32])
+
+
+def test_grey_uniform_tiny_and_many() -> None:
+    one = grey(9, 12)
+    images: list[Any] = [
+        one,
+        np.stack([one] * 3, axis=2),
+        np.full((9, 9, 3), 8, np.uint8),
+        np.zeros((1, 1, 3), np.uint8),
+    ]
+    found = lbp(images)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found.sum(1), 37, rtol=1e-5)
+    assert found[2, 57] == 1  # all neighbours are as bright: the last uniform pattern
+    np.testing.assert_array_equal(lbp(images[::-1])[::-1], found)
+
+
+def test_an_image_that_is_none_is_named() -> None:
+    with pytest.raises(BadInput, match="LBP: image 0"):
+        lbp([np.zeros((3, 3, 3))])  # type: ignore[list-item]
