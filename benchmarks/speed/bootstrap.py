@@ -20,7 +20,7 @@ from relattr.statistics import Design, bootstrap
 from relattr.statistics.bootstrap import draw, weigh
 
 
-def best(work: Callable[[], object], times: int = 7) -> float:
+def best(work: Callable[[], object], times: int = 15) -> float:
     """Seconds of the fastest of several runs, after one that is not counted (compilation)."""
     work()
     found = []

@@ -59,6 +59,7 @@ class Pool:
         for place in reversed(range(places or 64)):
             self._free.put(place)
         self._supervisors: dict[int, socket.socket] = {}
+        self._busy: set[int] = set()  # places whose socket a thread waits on; that thread closes it
         self._lock = threading.Lock()
         self._closed = False
         self._server: subprocess.Popen[bytes] | None = None
@@ -86,17 +87,15 @@ class Pool:
     def run(self, job: Job, heard: Heard | None = None) -> Outcome:
         """Run a cell and wait for its end. `Lost` when a process of the harness died meanwhile."""
         place = self._free.get()
+        connection, alive = None, False
         try:
             job = self._placed(job, place)
             connection = self._supervisor(place)
             outcome = self._ask(connection, job, heard)
-            if isinstance(outcome, Lost) and outcome.why.startswith("its supervisor"):
-                with self._lock:
-                    self._supervisors.pop(place, None)
-                connection.close()
+            alive = not (isinstance(outcome, Lost) and outcome.why.startswith("its supervisor"))
             return outcome
         finally:
-            self._free.put(place)
+            self._give_back(place, connection, alive)
 
     def close(self) -> None:
         """End everything that runs."""
@@ -110,6 +109,16 @@ class Pool:
             processes.adopt_orphans(False)
 
     # ------------------------------------------------------------------ inside
+
+    def _give_back(self, place: int, connection: socket.socket | None, alive: bool) -> None:
+        """Free a place; close its socket where nothing answers there, or where it is no longer the place's."""
+        with self._lock:
+            self._busy.discard(place)
+            if connection is not None and not (alive and self._supervisors.get(place) is connection):
+                if self._supervisors.get(place) is connection:
+                    del self._supervisors[place]
+                connection.close()
+        self._free.put(place)
 
     def _placed(self, job: Job, place: int) -> Job:
         device, gpu = job.device, ""
@@ -146,6 +155,7 @@ class Pool:
                         break
                 else:
                     raise ServerFailed(f"the server process for cells was killed {STARTS} times while it started")
+            self._busy.add(place)
             known = self._supervisors.get(place)
             if known is not None:
                 return known
@@ -186,11 +196,11 @@ class Pool:
             channel.send(mine, self._config)
             ready = channel.receive(mine)
         except (EOFError, OSError) as error:
+            mine.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._server.wait(5)
             status = self._server.poll()
             if status is not None and status < 0:  # killed from outside: the next one may live
-                mine.close()
                 self._server = None
                 return False
             self._server.kill()
@@ -210,9 +220,11 @@ class Pool:
         return True
 
     def _stop_server(self) -> None:
-        for connection in self._supervisors.values():
+        for place, connection in self._supervisors.items():
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+            if place not in self._busy:
+                connection.close()
         self._supervisors.clear()
         if self._control is not None:
             self._control.close()

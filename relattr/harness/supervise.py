@@ -31,8 +31,8 @@ from relattr.registry import Registry
 
 LOG_HEAD, LOG_TAIL = 64 << 10, 64 << 10
 """Bytes kept of the beginning and the end of what a cell prints."""
-POLL = 0.05
-"""Seconds between two looks at a cell's memory."""
+POLL, PATIENT = 0.05, 0.5
+"""Seconds between two looks at a cell's memory, and at most where looking is dear."""
 
 
 class Log:
@@ -179,12 +179,14 @@ class Supervised:
                     self._stop(pid, handles, "timeout", f"took longer than its limit of {self.job.limits.time}")
                     break
                 if now >= next_look:
+                    spent = time.thread_time()
                     if self._too_large():
                         limit, had = self.job.limits.memory, show_size(self.peak)
                         self._stop(pid, handles, "memory", f"its processes had {had}, more than its limit of {limit}")
                         break
-                    cost = time.monotonic() - now
-                    interval = max(min(interval * 1.5, POLL), 10 * cost)
+                    # what looking costs, not how long others kept it waiting; and never so seldom that a cell
+                    # which takes all there is could do so between two looks
+                    interval = max(min(interval * 1.5, POLL), min(10 * (time.thread_time() - spent), PATIENT))
                     next_look = time.monotonic() + interval
             _, status, usage = os.wait4(pid, 0)
             self.peak = max(self.peak, usage.ru_maxrss * 1024)

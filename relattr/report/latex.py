@@ -10,18 +10,20 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from relattr.atomic import write_bytes
 from relattr.errors import BadInput
 from relattr.report.escape import escape_latex
-from relattr.report.table import INTERVAL, VERDICTS, Entry, Line, PaperTable, letter, marks
+from relattr.report.notes import GENERAL, Notes, notes_of
+from relattr.report.table import INTERVAL, VERDICTS, Entry, PaperTable
 
 PREAMBLE = r"""% What the tables need, for the preamble of a paper.
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
-\usepackage{textcomp,booktabs,longtable,graphicx}
+\usepackage{textcomp,array,booktabs,longtable,graphicx}
 \usepackage{siunitx}
 \sisetup{detect-weight=true, detect-family=true, mode=text}
 \setlength{\belowcaptionskip}{6pt}
@@ -31,6 +33,8 @@ WIDE = 6
 NARROW = 11
 LONG = 46
 """Rows on one page."""
+LABEL = 32
+"""Letters of the longest name of a row; longer ones are set in several lines."""
 
 
 def to_latex(table: PaperTable) -> str:
@@ -44,23 +48,28 @@ def to_latex(table: PaperTable) -> str:
 
 def to_latex_beside(table: PaperTable) -> str:
     """Measured beside published, column after column, with difference, interval and verdict."""
-    notes: dict[str, str] = {}
+    table = replace(table, lines=tuple(line for line in table.lines if line.block < 2))
+    notes = notes_of(table, rows=False)
     body: list[str] = []
     for k, column in enumerate(table.columns):
-        lines = [line for line in table.lines if line.block < 2 and _says(line.entries[k])]
-        if not lines:
+        shown = [i for i, line in enumerate(table.lines) if _says(line.entries[k])]
+        if not shown:
             continue
         size = table.size_of(k)
         if body:
             body.append(r"\addlinespace[1.5ex]")
         title = rf"\textbf{{{escape_latex(column.label)}}}" + (rf"\enspace({escape_latex(size)})" if size else "")
+        title += _mark(notes.heads[k], notes)
         body.append(rf"\multicolumn{{6}}{{@{{}}l}}{{{title}}} \\*[0.3ex]")
-        body += [_beside(line.label, line.entries[k], notes) for line in lines]
+        for i in shown:
+            line = table.lines[i]
+            body.append(_beside(line.label, line.entries[k], _mark((*line.texts, *notes.cells[i][k]), notes)))
     if not body:
         body = [r"\multicolumn{6}{@{}l}{Nothing was measured or published.} \\"]
     head = r"Method & {Published} & {Measured} & {95\,\% interval} & {Difference} & Verdict \\"
     caption = f"{table.title}: measured beside published. Accuracy in per cent; difference in points. {VERDICTS}"
-    columns = "@{}l S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2] l@{}"
+    first = _first([f"xx{line.label}" for line in table.lines])
+    columns = first + " S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2] l@{}"
     return "% Written by relattr tables. Needs what is in preamble.tex.\n" + _float(
         f"{table.name}-published", caption, columns, head, body, notes
     )
@@ -71,26 +80,27 @@ def to_latex_beside(table: PaperTable) -> str:
 
 def _paper(table: PaperTable, part: Sequence[int], number: int, of: int) -> str:
     narrow = len(part) > WIDE
-    notes: dict[str, str] = {}
+    notes = notes_of(table, part)
     body: list[str] = []
     last = 0
-    for line in table.lines:
+    for i, line in enumerate(table.lines):
         if line.block != last and body:
             body.append(r"\midrule")
             if line.block == 2:
                 span = 1 + (len(part) if narrow else 2 * len(part))
                 body.append(rf"\multicolumn{{{span}}}{{@{{}}l}}{{\itshape Published}} \\")
         last = line.block
-        cells = [escape_latex(line.label) + _mark(line, notes)]
-        for k in part:
-            cells += _cells(line.entries[k], notes, narrow)
+        cells = [escape_latex(line.label) + _mark(notes.lines[i], notes)]
+        for place, k in enumerate(part):
+            cells += _cells(line.entries[k], _mark(notes.cells[i][place], notes), narrow)
         body.append(" & ".join(cells) + r" \\")
-    labels = [escape_latex(table.columns[k].label) for k in part]
+    labels = [escape_latex(table.columns[k].label) + _mark(notes.heads[place], notes) for place, k in enumerate(part)]
+    first = _first([line.label for line in table.lines])
     if narrow:
-        columns = "@{}l" + " S[table-format=2.2,table-align-text-after=false]" * len(part) + "@{}"
+        columns = first + " S[table-format=2.2,table-align-text-after=false]" * len(part) + "@{}"
         head = "Method" + "".join(rf" & {{\rotatebox{{60}}{{{label}}}}}" for label in labels) + r" \\"
     else:
-        columns = "@{}l" + r" S[table-format=3.2]@{\,}l" * len(part) + "@{}"
+        columns = first + r" S[table-format=3.2]@{\,}l" * len(part) + "@{}"
         head = "Method" + "".join(rf" & \multicolumn{{2}}{{c}}{{{label}}}" for label in labels) + r" \\"
     caption = table.caption.replace(INTERVAL, "") if narrow else table.caption
     caption += f" Part {number + 1} of {of}." if of > 1 else ""
@@ -98,9 +108,8 @@ def _paper(table: PaperTable, part: Sequence[int], number: int, of: int) -> str:
     return _float(label, caption, columns, head, body, notes)
 
 
-def _cells(entry: Entry, notes: dict[str, str], narrow: bool) -> list[str]:
+def _cells(entry: Entry, mark: str, narrow: bool) -> list[str]:
     """Number and ± (or number alone), with the marks of the notes."""
-    mark = _mark(entry, notes)
     value = entry.measured if entry.measured is not None else entry.published if entry.constant else None
     if value is None:
         return [rf"{{--{mark}}}"] if narrow else ["{--}", mark]
@@ -115,18 +124,18 @@ def _cells(entry: Entry, notes: dict[str, str], narrow: bool) -> list[str]:
     return [number, spread + mark]
 
 
-def _beside(label: str, entry: Entry, notes: dict[str, str]) -> str:
+def _beside(label: str, entry: Entry, mark: str) -> str:
     difference = entry.difference
     interval = "" if entry.low is None or entry.high is None else f"{entry.low:.2f}--{entry.high:.2f}"
     measured = "{--}" if entry.measured is None else (r"\bfseries " if entry.best else "") + f"{entry.measured:.2f}"
     words = entry.verdict or ("" if entry.measured is not None else _ended(entry))
     cells = [
-        rf"\quad {escape_latex(label)}",
+        rf"\hspace*{{1em}}{escape_latex(label)}",
         "{--}" if entry.published is None else f"{entry.published:.2f}",
         measured,
         interval or "--",
         "{--}" if difference is None else f"{difference:+.2f}",
-        f"{words}{_mark(entry, notes)}",
+        f"{words}{mark}",
     ]
     return " & ".join(cells) + r" \\"
 
@@ -139,27 +148,33 @@ def _says(entry: Entry) -> bool:
     return entry.measured is not None or entry.published is not None or entry.status not in ("not run", "published")
 
 
-def _mark(entry: Entry | Line, notes: dict[str, str]) -> str:
-    for text in entry.texts:
-        notes.setdefault(text, letter(len(notes)))
-    found = marks(entry, notes)
+def _mark(texts: Sequence[str], notes: Notes) -> str:
+    found = ",".join(notes.marks(texts))
     return rf"\textsuperscript{{\normalfont {found}}}" if found else ""
+
+
+def _first(labels: Sequence[str]) -> str:
+    """The column of the rows' names: as wide as they are, or in several lines where one is long."""
+    if max(map(len, labels), default=0) <= LABEL:
+        return "@{}l"
+    return r"@{}>{\raggedright\arraybackslash\hangindent=1.5em\hangafter=1}p{0.29\linewidth}"
 
 
 # ---------------------------------------------------------------------------------------------------- around them
 
 
-def _float(label: str, caption: str, columns: str, head: str, body: Sequence[str], notes: Mapping[str, str]) -> str:
+def _float(label: str, caption: str, columns: str, head: str, body: Sequence[str], notes: Notes) -> str:
     """A table environment, or a longtable where the rows would not fit one page."""
     caption = escape_latex(caption)
     rows = "\n".join(f"    {row}" for row in body)
-    below = ""
-    if notes:
-        texts = r" \quad ".join(rf"\textsuperscript{{{mark}}}~{escape_latex(text)}." for text, mark in notes.items())
-        below = rf"\par\medskip{{\footnotesize\raggedright {texts}\par}}"
+    texts = [rf"{GENERAL}: {escape_latex('; '.join(notes.general))}."] if notes.general else []
+    texts += [rf"\textsuperscript{{{mark}}}~{escape_latex(text)}." for text, mark in notes.letters.items()]
+    joined = r" \quad ".join(texts)
+    below = rf"\par\medskip{{\footnotesize\raggedright {joined}\par}}" if texts else ""
     if len(body) > LONG:
         return rf"""
-{{\small\setlength\LTleft{{0pt plus 1fill}}\setlength\LTright{{0pt plus 1fill}}\setlength\LTcapwidth{{\linewidth}}
+{{\small\setlength\tabcolsep{{4pt}}
+\setlength\LTleft{{0pt plus 1fill}}\setlength\LTright{{0pt plus 1fill}}\setlength\LTcapwidth{{\linewidth}}
 \begin{{longtable}}{{{columns}}}
     \caption{{{caption}}}\label{{tab:{label}}}\\
     \toprule
@@ -181,7 +196,7 @@ def _float(label: str, caption: str, columns: str, head: str, body: Sequence[str
   \centering
   \caption{{{caption}}}
   \label{{tab:{label}}}
-  \small
+  \small\setlength\tabcolsep{{4pt}}
   \resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%
   \begin{{tabular}}{{{columns}}}
     \toprule

@@ -237,7 +237,7 @@ class _Builder:
             reasons = sorted({f"{r.status}: {_first_line(r.reason)}" for r in here if r.status != "ok"})
             return replace(base, status=ended[0], texts=tuple(reasons))
         if row.method not in self.registry.methods and not row.found:
-            return replace(base, status="not run", texts=(f"no method {row.method} is here yet",))
+            return replace(base, status="not run", texts=("not run: no method is here for this row yet",))
         if column.dataset not in self.registry.datasets:
             return replace(base, status="not run", texts=(f"no dataset {column.dataset} is here yet",))
         if here:
@@ -268,13 +268,15 @@ class _Builder:
         texts = [*differing, *(t.note for _, t in rows if t.note), *self.flags.get(column.dataset, ())]
         texts += [text for r, _ in rows for text in self._staleness(r)]
         seeds = {r.cell.seed for r, _ in rows}
-        low = high = None
+        low = high = error_images = error_seeds = None
         judged = None
         n_images = 0
         try:
             design, judgements, keys = self.evidence.judge(rows)
             found = accuracy(design, judgements, weights=_weights(rows), level=LEVEL)
             low, high, n_images = 100 * found.low, 100 * found.high, found.n_images
+            error_images = 100 * found.variance_images**0.5
+            error_seeds = None if found.variance_seeds is None else 100 * found.variance_seeds**0.5
             judged = Judged(design, judgements, keys, rows)
         except NoEvidence as error:
             texts.append(f"no interval: {error}")
@@ -290,6 +292,8 @@ class _Builder:
             seed_spread=_seed_spread(tests),
             spearman=_mean_correlation(tests),
             own_rule=any(t.ties != "error" for _, t in rows),
+            error_images=error_images,
+            error_seeds=error_seeds,
             seconds=sum((r.seconds_fit or 0.0) + (r.seconds_compare or 0.0) for r, _ in rows) / len(seeds),
             verdict="" if base.published is None else verdict(100 * value, low, high, base.published, not differing),
             texts=tuple(dict.fromkeys(texts)),

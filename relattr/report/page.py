@@ -8,6 +8,7 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jinja2
@@ -19,7 +20,8 @@ from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.report import figures
 from relattr.report.model import build
-from relattr.report.table import VERDICTS, Entry, Line, PaperTable, marks
+from relattr.report.notes import GENERAL, Notes, notes_of
+from relattr.report.table import VERDICTS, Entry, PaperTable
 
 DETAILED = 1500
 """Up to so many cells show their whole row; of more, only those that did not end well do."""
@@ -32,13 +34,13 @@ class Shown:
     table: PaperTable
     key: str
 
-    @property
-    def notes(self) -> dict[str, str]:
-        return self.table.notes
+    @cached_property
+    def notes(self) -> Notes:
+        return notes_of(self.table)
 
-    def marks(self, of: Entry | Line) -> list[str]:
-        found = marks(of, self.notes)
-        return found.split(",") if found else []
+    @property
+    def general(self) -> str:
+        return f"{GENERAL}: {'; '.join(self.notes.general)}" if self.notes.general else ""
 
     @property
     def beside(self) -> list[tuple[str, str, Entry]]:

@@ -5,9 +5,10 @@ Built from the store and nothing else, in an order that does not depend on when 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
+
+from relattr.statistics.ranks import Ranks
 
 Verdict = Literal["", "reproduced", "within noise", "not reproduced", "not comparable", "not judged"]
 
@@ -52,6 +53,10 @@ class Entry:
     """Mean rank correlation of strengths with the scores of the test images, where they have scores."""
     own_rule: bool = False
     """Whether its ties count otherwise than everybody's: such a number competes with no other."""
+    error_images: float | None = None
+    """Standard error from which images were drawn, in points."""
+    error_seeds: float | None = None
+    """Standard error of the mean over seeds from training again, in points; None with one seed."""
     best: bool = False
     """Whether it is the best of its column or cannot be told from it."""
     p_best: float | None = None
@@ -109,17 +114,7 @@ class PaperTable:
     lines: tuple[Line, ...]
     behind: tuple[PaperTable, ...] = ()
     unreadable: tuple[str, ...] = ()
-    ranks: Any = None
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def notes(self) -> dict[str, str]:
-        """Text -> letter, in the order of first use."""
-        found: dict[str, str] = {}
-        for line in self.lines:
-            for text in (*line.texts, *(t for entry in line.entries for t in entry.texts)):
-                found.setdefault(text, letter(len(found)))
-        return found
+    ranks: Ranks | None = None
 
     def size_of(self, column: int) -> str:
         """What a column was judged on, in words; empty where nothing was."""
@@ -131,11 +126,6 @@ class PaperTable:
         if full.n_images:
             words += f", {full.n_images:,} images"
         return words + (f", {full.n_attributes} attributes" if full.n_attributes > 1 else "")
-
-
-def marks(entry: Entry | Line, notes: Mapping[str, str]) -> str:
-    """The letters of an entry's notes, ``a,c``."""
-    return ",".join(sorted({notes[text] for text in entry.texts}, key=lambda m: (len(m), m)))
 
 
 def letter(k: int) -> str:

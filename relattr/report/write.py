@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from relattr.atomic import write_text
 from relattr.report import latex
 from relattr.report.escape import escape_latex, escape_markdown
-from relattr.report.table import VERDICTS, Entry, Line, PaperTable, marks
+from relattr.report.latex_ranks import to_latex_ranks
+from relattr.report.notes import GENERAL, Notes, notes_of
+from relattr.report.table import BOLD, VERDICTS, Entry, Head, PaperTable
 
 __all__ = ["escape_latex", "to_csv", "to_latex", "to_markdown", "to_text", "write"]
 
@@ -19,16 +21,18 @@ to_latex = latex.to_latex
 
 def to_markdown(table: PaperTable) -> str:
     """A heading, the caption, the table as in the paper, the notes; then measured beside published."""
-    notes = table.notes
-    head = ["Method", *(c.label for c in table.columns)]
+    notes = notes_of(table)
+    head = ["Method", *(f"{escape_markdown(c.label)}{_letters(h, notes)}" for c, h in _heads(table, notes))]
     rows = [
-        [escape_markdown(line.label) + _letters(line, notes), *(_markdown(e, notes) for e in line.entries)]
-        for line in table.lines
+        [
+            escape_markdown(line.label) + _letters(notes.lines[i], notes),
+            *(_markdown(e, _letters(own, notes)) for e, own in zip(line.entries, notes.cells[i], strict=True)),
+        ]
+        for i, line in enumerate(table.lines)
     ]
     lines = [f"# {escape_markdown(table.title)}", "", escape_markdown(table.caption), ""]
-    lines += _pipes([escape_markdown(h) for h in head], rows)
-    if notes:
-        lines += ["", *(f"- ({mark}) {escape_markdown(text)}" for text, mark in notes.items())]
+    lines += _pipes(head, rows)
+    lines += _listed(notes, escape_markdown, "- ")
     beside = []
     for line in table.lines:
         for column, e in zip(table.columns, line.entries, strict=True):
@@ -38,7 +42,7 @@ def to_markdown(table: PaperTable) -> str:
                 beside.append(
                     [
                         escape_markdown(line.label), escape_markdown(column.label), f"{e.published:.2f}",
-                        f"{e.measured:.2f}", interval, f"{difference:+.2f}", f"{e.verdict}{_letters(e, notes)}",
+                        f"{e.measured:.2f}", interval, f"{difference:+.2f}", f"{e.verdict}{_letters(e.texts, notes)}",
                     ]
                 )  # fmt: skip
     if beside:
@@ -70,19 +74,20 @@ def _pipes(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[in
     return ["| " + " | ".join(cells) + " |" for cells in [head, rule, *rows]]
 
 
-def _markdown(entry: Entry, notes: dict[str, str]) -> str:
+def _markdown(entry: Entry, letters: str) -> str:
     number = _shown(entry)
     if number is None:
-        return f"–{_letters(entry, notes)}"
+        return f"–{letters}"
     text = f"**{number}**" if entry.best else f"*{number}*" if entry.measured is None else number
     spread = f" ± {entry.half:.1f}" if entry.half is not None else ""
-    return f"{text}{spread}{_letters(entry, notes)}"
+    return f"{text}{spread}{letters}"
 
 
 CSV_HEAD = [
     "table", "row", "method", "column", "published_percent", "measured_percent", "low_percent", "high_percent",
     "difference_points", "verdict", "best", "p_best", "n_ordered", "n_images", "n_attributes", "n_seeds",
-    "seed_spread_points", "spearman", "seconds", "status", "constant", "reliability", "notes",
+    "seed_spread_points", "error_images_points", "error_seeds_points", "spearman", "seconds", "status", "constant",
+    "reliability", "notes",
 ]  # fmt: skip
 
 
@@ -99,22 +104,28 @@ def to_csv(table: PaperTable) -> str:
                     *map(_full, (e.published, e.measured)),
                     *map(_full, (e.low, e.high, e.difference)), e.verdict, "yes" if e.best else "", _full(e.p_best),
                     e.n_ordered or "", e.n_images or "", e.n_attributes or "", e.n_seeds or "", _full(e.seed_spread),
-                    _full(e.spearman), "" if e.seconds is None else f"{e.seconds:.3f}", e.status,
-                    "yes" if e.constant else "", e.reliability, _cell("; ".join((*line.texts, *e.texts))),
+                    _full(e.error_images), _full(e.error_seeds), _full(e.spearman),
+                    "" if e.seconds is None else f"{e.seconds:.3f}", e.status, "yes" if e.constant else "",
+                    e.reliability, _cell("; ".join((*line.texts, *e.texts))),
                 ]
             )  # fmt: skip
     return out.getvalue()
 
 
 def to_text(table: PaperTable) -> str:
-    """The table for a terminal, its columns aligned."""
-    notes = table.notes
-    head = ["", *(c.label for c in table.columns for _ in range(2))]
-    below = ["method", *(what for _ in table.columns for what in ("published", "measured"))]
-    body = [
-        [line.label, *(t for e in line.entries for t in (_number(e.published, "-"), _measured(e) + _letters(e, notes)))]
-        for line in table.lines
-    ]
+    """The table for a terminal, its columns aligned; a star where others have bold."""
+    notes = notes_of(table)
+    known = [any(line.entries[k].published is not None for line in table.lines) for k in range(len(table.columns))]
+    head, below = [""], ["method"]
+    for (column, texts), published in zip(_heads(table, notes), known, strict=True):
+        head += [column.label] * published + [column.label + _letters(texts, notes)]
+        below += ["published"] * published + ["measured"]
+    body = []
+    for i, line in enumerate(table.lines):
+        row = [line.label + _letters(notes.lines[i], notes)]
+        for e, own, published in zip(line.entries, notes.cells[i], known, strict=True):
+            row += [_number(e.published, "-")] * published + [_measured(e) + _letters(own, notes)]
+        body.append(row)
     widths = [max(len(row[k]) for row in [head, below, *body]) for k in range(len(below))]
     lines = [table.title, ""]
     for row in [head, below, ["-" * w for w in widths], *body]:
@@ -123,7 +134,7 @@ def to_text(table: PaperTable) -> str:
                 c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
         )
-    lines += ["", *(f"({mark}) {text}" for text, mark in notes.items()), "", table.caption]
+    lines += [*_listed(notes, str, ""), "", table.caption.replace(BOLD, BOLD.replace("Bold", "Star"))]
     return "\n".join(lines) + "\n"
 
 
@@ -131,7 +142,7 @@ def write(table: PaperTable, folder: Path) -> list[Path]:
     """Write every table of a benchmark into ``folder``; returns the paths.
 
     ``<name>.tex`` as in the paper, ``<name>-published.tex`` beside the published numbers, ``.csv`` and
-    ``.md``; and the same for the tables behind its columns.
+    ``.md``; the same for the tables behind its columns; and ``<name>-ranks.tex``, the critical-difference diagram.
     """
     made = []
     for each in (table, *table.behind):
@@ -142,6 +153,13 @@ def write(table: PaperTable, folder: Path) -> list[Path]:
             path = folder / f"{each.name}{suffix}"
             write_text(path, content)
             made.append(path)
+    diagram = to_latex_ranks(table.name, table.ranks) if table.ranks is not None else None
+    path = folder / f"{table.name}-ranks.tex"
+    if diagram is not None:
+        write_text(path, diagram)
+        made.append(path)
+    else:
+        path.unlink(missing_ok=True)
     return made
 
 
@@ -169,12 +187,24 @@ def _shown(entry: Entry) -> str | None:
 def _measured(entry: Entry) -> str:
     if entry.measured is None:
         return "–"
-    return f"{entry.measured:.2f}" + (f" ± {entry.half:.1f}" if entry.half is not None else "")
+    spread = f" ± {entry.half:.1f}" if entry.half is not None else ""
+    return f"{'*' if entry.best else ''}{entry.measured:.2f}{spread}"
 
 
-def _letters(entry: Entry | Line, notes: dict[str, str]) -> str:
-    found = marks(entry, notes)
+def _heads(table: PaperTable, notes: Notes) -> Iterator[tuple[Head, tuple[str, ...]]]:
+    return zip(table.columns, notes.heads, strict=True)
+
+
+def _letters(texts: Sequence[str], notes: Notes) -> str:
+    found = ",".join(notes.marks(texts))
     return f" ({found})" if found else ""
+
+
+def _listed(notes: Notes, escape: Callable[[str], str], bullet: str) -> list[str]:
+    """The notes in words, below a table."""
+    lines = [f"{bullet}{GENERAL}: {escape('; '.join(notes.general))}"] if notes.general else []
+    lines += [f"{bullet}({mark}) {escape(text)}" for text, mark in notes.letters.items()]
+    return ["", *lines] if lines else []
 
 
 def _number(value: float | None, absent: str) -> str:

@@ -76,8 +76,8 @@ def weigh(
     ``counts`` ``(replicates, n_images)``, whole numbers >= 0.
     """
     replicates, n = counts.shape
-    blocks = -(-replicates // kernels.LANES)
     if design.implied:
+        blocks = -(-replicates // kernels.LANES)
         truth = design.truth[judgement.test]
         here = np.flatnonzero(np.isfinite(truth))
         here = here[np.argsort(truth[here], kind="stable")]
@@ -96,10 +96,8 @@ def weigh(
         degree = int(np.diff(starts[::2]).max(initial=0))
         if most > 255 or most * degree >= 2**16:  # beyond the narrow sums: pair by pair, exact as well
             return _one_by_one(left, right, judgement.correct, counts)
-        lanes = np.zeros((blocks * kernels.LANES, n), np.uint8)
-        lanes[:replicates] = counts
-        lanes = np.ascontiguousarray(lanes.reshape(blocks, kernels.LANES, n).transpose(0, 2, 1))
-        hits, totals = kernels.weigh_pairs(starts, images, lanes.view(np.uint64), most)
+        weights = kernels.lay_out(counts, kernels.PAIR_LANES)
+        hits, totals = kernels.weigh_pairs(starts, images, weights.view(np.uint64), most)
     return hits[:replicates], totals[:replicates]
 
 

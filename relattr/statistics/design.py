@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
+from relattr.statistics import passes
 from relattr.statistics.counts import count_strengths
 
 IMPLIED_FROM = 200_000
@@ -82,30 +83,30 @@ class Design:
     def edges(self) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
         """For each test set, the two images of each ordered pair, ``(n_ordered,)`` each."""
         made = []
-        for pairs, number in zip(self.pairs, self._number, strict=True):
-            left, right, _ = _ordered(pairs)
-            made.append((number[left], number[right]))
+        for k, (pairs, number) in enumerate(zip(self.pairs, self._number, strict=True)):
+            left, right, label = pairs.arrays
+            if pairs.n_similar or not np.array_equal(number, np.arange(self.n_images)):
+                left, right = map(_frozen, passes.numbered(left, right, label, number, self.n_ordered[k]))
+            made.append((left, right))
         return made
 
     @cached_property
-    def dyads(self) -> tuple[list[NDArray[np.integer[Any]]], NDArray[np.int32], NDArray[np.int32]]:
+    def dyads(self) -> tuple[list[NDArray[np.int32]], NDArray[np.int32], NDArray[np.int32]]:
         """For each test set, which two-image set each ordered pair is; and the two images of each such set.
 
         The same two images may be asked about several times: in several attributes, or twice in one.
         """
         n = self.n_images
-        keys = np.concatenate([np.minimum(a, b).astype(np.int64) * n + np.maximum(a, b) for a, b in self.edges])
-        if n * n <= max(_TABLE, 8 * keys.size):  # a table of all sets of two, instead of sorting the keys
-            there = np.zeros(n * n, np.bool_)
-            there[keys] = True
-            known = np.flatnonzero(there)
-            number = np.empty(n * n, np.int32)
-            number[known] = np.arange(known.size, dtype=np.int32)
-            place = number[keys]
-        else:
-            known, place = np.unique(keys, return_inverse=True)
-        parts = np.split(place, np.cumsum(self.n_ordered)[:-1])
-        return list(parts), (known // n).astype(np.int32), (known % n).astype(np.int32)
+        left, right = self.edges[0]
+        if len(self.edges) > 1:
+            left, right = (_frozen(np.concatenate(side)) for side in zip(*self.edges, strict=True))
+        if n * n <= max(_TABLE, 8 * left.size):
+            place, low, high = passes.number_dyads(left, right, n)
+        else:  # few pairs of many images: sort instead
+            keys = np.minimum(left, right).astype(np.int64) * n + np.maximum(left, right)
+            known, where = np.unique(keys, return_inverse=True)
+            place, low, high = where.astype(np.int32), (known // n).astype(np.int32), (known % n).astype(np.int32)
+        return list(np.split(place, np.cumsum(self.n_ordered)[:-1])), low, high
 
     @cached_property
     def truth(self) -> NDArray[np.float64]:
@@ -135,22 +136,28 @@ class Design:
                 numbered = np.full(self.n_images, np.nan)
                 numbered[self._number[test][pairs.images]] = values[pairs.images]
                 return Judgement(test, count.ordered, count.correct, None, numbered)
-            left, right, label = _ordered(pairs)
-            given = values[left] - values[right]
-        else:
-            if self.implied:
-                raise BadInput(f"{len(pairs):,} pairs implied by an order can only be judged by strengths")
-            given = np.asarray(margins)
-            if given.shape != (len(pairs),):
-                raise BadInput(f"margins have shape {given.shape} for {len(pairs)} pairs")
-            label = pairs.label
-            given = given[label != 0]
-            label = label[label != 0]
+            correct, hits, bad = passes.judged(*pairs.arrays, values, self.n_ordered[test])
+            if bad >= 0:
+                margin = values[pairs.left[bad]] - values[pairs.right[bad]]
+                raise BadInput(f"the margin of pair {bad} is {margin}; margins must be finite")
+            return Judgement(test, correct.size, hits, correct)
+        if self.implied:
+            raise BadInput(f"{len(pairs):,} pairs implied by an order can only be judged by strengths")
+        given = np.asarray(margins)
+        if given.shape != (len(pairs),):
+            raise BadInput(f"margins have shape {given.shape} for {len(pairs)} pairs")
+        given, label = given[pairs.label != 0], pairs.label[pairs.label != 0]
         if not np.isfinite(given).all():
             raise BadInput(f"a margin is {given[~np.isfinite(given)][0]}; margins must be finite")
         # compared as signs, so that a tie is an error
         correct = np.where(label > 0, given > 0, given < 0)
         return Judgement(test, correct.size, int(correct.sum()), correct)
+
+
+def _frozen(array: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Read-only, as the arrays of `Pairs` are: a loop is compiled once for both."""
+    array.setflags(write=False)
+    return array
 
 
 def _last_image(pairs: Pairs) -> int:
@@ -161,14 +168,4 @@ def _last_image(pairs: Pairs) -> int:
 
 def _images_of(pairs: Pairs) -> NDArray[np.int64]:
     """The images that are in an ordered pair, ascending."""
-    left, right, _ = _ordered(pairs)
-    there = np.zeros(int(max(left.max(), right.max())) + 1, np.bool_)
-    there[left] = True
-    there[right] = True
-    return np.flatnonzero(there)
-
-
-def _ordered(pairs: Pairs) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
-    left, right, label = pairs.arrays
-    keep = label != 0
-    return (left, right, label) if keep.all() else (left[keep], right[keep], label[keep])
+    return np.flatnonzero(passes.images_of(*pairs.arrays, _last_image(pairs) + 1))

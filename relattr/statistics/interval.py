@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
+from relattr.statistics import passes
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.kernels import order_residuals
 
@@ -161,15 +162,14 @@ def residuals(
         sums, squares = order_residuals(design.truth[tests], strengths, scale, means)
         return sums, float(squares)
     places, low, high = design.dyads
-    q: NDArray[np.float64] = np.zeros(low.size)
-    for j, weight in zip(judgements, weights, strict=True):
+    q = np.zeros(low.size)
+    for k, (j, weight) in enumerate(zip(judgements, weights, strict=True)):
         assert j.correct is not None
-        part = (weight / j.n_ordered) * (j.correct - j.accuracy)
-        q += np.bincount(places[j.test], part, minlength=q.size)
-    at_images: NDArray[np.float64] = np.zeros(design.n_images)
-    for ends in (low, high):
-        at_images += np.bincount(ends, q, minlength=design.n_images)
-    return at_images, float(q @ q)
+        own = np.zeros(low.size) if k else q  # summed on its own, so that equal judgements cancel to the last bit
+        passes.add_residuals(own, places[j.test], j.correct, weight / j.n_ordered)
+        if k:
+            q += own
+    return passes.at_images(q, low, high, design.n_images)
 
 
 def _variance_seeds(judgements: Sequence[Judgement], weights: Sequence[float]) -> tuple[float | None, float]:

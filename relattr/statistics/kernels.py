@@ -7,7 +7,9 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 LANES = 128
-"""Replicates that go through the loops together: a block of weights then stays in the second-level cache."""
+"""Replicates that go through the tree together: a block of it then stays in the second-level cache."""
+PAIR_LANES = 256
+"""Replicates that go along the pairs together, a byte each: a block of weights of 2,000 images is 512 KiB."""
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
@@ -111,6 +113,19 @@ def weigh_pairs(
                     hits[b, 8 * r + q] += own * right
                     totals[b, 8 * r + q] += own * (right + wrong)
     return hits.ravel(), totals.ravel()
+
+
+@njit(cache=True)
+def lay_out(counts: NDArray[np.int16], lanes: int) -> NDArray[np.uint8]:
+    """Weights ``(replicates, n)`` as bytes in blocks of replicates, ``(blocks, n, lanes)``; zero past the last one."""
+    replicates, n = counts.shape
+    blocks = (replicates + lanes - 1) // lanes
+    laid = np.zeros((blocks, n, lanes), np.uint8)
+    for i in range(0, n, 64):  # in tiles: neither side is walked across
+        for r in range(replicates):
+            for k in range(i, min(n, i + 64)):
+                laid[r // lanes, k, r % lanes] = counts[r, k]
+    return laid
 
 
 @njit(cache=True)

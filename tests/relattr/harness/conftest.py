@@ -123,6 +123,7 @@ class Workplace:
             timeout=timeout, check=False,
         )  # fmt: skip
         said = done.stdout + done.stderr
+        assert "ResourceWarning" not in said, said
         assert code is None or done.returncode == code, f"exit code {done.returncode}\n{said}"
         return said
 

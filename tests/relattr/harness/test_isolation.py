@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 
 import pytest
 
@@ -38,6 +37,7 @@ BAD = {
     "writes-into-the-harness": ("import os\nfor k in range(3, 20):\n    try: os.write(k, b'rubbish' * 9)\n    except OSError: pass", None, ""),
 }  # fmt: skip
 GOOD = ("good-1", "good-2", "good-3")
+PATIENT = ("allocates", "children-allocate", "prints", "fills-the-disk")
 
 
 @pytest.mark.slow
@@ -48,10 +48,11 @@ def test_every_bad_cell_is_a_row_and_all_the_others_finish(place):
     for name in GOOD:
         place.method(name)
     place.methods.sort()  # good and bad ones mixed
-    place.benchmark(more='[limits]\ntime = "3s"\nmemory = "400M"\nfile = "50M"\n[method_limits.prints]\ntime = "60s"\n')
-    began = time.monotonic()
-    said = place.relattr("run", "--jobs", "2", code=1)
-    assert time.monotonic() - began < 90
+    limits = '[limits]\ntime = "3s"\nmemory = "400M"\nfile = "50M"\n'
+    for name in PATIENT:  # these work for their end, so a busy machine must not end them first
+        limits += f'[method_limits.{name}]\ntime = "60s"\n'
+    place.benchmark(more=limits)
+    said = place.relattr("run", "--jobs", "2", code=1, timeout=400)
     rows = {}
     for path in (place.folder / "results").rglob("*.json"):
         row = json.loads(path.read_text())
@@ -62,7 +63,7 @@ def test_every_bad_cell_is_a_row_and_all_the_others_finish(place):
         if status is not None:
             assert row["status"] == status, (name, row["reason"], row.get("traceback"))
         assert reason in row.get("reason", ""), (name, row.get("reason"))
-        limit = 60 if name == "prints" else 3
+        limit = 60 if name in PATIENT else 3
         assert row["seconds"] < limit + 5, name
         if status not in (None, "ok"):
             assert re.search(rf"^{status}: .*\b{name} on tiny/a0/standard, seed 0", said, re.MULTILINE), name
@@ -73,7 +74,8 @@ def test_every_bad_cell_is_a_row_and_all_the_others_finish(place):
     assert "in fit" in rows["hangs"]["traceback"]  # where it was when it was stopped
     assert "in fit" in rows["segfaults"]["traceback"]
     assert "ValueError" in rows["raises"]["traceback"]
-    assert any("3 processes" in text for text in rows["leaves-children"]["warnings"])
+    # three that outlive the cell, and those of their parents that had not ended yet
+    assert any(re.search(r"left [3-6] processes", text) for text in rows["leaves-children"]["warnings"])
     assert rows["allocates"]["peak_memory_bytes"] > 400 << 20
     (log,) = (place.folder / "results").glob("tiny/prints/*.log")
     text = log.read_text()

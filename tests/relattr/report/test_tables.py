@@ -12,6 +12,7 @@ from relattr.harness.benchmark import Column, Row
 from relattr.report import latex
 from relattr.report.escape import escape_latex, escape_markdown
 from relattr.report.model import build
+from relattr.report.notes import notes_of
 from relattr.report.table import letter, verdict
 from relattr.report.write import to_csv, to_markdown, to_text, write, write_all
 
@@ -111,7 +112,7 @@ def test_a_failed_row_says_why_and_keeps_its_place(synthetic, make_benchmark, co
     table = build(make_benchmark(["broken", "m"], columns), synthetic.registry, synthetic.store)
     assert [line.label for line in table.lines] == ["broken", "m"]
     assert entry(table, "broken").status == "failed"
-    assert "failed: ValueError: 100% of {this}" in table.notes
+    assert "failed: ValueError: 100% of {this}" in notes_of(table).letters
     assert r"failed: ValueError: 100\% of \{this\}." in latex.to_latex(table)
 
 
@@ -244,4 +245,4 @@ def test_csv_cells_are_no_formulas(synthetic, make_benchmark):
 def test_an_empty_store_makes_a_table_of_gaps(synthetic, make_benchmark, columns):
     table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store)
     assert "Nothing was measured yet." in everything(table)
-    assert entry(table, "m").texts == ("no method m is here yet",)
+    assert entry(table, "m").texts == ("not run: no method is here for this row yet",)

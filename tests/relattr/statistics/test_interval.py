@@ -10,6 +10,7 @@ from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.statistics import Design, accuracy, difference, pairs_interval
 from relattr.statistics import design as design_module
+from relattr.statistics.interval import residuals
 
 
 def covariance_sum(pairs, values):
@@ -40,11 +41,11 @@ def test_variance_is_the_covariance_of_all_pairs_that_share_an_image(seed):
     pairs, strengths, _ = world(seed)
     design = Design([(pairs, None)])
     judged = design.judge(0, strengths=strengths)
-    residuals = (judged.correct - judged.accuracy) / len(pairs)
-    both = covariance_sum(pairs, residuals)
+    each = (judged.correct - judged.accuracy) / len(pairs)
+    both = covariance_sum(pairs, each)
     assert both > 0
     single = sum(
-        residuals[[frozenset(p) == d for p in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]].sum() ** 2
+        each[[frozenset(p) == d for p in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]].sum() ** 2
         for d in {frozenset(p) for p in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)}
     )
     want = max(factor(design.n_images) * (both + single) - single, single)
@@ -213,3 +214,30 @@ def test_wrong_input_is_named():
     two = Design([(pairs, None), (pairs, None)])
     with pytest.raises(BadInput, match="same test sets"):
         difference(two, [two.judge(0, margins=np.ones(2))], [two.judge(1, margins=np.ones(2))])
+
+
+@pytest.mark.parametrize("table", [0, 1 << 20])
+def test_residuals_are_those_of_a_dictionary_of_image_sets(monkeypatch, table):
+    """Few pairs of many images are numbered by sorting, the others through a table; both against plain Python."""
+    monkeypatch.setattr(design_module, "_TABLE", table)
+    rng = np.random.default_rng(11)
+    tests = []
+    for _ in range(3):
+        left = rng.integers(0, 60, 90)
+        right = (left + rng.integers(1, 60, 90)) % 60
+        tests.append((Pairs(left, right, rng.integers(-1, 2, 90)), np.arange(60) + 5))
+    strengths = rng.integers(0, 30, (3, 60)).astype(float)
+    design = Design(tests)
+    judgements = [design.judge(k, strengths=strengths[k]) for k in range(3)]
+    weights = [0.5, 0.3, -0.2]
+    q: dict[frozenset[int], float] = {}
+    for (pairs, _), s, weight, judgement in zip(tests, strengths, weights, judgements, strict=True):
+        for i, j, y in zip(*(a.tolist() for a in pairs.arrays), strict=True):
+            if y:
+                right_ = (s[i] > s[j]) if y > 0 else (s[i] < s[j])
+                key = frozenset((i, j))
+                q[key] = q.get(key, 0.0) + weight * (right_ - judgement.accuracy) / judgement.n_ordered
+    sums = {image: sum(v for key, v in q.items() if image in key) for image in frozenset().union(*q)}
+    found, squares = residuals(design, judgements, weights)
+    assert found == pytest.approx([sums[image] for image in sorted(sums)])
+    assert squares == pytest.approx(sum(v * v for v in q.values()))
