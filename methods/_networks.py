@@ -141,16 +141,21 @@ class RankingNetwork(Method):
         return first_boxes(self.architecture(), self.schedule(), images, self._trained_on, self._run)
 
     def exhibits(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
-        """Learning curves, and for each training image its nearest ones in the penultimate layer (Figure 5)."""
+        """Learning curves, and for each training image its nearest ones in the penultimate layer (Figure 5), of this
+        network and of its backbone before it was trained."""
         import numpy as np
+
+        from relattr.features.deep import cached_deep_features
 
         names = list(self.curves)
         joined = [np.column_stack([np.full(len(curve), k), curve]) for k, curve in enumerate(self.curves.values())]
         features = self.fitted.features(train.images)
+        before = cached_deep_features(train.images, self.backbone, device=run.device)
         return {
             "curve": np.concatenate(joined)[:, 1:].astype(np.float32),
             "curve stages": np.array([f"{name}:{len(self.curves[name])}" for name in names]),
             "neighbours": nearest(features, NEIGHBOURS),
+            "neighbours before": nearest(before, NEIGHBOURS),
             "strengths": self.fitted.strengths(train.images).astype(np.float32),
         }
 

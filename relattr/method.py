@@ -118,7 +118,8 @@ class Method:
         """Arrays that figures are drawn from, kept beside the strengths; asked for after the tests.
 
         ``curve`` (points, 4) is a learning curve: step, loss, held-out accuracy or NaN, seconds. ``neighbours``
-        (n, k) are the nearest training images of each training image, and ``strengths`` (n,) theirs.
+        (n, k) are the nearest training images of each training image, ``neighbours before`` those in the features
+        it started from, and ``strengths`` (n,) theirs.
         """
         return {}
 

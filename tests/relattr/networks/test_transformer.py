@@ -1,0 +1,197 @@
+"""The spatial transformer against plain loops and the formulas of Singh & Lee (ECCV 2016)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from relattr.errors import BadInput
+from relattr.features.backbones import Backbone
+from relattr.features.registry import Preprocessing
+from relattr.networks import micro_net
+from relattr.networks.build import Architecture, build, centre_first_crops
+from relattr.networks.parts import freeze, n_parameters
+from relattr.networks.pyramid import resized, view
+from relattr.networks.ranker import Extractor, Ranker
+from relattr.networks.transformer import Localiser, boxes, crop, matrix, outside, pull
+
+
+def micro() -> Backbone:
+    return Backbone(micro_net.Micro(8), "micro", Preprocessing(64, 64)).eval()
+
+
+def sampled(image: np.ndarray, x: float, y: float) -> float:
+    """Bilinear, by hand: -1 and 1 are the middles of the outermost pixels, and outside there is zero."""
+    h, w = image.shape
+    px, py = (x + 1) / 2 * (w - 1), (y + 1) / 2 * (h - 1)
+    total = 0.0
+    for j in (math.floor(py), math.floor(py) + 1):
+        for i in (math.floor(px), math.floor(px) + 1):
+            if 0 <= j < h and 0 <= i < w:
+                total += image[j, i] * max(0, 1 - abs(px - i)) * max(0, 1 - abs(py - j))
+    return total
+
+
+@pytest.mark.parametrize("theta", [(0.33, 0.0, 0.0), (0.5, 0.7, -1.2), (0.2, 6.0, 1.0), (1.0, 0.0, 0.0)])
+def test_a_crop_is_what_a_loop_over_its_pixels_gives(theta):
+    image = np.random.default_rng(0).random((9, 9)).astype(np.float32)
+    s, tx, ty = theta
+    grid = np.linspace(-1, 1, 5)
+    expected = [[sampled(image, s * (gx + tx), s * (gy + ty)) for gx in grid] for gy in grid]
+    found = crop(torch.from_numpy(image)[None, None], torch.tensor([theta]), 5)
+    np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
+
+
+def test_scale_a_third_and_no_translation_cut_out_the_middle_third():
+    # 97 pixels: the outermost of the middle third fall on pixels, so the crop is that piece itself
+    image = torch.rand(1, 3, 97, 97, generator=torch.Generator().manual_seed(0))
+    found = crop(image, torch.tensor([[1 / 3, 0.0, 0.0]]), 33)
+    torch.testing.assert_close(found, image[:, :, 32:65, 32:65], atol=1e-5, rtol=0)
+
+
+def test_the_matrix_has_the_scale_outside_the_translation():
+    found = matrix(torch.tensor([[0.5, 0.4, -0.6]]))
+    torch.testing.assert_close(found, torch.tensor([[[0.5, 0.0, 0.2], [0.0, 0.5, -0.3]]]))
+
+
+def test_boxes_are_where_the_crop_lies():
+    assert boxes(torch.tensor([[0.5, 0.0, 0.0]])).tolist() == [[0.25, 0.25, 0.75, 0.75]]
+    assert boxes(torch.tensor([[0.5, 1.0, -1.0]])).tolist() == [[0.5, 0.0, 1.0, 0.5]]
+    assert boxes(torch.tensor([[-0.5, 0.0, 0.0]])).tolist() == [[0.25, 0.25, 0.75, 0.75]]  # turned, not inside out
+
+
+def test_outside_is_judged_at_the_middle_of_the_crop_not_at_its_border():
+    theta = torch.tensor([[0.5, 1.9, 0.0], [0.5, 2.1, 0.0], [0.5, 0.0, -2.1], [-0.5, 2.1, 0.0], [0.1, 9.0, 9.0]])
+    assert outside(theta).tolist() == [False, True, True, True, False]
+
+
+def test_the_spatial_loss_has_the_gradient_of_the_original():
+    theta = torch.tensor([[0.6, 2.0, -1.5], [0.3, -4.0, 0.5]], requires_grad=True)
+    pull(theta).sum().backward()
+    for (s, tx, ty), gradient in zip(theta.detach().tolist(), theta.grad.tolist(), strict=True):
+        assert gradient == pytest.approx([s * (tx**2 + ty**2), s**2 * tx, s**2 * ty])
+
+
+def test_the_first_crop_has_its_scale_exactly_and_a_place_that_depends_on_the_image():
+    torch.manual_seed(0)
+    localiser = Localiser(micro(), scale=0.165)
+    theta = localiser(torch.randn(8, 3, 64, 64))
+    assert torch.equal(theta[:, 0], torch.full((8,), 0.165))
+    assert theta[:, 1:].std(0).min() > 0
+    bound = 1 / math.sqrt(128)
+    weight = localiser.output.weight[1:].detach()
+    assert weight.abs().max() <= bound
+    assert weight.abs().max() > 0.9 * bound
+    assert localiser.output.bias.tolist() == pytest.approx([0.165 / 0.05, 0, 0])
+    with pytest.raises(BadInput, match="must be in"):
+        Localiser(micro(), scale=0.0)
+
+
+def test_the_scale_moves_four_hundred_times_slower_than_the_translation():
+    torch.manual_seed(0)
+    localiser = Localiser(micro())
+    x = torch.randn(4, 3, 64, 64)
+    before = localiser(x).detach()
+    localiser(x).sum().backward()  # the same pull on all three
+    with torch.no_grad():
+        localiser.output.bias -= 0.1 * localiser.output.bias.grad
+    moved = (localiser(x).detach() - before).abs().mean(0)
+    assert float(moved[1] / moved[0]) == pytest.approx(400, rel=1e-3)
+
+
+def test_a_view_at_a_quarter_has_lost_the_fine_detail_and_kept_the_size():
+    fine = torch.zeros(1, 1, 64, 64)
+    fine[:, :, ::2] = 1.0
+    found = view(fine, 0.25, 64)
+    assert found.shape == fine.shape
+    assert found.std() < 0.1 * fine.std()
+    assert torch.equal(view(fine, 1.0, 64), fine)
+    assert resized(fine, 32).shape == (1, 1, 32, 32)
+
+
+# ---------------------------------------------------------------------- the ranker
+
+
+def ranker(**more) -> Ranker:
+    torch.manual_seed(0)
+    extractor = Extractor(micro())
+    return Ranker(extractor, [Localiser(micro())], sizes=(64, 64, 64), **more).eval()
+
+
+def test_crop_and_whole_image_go_through_the_same_weights():
+    net = ranker()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        features, theta = net.features([x]), net.locate([x])
+        whole, cut = net.extractor(x), net.extractor(crop(x, theta[0], 64))
+        torch.testing.assert_close(features, torch.cat([whole, cut], 1))
+        torch.testing.assert_close(net([x]).strength, net.score(features).squeeze(1))
+    assert net.score.in_features == 2 * net.extractor.dim
+
+
+def test_outside_the_image_ranking_reaches_the_ranker_and_not_the_transformer():
+    net = ranker()
+    x = torch.randn(3, 3, 64, 64)
+    gradients = {}
+    for away in (False, True):
+        with torch.no_grad():
+            net.localisers[0].output.bias[1] = 5.0 if away else 0.0  # 0.33 * 5 > 1
+        net.zero_grad()
+        answer = net([x])
+        assert bool(outside(answer.theta[0]).all()) == away
+        answer.strength.sum().backward()
+        moved = sum(
+            float(p.grad.abs().sum()) for m in net.localisers[0].head for p in m.parameters() if p.grad is not None
+        )
+        assert (moved == 0) == away
+        gradients[away] = net.score.weight.grad.clone()
+    assert gradients[True].abs().sum() > 0
+
+
+def test_a_supplement_enters_the_score_layer_and_nothing_else():
+    net = ranker(supplement=5)
+    x, extra = torch.randn(2, 3, 64, 64), torch.randn(2, 5)
+    with torch.no_grad():
+        difference = net([x], extra).strength - net([x], torch.zeros(2, 5)).strength
+        torch.testing.assert_close(difference, extra @ net.score.weight[0, -5:])
+
+
+def test_a_network_without_whole_image_and_crops_is_refused():
+    with pytest.raises(BadInput, match="whole image"):
+        Ranker(Extractor(micro()), whole=False, sizes=(64, 64, 64))
+
+
+def test_first_crops_are_brought_into_the_image():
+    net = ranker()
+    x = torch.randn(6, 3, 64, 64)
+    with torch.no_grad():
+        net.localisers[0].output.weight[1:] *= 300
+    assert centre_first_crops(net, [x]) < 1
+    (theta,) = net.locate([x])
+    assert float((theta[:, :1] * theta[:, 1:]).abs().max()) == pytest.approx(0.5, abs=1e-5)
+    assert centre_first_crops(net, [x]) == 1.0
+
+
+def test_freezing_keeps_the_first_layers():
+    net = micro()
+    freeze(net, 0.5)
+    kept = [name for name, p in net.named_parameters() if not p.requires_grad]
+    assert kept == [f"net.features.conv{k}.{what}" for k in (1, 2, 3, 4) for what in ("weight", "bias")]
+
+
+def test_parameters_of_the_alexnet_version_are_those_counted_by_hand():
+    net = build(Architecture("alexnet", (1.0,), standardise=False), seed=0, pretrained=False)
+    conv = sum(
+        out * (inside * side * side) + out
+        for out, inside, side in ((64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3))
+    )
+    assert conv == 2_469_696
+    head = (256 * 128 + 128) + (6 * 6 * 128 * 128 + 128) + (128 * 3 + 3)
+    fc = (256 * 36 * 4096 + 4096) + (4096 * 4096 + 4096)
+    assert n_parameters(net.localisers) == conv + head
+    assert n_parameters(net.extractor) == conv + fc  # fc8 decides nothing here and is gone
+    assert n_parameters(net.score) == 8192 + 1
+    assert n_parameters(net) == 2 * conv + head + fc + 8193

@@ -1,0 +1,59 @@
+"""SGD against Torch7's recursion, written out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from relattr import BadInput
+from relattr.training.optimiser import optimiser, set_rate
+from relattr.training.schedule import PRESETS
+
+PAPER = PRESETS["paper"]
+
+
+def test_the_damped_step_is_torch7s():
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 1, bias=False).double()
+    made = optimiser([(layer, 0.1)], PAPER)
+    w, v = layer.weight.detach().clone(), None
+    for k in range(6):
+        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(k)).double()
+        made.zero_grad()
+        layer(x).square().sum().backward()
+        g = 2 * (x @ w.T * x).sum(0, keepdim=True) + 5e-4 * w
+        v = g if v is None else 0.9 * v + 0.1 * g
+        w = w - 1e-3 * 0.1 * v
+        made.step()
+        torch.testing.assert_close(layer.weight.detach(), w)
+
+
+def test_each_part_has_its_multiple_of_the_rate_and_frozen_ones_have_none():
+    free, slow, still = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
+    still.requires_grad_(False)
+    made = optimiser([(free, 1.0), (slow, 0.1), (still, 1.0)], PAPER)
+    assert [group["lr"] for group in made.param_groups] == [1e-3, 1e-4]
+    set_rate(made, 0.5)
+    assert [group["lr"] for group in made.param_groups] == [0.5, 0.05]
+
+
+def test_the_paper_keeps_its_rate_and_the_cycle_rises_and_falls():
+    assert {PAPER.rate_at(k, 100) for k in range(100)} == {1e-3}
+    fast = PRESETS["fast"]
+    rates = [fast.rate_at(k, 100) for k in range(100)]
+    top = rates.index(max(rates))
+    assert max(rates) == fast.rate
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert 0 < rates[-1] < 0.01 * fast.rate
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("updates", 0), ("batch", 1), ("rate", 0.0), ("stages", 3), ("frozen", 1.0), ("test_views", 5)]
+)
+def test_a_schedule_that_makes_no_sense_is_refused(name, value):
+    with pytest.raises(BadInput, match=f"{name} must be .* got {value}"):
+        dataclasses.replace(PAPER, **{name: value})

@@ -1,0 +1,157 @@
+"""The loop: it learns, a killed run goes on to the same weights, and a loss that is no number ends it with a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from relattr import BadInput, Pairs, progress
+from relattr.features.backbones import Backbone
+from relattr.features.registry import Preprocessing
+from relattr.networks import micro_net, ranker, transformer
+from relattr.training import trainer
+from relattr.training.objectives import OfClasses, OfPairs, OfScores
+from relattr.training.optimiser import parts_of
+from relattr.training.pixels import Cropper
+from relattr.training.schedule import PRESETS
+from relattr.training.trainer import Training, train
+
+N = 24
+HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=12, batch=8, rate=0.01)
+
+
+def network(localised: bool = True) -> ranker.Ranker:
+    torch.manual_seed(0)
+    backbones = [Backbone(micro_net.Micro(4), "micro", HOW) for _ in range(2)]
+    localisers = [transformer.Localiser(backbones[1])] if localised else []
+    return ranker.Ranker(ranker.Extractor(backbones[0]), localisers, sizes=(64, 32, 64))
+
+
+def training(**more) -> Training:
+    strengths = np.linspace(0, 1, N)
+    pixels = (torch.tensor(strengths)[:, None, None, None] * 200 + 20).expand(N, 3, 64, 64).to(torch.uint8)
+    usual = {
+        "name": "a network", "objective": OfPairs(Pairs.all_of(strengths), 8), "pixels": pixels,
+        "cropper": Cropper(HOW, 64), "schedule": SCHEDULE, "seed": 3,
+    }  # fmt: skip
+    return Training(**{**usual, **more})
+
+
+def fit(how: Training, net: ranker.Ranker | None = None):
+    net = net or network()
+    return net, train(net, parts_of(net, how.schedule), how)
+
+
+def test_the_same_seed_gives_the_same_weights_and_the_global_generator_is_left_alone():
+    torch.manual_seed(11)
+    state = torch.get_rng_state()
+    one, curve = fit(training())
+    assert torch.equal(torch.get_rng_state(), torch.get_rng_state())
+    torch.manual_seed(99)
+    two, _ = fit(training())
+    other, _ = fit(training(seed=4))
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[name]), name
+    assert any(not torch.equal(v, other.state_dict()[name]) for name, v in one.state_dict().items())
+    assert curve.shape == (12, 4)
+    assert curve[:, 0].tolist() == list(range(1, 13))
+    assert state.shape == torch.get_rng_state().shape
+
+
+def test_it_learns_what_is_plain_to_see():
+    net, curve = fit(training(schedule=dataclasses.replace(SCHEDULE, updates=60)), network(localised=False))
+    with torch.inference_mode():
+        found = net([Cropper(HOW, 64).fixed(training().pixels, 1)[0]]).strength
+    assert (found.diff() > 0).float().mean() > 0.9
+    assert curve[-1, 1] < 0.5 * curve[0, 1]
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 5, 11])
+def test_a_killed_run_goes_on_to_the_same_result(at, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "KEEP_EVERY", -1.0)
+    whole, curve = fit(training())
+    asked = []
+
+    def judge() -> float:
+        asked.append(1)
+        if len(asked) == at + 1:
+            raise Killed
+        return 0.5
+
+    with pytest.raises(Killed):
+        fit(training(checkpoint=tmp_path, judge=judge))
+    again, curve_again = fit(training(checkpoint=tmp_path))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert np.array_equal(curve[:, :2], curve_again[:, :2])
+    done, _ = fit(training(checkpoint=tmp_path))  # and a finished one is not trained again
+    assert all(torch.equal(v, done.state_dict()[name]) for name, v in whole.state_dict().items())
+
+
+def test_a_checkpoint_of_another_training_or_cut_short_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "KEEP_EVERY", -1.0)
+    fit(training(checkpoint=tmp_path, seed=8))
+    expected, _ = fit(training())
+    found, _ = fit(training(checkpoint=tmp_path))
+    assert all(torch.equal(v, found.state_dict()[name]) for name, v in expected.state_dict().items())
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    found, _ = fit(training(checkpoint=tmp_path))
+    assert all(torch.equal(v, found.state_dict()[name]) for name, v in expected.state_dict().items())
+
+
+def test_a_loss_that_is_no_number_ends_it_with_the_step_and_what_to_lower():
+    net = network(localised=False)
+    with torch.no_grad():
+        net.score.weight.fill_(float("nan"))
+    with pytest.raises(
+        BadInput, match=r"a network: the loss is nan at step 0 of 12; lower the learning rate, now 0.01"
+    ):
+        fit(training(), net)
+
+
+def test_progress_says_loss_accuracy_rates_and_time_left():
+    said = []
+
+    class Listener:
+        def __init__(self, description, total):
+            said.append((description, total))
+
+        def __enter__(self):
+            return lambda n, note="": said.append(note) if note else None
+
+        def __exit__(self, *_):
+            return None
+
+    with progress.listening(Listener):
+        fit(training(judge=lambda: 0.75))
+    assert said[0] == ("a network", 12)
+    assert re.fullmatch(r"loss \d\.\d+, held out 75\.0 %, \d+ images/s, [\d,]+ pairs/s, \d+ s left", said[-1])
+
+
+def test_every_image_goes_through_the_network_once_a_batch():
+    net, passed = network(localised=False), []
+    net.extractor.register_forward_pre_hook(lambda module, given: passed.append(len(given[0])))
+    fit(training(), net)
+    assert passed == [8] * 12
+
+
+def test_regression_and_classification_learn_too():
+    scores = np.linspace(-1, 1, N)
+    schedule = dataclasses.replace(SCHEDULE, updates=60)
+    _, curve = fit(training(objective=OfScores(scores, 8), schedule=schedule), network(localised=False))
+    assert curve[-1, 1] < 0.3 * curve[0, 1]
+    steps = OfClasses(np.array([0] * 20 + [1] * 4), 10).steps(0)
+    drawn = np.concatenate([next(steps).images for _ in range(200)])
+    assert abs((drawn >= 20).mean() - 0.5) < 0.05  # the rare class as often as the other
+    with pytest.raises(BadInput, match="smooth_l1 or mse"):
+        OfScores(scores, 8, "l7")
