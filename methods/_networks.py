@@ -142,7 +142,8 @@ class RankingNetwork(Method):
 
     def exhibits(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
         """Learning curves, and for each training image its nearest ones in the penultimate layer (Figure 5), of this
-        network and of its backbone before it was trained."""
+        network and of its backbone before it was trained.
+        """
         import numpy as np
 
         from relattr.features.deep import cached_deep_features
