@@ -73,7 +73,9 @@ def downloads_are_checked(s: Subject) -> None:
 
 def tasks_are_named(s: Subject) -> None:
     dataset = s.new()
-    names = dataset.tasks()
+    names, why = dataset.tasks(), dataset.missing()
+    if not names and why is not None:
+        raise Blocked(why)
     demand(names, "it has no task")
     demand(len(set(names)) == len(names), "two tasks have one name")
     attributes, splits = list(dataset.attributes()), list(dataset.splits())
