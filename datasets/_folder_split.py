@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def held_out(n: int, left: NDArray[np.int32], right: NDArray[np.int32], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which of n images are test images, ``(n,)``: about ``share`` of them, drawn by lot.
+    """Which of n >= 4 images are test images, ``(n,)``: about ``share`` of them, drawn by lot.
 
     ``left``, ``right`` are compared images. A pair with one image on either side of the split is lost, so
     images that are compared only among each other stay together, as long as they are few (at most a tenth of
