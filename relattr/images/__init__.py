@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from relattr.digests import digest_text
 from relattr.errors import BadImage, BadInput
 from relattr.images.decoded import DecodedImages
-from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource
+from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource, ManyFiles
 from relattr.paths import cache_dir
 from relattr.sources import fingerprint_of
 
-__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images"]
+__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images", "ManyFiles"]
 
 MAX_SIDE = 512
 """Larger images are shrunk to this longer side as they are read; no feature here looks at more."""
