@@ -43,11 +43,7 @@ class TrainingSet:
             if values is not None and values.shape != (len(self.images),):
                 raise BadInput(f"{name} have shape {values.shape}; expected ({len(self.images)},), one per image")
         if self.scores is not None:
-            import numpy as np
-
-            bad = np.flatnonzero(~np.isfinite(self.scores))
-            if bad.size:
-                raise BadInput(f"the score of training image {bad[0]} is {self.scores[bad[0]]}; scores must be finite")
+            _check_finite("training", self.scores)
         if self.categories is not None and self.categories.dtype.kind not in "iu":
             raise BadInput(f"categories must be integers, one per image; got {self.categories.dtype}")
         if self.categories is not None and self.categories.size:
@@ -61,7 +57,9 @@ class TestSet:
     """Pairs to be judged on, called ``name``; similar ones are never scored.
 
     ``boxes`` ``(n, k, 4)`` gives, where the truth is known, the k cues of each image as x0, y0, x1, y1
-    in [0, 1]. ``note`` says what a reader must know, such as images shared with training.
+    in [0, 1]. ``note`` says what a reader must know, such as images shared with training. ``scores`` ``(n,)``
+    float, one per image, larger = more: where they are given, strengths are also judged by Spearman's
+    rank correlation with them, over the images that are in a pair.
     """
 
     __test__: ClassVar[bool] = False  # pytest must not take it for a class of tests
@@ -71,11 +69,16 @@ class TestSet:
     pairs: Pairs
     boxes: NDArray[Any] | None = None
     note: str = ""
+    scores: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         _check_pairs(f"test set {self.name!r}", self.images, self.pairs)
         if self.boxes is not None and (self.boxes.ndim != 3 or self.boxes.shape[::2] != (len(self.images), 4)):
             raise BadInput(f"boxes have shape {self.boxes.shape}; expected ({len(self.images)}, k, 4)")
+        if self.scores is not None:
+            if self.scores.shape != (len(self.images),):
+                raise BadInput(f"scores have shape {self.scores.shape}; expected ({len(self.images)},), one per image")
+            _check_finite("test", self.scores)
 
 
 @dataclass(frozen=True)
@@ -114,3 +117,11 @@ def _check_pairs(what: str, images: Images, pairs: Pairs) -> None:
     largest = int(pairs.images.max(initial=-1))
     if largest >= len(images):
         raise BadInput(f"a {what} pair names image {largest}, but there are {len(images)} images")
+
+
+def _check_finite(what: str, scores: NDArray[Any]) -> None:
+    import numpy as np
+
+    bad = np.flatnonzero(~np.isfinite(scores))
+    if bad.size:
+        raise BadInput(f"the score of {what} image {bad[0]} is {scores[bad[0]]}; scores must be finite")

@@ -97,12 +97,15 @@ def _applies(method: Method, task: Task) -> None:
 
 
 def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> TestResult:
-    from relattr.statistics import count_margins, count_strengths
+    from relattr.statistics import count_margins, count_strengths, spearman
 
+    correlation = None
     if method.has_strength:
         strengths = method.strengths(test.images, test.pairs)
         count = count_strengths(strengths, test.pairs)
         arrays[f"strengths {test.name}"] = strengths
+        if test.scores is not None:
+            correlation = spearman(strengths[test.pairs.images], test.scores[test.pairs.images])
     else:
         margins = method.compare(test.images, test.pairs)
         count = count_margins(margins, test.pairs)
@@ -117,4 +120,5 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         n_correct=count.correct,
         n_tied=count.tied,
         note=test.note,
+        spearman=correlation,
     )

@@ -22,11 +22,11 @@ COLUMNS: dict[str, type] = {
     "method": str, "method_label": str, "method_parameters": str, "dataset": str, "dataset_label": str,
     "dataset_parameters": str, "attribute": str, "split": str, "seed": int, "key": str, "state": str, "state_why": str,
     "status": str, "reason": str, "test": str, "n_images": int, "n_pairs": int, "n_ordered": int, "n_correct": int,
-    "n_tied": int, "accuracy": float, "test_note": str, "protocol": str, "notes": str, "deviations": str,
-    "warnings": str, "seconds_fit": float, "seconds_compare": float, "seconds": float, "peak_memory_bytes": int,
-    "attempts": int, "limits": str, "fingerprints": str, "commit": str, "dirty": bool, "command": str, "python": str,
-    "versions": str, "system": str, "host": str, "cpu": str, "threads": int, "memory_bytes": int, "device": str,
-    "gpu": str, "started": str,
+    "n_tied": int, "accuracy": float, "spearman": float, "test_note": str, "protocol": str, "notes": str,
+    "deviations": str, "warnings": str, "seconds_fit": float, "seconds_compare": float, "seconds": float,
+    "peak_memory_bytes": int, "attempts": int, "limits": str, "fingerprints": str, "commit": str, "dirty": bool,
+    "command": str, "python": str, "versions": str, "system": str, "host": str, "cpu": str, "threads": int,
+    "memory_bytes": int, "device": str, "gpu": str, "started": str,
 }  # fmt: skip
 """Name and type of each column of `rows`; what is no plain value is JSON."""
 

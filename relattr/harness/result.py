@@ -24,6 +24,8 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_correct: int
     n_tied: int
     note: str = ""
+    spearman: float | None = None
+    """Rank correlation of strengths with the test set's scores, over the ``n_images``; None where it has none."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:
@@ -31,6 +33,8 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"counts do not add up: {self.n_correct} correct and {self.n_tied} tied of {self.n_ordered} ordered "
                 f"among {self.n_pairs} pairs"
             )
+        if self.spearman is not None and not -1 <= self.spearman <= 1:
+            raise ValueError(f"a rank correlation is between -1 and 1, not {self.spearman}")
 
     @property
     def accuracy(self) -> float:

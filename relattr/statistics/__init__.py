@@ -4,6 +4,7 @@ What is independent here are the images, never the pairs; docs/statistics.md say
 """
 
 from relattr.statistics.bootstrap import Bootstrap, bootstrap
+from relattr.statistics.correlation import spearman
 from relattr.statistics.counts import Count, count_margins, count_strengths
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.interval import Difference, Estimate, accuracy, difference, pairs_interval
@@ -12,5 +13,5 @@ from relattr.statistics.ranks import Ranks, average_ranks
 
 __all__ = [
     "Bootstrap", "Count", "Design", "Difference", "Estimate", "Judgement", "Ranks", "accuracy", "average_ranks",
-    "bootstrap", "count_margins", "count_strengths", "difference", "holm", "pairs_interval",
+    "bootstrap", "count_margins", "count_strengths", "difference", "holm", "pairs_interval", "spearman",
 ]  # fmt: skip

@@ -60,6 +60,17 @@ def test_boxes_belong_to_the_images(images, shape):
         TestSet("test", images, PAIRS, boxes=np.zeros(shape))
 
 
+def test_scores_of_test_images_belong_to_them(images):
+    assert TestSet("test", images, PAIRS).scores is None
+    assert TestSet("test", images, PAIRS, scores=np.arange(4.0)).scores.tolist() == [0, 1, 2, 3]
+    for scores, message in (
+        (np.zeros(3), r"scores have shape \(3,\); expected \(4,\)"),
+        (np.array([0, np.inf, 0, 0]), "the score of test image 1 is inf"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            TestSet("test", images, PAIRS, scores=scores)
+
+
 @pytest.mark.parametrize("names", [[], ["a", "a"]])
 def test_test_sets_have_names_of_their_own(images, names):
     train, name = TrainingSet(images, PAIRS), TaskName("osr", "open", "standard")
