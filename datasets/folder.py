@@ -192,7 +192,14 @@ class Folder(Dataset):
                 categories=categories,
                 category_names=category_names,
             ),
-            [TestSet("test", self._images.subset(test.images), test.renumbered(test.images))],
+            [
+                TestSet(
+                    "test",
+                    self._images.subset(test.images),
+                    test.renumbered(test.images),
+                    scores=self._scores(name.attribute, test.images),
+                )
+            ],
             protocol=self._protocol(train, test),
             notes=self._notes(name.attribute, train, test),
         )

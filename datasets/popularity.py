@@ -106,12 +106,13 @@ class Popularity(Dataset):
 
     def _say(self, what: str) -> str:
         return (
-            f"{self.name}: {what}; looked in {self.root}. Nothing can be fetched: ask at {self.homepage} for the ids and "
-            "scores, write them as such lists, and get the photographs by their ids from Flickr (docs/popularity.md)"
+            f"{self.name}: {what}; looked in {self.root}. Nothing can be fetched: ask at {self.homepage} for the ids "
+            "and scores, write them as such lists, and get the photographs by their ids from Flickr "
+            "(docs/popularity.md)"
         )
 
     def scored(self, setting: str) -> Scored:
-        """The photographs of a setting. Raises `Blocked` where its list is not here, `BadInput` for what is wrong in it."""
+        """The photographs of a setting. Raises `Blocked` where its list is not here, `BadInput` for faults in it."""
         path = self.root / LISTS[setting]
         if not path.is_file():
             raise Blocked(self._say(f"no list {path.name} (columns {COLUMNS})"))
@@ -186,8 +187,8 @@ class Popularity(Dataset):
         most = Pairs.all_of(scores).n_ordered
         if not most:
             raise BadInput(
-                f"{self.root / LISTS[setting]}: the {images.size} photographs to {part} of {setting} ({split}) all have "
-                "one score; expected different ones"
+                f"{self.root / LISTS[setting]}: the {images.size} photographs to {part} of {setting} ({split}) all "
+                "have one score; expected different ones"
             )
         wanted = self.n_user_pairs if setting == USER_SPECIFIC else self.n_pairs
         seed = derive(self.seed, "popularity", setting, split, part)
@@ -213,7 +214,7 @@ class Popularity(Dataset):
         return Task(
             name,
             TrainingSet(collection.subset(train), pairs["train"], scores=scored.score[train]),
-            [TestSet("test", collection.subset(test), pairs["test"])],
+            [TestSet("test", collection.subset(test), pairs["test"], scores=scored.score[test])],
             protocol=(
                 f"Pairs labelled by log2(views / days + 1) (Khosla et al., WWW 2014), pairs of equal scores left out. "
                 f"{len(pairs['train']):,} pairs of {train.size:,} photographs {_WHOSE[name.attribute]} to train on, "

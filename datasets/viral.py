@@ -197,7 +197,10 @@ class Viral(Dataset):
             images = drawn.parts[1] if test == "complete" else judged.images
             shared = np.intersect1d(images, train).size
             note = f"{shared:,} of the {images.size:,} images of {test} are also trained on" if shared else ""
-            tests.append(TestSet(test, self._images.subset(images), judged.renumbered(images), note=note))
+            scores = self.scored.score[images] if test == "complete" else None
+            tests.append(
+                TestSet(test, self._images.subset(images), judged.renumbered(images), note=note, scores=scores)
+            )
         return Task(
             name,
             TrainingSet(
