@@ -60,7 +60,7 @@ class ManyFiles(FileSource):
     """
 
     def __init__(
-        self, root: Path, names: Sequence[str], locate: Callable[[str], Path], key: str, n_sampled: int = 256
+        self, root: Path, names: Sequence[str], locate: Callable[[str], Path], key: str, n_sampled: int = 257
     ) -> None:
         self.root = root
         self.names = names
