@@ -38,6 +38,8 @@ class Method:
     """Whether `fit` cannot do without ``train.scores``."""
     uses_categories: ClassVar[bool] = False
     """Whether `fit` cannot do without ``train.categories``."""
+    uses_shipped_features: ClassVar[bool] = False
+    """Whether it cannot do without features that came with the images (``images.shipped_features``)."""
     reference: ClassVar[str] = ""
     """The paper the method is from, as a reader would cite it."""
     exempt: ClassVar[Mapping[str, str]] = {}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.digests import digest_array, digest_files, digest_text
-from relattr.errors import BadImage, BadInput
+from relattr.errors import BadImage, BadInput, Blocked
 from relattr.images.decode import decode
 
 
@@ -84,6 +84,18 @@ class ManyFiles(FileSource):
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
         return decode(self._locate(self.names[index]), max_side)
+
+
+class NoFiles:
+    """Images of which only the names are here; ``key`` names what decides them, ``why`` what is missing."""
+
+    def __init__(self, names: Sequence[str], key: str, why: str) -> None:
+        self.names = tuple(names)
+        self.fingerprint = digest_text("no files", key, *self.names)
+        self._why = why
+
+    def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
+        raise Blocked(f"image {self.names[index]} is not here: {self._why}")
 
 
 class DrawnSource:
