@@ -95,13 +95,13 @@ def _rows(
     path: Path, header: list[str], layout: Layout, lines: Iterator[tuple[int, list[str]]]
 ) -> Iterator[tuple[int, list[str]]]:
     order = [header.index(name) if name in header else -1 for name in layout.names]
-    line = None
+    line, straight = None, order == list(range(len(header)))
     for line, cells in lines:
         if len(cells) != len(header):
             raise BadInput(f"{path}, line {line}: {len(cells)} cells; expected {len(header)}, one for each column")
         if "" in cells:
             raise BadInput(f"{path}, line {line}: {header[cells.index('')]} is empty")
-        yield line, [cells[k] if k >= 0 else "" for k in order]
+        yield line, cells if straight else [cells[k] if k >= 0 else "" for k in order]
     if line is None:
         raise BadInput(f"{path} has a header and no rows")
 
