@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -74,12 +76,47 @@ def read(path: Path) -> Scored:
         state = path.stat()
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
-    # a million lines take a second to read, and every task of a plan asks for them
+    # a million lines take seconds to read, and every task of a plan asks for them
     return _read(path, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
 
 @lru_cache(maxsize=2)
 def _read(path: Path, state: tuple[int, ...]) -> Scored:
+    """The photographs of a list, kept as arrays in the cache folder: every cell is a process that asks for them."""
+    import numpy as np
+
+    from relattr.atomic import write_arrays
+    from relattr.digests import digest_files, digest_text
+    from relattr.paths import cache_dir
+    from relattr.sources import fingerprint_of
+
+    code = fingerprint_of("relattr.datasets._popularity_files")
+    key = digest_text(digest_files(path.parent, [path.name]), code)
+    kept = cache_dir() / "lists" / f"{key[:40]}.npz"
+    found = _kept(path, kept)
+    if found is None:
+        found = _parse(path)
+        users = np.frombuffer("\n".join(found.users).encode(), np.uint8)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(kept, {"ids": found.ids, "score": found.score, "user": found.user, "users": users})
+    for array in (found.ids, found.score, found.user):
+        array.flags.writeable = False  # they are shared
+    return found
+
+
+def _kept(path: Path, kept: Path) -> Scored | None:
+    """What `_read` kept of a list; None where it is not there or not whole."""
+    import numpy as np
+
+    try:
+        with kept.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
+            text = arrays["users"].tobytes().decode()
+            return Scored(path, arrays["ids"], arrays["score"], arrays["user"], tuple(text.split("\n")) if text else ())
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _parse(path: Path) -> Scored:
     import numpy as np
 
     pieces: list[tuple[NDArray[np.bytes_], NDArray[np.float64], NDArray[np.int32]]] = []
@@ -124,6 +161,4 @@ def _read(path: Path, state: tuple[int, ...]) -> Scored:
             f"{path}: id {found[0][first].decode()!r} is there twice, with the scores {found[1][first]:g} and "
             f"{found[1][second]:g}; expected one line a photograph"
         )
-    for array in found:
-        array.flags.writeable = False  # they are shared
     return Scored(path, found[0], found[1], found[2], tuple(index))
