@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def load(path: Path, fields: Sequence[str]) -> dict[str, Any]:
-    """These variables of a ``.mat`` file (up to version 7), cells as object arrays.
+def load(path: Path, fields: Sequence[str], also: Sequence[str] = ()) -> dict[str, Any]:
+    """These variables of a ``.mat`` file (up to version 7), cells as object arrays; of ``also`` those that are there.
 
     Raises `BadInput`, naming the file, if it cannot be read or lacks one of them.
     """
     import scipy.io
 
     try:
-        found = scipy.io.loadmat(path, variable_names=list(fields))
+        found = scipy.io.loadmat(path, variable_names=[*fields, *also])
     except NotImplementedError as error:
         raise BadInput(f"{path} is a MATLAB 7.3 file; load it in MATLAB or Octave and save it with -v7") from error
     except Exception as error:  # SciPy's reader raises anything at all on a damaged file
@@ -33,7 +33,7 @@ def load(path: Path, fields: Sequence[str]) -> dict[str, Any]:
     gone = [name for name in fields if name not in found]
     if gone:
         raise BadInput(f"{path} has no variable {gone[0]!r}; expected {', '.join(fields)}")
-    return {name: found[name] for name in fields}
+    return {name: found[name] for name in (*fields, *also) if name in found}
 
 
 def text(cell: Any, what: str) -> str:

@@ -227,7 +227,9 @@ class LFW10(Dataset):
             f"{EXCHANGED} is trained on the images that the other attributes are tested on, and the reverse (so in the "
             "released files): nothing fitted on one attribute may be used for another",
         ]
-        if self.layout == "lists":
+        if self.layout == "votes":
+            notes.append("read from the official annotations: labels by the five votes behind the published numbers")
+        else:
             counts = {layout: f"{sum(n):,}" for layout, n in ORDERED_TEST_PAIRS.items()}
             notes.append(
                 "the test labels are not those of the published numbers: these are one label a pair, from a list in "

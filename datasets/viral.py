@@ -261,7 +261,8 @@ class Viral(Dataset):
             if test == "random-pairs":
                 for who, (_, answers) in self._answers.items():
                     shown = shown.with_answers(who, answers)
-            tests.append(TestSet(test, shown, judged.renumbered(images), note=note))
+            scores = self.scored.score[images] if test == "complete" else None
+            tests.append(TestSet(test, shown, judged.renumbered(images), note=note, scores=scores))
         learnt = self._images.subset(train)
         for who, (to_train, _) in self._answers.items():
             learnt = learnt if to_train is None else learnt.with_answers(who, to_train)

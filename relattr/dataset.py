@@ -49,7 +49,7 @@ class Dataset:
         return data_dir() / self.name
 
     def attributes(self) -> Sequence[str]:
-        """The attributes, in the order of its tables."""
+        """The attributes, in the order of its tables; none where they are to be read from files that are `missing`."""
         raise TypeError(f"{type(self).__name__} does not define attributes()")
 
     def splits(self) -> Sequence[str]:

@@ -47,6 +47,8 @@ class Method:
     ties: ClassVar[Literal["error", "half", "drop"]] = "error"
     """How its tied margins count: as errors, like everybody's. Another rule is for reproducing a number that was
     published under it (a tie is half right, or the pair is left out), and is said wherever the number stands."""
+    uses_shipped_features: ClassVar[bool] = False
+    """Whether it cannot do without features that came with the images (``images.shipped_features``)."""
     reference: ClassVar[str] = ""
     """The paper the method is from, as a reader would cite it."""
     exempt: ClassVar[Mapping[str, str]] = {}

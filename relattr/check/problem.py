@@ -1,7 +1,8 @@
 """A small problem without label noise that any method of this field can learn, for checking methods.
 
 Each image has a striped red square in its middle, on a noisy ground; the stronger the attribute, the
-larger the square. Mean colour, edges and shapes all tell, so no method has an excuse.
+larger the square. Mean colour, edges and shapes all tell, so no method has an excuse. Mean and spread of the
+colours are shipped with the images as features.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def _images(
 ) -> tuple[Images, NDArray[np.float64]]:
     rng = generator(seed, "check", part)
     strengths = rng.permutation((np.arange(n) + rng.random(n)) / n)
-    images = Images.from_arrays([draw(s, k % 2, rng) for k, s in enumerate(strengths)])
+    drawn = [draw(s, k % 2, rng) for k, s in enumerate(strengths)]
+    colours = np.array([np.concatenate([image.mean((0, 1)), image.std((0, 1))]) / 255 for image in drawn])
+    images = Images.from_arrays(drawn, features=colours)
     first, second = np.triu_indices(n, 1)
     for name, questions in (answers or {}).items():
         order = np.sign(strengths[first] - strengths[second]).astype(np.int8)

@@ -9,6 +9,7 @@ import click
 
 from relattr.cli.shared import columns, load_registry, plugins_option
 from relattr.errors import BadInput
+from relattr.harness.plan import parse_settings
 from relattr.registry import Registry, matching
 
 names_argument = click.argument("names", nargs=-1, required=True, metavar="DATASET...")
@@ -65,13 +66,15 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
 
 @data.command()
 @names_argument
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="With this parameter. May be repeated.")
 @plugins_option
-def verify(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
+def verify(names: Sequence[str], settings: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """Check the files, counts, splits and label codes of each DATASET against what is known of them."""
     registry = load_registry(plugin_folders)
+    values = parse_settings(settings)
     wrong = 0
     for name in _chosen(names, registry):
-        dataset = registry.dataset(name).create()
+        dataset = registry.dataset(name).create(values)
         findings = dataset.verify()
         if not findings:
             raise BadInput(f"{name} has nothing to verify: {dataset.missing() or 'it checks nothing'}")

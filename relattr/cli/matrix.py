@@ -152,7 +152,8 @@ def run(
     """
     made, registry, store = _plan(benchmark, chosen)
     if not made.cells:
-        raise BadInput(f"{benchmark} has no cell to run with this choice of methods, datasets and attributes")
+        why = "".join(f"; {reason}" for reason in made.empty.values())
+        raise BadInput(f"{benchmark} has no cell to run with this choice of methods, datasets and attributes{why}")
     for value, name in ((jobs, "--jobs"), (threads, "--threads")):
         if value < 0:
             raise click.BadParameter(f"{value} is negative", param_hint=name)
@@ -320,3 +321,5 @@ def _count(cells: Sequence[Planned]) -> str:
 def _absent(made: Plan) -> None:
     if made.absent:
         click.echo("\nListed in the benchmark but not here yet: " + ", ".join(sorted(made.absent)))
+    for name, why in made.empty.items():
+        click.echo(f"\nNo tasks of {name}: {why}")

@@ -100,6 +100,7 @@ def _applies(method: Method, task: Task) -> None:
     for uses, values, what in (
         (method.uses_scores, task.train.scores, "a score for each training image"),
         (method.uses_categories, task.train.categories, "a category for each training image"),
+        (method.uses_shipped_features, task.train.images.shipped_features, "features shipped with the images"),
     ):
         if uses and values is None:
             raise _Skip(f"needs {what}, and {task.name.dataset} has none")

@@ -11,7 +11,7 @@ import msgspec
 
 from relattr import parameters
 from relattr.errors import BadInput, UnknownName
-from relattr.harness.benchmark import Benchmark
+from relattr.harness.benchmark import Benchmark, Column
 from relattr.harness.cell import Cell, changed, missing, of_dataset, of_method
 from relattr.harness.limits import Limits, for_method
 from relattr.harness.result import Result
@@ -57,11 +57,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a benchmark, and the rows and columns that have no code yet."""
+    """The cells of a benchmark, the rows and columns that have no code yet, and datasets without any task here."""
 
     benchmark: Benchmark
     cells: Sequence[Planned]
     absent: Mapping[str, str]
+    empty: Mapping[str, str] = field(default_factory=dict)
+    """Why each of them has none."""
 
 
 def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Choice = Choice()) -> Plan:
@@ -70,6 +72,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
     Raises `UnknownName` for a method, dataset, attribute or parameter that is not there.
     """
     absent: dict[str, str] = {}
+    empty: dict[str, str] = {}
     chosen_methods = _choose(benchmark.methods, choice.methods, registry.methods, "method", absent)
     for name in set(absent) & set(registry.constants):  # nothing to run: its row is only ever shown
         del absent[name]
@@ -84,7 +87,10 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
     everything = dict.fromkeys(attribute for dataset in datasets.values() for attribute in dataset.attributes())
     attributes = set(matching(everything, choice.attributes or ["*"], "attribute") if everything else ())
     for dataset_name, dataset in datasets.items():
-        for task in dataset.tasks():
+        tasks = dataset.tasks()
+        if not tasks:  # its files say which attributes it has, and they are not here
+            empty[dataset_name] = dataset.missing() or f"the dataset {dataset_name} has no task"
+        for task in tasks:
             if task.attribute not in attributes:
                 continue
             for method_name in chosen_methods:
@@ -108,7 +114,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
                         and found.result.status == "ok"
                     )
                     cells.append(replace(found, limits=limits[method_name], kept=kept))
-    return Plan(benchmark, cells, absent)
+    return Plan(_shown(benchmark, chosen_datasets, overrides, registry), cells, absent, empty)
 
 
 def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
@@ -252,6 +258,32 @@ def _overrides(
         entry: Any = registry.methods.get(name) or registry.datasets.get(name)
         entry.create(values)  # a wrong value is an error of the command, not of a cell
     return found
+
+
+def _shown(
+    benchmark: Benchmark, datasets: Sequence[str], overrides: Mapping[str, dict[str, Any]], registry: Registry
+) -> Benchmark:
+    """The benchmark with a table of what was chosen, where a chosen dataset is in no column of its own table.
+
+    Each attribute of such a dataset gets a column; the benchmark's columns of datasets not chosen go.
+    """
+    listed = {column.dataset for column in benchmark.table.columns}
+    joined = [name for name in datasets if name not in listed]
+    if not joined:
+        return benchmark
+    columns = [column for column in benchmark.table.columns if column.dataset in datasets]
+    for name in joined:
+        entry = registry.dataset(name)
+        columns += [
+            Column(label=f"{entry.label}: {attribute}", dataset=name, attribute=attribute)
+            for attribute in entry.create(overrides[name]).attributes()
+        ]
+    caption = f"Accuracy on {', '.join(registry.dataset(name).label for name in datasets)}."
+    return msgspec.structs.replace(
+        benchmark,
+        table=msgspec.structs.replace(benchmark.table, columns=tuple(columns), caption=caption),
+        dataset={**benchmark.dataset, **{name: overrides[name] for name in joined}},
+    )
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import PIL
@@ -16,11 +17,11 @@ from relattr.digests import digest_text
 from relattr.errors import BadImage, BadInput
 from relattr.images.answers import PairAnswers
 from relattr.images.decoded import DecodedImages
-from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource
+from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource, ManyFiles, NoFiles
 from relattr.paths import cache_dir
 from relattr.sources import fingerprint_of
 
-__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images", "PairAnswers"]
+__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images", "ManyFiles", "NoFiles", "PairAnswers"]
 
 MAX_SIDE = 512
 """Larger images are shrunk to this longer side as they are read; no feature here looks at more."""
@@ -34,9 +35,10 @@ The environment variable RELATTR_DECODE_LIMIT sets another limit."""
 class _Collection:
     """A source with its decoded images: what all `Images` that look into it share."""
 
-    def __init__(self, source: ImageSource, limit: int) -> None:
+    def __init__(self, source: ImageSource, limit: int, features: NDArray[np.floating[Any]] | None) -> None:
         self.source = source
         self._limit = limit
+        self.features = None if features is None else _checked(features, source.names)
 
     @cached_property
     def decoded(self) -> DecodedImages | None:
@@ -70,20 +72,30 @@ class Images:
     """An ordered collection of images, or some of one; reading decodes.
 
     ``images[i]`` is ``(height, width, 3)`` uint8 RGB, read-only; sizes may differ. `subset` looks into
-    the same decoded images and the same features, so a split costs nothing. ``images.answers`` holds what a
-    dataset knows of pairs of these images beside the label, by name (see `with_answers`).
+    the same decoded images and the same features, so a split costs nothing. ``features`` ``(n, d)`` are those
+    that others computed and shipped with the images, where there are such; raises `BadInput` unless they are finite.
+    ``images.answers`` holds what a dataset knows of pairs of these images beside the label, by name (see
+    `with_answers`).
     """
 
     answers: Mapping[str, PairAnswers] = MappingProxyType({})
 
-    def __init__(self, source: ImageSource, *, limit: int | None = None) -> None:
-        self._collection = _Collection(source, _limit() if limit is None else limit)
+    def __init__(
+        self, source: ImageSource, *, limit: int | None = None, features: NDArray[np.floating[Any]] | None = None
+    ) -> None:
+        self._collection = _Collection(source, _limit() if limit is None else limit, features)
         self._indices = _frozen(np.arange(len(source.names), dtype=np.int32))
 
     @classmethod
-    def from_arrays(cls, arrays: Sequence[NDArray[np.uint8]], names: Sequence[str] | None = None) -> Images:
+    def from_arrays(
+        cls,
+        arrays: Sequence[NDArray[np.uint8]],
+        names: Sequence[str] | None = None,
+        *,
+        features: NDArray[np.floating[Any]] | None = None,
+    ) -> Images:
         """Images that are in memory already, each ``(height, width, 3)`` uint8."""
-        return cls(ArraySource(arrays, names))
+        return cls(ArraySource(arrays, names), features=features)
 
     def __len__(self) -> int:
         return self._indices.size
@@ -125,6 +137,8 @@ class Images:
 
     def prepare(self) -> None:
         """Decode the whole collection now, once; several processes may do so together."""
+        if isinstance(self._collection.source, NoFiles):
+            return  # a method that looks at none is not kept from running
         decoded = self._collection.decoded
         if decoded is not None:
             decoded.prepare()
@@ -134,6 +148,12 @@ class Images:
         """The name of each image."""
         names = self._collection.source.names
         return [names[k] for k in self._indices]
+
+    @property
+    def shipped_features(self) -> NDArray[np.floating[Any]] | None:
+        """The features ``(n, d)`` that came with the images; None where none did."""
+        features = self._collection.features
+        return None if features is None else features[self._indices]
 
     @property
     def indices(self) -> NDArray[np.int32]:
@@ -159,6 +179,15 @@ def _limit() -> int:
     if not text.isdecimal():
         raise BadInput(f"RELATTR_DECODE_LIMIT is {text!r}; expected a number of bytes")
     return int(text)
+
+
+def _checked(features: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.floating[Any]]:
+    if features.ndim != 2 or features.shape[0] != len(names) or not features.shape[1] or features.dtype.kind != "f":
+        raise BadInput(f"shipped features are {features.dtype} {features.shape}; expected numbers ({len(names)}, d)")
+    bad = np.flatnonzero(~np.isfinite(features).all(1))
+    if bad.size:
+        raise BadInput(f"the shipped features of image {names[bad[0]]} are not finite")
+    return features
 
 
 def _frozen(array: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.digests import digest_array, digest_files, digest_text
-from relattr.errors import BadImage, BadInput
+from relattr.errors import BadImage, BadInput, Blocked
 from relattr.images.decode import decode
 
 
@@ -35,7 +35,7 @@ class FileSource:
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         self.root = root
-        self.names = tuple(names)
+        self.names: Sequence[str] = tuple(names)
         if len(set(self.names)) != len(self.names):
             twice, _ = Counter(self.names).most_common(1)[0]
             raise BadInput(f"image {twice} is listed twice in {root}")
@@ -49,6 +49,53 @@ class FileSource:
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
         return decode(self.root / self.names[index], max_side)
+
+
+class ManyFiles(FileSource):
+    """Image files too many to be looked at before each is needed.
+
+    ``names`` may be made on demand; ``locate(name)`` gives the file. ``key`` stands for all names. The fingerprint
+    is of the key and of the contents of ``n_sampled`` files, evenly spaced: exchanging all images, by ones of
+    another size for instance, is seen; exchanging one is not.
+    """
+
+    def __init__(
+        self, root: Path, names: Sequence[str], locate: Callable[[str], Path], key: str, n_sampled: int = 257
+    ) -> None:
+        self.root = root
+        self.names = names
+        self._locate = locate
+        self._key = key
+        self._n_sampled = n_sampled
+        self._fingerprint: str | None = None
+
+    def sampled(self) -> list[Path]:
+        """The files whose contents are in the fingerprint."""
+        n = len(self.names)
+        which = np.unique(np.linspace(0, n - 1, min(n, self._n_sampled)).astype(np.int64))
+        return [self._locate(self.names[k]) for k in which.tolist()]
+
+    @property
+    def fingerprint(self) -> str:
+        if self._fingerprint is None:
+            files = [path.relative_to(self.root).as_posix() for path in self.sampled()]
+            self._fingerprint = digest_text("sampled", self._key, digest_files(self.root, files))
+        return self._fingerprint
+
+    def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
+        return decode(self._locate(self.names[index]), max_side)
+
+
+class NoFiles:
+    """Images of which only the names are here; ``key`` names what decides them, ``why`` what is missing."""
+
+    def __init__(self, names: Sequence[str], key: str, why: str) -> None:
+        self.names = tuple(names)
+        self.fingerprint = digest_text("no files", key, *self.names)
+        self._why = why
+
+    def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
+        raise Blocked(f"image {self.names[index]} is not here: {self._why}")
 
 
 class DrawnSource:

@@ -257,7 +257,8 @@ def test_the_official_files_are_read_and_go_first(root: Path, voted: Votes, attr
     task = dataset.task(standard(attribute))
     check(task, voted, majority)
     assert "five votes of the official files" in task.protocol
-    assert not any("published" in note for note in task.notes)
+    assert not any("not those of the published" in note for note in task.notes)
+    assert any("official annotations" in note for note in task.notes)
     assert any("goodlooking is trained on the images that the other" in note for note in task.notes)
 
 

@@ -18,6 +18,7 @@ from relattr.datasets import _viral_attributes as five
 from relattr.datasets import _viral_files, viral
 
 from relattr import manifest
+from relattr.check import dataset_checks
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.registry import registry
 from relattr.task import Task, TaskName
@@ -600,6 +601,13 @@ def test_a_task_that_is_not_one(root: Path, name: tuple[str, str, str]) -> None:
         small().task(TaskName(*name))
     with pytest.raises(UnknownName, match="no split of viral"):
         small().drawn.training_images("nope")
+
+
+def test_contract_on_a_small_release(root: Path) -> None:
+    values = {"n_train_pairs": 60, "n_test_pairs": 15}
+    findings = {check.law.name: check.run() for check in dataset_checks("viral", values=values)}
+    found = {law: f.detail for law, f in findings.items() if f.verdict == "broken"}
+    assert list(found) == ["verify"]  # what is known of the real files is not so of these
 
 
 def test_a_damaged_list_of_images_blocks_the_plan_and_fails_the_task(root: Path) -> None:
