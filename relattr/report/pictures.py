@@ -1,0 +1,102 @@
+"""All figures of a benchmark that are made of images: of every cell that kept something to draw them from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relattr.errors import BadInput, RelattrError
+from relattr.harness.plan import Choice, Planned, make_plan
+from relattr.report.chains_figure import draw_chains
+from relattr.report.looks import draw_looks
+from relattr.report.model import slug
+from relattr.report.neighbours import agreement, draw_neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from relattr.harness.benchmark import Benchmark
+    from relattr.harness.store import Store
+    from relattr.registry import Registry
+    from relattr.task import Task
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What became of one figure: the files, or why there are none; ``says`` is a line about what it shows."""
+
+    what: str
+    files: tuple[Path, ...] = ()
+    says: str = ""
+    why: str = ""
+
+
+def draw_all(benchmark: Benchmark, registry: Registry, store: Store, choice: Choice, out: Path) -> Iterator[Drawn]:
+    """Figure 4 for each cell with transformers, Figure 5 for each network, the chains of each with chains.
+
+    Drawn from what the store keeps and the dataset's images; nothing is trained. A cell whose figure cannot be drawn
+    is named with the reason, and the others are drawn.
+    """
+    tasks: dict[tuple[str, str], Task] = {}
+    for planned in make_plan(benchmark, registry, store, choice).cells:
+        result = planned.result
+        if result is None or result.status != "ok":
+            continue
+        cell = planned.cell
+        what = f"{cell.method} on {cell.dataset}/{cell.attribute}"
+        try:
+            arrays = store.arrays(result)
+            if not any(name.startswith(("boxes ", "exhibit neighbours", "exhibit chain")) for name in arrays):
+                continue
+            key = cell.dataset, str(cell.task)
+            if key not in tasks:
+                tasks.clear()  # one dataset's task at a time: its images may be many
+                tasks[key] = registry.dataset(cell.dataset).create(cell.dataset_parameters).task(cell.task)
+            yield from _draw(planned, arrays, tasks[key], out)
+        except (RelattrError, OSError) as error:
+            yield Drawn(what, why=str(error))
+
+
+def _draw(planned: Planned, arrays: Mapping[str, NDArray[Any]], task: Task, out: Path) -> Iterator[Drawn]:
+    cell, result = planned.cell, planned.result
+    assert result is not None
+    stem = "-".join(slug(part) for part in (cell.dataset, cell.attribute, cell.method, f"s{cell.seed}"))
+    name = f"{result.label}, {result.dataset_label}, {cell.attribute}"
+    for test in task.tests:
+        if f"boxes {test.name}" not in arrays or f"strengths {test.name}" not in arrays:
+            continue
+        files = tuple(out / f"figure4-{stem}-{slug(test.name)}{kind}" for kind in (".png", ".pdf"))
+        for path in files:
+            draw_looks(test.images, arrays, test.name, path, f"{name}: least on the left, most on the right")
+        yield Drawn(f"where {cell} looks", files, _about_boxes(arrays[f"boxes {test.name}"]))
+    if {"exhibit neighbours", "exhibit neighbours before", "exhibit strengths"} <= set(arrays):
+        files = tuple(out / f"figure5-{stem}{kind}" for kind in (".png", ".pdf"))
+        values = task.train.scores if task.train.scores is not None else arrays["exhibit strengths"]
+        for path in files:
+            draw_neighbours(task.train.images, arrays, path, f"{name}: nearest neighbours", task.train.scores)
+        now, before = (agreement(arrays[f"exhibit neighbours{k}"], values) for k in ("", " before"))
+        says = f"neighbours are {100 * now:.1f} % of the ranks apart, {100 * before:.1f} % in the backbone before"
+        yield Drawn(f"neighbours of {cell}", files, says)
+    if "exhibit chain images" in arrays:
+        exhibits = {key.removeprefix("exhibit "): value for key, value in arrays.items() if key.startswith("exhibit ")}
+        files = tuple(out / f"chains-{stem}{kind}" for kind in (".png", ".pdf"))
+        for path in files:
+            draw_chains(task.train.images, exhibits, path, name)
+        yield Drawn(f"chains of {cell}", files)
+
+
+def _about_boxes(boxes: NDArray[Any]) -> str:
+    """Whether the boxes rest on something, or lie in the same place in every image."""
+    if boxes.ndim != 3 or boxes.shape[2] != 4:
+        raise BadInput(f"boxes have shape {boxes.shape}; expected (n, scales, 4)")
+    middle = (boxes[..., :2] + boxes[..., 2:]) / 2
+    parts = []
+    for k in range(boxes.shape[1]):
+        (x, y), (dx, dy) = middle[:, k].mean(0), middle[:, k].std(0)
+        side = (boxes[:, k, 2] - boxes[:, k, 0]).mean()
+        parts.append(f"middle ({x:.2f} ± {dx:.2f}, {y:.2f} ± {dy:.2f}), side {side:.2f}")
+    return "; ".join(parts)
