@@ -214,13 +214,22 @@ def test_parquet_has_the_same_rows(place):
     assert "should end in .csv or .parquet" in place.relattr("export", "--out", "x.xlsx", code=2)
 
 
-def test_only_the_attributes_asked_for(place):
-    place.method("m")
-    place.benchmark(more="[dataset.tiny]\nn_attributes = 12")
-    cells = place.relattr("plan", "--attributes", "a1*", "--attributes", "a3")
-    assert {line.split()[2] for line in cells.splitlines() if line.startswith("missing")} == {
-        f"tiny/{a}/standard" for a in ("a1", "a10", "a11", "a3")
-    }
-    assert "no attribute is called 'a15'" in place.relattr("run", "--attributes", "a15", code=2)
-    place.relattr("run", "--attributes", "a3")
-    assert "1 done, 11 missing" in place.relattr("plan")
+def test_only_the_attributes_asked_for(tmp_path):
+    from click.testing import CliRunner
+
+    from relattr.cli import cli
+
+    def plan(*arguments):
+        command = ["plan", "quick", "--methods", "chance", *arguments, "--results", str(tmp_path)]
+        return CliRunner().invoke(cli, command)
+
+    def attributes(*arguments):
+        lines = plan(*arguments).output.splitlines()
+        return {line.split()[2].split("/")[1] for line in lines if line.startswith("missing")}
+
+    assert attributes() == {"global", "local", "multiscale", "category"}
+    assert attributes("--attributes", "*l*l") == {"global", "local"}
+    assert attributes("--attributes", "cat*", "--attributes", "local") == {"category", "local"}
+    wrong = plan("--attributes", "lokal")
+    assert wrong.exit_code != 0
+    assert "did you mean" in str(wrong.exception) + wrong.output
