@@ -11,6 +11,7 @@ from relattr.cli.audit import audit
 from relattr.cli.check import check
 from relattr.cli.data import data
 from relattr.cli.export import export
+from relattr.cli.figures import figures
 from relattr.cli.listing import list_plugins
 from relattr.cli.matrix import plan, run, status
 from relattr.cli.new import new
@@ -34,6 +35,7 @@ def cli() -> None:
     relattr run quick               compute it; what is done already is kept
     relattr status quick            what became of each cell so far
     relattr tables quick            the tables: LaTeX, PDF, CSV, Markdown
+    relattr figures quick           what transformers look at, nearest neighbours
     relattr report quick            one page with tables, figures and every cell
     relattr audit osr               leaks and contradictions in a dataset
     relattr export                  every result as one CSV or Parquet file
@@ -51,7 +53,7 @@ def cli() -> None:
     """
 
 
-for command in (list_plugins, plan, run, status, tables, report, export, audit, data, check, new):
+for command in (list_plugins, plan, run, status, tables, figures, report, export, audit, data, check, new):
     cli.add_command(command)
 
 

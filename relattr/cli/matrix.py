@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relattr.cli.shared import columns, limits_from, load_registry, matrix_options
+from relattr.cli.shared import choice_of, columns, load_registry, matrix_options
 from relattr.errors import BadInput
 from relattr.harness import benchmark as benchmarks
 from relattr.harness.estimate import Times, times
 from relattr.harness.limits import show_seconds, show_size
-from relattr.harness.plan import Choice, Plan, Planned, make_plan, parse_settings
+from relattr.harness.plan import Plan, Planned, make_plan
 from relattr.harness.result import Result
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
@@ -31,18 +31,9 @@ RETRIES = ("failed", "timeout", "memory", "crashed")
 
 def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store]:
     definition = benchmarks.load(benchmark)
-    limits = limits_from(chosen["time_limits"], chosen["memory_limits"], chosen["file_limits"])
     registry = load_registry(chosen["plugin_folders"])
     store = Store(chosen["results"])
-    choice = Choice(
-        chosen["methods"],
-        chosen["datasets"],
-        parse_settings(chosen["settings"]),
-        limits,
-        chosen["keep_stale"],
-        chosen["attributes"],
-    )
-    return make_plan(definition, registry, store, choice), registry, store
+    return make_plan(definition, registry, store, choice_of(chosen)), registry, store
 
 
 @click.command()

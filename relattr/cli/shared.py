@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from relattr.harness.limits import Limits, parse_options
+from relattr.harness.plan import Choice, parse_settings
 from relattr.registry import Registry, registry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,6 +76,18 @@ def matrix_options(command: F) -> F:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def choice_of(chosen: Mapping[str, Any]) -> Choice:
+    """What the `matrix_options` of a command ask for. Raises `BadInput`."""
+    return Choice(
+        chosen["methods"],
+        chosen["datasets"],
+        parse_settings(chosen["settings"]),
+        limits_from(chosen["time_limits"], chosen["memory_limits"], chosen["file_limits"]),
+        chosen["keep_stale"],
+        chosen["attributes"],
+    )
 
 
 def load_registry(folders: Sequence[Path]) -> Registry:

@@ -16,7 +16,10 @@ def drop_unused(module: nn.Module, run: Callable[[], torch.Tensor]) -> None:
     """
     module.zero_grad(set_to_none=True)
     training = module.training
+    frozen = [p for p in module.parameters() if not p.requires_grad]
     module.eval()
+    for parameter in frozen:  # what is not trained may well be used
+        parameter.requires_grad_(bool(parameter.numel()))
     with torch.enable_grad():
         run().sum().backward()
     module.train(training)
@@ -24,6 +27,8 @@ def drop_unused(module: nn.Module, run: Callable[[], torch.Tensor]) -> None:
         if parameter.grad is None:
             parameter.requires_grad_(False)
             parameter.data = torch.empty(0)
+    for parameter in frozen:
+        parameter.requires_grad_(False)
     module.zero_grad(set_to_none=True)
 
 

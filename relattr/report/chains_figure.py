@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relattr.atomic import replacing
 from relattr.errors import BadInput
+from relattr.report.drawing import BOXES, INK, canvas, save
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relattr.images import Images
 
-INK, BOX = "#22262e", "#ffb000"
+BOX = BOXES[0]
 _CELL = 1.0  # inches a side of a picture
 
 
@@ -25,14 +25,11 @@ def draw_chains(images: Images, exhibits: Mapping[str, NDArray[Any]], path: Path
     ``(k, m, 4)``, x0, y0, x1, y1 in [0, 1]; and ``chain accuracy`` ``(k,)`` in [0, 1]. The suffix of ``path`` is
     the format: ``.pdf``, ``.png``, ``.svg``. Raises `BadInput` for arrays that do not fit these or ``images``.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     which, boxes, accuracy = _checked(images, exhibits)
     k, m = which.shape
-    figure = Figure(figsize=(_CELL * (m + 0.2), _CELL * (2.35 * k + (0.45 if title else 0.15))))
-    FigureCanvasAgg(figure)
+    figure = canvas(_CELL * (m + 0.2), _CELL * (2.35 * k + (0.45 if title else 0.15)))
     top = 1 - (0.4 if title else 0.05) / (2.35 * k + (0.45 if title else 0.15))
     grid = figure.add_gridspec(k, 1, left=0.01, right=0.99, top=top, bottom=0.01, hspace=0.0)
     if title:
@@ -58,10 +55,7 @@ def draw_chains(images: Images, exhibits: Mapping[str, NDArray[Any]], path: Path
                 else:  # the same picture, looked at through the box
                     axes.set_xlim(x0 - 0.5, x1 - 0.5)
                     axes.set_ylim(y1 - 0.5, y0 - 0.5)
-    with replacing(path) as temporary:
-        kind = path.suffix.lstrip(".")
-        dates = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {})
-        figure.savefig(temporary, format=kind, dpi=150, metadata=dates)
+    save(figure, path)
 
 
 def _checked(images: Images, exhibits: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -149,7 +149,7 @@ def test_regression_and_classification_learn_too():
     scores = np.linspace(-1, 1, N)
     schedule = dataclasses.replace(SCHEDULE, updates=60)
     _, curve = fit(training(objective=OfScores(scores, 8), schedule=schedule), network(localised=False))
-    assert curve[-1, 1] < 0.3 * curve[0, 1]
+    assert curve[-1, 1] < 0.5 * curve[0, 1]
     steps = OfClasses(np.array([0] * 20 + [1] * 4), 10).steps(0)
     drawn = np.concatenate([next(steps).images for _ in range(200)])
     assert abs((drawn >= 20).mean() - 0.5) < 0.05  # the rare class as often as the other

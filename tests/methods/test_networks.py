@@ -1,0 +1,128 @@
+"""The networks as methods: the contract's laws, parameters, deviations, and what a figure is drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from relattr import BadInput, Pairs, Run, TrainingSet, check
+from relattr.check import problem
+from relattr.features import registry as backbones
+from relattr.networks import micro_net
+from relattr.registry import registry
+
+HOW = backbones.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+QUICK = {
+    "backbone": "tiny", "preset": "fast", "updates": 40, "batch": 24, "rate": 0.02, "crop": 1.0, "view": 1.0,
+    "test_views": 1, "frozen": 0.0,
+}  # fmt: skip
+NAMES = ("siamese-alexnet", "regression-alexnet", "viralnet", "viralnet-mc")
+
+
+def made():
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return micro_net.Micro(4)
+
+
+@pytest.fixture(autouse=True)
+def tiny():
+    registry.discover()
+    backbones.register_backbone("tiny", build=made, untrained=made, fingerprint=lambda: "tiny", preprocessing=HOW)
+    yield
+    backbones.unregister_backbone("tiny")
+
+
+def method(name: str, **more):
+    return registry.method(name).create({**QUICK, **more})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_keep_the_contract(name):
+    values = {**QUICK, "target": "rank"} if name.startswith("regression") else QUICK
+    failed = {str(c): f.detail for c in check.method_checks(name, values=values) if not (f := c.run()).ok}
+    assert not failed
+
+
+def test_what_figures_are_drawn_from():
+    given = problem.make()
+    net = method("viralnet-m", updates=6)
+    net.fit(given.train, Run(seed=0))
+    n = len(given.train.images)
+    found = net.exhibits(given.train, Run(seed=0))
+    assert found["curve"].shape == (12, 4)
+    assert found["neighbours"].shape == found["neighbours before"].shape == (n, 8)
+    assert not (found["neighbours"] == np.arange(n)[:, None]).any()  # no image is its own neighbour
+    np.testing.assert_allclose(found["strengths"], net.strength(given.train.images), rtol=1e-5)
+    boxes, first = net.boxes(given.test), net.first_boxes(given.test)
+    assert boxes.shape == first.shape == (len(given.test), 3, 4)
+    assert not np.array_equal(boxes, first)
+    siamese = method("siamese-alexnet", updates=2)
+    siamese.fit(given.train, Run(seed=0))
+    assert siamese.boxes(given.test) is None
+
+
+def test_nearest_neighbours_are_those_of_a_loop():
+    from relattr.methods._networks import nearest
+
+    x = np.random.default_rng(0).normal(size=(20, 4))
+    for i, row in enumerate(nearest(x, 3)):
+        distances = [(np.linalg.norm(x[i] - x[j]), j) for j in range(20) if j != i]
+        assert row.tolist() == [j for _, j in sorted(distances)[:3]]
+    assert nearest(x[:1], 3).shape == (1, 0)
+
+
+def test_what_is_held_out_is_not_trained_on(monkeypatch):
+    from relattr.training import fitting
+
+    given, seen = problem.make(), {}
+
+    def instead(what, schedule, objective, images, run, **more):
+        seen["images"] = images
+        seen["pairs"] = objective.batches
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "fit", instead)
+    for pairs in (given.train.pairs, Pairs(*given.train.pairs.arrays)):
+        train = TrainingSet(images=given.train.images, pairs=pairs)
+        with pytest.raises(KeyboardInterrupt):
+            method("siamese-alexnet", held_out=0.25).fit(train, Run(seed=0))
+        assert len(seen["images"]) == len(train.images) - round(0.25 * len(train.images))
+    with pytest.raises(BadInput, match=r"held_out must be a share in \[0, 0.5\); got 0.7"):
+        method("siamese-alexnet", held_out=0.7)
+
+
+def test_every_row_says_how_it_was_trained():
+    fast = " ".join(method("viralnet-c").deviations())
+    assert "preset fast" in fast
+    assert "updates=40" in fast
+    assert "its category network is a network trained on the training images" in fast
+    paper = registry.method("viralnet").create({})
+    assert paper.schedule().updates == 8000
+    assert paper.deviations() == [
+        "torchvision's AlexNet: other filter counts than Caffe's, and no normalisation layers"
+    ]
+    assert not paper.architecture().standardise
+    assert registry.method("viralnet").create({"backbone": "resnet50"}).architecture().standardise
+
+
+def test_a_second_network_is_trained_on_categories_or_named(tmp_path):
+    assert method("viralnet-c").uses_categories
+    named = method("viralnet-c", supplement="tiny", supplement_weights=str(tmp_path / "places.safetensors"))
+    assert not named.uses_categories
+    (why,) = [n.missing() for n in named.needs() if n.missing()]
+    assert "places.safetensors" in why
+    assert "not there" in why
+
+
+def test_a_regression_sees_the_scores_it_is_said_to():
+    from relattr.methods.regression import brought
+
+    heavy = np.array([0.0, 1.0, 2.0, 300.0])
+    z = brought(heavy, "z")
+    assert (z.mean(), z.std()) == pytest.approx((0, 1))
+    ranks = brought(heavy, "rank")
+    assert ranks == pytest.approx(-ranks[::-1])
+    assert brought(np.ones(3), "z").tolist() == [0, 0, 0]

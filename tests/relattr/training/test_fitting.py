@@ -1,0 +1,129 @@
+"""A fitted network: stages, what a test costs, keeping it, looking at it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from relattr import Images, Pairs, Run
+from relattr.features import registry
+from relattr.networks import micro_net
+from relattr.networks.build import Architecture
+from relattr.training.fitting import FittedRanker, first_boxes, fit
+from relattr.training.objectives import OfPairs
+from relattr.training.schedule import PRESETS
+
+HOW = registry.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=4, batch=8, crop=1.0, view=1.0)
+WHAT = Architecture("tiny", (1.0, 0.5), frozen_localiser=True)
+N = 16
+
+
+def made() -> torch.nn.Module:
+    torch.manual_seed(1)
+    return micro_net.Micro(4)
+
+
+@pytest.fixture(autouse=True)
+def tiny():
+    registry.register_backbone("tiny", build=made, untrained=made, fingerprint=lambda: "tiny", preprocessing=HOW)
+    yield
+    registry.unregister_backbone("tiny")
+
+
+def images() -> Images:
+    rng = np.random.default_rng(0)
+    return Images.from_arrays([rng.integers(0, 256, (80, 80, 3), dtype=np.uint8) // 4 + 10 * k for k in range(N)])
+
+
+def fitted(what: Architecture = WHAT, **more):
+    return fit(what, SCHEDULE, OfPairs(Pairs.all_of(np.arange(float(N))), 8), images(), Run(seed=2), **more)
+
+
+def test_the_second_stage_starts_from_the_localisers_of_the_first_and_a_new_ranker(monkeypatch):
+    from relattr.training import fitting
+
+    seen = []
+    plain = fitting.train
+
+    def noting(network, parts, how):
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        curve = plain(network, parts, how)
+        seen.append((network, how, before, network.state_dict()))
+        return curve
+
+    monkeypatch.setattr(fitting, "train", noting)
+    _, curves = fitted()
+    assert list(curves) == ["crops network", "whole network"]
+    (first, how_first, _, after), (second, _, before, _) = seen
+    assert (first.whole, second.whole) == (False, True)
+    assert first.score.in_features == 2 * first.extractor.dim
+    assert second.score.in_features == 3 * second.extractor.dim
+    assert how_first.views == 2  # another crop for each scale
+    for name, value in after.items():
+        if name.startswith("localisers"):
+            assert torch.equal(value, before[name]), name
+    start = made().state_dict()
+    assert torch.equal(before["extractor.backbone.net.features.conv5.weight"], start["features.conv5.weight"])
+
+
+@pytest.mark.parametrize("views", [1, 2, 10])
+def test_a_test_costs_one_pass_an_image_and_crop_however_many_pairs(views):
+    found, _ = fitted(Architecture("tiny"))
+    found.schedule = dataclasses.replace(SCHEDULE, test_views=views)
+    passed = []
+    found.network.extractor.register_forward_pre_hook(lambda module, given: passed.append(len(given[0])))
+    strengths = found.strengths(images())
+    assert sum(passed) == N * views
+    assert strengths.shape == (N,)
+    assert np.isfinite(strengths).all()
+
+
+def test_the_strength_is_the_sum_over_crops():
+    found, _ = fitted(Architecture("tiny"))
+    one, two = (
+        FittedRanker(
+            found.what, dataclasses.replace(SCHEDULE, test_views=k), found.network, None, found.side, "cpu"
+        ).strengths(images())
+        for k in (1, 2)
+    )
+    mirrored = Images.from_arrays([image[:, ::-1].copy() for image in images()])
+    found.schedule = dataclasses.replace(SCHEDULE, test_views=1)
+    np.testing.assert_allclose(two, one + found.strengths(mirrored), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_comes_back_from_its_state_with_the_same_strengths_boxes_and_supplement():
+    categories = np.arange(N) % 3
+    found, curves = fitted(supplement=categories, supplement_backbone="tiny")
+    assert list(curves) == ["category network", "crops network", "whole network"]
+    again = FittedRanker.restored(WHAT, SCHEDULE, "tiny", found.state(), "cpu")
+    np.testing.assert_array_equal(found.strengths(images()), again.strengths(images()))
+    np.testing.assert_array_equal(found.boxes(images()), again.boxes(images()))
+    assert found.boxes(images()).shape == (N, 2, 4)
+    assert found.features(images()).shape == (N, 3 * 256)
+    extra = found.supplement(torch.zeros(2, 3, 80, 80, dtype=torch.uint8))
+    assert extra.shape == (2, 256)
+
+
+def test_the_supplement_is_frozen_and_standardised_on_the_training_images():
+    from relattr.training.pixels import load
+
+    found, _ = fitted(supplement=np.arange(N) % 3, supplement_backbone="tiny")
+    assert not any(p.requires_grad for p in found.supplement.extractor.parameters())
+    extra = found.supplement(load(images(), found.side, "cpu"))
+    live = found.supplement.std > 1e-5
+    assert live.any()
+    torch.testing.assert_close(extra.mean(0), torch.zeros(256), atol=1e-3, rtol=0)
+    torch.testing.assert_close(extra.std(0)[live], torch.ones(int(live.sum())), atol=1e-2, rtol=0)
+
+
+def test_first_boxes_have_the_first_scales_and_lie_near_the_middle():
+    found = first_boxes(WHAT, SCHEDULE, images(), images(), Run(seed=2))
+    side = 0.9**0.5
+    np.testing.assert_allclose(found[:, 0, 2] - found[:, 0, 0], 0.33 * side, rtol=1e-4)
+    np.testing.assert_allclose(found[:, 1, 2] - found[:, 1, 0], 0.165 * side, rtol=1e-4)
+    middle = (found[..., :2] + found[..., 2:]) / 2
+    assert np.abs(middle - 0.5).max() < 0.26
