@@ -8,6 +8,7 @@ and a* and b* are -100..100, with what lies outside in the outermost bins.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,11 +29,21 @@ _TO_XYZ = np.array(
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # daylight D65, seen at 2 degrees
 
 
+def _linear(levels: NDArray[Any]) -> NDArray[np.float64]:
+    """Light in 0..1 of sRGB levels from 0 to 255."""
+    grey = levels.astype(np.float64) / 255
+    found: NDArray[np.float64] = np.where(grey > 0.04045, ((grey + 0.055) / 1.055) ** 2.4, grey / 12.92)
+    return found
+
+
+_LINEAR = _linear(np.arange(256))  # powers are what an image of bytes would spend its time on
+
+
 def to_lab(rgb: ArrayLike) -> NDArray[np.float64]:
     """L* in 0..100, a* and b* of sRGB colours ``(..., 3)`` from 0 to 255."""
-    grey = np.asarray(rgb, np.float64) / 255
-    linear = np.where(grey > 0.04045, ((grey + 0.055) / 1.055) ** 2.4, grey / 12.92)
-    xyz = linear @ _TO_XYZ.T / _WHITE
+    given = np.asarray(rgb)
+    linear = _LINEAR[given] if given.dtype == np.uint8 else _linear(given)
+    xyz = linear @ (_TO_XYZ.T / _WHITE)
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     x, y, z = np.moveaxis(f, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -11,14 +12,17 @@ import pytest
 
 from relattr import parameters
 from relattr.dataset import Dataset
+from relattr.harness.benchmark import Benchmark, Table
 from relattr.harness.cell import Cell
 from relattr.harness.execute import execute
+from relattr.harness.plan import make_plan
 from relattr.harness.provenance import provenance
 from relattr.harness.result import Result, TestResult, decode, encode
+from relattr.harness.store import Store
 from relattr.images import Images, PairAnswers
 from relattr.method import Method
 from relattr.pairs import Pairs
-from relattr.registry import Entry, Registry
+from relattr.registry import Constant, Entry, Registry
 from relattr.run import Run
 from relattr.task import Task, TestSet, TrainingSet
 
@@ -166,3 +170,34 @@ def test_who_needs_answers_that_are_not_there_is_skipped() -> None:
         result = result_of(method, Unseen)
         assert result.status == "skipped"
         assert match in result.reason
+
+
+def test_a_published_row_is_in_the_plan_of_no_cell_and_not_missed(tmp_path: Path) -> None:
+    registry = Registry()
+    registry.methods["m"] = Entry("m", "M", Brightness, {})
+    registry.datasets["squares"] = Entry("squares", "Squares", Unseen, {})
+    registry.constants["human"] = Constant("human", "Human", "people", "somewhere")
+    benchmark = Benchmark(
+        title="t", methods=("m", "human", "nobody"), datasets=("squares",), table=Table(caption="", columns=())
+    )
+    plan = make_plan(benchmark, registry, Store(tmp_path))
+    assert set(plan.absent) == {"nobody"}
+    (cell,) = plan.cells
+    assert (cell.cell.method, cell.state, cell.why) == ("m", "blocked", "no images")
+
+
+def test_the_plan_of_who_looks_at_no_pixel_asks_for_labels_only(tmp_path: Path) -> None:
+    class Labelled(Unseen):
+        def labels_fingerprint(self) -> str:
+            return "labels"
+
+    registry = Registry()
+    for name, method in (("m", Brightness), ("people", People)):
+        registry.methods[name] = Entry(name, name, method, {})
+    registry.datasets["squares"] = Entry("squares", "Squares", Labelled, {})
+    benchmark = Benchmark(
+        title="t", methods=("m", "people"), datasets=("squares",), table=Table(caption="", columns=())
+    )
+    pixels, people = make_plan(benchmark, registry, Store(tmp_path)).cells
+    assert (pixels.state, people.state) == ("blocked", "missing")
+    assert people.fingerprints["data"] == "labels"

@@ -51,7 +51,7 @@ class Synthetic:
         cell = Cell(method, more.pop("parameters", {}), dataset, {}, attribute, "standard", seed)
         tests = (
             TestResult("test", int(pairs.images.size), len(pairs), count.ordered, count.correct, count.tied,
-                       more.pop("test_note", "")),
+                       more.pop("test_note", ""), more.pop("spearman", None), more.pop("ties", "error")),
         )  # fmt: skip
         result = Result(
             version=VERSION, cell=cell, status=status, fingerprints={"data": f"synthetic {dataset}", "protocol": "1"},

@@ -44,6 +44,40 @@ def test_numbers_are_those_of_the_rows(synthetic, make_benchmark):
     assert float(line["measured_percent"]) == pytest.approx(found.measured, abs=1e-6)
 
 
+def test_rank_correlations_stand_beside_accuracy(synthetic, make_benchmark):
+    for attribute, value in (("x", 0.2), ("y", 0.6)):
+        synthetic.add("m", "a", attribute, spearman=value)
+        synthetic.add("none", "a", attribute)
+    synthetic.add("part", "a", "x", spearman=0.5)
+    synthetic.add("part", "a", "y")
+    columns = [Column(label="A", dataset="a"), Column(label="B", dataset="b")]
+    table = build(make_benchmark(["m", "none", "part"], columns), synthetic.registry, synthetic.store)
+    assert entry(table, "m").spearman == pytest.approx(0.4)
+    assert (entry(table, "none").spearman, entry(table, "part").spearman) == (None, None)  # no mean over a part
+    found = {
+        row["method"]: row["spearman"] for row in csv.DictReader(io.StringIO(to_csv(table))) if row["column"] == "A"
+    }
+    assert found == {"m": "0.400000", "none": "", "part": ""}
+    markdown = to_markdown(table).partition("## Rank correlation")[2]
+    assert re.findall(r"^\| m .*$", markdown, re.M) == ["| m | 0.400 |"]  # the one column that has any
+    assert "| none" not in markdown
+
+
+def test_a_number_by_another_rule_for_ties_competes_with_none(synthetic, make_benchmark):
+    for method, noise in (("good", 0.5), ("bad", 6.0)):
+        synthetic.add(method, "a", "x", noise=noise)
+    synthetic.add("other", "a", "x", noise=0.01, ties="half", test_note="ties are half right")
+    column = Column(label="A", dataset="a", attribute="x")
+    table = build(make_benchmark(["good", "bad", "other"], [column]), synthetic.registry, synthetic.store)
+    assert [entry(table, m).best for m in ("good", "bad", "other")] == [True, False, False]
+    other = entry(table, "other")
+    assert other.own_rule
+    assert other.measured > entry(table, "good").measured
+    assert other.low is None
+    assert any("its ties do not count as errors" in text for text in other.texts)
+    assert "ties are half right" in other.texts
+
+
 def test_bold_is_the_best_and_what_cannot_be_told_from_it(synthetic, make_benchmark):
     for method, noise in (("good", 0.2), ("nearly", 0.201), ("bad", 6.0)):
         synthetic.add(method, "a", "x", noise=noise)
