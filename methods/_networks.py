@@ -75,9 +75,7 @@ class RankingNetwork(Method):
         if self.held_out:
             found.append(f"trained on {1 - self.held_out:.0%} of the training images")
         if self.backbone == "alexnet":
-            found.append(
-                "torchvision's AlexNet, which has other filter counts and no normalisation layers, not Caffe's"
-            )
+            found.append("torchvision's AlexNet: other filter counts than Caffe's, and no normalisation layers")
         return found
 
     # ------------------------------------------------------------------ what a subclass says

@@ -42,7 +42,8 @@ def method(name: str, **more):
 @pytest.mark.parametrize("name", NAMES)
 def test_they_keep_the_contract(name):
     values = {**QUICK, "target": "rank"} if name.startswith("regression") else QUICK
-    failed = {str(c): f.detail for c in check.method_checks(name, values=values) if not (f := c.run()).ok}
+    findings = {str(c): c.run() for c in check.method_checks(name, values=values)}
+    failed = {law: f.detail for law, f in findings.items() if f.verdict in ("broken", "blocked")}
     assert not failed
 
 
