@@ -187,7 +187,8 @@ def critical_difference(ranks: Ranks, key: str) -> str | None:
         return None
     half = (k + 1) // 2
     top = 64 + 12 * len(ranks.groups)
-    pitch = 32 if max(map(len, ranks.methods)) > 26 else 22
+    lines = max(len(textwrap.wrap(f"{m} (9.99)", 28, break_on_hyphens=False)) for m in ranks.methods)
+    pitch = 8 + 14 * min(lines, 3)
     height = top + pitch * half + 12
     low, high = 1.0, float(max(k, 2))
     left, right = 210.0, WIDTH - 210.0
