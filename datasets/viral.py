@@ -311,6 +311,19 @@ class Viral(Dataset):
             )
         return tuple(notes)
 
+    def released_pairs(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+        import numpy as np
+
+        found = {}
+        for file, variable in (
+            (_viral_files.ALL_PAIRS, "pair_matrix_spot"), (_viral_files.RANDOM_PAIRS, "top_pair_matrix_489"),
+        ):  # fmt: skip
+            if (self.root / file).exists():
+                ids = _viral_files.read_pairs(self.root / file, variable)
+                score = self.scored.score[self.scored.positions(ids, file)]
+                found[file] = ids[:, 0], ids[:, 1], np.sign(score[:, 0] - score[:, 1]).astype(np.int64)
+        return found
+
     # ------------------------------------------------------------------ where to get it, whether it is right
 
     def downloads(self) -> Sequence[Download]:

@@ -14,6 +14,9 @@ from relattr.paths import data_dir
 from relattr.task import TaskName
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from relattr.fetch import Download
     from relattr.task import Task
 
@@ -83,6 +86,13 @@ class Dataset:
     def task(self, name: TaskName) -> Task:
         """The task of this name. Raises `UnknownName` for one that is not in `tasks`."""
         raise TypeError(f"{type(self).__name__} does not define task(name)")
+
+    def released_pairs(self) -> Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+        """Its pair files as they were released, sides and all, for `relattr audit`: ``left, right, label`` by name.
+
+        Images are told by number, the same in all files. They need not be there.
+        """
+        return {}
 
     def downloads(self) -> Sequence[Download]:
         """The files to fetch, with their mirrors and checksums; empty where nothing can be fetched."""

@@ -20,7 +20,7 @@ from relattr.harness.store import Store
 @plugins_option
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("results.csv"), show_default=True,
-    metavar="FILE", help="Where to: .csv, or .parquet where pyarrow is installed.",
+    metavar="FILE", help="Where to: .csv, or .parquet where pyarrow is installed (relattr[parquet]).",
 )  # fmt: skip
 @click.option(
     "--strengths", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

@@ -24,12 +24,17 @@ from relattr.harness.store import Store
 def report(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path | None, audit: bool) -> None:
     """Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.
 
-    It needs no network and no other file: send it, print it, put it anywhere.
+    It needs no network and no other file: send it, print it, put it anywhere. Pictures that `relattr figures` wrote
+    into figures/<benchmark>/ beside it are put into it.
     """
     from relattr.atomic import write_text
     from relattr.report.page import to_html
 
     definition = benchmarks.load(benchmark)
     path = out or Path("paper_tables/out") / f"{definition.name}.html"
-    write_text(path, to_html(definition, load_registry(plugin_folders), Store(results), audit=audit))
+    exhibits = path.parent / "figures" / definition.name
+    write_text(
+        path,
+        to_html(definition, load_registry(plugin_folders), Store(results), audit=audit, exhibits=exhibits),
+    )
     click.echo(f"wrote {path}")

@@ -99,7 +99,7 @@ def write(path: Path, columns: dict[str, type], table: Iterable[dict[str, Any]])
         return _write_csv(path, columns, table)
     if path.suffix == ".parquet":
         if importlib.util.find_spec("pyarrow") is None:
-            raise BadInput(f"{path} needs the package pyarrow: pip install pyarrow; or write a .csv file")
+            raise BadInput(f"{path} needs the package pyarrow: pip install 'relattr[parquet]'; or write a .csv file")
         return _write_parquet(path, columns, table)
     raise BadInput(f"{path} should end in .csv or .parquet")
 

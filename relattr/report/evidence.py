@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,7 @@ class Evidence:
         self._store = store
         self._shown: dict[TestKey, Shown | str] = {}
         self._designs: dict[tuple[TestKey, ...], Design] = {}
+        self._values: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
         self._tasks: dict[str, Task | str] = {}
 
     def design(self, keys: Iterable[TestKey]) -> tuple[Design, Mapping[TestKey, int]]:
@@ -99,20 +101,26 @@ class Evidence:
         return design, made, tuple(sorted(place))
 
     def _judge(self, design: Design, place: int, result: Result, row: TestResult) -> Judgement:
+        key = result.cell.key, row.test
+        if key not in self._values:
+            self._values[key] = self._read(result, row)
+        kind, values = self._values[key]
+        made = design.judge(place, **{kind: values})
+        if (made.n_ordered, made.n_correct) != (row.n_ordered, row.n_correct):
+            raise NoEvidence("its strengths do not give the counts of its row")
+        return made
+
+    def _read(self, result: Result, row: TestResult) -> tuple[str, NDArray[Any]]:
+        """The strengths of the images of a test set, or the margins of its pairs."""
         path = self._store.path(result.cell).with_suffix(".npz")
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 for kind in ("strengths", "margins"):
                     if (name := f"{kind} {row.test}") in arrays.files:
-                        made = design.judge(place, **{kind: arrays[name]})
-                        break
-                else:
-                    raise NoEvidence("its strengths and margins were not kept")
+                        return kind, arrays[name]
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise NoEvidence(f"its strengths cannot be read ({type(error).__name__})") from error
-        if (made.n_ordered, made.n_correct) != (row.n_ordered, row.n_correct):
-            raise NoEvidence("its strengths do not give the counts of its row")
-        return made
+        raise NoEvidence("its strengths and margins were not kept")
 
     def _pairs(self, key: TestKey, result: Result, row: TestResult) -> Shown | str:
         if key not in self._shown:

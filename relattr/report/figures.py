@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
 
 from relattr.report.table import PaperTable
 from relattr.statistics.ranks import Ranks
 
 WIDTH = 720
 LABEL = 230
+KEY = 60
+"""Up to so many points are named below a figure; the others only where one points at them."""
 MARKS = 8
 """Different looks of points; `page.html.jinja` has their colours."""
 
@@ -27,6 +33,14 @@ def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "", 
     shown = text if not most or len(text) <= most else text[: most - 1] + "…"
     title = f"<title>{escape(text)}</title>" if shown != text else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(shown)}{title}</text>'
+
+
+def _name(x: float, y: float, label: str, anchor: str, kind: str = "name", most: int = 30) -> str:
+    """A name whole, in as many lines as it needs, about the height ``y``."""
+    lines = textwrap.wrap(label, most, break_on_hyphens=False)[:3] or [""]
+    top = y - 7.0 * (len(lines) - 1)
+    spans = "".join(f'<tspan x="{x:.1f}" y="{top + 14 * k:.1f}">{escape(s)}</tspan>' for k, s in enumerate(lines))
+    return f'<text text-anchor="{anchor}" class="{kind}">{spans}<title>{escape(label)}</title></text>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
@@ -53,7 +67,8 @@ def intervals(table: PaperTable, column: int, key: str) -> str | None:
     known = [v for _, e in lines for v in (e.measured, e.low, e.high, e.published) if v is not None]
     marks = ticks(min(known), max(max(known), min(known) + 1.0))
     low, high = marks[0], marks[-1]
-    height = 26 * len(lines) + 44
+    pitch = 32 if any(len(line.label) > 30 for line, _ in lines) else 24
+    height = pitch * len(lines) + 48
 
     def place(value: float) -> float:
         return LABEL + (WIDTH - LABEL - 20) * (value - low) / (high - low)
@@ -68,8 +83,8 @@ def intervals(table: PaperTable, column: int, key: str) -> str | None:
         body.append(_line(place(50.0), 8, place(50.0), height - 34, "chance"))
     body.append(_text((LABEL + WIDTH - 20) / 2, height - 3, "accuracy, per cent", "middle", "axis"))
     for k, (line, e) in enumerate(lines):
-        y = 22 + 26 * k
-        body.append(_text(LABEL - 12, y + 4, line.label, "end", "name best" if e.best else "name", 32))
+        y = 22 + pitch * k
+        body.append(_name(LABEL - 12, y + 4, line.label, "end", "name best" if e.best else "name"))
         said = []
         if e.published is not None:
             x = place(e.published)
@@ -136,22 +151,24 @@ def cost(table: PaperTable, column: int, key: str) -> str | None:
         f'<text x="14" y="{bottom / 2:g}" text-anchor="middle" class="axis" '
         f'transform="rotate(-90 14 {bottom / 2:g})">accuracy, per cent</text>'
     )
-    taken: list[tuple[float, float]] = []
-    for k, (label, e) in enumerate(sorted(points, key=lambda p: -(p[1].measured or 0))):
+    ranked = sorted(points, key=lambda p: -(p[1].measured or 0))
+    for k, (label, e) in enumerate(ranked):
         x, y = x_of(e.seconds or 1.0), y_of(e.measured or 0.0)
         if e.low is not None and e.high is not None:
             body.append(_line(x, y_of(e.low), x, y_of(e.high), f"whisker m{k % MARKS}"))
         body.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="point m{k % MARKS}">'
-            f"<title>{escape(label)}</title></circle>"
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9" class="point m{k % MARKS}">'
+            f"<title>{escape(label)}: {e.measured:.2f} % in {_seconds(e.seconds or 0)}</title></circle>"
         )
-        beside = x < WIDTH - 190
-        where = y + 4
-        while any(abs(where - v) < 13 and abs(x - u) < 170 for u, v in taken):
-            where += 13
-        taken.append((x, where))
-        if len(points) <= 30:
-            body.append(_text(x + 9 if beside else x - 9, where, label, "start" if beside else "end", "name", 30))
+        body.append(_text(x, y + 3.6, str(k + 1), "middle", "number"))
+    shown = ranked[:KEY]
+    beside = 1 if any(len(label) > 36 for label, _ in shown) else 2  # names in the plot would lie on each other
+    for k, (label, e) in enumerate(shown):
+        x, y = 20 + (WIDTH - 20) / 2 * (k % beside), height + 14 + 22 * (k // beside)
+        body.append(f'<circle cx="{x:.1f}" cy="{y - 4:.1f}" r="8" class="point m{k % MARKS}"/>')
+        body.append(_text(x, y - 0.5, str(k + 1), "middle", "number"))
+        body.append(_text(x + 14, y, f"{label}, {_seconds(e.seconds or 0)}", "start", "name", 96 // beside))
+    height += 24 + 22 * ((len(shown) + beside - 1) // beside)
     words = "; ".join(f"{label}: {e.measured:.2f} % in {_seconds(e.seconds or 0)}" for label, e in points)
     return _svg(WIDTH, height, f"{table.columns[column].label}: accuracy against cost", words, body, key)
 
@@ -170,7 +187,9 @@ def critical_difference(ranks: Ranks, key: str) -> str | None:
         return None
     half = (k + 1) // 2
     top = 64 + 12 * len(ranks.groups)
-    height = top + 22 * half + 12
+    lines = max(len(textwrap.wrap(f"{m} (9.99)", 28, break_on_hyphens=False)) for m in ranks.methods)
+    pitch = 8 + 14 * min(lines, 3)
+    height = top + pitch * half + 12
     low, high = 1.0, float(max(k, 2))
     left, right = 210.0, WIDTH - 210.0
 
@@ -191,17 +210,16 @@ def critical_difference(ranks: Ranks, key: str) -> str | None:
         body.append(_line(place(min(at)) - 4, 52 + 12 * g, place(max(at)) + 4, 52 + 12 * g, "group"))
     for n, (method, average) in enumerate(zip(ranks.methods, ranks.average, strict=True)):
         x = place(average)
-        y = top + 22 * (n if n < half else k - 1 - n)
+        y = top + pitch * (n if n < half else k - 1 - n)
         end = left - 12 if n < half else right + 12
         body += [
             f'<polyline points="{x:.1f},40 {x:.1f},{y:.1f} {end:.1f},{y:.1f}" class="stem"/>',
-            _text(
+            _name(
                 end - 4 if n < half else end + 4,
                 y + 4,
-                f"{method}  {average:.2f}" if n >= half else f"{average:.2f}  {method}",
+                f"{method} ({average:.2f})",
                 "end" if n < half else "start",
-                "name",
-                32,
+                most=28,
             ),
         ]
     words = "Average ranks, 1 is best: " + ", ".join(
@@ -240,3 +258,40 @@ def curves(named: Sequence[tuple[str, Sequence[tuple[float, float]]]], key: str,
         body.append(_text(72, 280 + 18 * k, name, "start", "name", 90))
     words = "; ".join(f"{name}: from {own[0][1]:.4g} to {own[-1][1]:.4g}" for name, own in named if own)
     return _svg(WIDTH, 290 + 18 * len(named), what, words, body, key)
+
+
+def learning(curve: NDArray[np.float64], title: str, key: str) -> str | None:
+    """How a cell learnt, small: loss and, where it was looked at, held-out accuracy, over the steps.
+
+    ``curve`` ``(steps, 4)``: step, loss, accuracy in [0, 1] or NaN, seconds since the start.
+    """
+    panels = []
+    for column, name, factor in ((1, "loss", 1.0), (2, "held-out accuracy, per cent", 100.0)):
+        known = np.isfinite(curve[:, column]) & np.isfinite(curve[:, 0])
+        if known.sum() > 1:
+            panels.append((name, curve[known, 0], factor * curve[known, column]))
+    if not panels or np.ptp(panels[0][1]) == 0:
+        return None
+    body, words = [], []
+    wide, high = 330.0, 120.0
+    for k, (name, x, y) in enumerate(panels):
+        left = 44.0 + k * (wide + 30)
+        across = ticks(float(x.min()), float(max(x.max(), x.min() + 1e-9)), 4)
+        low = float(y.min())
+        up = ticks(low, max(float(y.max()), low + 1e-9 + abs(low) * 1e-3), 4)
+        px = left + (wide - 54) * (x - across[0]) / (across[-1] - across[0])
+        py = 24 + high * (up[-1] - y) / (up[-1] - up[0])
+        for mark in up:
+            at = 24 + high * (up[-1] - mark) / (up[-1] - up[0])
+            body += [_line(left, at, left + wide - 54, at, "grid"), _text(left - 6, at + 4, f"{mark:g}", "end", "tick")]
+        for mark in (across[0], across[-1]):
+            at = left + (wide - 54) * (mark - across[0]) / (across[-1] - across[0])
+            body.append(_text(at, 24 + high + 17, f"{mark:g}", "middle", "tick"))
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py, strict=True))
+        body.append(f'<polyline points="{points}" class="curve m{k}"/>')
+        body.append(_text(left, 12, name, "start", "axis"))
+        body.append(_text(left + (wide - 54) / 2, 24 + high + 17, "step", "middle", "axis"))
+        words.append(f"{name} from {y[0]:.4g} to {y[-1]:.4g}")
+    seconds = curve[np.isfinite(curve[:, 3]), 3]
+    spent = f"; {_seconds(float(seconds[-1]))} in all" if seconds.size and seconds[-1] > 0 else ""
+    return _svg(WIDTH, high + 48, title, f"{'; '.join(words)}, over {panels[0][1].size} steps{spent}", body, key)

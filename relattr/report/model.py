@@ -66,6 +66,8 @@ class _Builder:
         self._fresh: dict[tuple[str, str, str, str], Mapping[str, str] | None] = {}
         self.unreadable: list[str] = []
         self.rows = self._rows(self._results())
+        self._everything = [r for row in self.rows for r in row.found]
+        self._made: dict[tuple[str, Column, str | None], tuple[Entry, Judged | None]] = {}
 
     # ------------------------------------------------------------------------------------ what there is
 
@@ -143,7 +145,9 @@ class _Builder:
         )
         table = PaperTable(self.benchmark.name, self.benchmark.title, "", heads, lines)
         behind = tuple(
-            self._behind(column, head) for column, head in zip(columns, heads, strict=True) if column.attribute == "*"
+            self._behind(column, head, attributes)
+            for column, head in zip(columns, heads, strict=True)
+            if column.attribute == "*" and len(attributes := self._attributes(column, self._everything)) > 1
         )
         blocks: dict[str, dict[str, float]] = {}
         for k, line in enumerate(lines):
@@ -159,14 +163,13 @@ class _Builder:
         return replace(
             table,
             caption=self._caption(self.benchmark.table.caption, table),
-            behind=tuple(t for t in behind if len(t.columns) > 2),
+            behind=behind,
             unreadable=tuple(self.unreadable),
             ranks=average_ranks({m: b for m, b in blocks.items() if b}),
         )
 
-    def _behind(self, column: Column, head: Head) -> PaperTable:
+    def _behind(self, column: Column, head: Head, attributes: Sequence[str]) -> PaperTable:
         """One column of the paper's table, attribute by attribute."""
-        attributes = self._attributes(column, [r for row in self.rows for r in row.found])
         heads = [Head(a, slug(a)) for a in attributes] + [Head("Mean", "mean")]
         made = [[self._entry(row, column, a) for a in [*attributes, None]] for row in self.rows]
         lines = [
@@ -200,7 +203,13 @@ class _Builder:
     # ------------------------------------------------------------------------------------ entries
 
     def _entry(self, row: Row, column: Column, only: str | None) -> tuple[Entry, Judged | None]:
-        """A method in a column, or on one attribute of it."""
+        """A method in a column, or on one attribute of it; each is made once."""
+        key = row.key, column, only
+        if key not in self._made:
+            self._made[key] = self._make_entry(row, column, only)
+        return self._made[key]
+
+    def _make_entry(self, row: Row, column: Column, only: str | None) -> tuple[Entry, Judged | None]:
         name = self.benchmark.table.published
         paper_column = column.published or column.label
         fact = published(name, row.paper_row, paper_column, only or "") if row.paper_row else None

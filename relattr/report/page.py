@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import zipfile
@@ -9,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -23,6 +25,8 @@ from relattr.report.model import build
 from relattr.report.notes import GENERAL, Notes, notes_of
 from relattr.report.table import VERDICTS, Entry, PaperTable
 
+CURVES = 120
+"""Up to so many learning curves are drawn."""
 DETAILED = 1500
 """Up to so many cells show their whole row; of more, only those that did not end well do."""
 
@@ -53,8 +57,14 @@ class Shown:
         ]
 
 
-def to_html(benchmark: Benchmark, registry: Registry, store: Store, *, audit: bool = True) -> str:
-    """The page. Whatever comes from a plugin, a log or a label is escaped; nothing is loaded from elsewhere."""
+def to_html(
+    benchmark: Benchmark, registry: Registry, store: Store, *, audit: bool = True, exhibits: Path | None = None
+) -> str:
+    """The page. Whatever comes from a plugin, a log or a label is escaped; nothing is loaded from elsewhere.
+
+    ``exhibits``: a folder of PNG pictures to put into it (what ``relattr figures`` writes), each with its
+    caption in a ``.txt`` of the same name, if there is one.
+    """
     from relattr.audit import audits_of, leaks
 
     audits = audits_of(benchmark, registry, store) if audit else {}
@@ -74,6 +84,15 @@ def to_html(benchmark: Benchmark, registry: Registry, store: Store, *, audit: bo
         ranks=table.ranks,
         ranking=figures.critical_difference(table.ranks, "cd") if table.ranks else None,
         curves=_curves(results, store),
+        learnt=(learnt := _learnt(results, store))[:CURVES],
+        unlearnt=max(0, len(learnt) - CURVES),
+        exhibits=_exhibits(exhibits),
+        variances=[
+            (line.label, head.label, e)
+            for k, head in enumerate(table.columns)
+            for line in table.lines
+            if (e := line.entries[k]).n_seeds > 1 and e.error_seeds is not None
+        ],
         audits=audits,
         audited=audit,
         statuses=sorted(Counter(r.status for r in results).items()),
@@ -127,6 +146,42 @@ def _curves(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
         if picture is not None:
             drawn.append((f"{task}: {quantity}", picture))
     return drawn
+
+
+def _learnt(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
+    """A small learning curve for each cell that has the array ``exhibit curve`` ``(steps, 4)``."""
+    import numpy as np
+
+    drawn: list[tuple[str, str]] = []
+    for result in results:
+        if result.arrays is None:
+            continue
+        try:
+            with np.load(store.path(result.cell).with_suffix(".npz"), allow_pickle=False) as arrays:
+                curve = arrays["exhibit curve"] if "exhibit curve" in arrays.files else np.zeros((0, 4))
+            curve = curve.astype(np.float64)
+        except (OSError, ValueError, TypeError, zipfile.BadZipFile):
+            continue
+        if curve.ndim == 2 and curve.shape[1] == 4 and len(curve) > 1:
+            name = f"{result.label}: {result.cell.task}, seed {result.cell.seed}"
+            picture = figures.learning(curve, name, f"learnt-{len(drawn)}")
+            if picture is not None:
+                drawn.append((name, picture))
+    return drawn
+
+
+def _exhibits(folder: Path | None) -> list[tuple[str, str, str]]:
+    """Pictures as (name, caption, data URI), in the order of their names; what is no PNG is left out."""
+    found = []
+    for path in sorted(folder.glob("*.png")) if folder is not None else ():
+        content = path.read_bytes()
+        if content.startswith(b"\x89PNG\r\n\x1a\n"):
+            name = " ".join(path.stem.replace("_", " ").replace("-", " ").split())
+            beside = path.with_suffix(".txt")
+            caption = beside.read_text(encoding="utf-8", errors="replace").strip() if beside.is_file() else ""
+            uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+            found.append((name[:1].upper() + name[1:], caption, uri))
+    return found
 
 
 def _machines(results: Sequence[Result]) -> list[tuple[str, int]]:

@@ -127,3 +127,31 @@ def test_the_two_duplicate_pairs_of_osr_are_found():
     assert len(same) == 2
     assert any("insidecity_urb992.jpg, tallbuilding_urb992.jpg" in text for text in same)
     assert any("mountain_sclos4.jpg, mountain_sharp59.jpg" in text for text in same)
+
+
+@pytest.mark.real
+def test_the_virality_release_is_audited_through_its_adapter_without_images():
+    from relattr.audit import audit_dataset, leaks
+    from relattr.registry import registry
+
+    data("viral", "pair_matrix.mat")
+    registry.discover()
+    made = audit_dataset(registry.dataset("viral").create())
+    said = {(o.severity, o.text.partition(":")[0]) for o in made.observations}
+    assert ("leak", "the left image has more in all 5,039 ordered pairs") in said
+    assert ("leak", "the left image has more in all 489 ordered pairs") in said
+    assert ("leak", "all 978 images of Top_489_pair.mat are in pair_matrix.mat too") in said
+    assert not made.images
+    assert leaks({"viral": made}) == {"viral": []}  # the adapter turns its pairs at random: no number is touched
+
+
+def test_a_dataset_without_files_cannot_be_audited():
+    from relattr import Dataset
+    from relattr.audit import audit_dataset
+
+    class Gone(Dataset):
+        def missing(self):
+            return "it is gone"
+
+    with pytest.raises(BadInput, match="cannot be audited: it is gone"):
+        audit_dataset(Gone())

@@ -1,5 +1,6 @@
 """The page: whole, self-contained, escaped."""
 
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -115,3 +116,44 @@ def test_ticks_are_round_and_hold_the_range(low, high):
     assert marks[-1] >= high - 1e-9 * abs(high)
     assert 2 <= len(marks) <= 9
     assert np.allclose(np.diff(marks), marks[1] - marks[0])
+
+
+def test_a_cells_own_curve_is_drawn_and_bad_ones_are_not(synthetic, full):
+    for seed, curve in (
+        (0, np.array([[0.0, 0.7, np.nan, 0.0], [10, 0.4, 0.8, 30.0], [20, 0.2, 0.9, 60.0]])),
+        (1, np.zeros((3, 2))),
+        (2, np.full((3, 4), np.nan)),
+        (3, np.zeros((0, 4))),
+    ):
+        result = synthetic.add("good", "lfw10", "x", seed, noise=0.2)
+        with np.load(synthetic.store.path(result.cell).with_suffix(".npz")) as arrays:
+            synthetic.store.write(result, {**arrays, "exhibit curve": curve})
+    text, _ = page(synthetic, full)
+    assert 'id="curves"' in text
+    assert "loss from 0.7 to 0.2; held-out accuracy, per cent from 80 to 90, over 3 steps; 60 s in all" in text
+    assert text.count(">loss</text>") == 1
+    assert 'id="variance"' in text  # several seeds: images and training are told apart
+    assert not re.search(r"\bnan\b", text.lower())
+
+
+def test_pictures_beside_the_page_are_put_into_it(synthetic, full, tmp_path):
+    folder = tmp_path / "figures" / "synthetic"
+    folder.mkdir(parents=True)
+    (folder / "figure-4.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
+    (folder / "figure-4.txt").write_text("Where <it> looked.")
+    (folder / "no-picture.png").write_bytes(b"<script>")
+    text = to_html(full, synthetic.registry, synthetic.store, exhibits=folder)
+    reader = Reader()
+    reader.feed(text)
+    assert reader.loads == ["data:image/png;base64,iVBORw0KGgpyZXN0"]
+    assert "Where &lt;it&gt; looked." in text
+    assert "<script" not in text
+    assert 'id="figures"' in text
+
+
+def test_one_dataset_and_one_method_make_a_page(synthetic, make_benchmark):
+    synthetic.add("alone", "a", "x")
+    text, _ = page(synthetic, make_benchmark(["alone"], [Column(label="A", dataset="a", attribute="x")]))
+    assert 'id="intervals"' in text
+    assert 'id="ranks"' not in text
+    assert 'class="best"' not in text

@@ -280,3 +280,41 @@ def test_an_empty_store_makes_a_table_of_gaps(synthetic, make_benchmark, columns
     table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store)
     assert "Nothing was measured yet." in everything(table)
     assert entry(table, "m").texts == ("not run: no method is here for this row yet",)
+
+
+def test_a_method_that_is_best_in_no_column_is_never_bold(synthetic, make_benchmark, columns):
+    for dataset in ("a", "b"):
+        synthetic.add("one", dataset, "x", noise=0.1)
+        synthetic.add("third", dataset, "x", noise=8.0)
+    table = build(make_benchmark(["one", "third"], columns), synthetic.registry, synthetic.store)
+    assert [e.best for line in table.lines for e in line.entries] == [True, True, False, False]
+    (row,) = [line for line in latex.to_latex(table).splitlines() if line.strip().startswith("third")]
+    assert "bfseries" not in row
+
+
+def test_one_dataset_only_and_a_name_of_markup(synthetic, make_benchmark, columns):
+    label = "a_b & <script>"
+    synthetic.add(label, "a", "x", label=label, noise=0.1)
+    synthetic.add("m", "a", "x", noise=4.0)
+    table = build(make_benchmark([label, "m"], columns), synthetic.registry, synthetic.store)
+    assert entry(table, label).best
+    assert (entry(table, label, 1).measured, entry(table, label, 1).status) == (None, "not run")
+    assert r"a\_b \& \textless{}script\textgreater{}" in latex.to_latex(table)
+    assert r"a\_b \& \<script\>" in to_markdown(table)
+    assert label in to_csv(table)
+    assert label in to_text(table)
+    assert table.ranks is None
+
+
+def test_images_and_seeds_are_told_apart(synthetic, make_benchmark):
+    for seed in range(3):
+        synthetic.add("m", "a", "x", seed, noise=0.6)
+    column = Column(label="A", dataset="a", attribute="x")
+    table = build(make_benchmark(["m"], [column]), synthetic.registry, synthetic.store)
+    found = entry(table, "m")
+    accuracies = [100 * r.tests[0].accuracy for r in synthetic.store]
+    assert found.seed_spread == pytest.approx(np.std(accuracies, ddof=1))
+    assert found.error_seeds == pytest.approx(np.std(accuracies, ddof=1) / 3**0.5)
+    assert 0 < found.error_images < 10
+    line = next(csv.DictReader(io.StringIO(to_csv(table))))
+    assert float(line["error_seeds_points"]) == pytest.approx(found.error_seeds, abs=1e-6)
