@@ -54,7 +54,10 @@ class RankingNetwork(Method):
     test_views: int | None = None
     held_out: float = 0.0
 
-    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro", "preset": "fast", "updates": 60, "batch": 32}
+    check_with: ClassVar[Mapping[str, Any]] = {
+        "backbone": "micro", "preset": "fast", "updates": 30, "batch": 24, "rate": 0.02, "crop": 1.0, "view": 1.0,
+        "test_views": 1,
+    }  # fmt: skip
 
     def __post_init__(self) -> None:
         if not 0 <= self.held_out < 0.5:

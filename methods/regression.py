@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from relattr import register_method
 
@@ -27,6 +28,8 @@ class Regression(RankingNetwork):
 
     reference = "Dubey and Agarwal, Modeling Image Virality with Pairwise Spatial Transformer Networks, MM 2017"
     uses_scores: ClassVar[bool] = True
+    # of labels that say nothing some scores are extreme by chance; their ranks turn round with the labels
+    check_with: ClassVar[Mapping[str, Any]] = {**RankingNetwork.check_with, "target": "rank"}
 
     target: Literal["z", "rank"] = "z"
     loss: Literal["smooth_l1", "mse"] = "smooth_l1"

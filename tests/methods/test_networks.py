@@ -1,11 +1,11 @@
-"""The networks as methods: the contract's laws, parameters, deviations, and what a figure is drawn from."""
+"""The networks as methods: parameters, deviations, and what a figure is drawn from."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from relattr import BadInput, Pairs, Run, TrainingSet, check
+from relattr import BadInput, Pairs, Run, TrainingSet
 from relattr.check import problem
 from relattr.features import registry as backbones
 from relattr.networks import micro_net
@@ -16,7 +16,6 @@ QUICK = {
     "backbone": "tiny", "preset": "fast", "updates": 40, "batch": 24, "rate": 0.02, "crop": 1.0, "view": 1.0,
     "test_views": 1, "frozen": 0.0,
 }  # fmt: skip
-NAMES = ("siamese-alexnet", "regression-alexnet", "viralnet", "viralnet-mc")
 
 
 def made():
@@ -37,14 +36,6 @@ def tiny():
 
 def method(name: str, **more):
     return registry.method(name).create({**QUICK, **more})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_they_keep_the_contract(name):
-    values = {**QUICK, "target": "rank"} if name.startswith("regression") else QUICK
-    findings = {str(c): c.run() for c in check.method_checks(name, values=values)}
-    failed = {law: f.detail for law, f in findings.items() if f.verdict in ("broken", "blocked")}
-    assert not failed
 
 
 def test_what_figures_are_drawn_from():
