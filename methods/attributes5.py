@@ -88,6 +88,8 @@ class SoundSVMs(Method):
     """
 
     signs: tuple[int, ...] = DEEP_SIGNS
+    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro"}
+
     backbone: str = "alexnet"
     layer: str | None = "fc6"
     C: float | Literal["auto"] = "auto"

@@ -29,7 +29,7 @@ class Regression(RankingNetwork):
     reference = "Dubey and Agarwal, Modeling Image Virality with Pairwise Spatial Transformer Networks, MM 2017"
     uses_scores: ClassVar[bool] = True
     # of labels that say nothing some scores are extreme by chance; their ranks turn round with the labels
-    check_with: ClassVar[Mapping[str, Any]] = {**RankingNetwork.check_with, "target": "rank"}
+    check_with: ClassVar[Mapping[str, Any]] = {**RankingNetwork.check_with, "target": "rank", "rate": 0.005}
 
     target: Literal["z", "rank"] = "z"
     loss: Literal["smooth_l1", "mse"] = "smooth_l1"

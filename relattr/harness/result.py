@@ -39,11 +39,10 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
     spearman: float | None = None
     """Rank correlation of strengths with the test set's scores, over the ``n_images``; None where it has none."""
-    boxes: Boxes | None = None
-    """Where the truth is known and the method looks at places; else None."""
-
     ties: Literal["error", "half", "drop"] = "error"
     """How the tied pairs count in `accuracy`; see `relattr.method.Method.ties`."""
+    boxes: Boxes | None = None
+    """Where the truth is known and the method looks at places; else None."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:

@@ -45,16 +45,17 @@ def build(what: Architecture, *, whole: bool = True, seed: int, pretrained: bool
     ``whole=False`` leaves the whole image out: the first stage of training.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        extractor = Extractor(Backbone.create(what.backbone, pretrained=pretrained), standardise=what.standardise)
+        made = [Backbone.create(what.backbone, pretrained=pretrained) for _ in range(1 + len(what.scales))]
+        torch.manual_seed(seed)  # only now: how much a backbone draws depends on whether it was there already
+        extractor = Extractor(made[0], standardise=what.standardise)
         size = extractor.backbone.input_size
         sizes = (size, _multiple(size, what.crop), _multiple(size, what.view))
         _use(extractor, size)
         freeze(extractor, what.frozen)
         localisers = []
-        for scale in what.scales:
+        for scale, backbone in zip(what.scales, made[1:], strict=True):
             localiser = Localiser(
-                Backbone.create(what.backbone, pretrained=pretrained),
+                backbone,
                 scale=SCALE * scale,
                 standardise=what.standardise,
                 frozen=what.frozen_localiser,

@@ -112,7 +112,9 @@ class _Builder:
         if method not in self.registry.methods:
             return (found[0].label if found else paper_row or method), []
         entry = self.registry.methods[method]
-        usual = parameters.values_of(entry.create())
+        # what the benchmark sets for all its rows is said once, in a note, and not in the name of each
+        given = {k: v for k, v in self.benchmark.set.items() if k in entry.types}
+        usual = parameters.values_of(entry.create(given))
         other = {k: v for k, v in json.loads(variant).items() if usual.get(k) != v}
         changes = [f"{k}={v}" for k, v in sorted(other.items())]
         return (f"{entry.label} [{', '.join(changes)}]" if changes else entry.label), changes

@@ -10,6 +10,7 @@ from relattr.check import problem
 from relattr.features import registry as backbones
 from relattr.networks import micro_net
 from relattr.registry import registry
+from relattr.statistics import count_margins
 
 HOW = backbones.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 QUICK = {
@@ -54,6 +55,36 @@ def test_what_figures_are_drawn_from():
     siamese = method("siamese-alexnet", updates=2)
     siamese.fit(given.train, Run(seed=0))
     assert siamese.boxes(given.test) is None
+
+
+def test_labels_that_say_nothing_give_chance_over_many_starts():
+    """One start has a direction of its own, which few steps on such labels do not undo; over starts it has none."""
+    given, found = problem.make(), []
+    for seed in range(10):
+        order = np.random.default_rng(seed).permutation(len(given.train.images)).astype(float)
+        net = method("siamese-alexnet", updates=8)
+        net.fit(TrainingSet(images=given.train.images, pairs=Pairs.all_of(order)), Run(seed=seed))
+        found.append(count_margins(net.compare(given.test, given.pairs), given.pairs).accuracy)
+    assert abs(np.mean(found) - 0.5) < 0.25
+    assert min(found) < 0.5 < max(found)
+
+
+def test_new_layers_do_not_depend_on_what_loading_a_backbone_drew():
+    import torch
+
+    from relattr.networks.build import Architecture, build
+
+    plain = build(Architecture("tiny", (1.0,)), seed=3)
+    backbones.unregister_backbone("tiny")
+
+    def restless():
+        torch.rand(17)
+        return made()
+
+    backbones.register_backbone("tiny", build=restless, fingerprint=lambda: "tiny", preprocessing=HOW)
+    again = build(Architecture("tiny", (1.0,)), seed=3)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
 
 
 def test_nearest_neighbours_are_those_of_a_loop():
