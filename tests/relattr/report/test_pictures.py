@@ -1,0 +1,75 @@
+"""Figures 4 and 5: drawn from what a cell keeps, whole, the same each time; what cannot be drawn is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from relattr import BadInput, Images
+from relattr.report.drawing import spread
+from relattr.report.looks import draw_looks
+from relattr.report.neighbours import agreement, draw_neighbours
+
+N = 12
+
+
+def images() -> Images:
+    return Images.from_arrays([np.full((40, 60, 3), 20 * k, np.uint8) for k in range(N)])
+
+
+def arrays(scales: int = 3) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    low = rng.random((N, scales, 2)) * 0.5
+    near = np.array([[(i + j) % N for j in range(1, 6)] for i in range(N)], np.int32)
+    return {
+        "strengths test": rng.normal(size=N),
+        "boxes test": np.concatenate([low, low + 0.4], -1).astype(np.float32),
+        "exhibit neighbours": near,
+        "exhibit neighbours before": near[:, ::-1],
+        "exhibit strengths": np.arange(N, dtype=np.float32),
+    }
+
+
+@pytest.mark.parametrize("scales", [1, 3])
+def test_where_it_looks_is_drawn_the_same_each_time(tmp_path, scales):
+    for name in ("one.png", "two.png", "one.pdf", "two.pdf"):
+        draw_looks(images(), arrays(scales), "test", tmp_path / name, "A_method & <others>, smile")
+    with Image.open(tmp_path / "one.png") as picture:
+        assert min(picture.size) > 300
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
+
+
+def test_neighbours_are_drawn_with_scores_and_without(tmp_path):
+    draw_neighbours(images(), arrays(), tmp_path / "a.png", "A method", np.linspace(-5, 40, N))
+    draw_neighbours(images(), arrays(), tmp_path / "b.png", "A method")
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_arrays_that_do_not_fit_the_images_are_refused(tmp_path):
+    wrong = arrays()
+    wrong["boxes test"] = wrong["boxes test"][:5]
+    with pytest.raises(BadInput, match=r"expected \(12,\) and \(12, scales, 4\)"):
+        draw_looks(images(), wrong, "test", tmp_path / "a.png", "")
+    wrong["exhibit neighbours"] = wrong["exhibit neighbours"] + 8
+    with pytest.raises(BadInput, match="do not fit 12 training images"):
+        draw_neighbours(images(), wrong, tmp_path / "a.png", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_are_spread_over_the_ranks():
+    strengths = np.array([5.0, np.nan, -1.0, 3.0, 2.0, 9.0])
+    assert spread(strengths, 3).tolist() == [2, 3, 5]
+    assert spread(strengths, 99).tolist() == [2, 4, 3, 0, 5]
+
+
+def test_agreement_is_what_a_loop_gives():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=30)
+    near = rng.integers(0, 30, (30, 4))
+    rank = {i: k for k, i in enumerate(sorted(range(30), key=lambda i: values[i]))}
+    expected = np.mean([abs(rank[i] - rank[int(j)]) / 29 for i in range(30) for j in near[i]])
+    assert agreement(near, values) == pytest.approx(expected)
