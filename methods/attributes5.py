@@ -88,7 +88,7 @@ class SoundSVMs(Method):
     """
 
     signs: tuple[int, ...] = DEEP_SIGNS
-    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro"}
+    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "squeezenet1_0", "layer": "pooled"}
 
     backbone: str = "alexnet"
     layer: str | None = "fc6"
