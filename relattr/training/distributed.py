@@ -22,7 +22,7 @@ def world() -> tuple[int, int]:
 
 def local_device(device: str) -> str:
     """The device of this process: under torchrun, each takes a GPU of its own."""
-    if device == "cuda" and "LOCAL_RANK" in os.environ:
+    if device == "cuda" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return device
 

@@ -19,6 +19,7 @@ from relattr.networks.build import Architecture, build, centre_first_crops
 from relattr.networks.parts import drop_unused
 from relattr.networks.ranker import Extractor, Ranker
 from relattr.networks.transformer import boxes
+from relattr.training.distributed import local_device
 from relattr.training.objectives import Objective
 from relattr.training.optimiser import parts_of
 from relattr.training.pixels import SIDE, SIDE_OF_SCALES, Cropper, load
@@ -154,7 +155,8 @@ def fit(
     ``supplement`` is the second network, or the category of each image for it to be trained on. ``held_out`` gives
     the accuracy, in [0, 1], of a `FittedRanker` on images that are not among ``images``.
     """
-    side = min(LARGEST, max(max(images[i].shape[:2]) for i in range(min(len(images), TRIED))))
+    run = dataclasses.replace(run, device=local_device(run.device))
+    side = _side(images)
     with run.track("loading images", len(images)) as advance:
         pixels = load(images, side, run.device, advance)
     circumstances = {"checkpoint": run.checkpoint}
@@ -200,7 +202,8 @@ def fit(
 def first_boxes(what: Architecture, schedule: Schedule, images: Images, train: Images, run: Run) -> NDArray[np.float32]:
     """Where the transformers would look in ``images`` before any training on ``train``: `FittedRanker.boxes`."""
     stage = "crops" if schedule.stages == 2 else "whole"
-    side = min(LARGEST, max(max(train[i].shape[:2]) for i in range(min(len(train), TRIED))))
+    run = dataclasses.replace(run, device=local_device(run.device))
+    side = _side(train)
     network = build(
         dataclasses.replace(what, supplement=0), whole=stage == "whole", seed=run.seed_for("network", stage)
     )
@@ -208,6 +211,11 @@ def first_boxes(what: Architecture, schedule: Schedule, images: Images, train: I
     tried = load(train.subset(np.arange(min(len(train), TRIED))), side, run.device)
     centre_first_crops(network, cropper_of(what, network, side).fixed(tried, 1))
     return FittedRanker(what, schedule, network, None, side, run.device).boxes(images)
+
+
+def _side(images: Images) -> int:
+    """Pixels a side that images are kept at: the longest side of the first ones, up to the most."""
+    return min(LARGEST, max(max(images[i].shape[:2]) for i in range(min(len(images), TRIED))))
 
 
 def _trim(extractor: Extractor) -> None:
