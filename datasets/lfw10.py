@@ -121,7 +121,7 @@ class LFW10(Dataset):
     def _entries(self) -> tuple[Entry, ...]:
         """The image files, ``images/<number>.jpg``, in the order of their numbers."""
         images = [entry for entry in listed(self.manifest) if entry.path.startswith("images/")]
-        return tuple(sorted(images, key=lambda entry: int(Path(entry.path).stem)))
+        return tuple(sorted(images, key=lambda entry: int(entry.path[len("images/") : -len(".jpg")])))
 
     @cached_property
     def _folder(self) -> Path:

@@ -62,9 +62,10 @@ def digest_files(root: Path, names: Sequence[str]) -> str:
     """
     signature = hashlib.sha256(str(root.absolute()).encode())
     newest = 0
+    folder = os.fspath(root)
     for name in names:
         try:
-            state = os.stat(root / name)
+            state = os.stat(f"{folder}/{name}")  # no Path: it takes three times as long as the look itself
         except OSError as error:
             raise BadInput(f"cannot read {root / name}: {error.strerror}") from error
         # the second time also changes when the first is set by hand, as rsync and `touch -r` do

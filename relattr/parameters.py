@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import typing
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,10 +18,11 @@ T = TypeVar("T")
 Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
 
 
-def types_of(cls: Any) -> dict[str, Any]:
+@functools.cache  # evaluating the hints of a class takes a millisecond, and a plan asks for every cell
+def types_of(cls: Any) -> Mapping[str, Any]:
     """Name and type of each parameter of a plugin class."""
     hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+    return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init})
 
 
 def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:

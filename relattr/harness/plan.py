@@ -83,25 +83,26 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
         for name in chosen_methods
     }
     cells = []
+    values = {
+        name: parameters.values_of(registry.method(name).create(overrides[name])) for name in chosen_methods
+    }
     datasets = {name: registry.dataset(name).create(overrides[name]) for name in chosen_datasets}
     everything = dict.fromkeys(attribute for dataset in datasets.values() for attribute in dataset.attributes())
     attributes = set(matching(everything, choice.attributes or ["*"], "attribute") if everything else ())
     for dataset_name, dataset in datasets.items():
-        tasks = dataset.tasks()
+        tasks, dataset_values = dataset.tasks(), parameters.values_of(dataset)
         if not tasks:  # its files say which attributes it has, and they are not here
             empty[dataset_name] = dataset.missing() or f"the dataset {dataset_name} has no task"
         for task in tasks:
             if task.attribute not in attributes:
                 continue
             for method_name in chosen_methods:
-                method_entry = registry.method(method_name)
-                method = method_entry.create(overrides[method_name])
                 for seed in benchmark.seeds:
                     cell = Cell(
                         method=method_name,
-                        method_parameters=parameters.values_of(method),
+                        method_parameters=values[method_name],
                         dataset=dataset_name,
-                        dataset_parameters=parameters.values_of(dataset),
+                        dataset_parameters=dataset_values,
                         attribute=task.attribute,
                         split=task.split,
                         seed=seed,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from filelock import FileLock
 
 from relattr.atomic import write_bytes
 from relattr.errors import BadInput
@@ -24,6 +23,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.result import Arrays, Result, decode, encode
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from numpy.typing import NDArray
 
 
@@ -114,6 +114,8 @@ class Store:
         """A lock that one runner holds while it computes the cell; the kernel releases it with the process."""
         folder = self.folder / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
+        from filelock import FileLock
+
         return FileLock(folder / f"{cell.key}.lock", thread_local=False)
 
     def is_locked(self, cell: Cell) -> bool:

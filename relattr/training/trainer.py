@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from relattr.errors import BadInput
 from relattr.features.inference import has_bf16
 from relattr.features.memory import kept_memory
 from relattr.training import checkpoint, distributed
-from relattr.training.objectives import Objective
+from relattr.training.objectives import Judged, Objective
 from relattr.training.optimiser import optimiser, set_rate
 from relattr.training.schedule import Schedule
 
@@ -71,7 +71,6 @@ def train(network: nn.Module, parts: Sequence[tuple[nn.Module, float]], how: Tra
     ``parts`` are parts of it, with what the learning rate is multiplied by for each. Raises `BadInput`, naming the
     step, when the loss is not a finite number.
     """
-    device = how.pixels.device
     rank, processes = distributed.world()
     made = optimiser(parts, how.schedule)
     total, every = how.schedule.updates, max(1, how.schedule.updates // POINTS)
@@ -81,43 +80,16 @@ def train(network: nn.Module, parts: Sequence[tuple[nn.Module, float]], how: Tra
     start, curve = checkpoint.read(path, network, made, key) if path is not None else (0, [])
     if start >= total:
         return np.array(curve).reshape(-1, 4)
-    model = distributed.together(network)
     network.train()
-    # each process takes every so-manieth batch; what is done already is dealt again and left out
-    dealt = itertools.islice(how.objective.steps(how.seed), start * processes + rank, None, processes)
-    low = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
     before = float(curve[-1][3]) if curve else 0.0
     began = kept = time.monotonic()
     losses: list[float] = []
     n_images = n_things = n_right = n_judged = 0
-    with (
-        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        kept_memory(device.type == "cpu"),
-        progress.track(how.name, total) as advance,
-    ):
+    with progress.track(how.name, total) as advance:
         advance(start)
-        for step, batch in enumerate(itertools.islice(dealt, total - start), start):
-            set_rate(made, how.schedule.rate_at(step, total))
-            rng = seeds.generator(how.seed, "crops", step, rank)
-            torch.manual_seed(seeds.derive(how.seed, "dropout", step, rank))
-            chosen = torch.from_numpy(batch.images).to(device)
-            pixels = how.pixels[chosen]
-            inputs = [how.cropper.random(pixels, rng) for _ in range(how.views)]
-            with low:
-                answer = model(inputs) if how.supplement is None else model(inputs, how.supplement[chosen])
-            judged = batch.judge(answer)
-            loss = judged.loss.item()
-            if not math.isfinite(loss):
-                raise BadInput(
-                    f"{how.name}: the loss is {loss} at step {step} of {total}; lower the learning rate, "
-                    f"now {how.schedule.rate:g} (--set rate={how.schedule.rate / 3:.1g})"
-                )
-            made.zero_grad(set_to_none=True)
-            judged.loss.backward()
-            made.step()
-
+        for step, (n, judged, loss) in enumerate(steps(network, made, how, start), start):
             losses.append(loss)
-            n_images, n_things = n_images + len(batch.images), n_things + judged.n
+            n_images, n_things = n_images + n, n_things + judged.n
             n_right, n_judged = n_right + judged.right, n_judged + judged.of
             if (step + 1) % every == 0 or step + 1 == total:
                 now = time.monotonic()
@@ -140,6 +112,45 @@ def train(network: nn.Module, parts: Sequence[tuple[nn.Module, float]], how: Tra
     distributed.wait()
     network.eval()
     return np.array(curve).reshape(-1, 4)
+
+
+def steps(
+    network: nn.Module, made: torch.optim.SGD, how: Training, start: int = 0
+) -> Iterator[tuple[int, Judged, float]]:
+    """Take the steps from ``start`` on, one each time it is asked: its images, what they were judged, and the loss.
+
+    Raises `BadInput` as `train` does. While it is held, freed memory is kept and torch's global generator is its own.
+    """
+    device, total = how.pixels.device, how.schedule.updates
+    rank, processes = distributed.world()
+    model = distributed.together(network)
+    # each process takes every so-manieth batch; what is done already is dealt again and left out
+    dealt = itertools.islice(how.objective.steps(how.seed), start * processes + rank, None, processes)
+    low = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
+    with (
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        kept_memory(device.type == "cpu"),
+    ):
+        for step, batch in enumerate(itertools.islice(dealt, total - start), start):
+            set_rate(made, how.schedule.rate_at(step, total))
+            rng = seeds.generator(how.seed, "crops", step, rank)
+            torch.manual_seed(seeds.derive(how.seed, "dropout", step, rank))
+            chosen = torch.from_numpy(batch.images).to(device)
+            pixels = how.pixels[chosen]
+            inputs = [how.cropper.random(pixels, rng) for _ in range(how.views)]
+            with low:
+                answer = model(inputs) if how.supplement is None else model(inputs, how.supplement[chosen])
+            judged = batch.judge(answer)
+            loss = judged.loss.item()
+            if not math.isfinite(loss):
+                raise BadInput(
+                    f"{how.name}: the loss is {loss} at step {step} of {total}; lower the learning rate, "
+                    f"now {how.schedule.rate:g} (--set rate={how.schedule.rate / 3:.1g})"
+                )
+            made.zero_grad(set_to_none=True)
+            judged.loss.backward()
+            made.step()
+            yield len(batch.images), judged, loss
 
 
 def _judged(network: nn.Module, how: Training) -> float:

@@ -1,0 +1,224 @@
+"""How fast are networks trained? Beside the usual trainer, on the same images and backbone, in one run.
+
+The usual one: 24 pairs a batch, both images of each pair through the network, fp32, crops and flips by torchvision in
+a DataLoader, its images already decoded and resized in memory; SGD with momentum 0.9. It is run at several learning
+rates and the fastest to the goal counts; its network is the same siamese network with all layers trained. Ours is the
+method `siamese-alexnet` with this backbone and the preset `fast`; a second row of ours trains all layers too.
+
+Three figures each: labelled pairs and images a second while training (the fastest of the seeds), and seconds until
+the accuracy on test images, one crop each, first reaches the goal: on 500 of them drawn once, the same for all.
+Looking at them is not counted, and nothing is chosen by it but the usual trainer's learning rate. Each training is a process of its own.
+
+    RELATTR_DATA=../shared/data RELATTR_WEIGHTS=../shared/weights python benchmarks/speed/training.py
+    python benchmarks/speed/training.py --dataset glyphs --attribute global --backbone micro --goal 75
+
+A GPU is used where there is one; then the share of its bf16 matrix rate is printed too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+PAIRS = 24  # a batch of the usual trainer
+RATES = (3e-4, 1e-3, 3e-3)
+TRAINERS = {"usual": "usual", "ours": "relattr, preset fast", "ours-all": "relattr, preset fast, all layers trained"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="osr")
+    parser.add_argument("--attribute", default="natural")
+    parser.add_argument("--backbone", default="squeezenet1_0")
+    parser.add_argument("--goal", type=float, default=98.0, help="per cent of the ordered test pairs (98)")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each (3)")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds of training after which one gives up (300)")
+    parser.add_argument("--look", type=int, default=960, help="images trained on between two looks at the test (960)")
+    parser.add_argument("--watched", type=int, default=500, help="test images that are looked at, drawn once (500)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=int, default=0, help="DataLoader processes of the usual trainer (0)")
+    parser.add_argument("--trainers", nargs="+", choices=list(TRAINERS), default=list(TRAINERS))
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(trained(given, **json.loads(given.child))))
+        return
+
+    print(f"{given.dataset}, {given.attribute}, {given.backbone}, {given.threads} threads, goal {given.goal:g} %")
+    print(f"{'trainer':48s} {'images/s':>9s} {'pairs/s':>9s}  seconds to the goal, by seed")
+    found = {}
+    for name in given.trainers:
+        if name == "usual":
+            tried = {rate: in_child(given, trainer=name, seed=0, rate=rate) for rate in RATES}
+            for rate, one in tried.items():
+                show(f"  tried: usual, rate {rate:g}", [one])
+            rate = min(tried, key=lambda r: (tried[r]["reached"] or math.inf, -tried[r]["best"]))
+            runs = [tried[rate]] + [in_child(given, trainer=name, seed=s, rate=rate) for s in range(1, given.seeds)]
+            label = f"{TRAINERS[name]}, rate {rate:g}"
+        else:
+            runs = [in_child(given, trainer=name, seed=seed, rate=None) for seed in range(given.seeds)]
+            label = TRAINERS[name]
+        found[name] = runs
+        show(label, runs)
+    if "usual" in found:
+        for name, runs in found.items():
+            if name != "usual":
+                compare(TRAINERS[name], runs, found["usual"])
+
+
+def show(label: str, runs: list[dict[str, Any]]) -> None:
+    """One line of the table."""
+    reached = ", ".join(f"{r['reached']:.0f}" if r["reached"] else f"never (best {r['best']:.2f} %)" for r in runs)
+    images, pairs = (max(r[what] for r in runs) for what in ("images", "pairs"))
+    rate = runs[0].get("matrix share")
+    card = f", {100 * rate:.0f} % of the bf16 matrix rate" if rate else ""
+    print(f"{label:48s} {images:9.1f} {pairs:9,.0f}  {reached}{card}", flush=True)
+
+
+def compare(label: str, ours: list[dict[str, Any]], usual: list[dict[str, Any]]) -> None:
+    """What the one is to the other."""
+    images, pairs = (max(r[k] for r in ours) / max(r[k] for r in usual) for k in ("images", "pairs"))
+    if all(r["reached"] for r in (*ours, *usual)):
+        means = [float(np.mean([r["reached"] for r in runs])) for runs in (usual, ours)]
+        faster = f"{means[0] / means[1]:.1f} times as fast to the goal, on the mean of the seeds"
+    else:
+        faster = "the goal was not reached by every seed of both"
+    print(f"{label}: {images:.1f} times the images/s, {pairs:.0f} times the pairs/s, {faster}")
+
+
+def in_child(given: argparse.Namespace, **what: Any) -> dict[str, Any]:
+    """`trained` in a process of its own."""
+    out = subprocess.run(
+        [sys.executable, *sys.argv, "--child", json.dumps(what)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    result: dict[str, Any] = json.loads(out.stdout.splitlines()[-1])
+    return result
+
+
+def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | None) -> dict[str, Any]:
+    """One training until the goal or the limit."""
+    import dataclasses
+
+    import torch
+
+    from relattr import registry, seeds
+    from relattr.networks.build import Architecture, build
+    from relattr.statistics import count_strengths
+    from relattr.task import TaskName
+    from relattr.training.fitting import FittedRanker, cropper_of
+    from relattr.training.pixels import load
+    from relattr.training.schedule import PRESETS
+
+    torch.set_num_threads(given.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    data = registry.dataset(given.dataset)
+    task = data.task(TaskName(given.dataset, given.attribute))
+    train, test = task.train, task.tests[0]
+    fast = PRESETS["fast"]
+    schedule = dataclasses.replace(fast, test_views=1, frozen=fast.frozen if trainer == "ours" else 0.0)
+    what = Architecture(given.backbone, frozen=schedule.frozen)
+    network = build(what, seed=seed).to(device)
+    side = min(256, max(max(train.images[i].shape[:2]) for i in range(8)))
+    watched = np.sort(seeds.generator(0, "watched").permutation(len(test.images))[: given.watched])
+    judged = test.pairs.take(np.isin(test.pairs.left, watched) & np.isin(test.pairs.right, watched)).renumbered(watched)
+    pixels, shown = load(train.images, side, device), load(test.images.subset(watched), side, device)
+    fitted = FittedRanker(what, schedule, network, None, side, device)
+    cropper = cropper_of(what, network, side)
+
+    def judge() -> float:
+        network.eval()
+        with torch.inference_mode():
+            strengths = torch.cat([network([cropper.fixed(part, 1)[0]]).strength.cpu() for part in shown.split(64)])
+        network.train()
+        return 100 * count_strengths(strengths.double().numpy(), judged).accuracy
+
+    fitted.network.train()
+    steps = usual_steps if trainer == "usual" else our_steps
+    return run(given, steps(network, pixels, train.pairs, cropper, schedule, seed, rate), judge)
+
+
+def run(given: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Callable[[], float]) -> dict[str, Any]:
+    """Take steps, each ``(images, pairs)``, until the goal or the limit; the clock stands still while judging."""
+    spent, images, pairs, since, best = 0.0, 0, 0, 0, 0.0
+    reached = None
+    began = time.perf_counter()
+    for n_images, n_pairs in steps:
+        images, pairs, since = images + n_images, pairs + n_pairs, since + n_images
+        if since >= given.look:
+            spent += time.perf_counter() - began
+            accuracy = judge()
+            best, since = max(best, accuracy), 0
+            if accuracy >= given.goal:
+                reached = spent
+                break
+            if spent > given.limit:
+                break
+            began = time.perf_counter()
+    else:
+        spent += time.perf_counter() - began
+        best = max(best, judge())
+        reached = spent if best >= given.goal else None
+    return {"images": images / spent, "pairs": pairs / spent, "reached": reached, "best": best}
+
+
+def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int, rate: Any) -> Any:
+    """The steps of relattr's trainer, one at a time."""
+    from relattr.training.objectives import OfPairs
+    from relattr.training.optimiser import optimiser, parts_of
+    from relattr.training.trainer import Training, steps
+
+    how = Training("speed", OfPairs(pairs, schedule.batch), pixels, cropper, schedule, seed)
+    for n_images, judged, _ in steps(network, optimiser(parts_of(network, schedule), schedule), how):
+        yield n_images, judged.n
+
+
+def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int, rate: float) -> Any:
+    """The usual trainer, as most papers' code has it."""
+    import torch
+    from torch.nn import functional
+    from torch.utils.data import DataLoader, Dataset
+    from torchvision.transforms import v2
+
+    how = cropper.how
+    crop = v2.Compose([
+        v2.RandomCrop(round(cropper.side * pixels.shape[-1])),
+        v2.Resize(how.input_size, antialias=True),
+        v2.RandomHorizontalFlip(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(how.mean, how.std),
+    ])  # fmt: skip
+    held = pixels.cpu()
+    left, right, label = (torch.from_numpy(np.ascontiguousarray(part)) for part in pairs.arrays)
+
+    class OfPairs(Dataset):  # type: ignore[type-arg]
+        def __len__(self) -> int:
+            return len(label)
+
+        def __getitem__(self, k: int) -> Any:
+            return crop(held[left[k]]), crop(held[right[k]]), (label[k].float() + 1) / 2
+
+    torch.manual_seed(seed)
+    device = pixels.device
+    made = torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
+    while True:
+        for one, other, target in DataLoader(OfPairs(), PAIRS, shuffle=True, drop_last=True, num_workers=0):
+            strengths = network([torch.cat([one, other]).to(device)]).strength
+            n = len(target)
+            loss = functional.binary_cross_entropy_with_logits(strengths[:n] - strengths[n:], target.to(device))
+            made.zero_grad()
+            loss.backward()
+            made.step()
+            yield 2 * n, n
+
+
+if __name__ == "__main__":
+    main()
