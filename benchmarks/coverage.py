@@ -237,7 +237,7 @@ def main() -> None:
         if given.only in world.name:
             began = time.perf_counter()
             rows.append(measure(world, given.times, min(given.bootstraps, given.times), given.seed))
-            print(" | ".join(rows[-1]), f"  [{time.perf_counter() - began:.0f} s]", flush=True)  # noqa: T201
+            print(" | ".join(rows[-1]), f"  [{time.perf_counter() - began:.0f} s]", flush=True)
     if given.out:
         spread = 196 * (0.95 * 0.05 / given.times) ** 0.5
         lines = [

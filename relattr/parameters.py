@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import typing
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -18,11 +18,16 @@ T = TypeVar("T")
 Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
 
 
-@functools.cache  # evaluating the hints of a class takes a millisecond, and a plan asks for every cell
+_types: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
+"""Of each class that was asked for: evaluating its hints takes a millisecond, and a plan asks for every cell."""
+
+
 def types_of(cls: Any) -> Mapping[str, Any]:
     """Name and type of each parameter of a plugin class."""
-    hints = typing.get_type_hints(cls)
-    return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init})
+    if cls not in _types:
+        hints = typing.get_type_hints(cls)
+        _types[cls] = MappingProxyType({f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init})
+    return _types[cls]
 
 
 def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:

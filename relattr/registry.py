@@ -50,7 +50,7 @@ class Entry(Generic[P]):
         return made
 
     @property
-    def types(self) -> dict[str, Any]:
+    def types(self) -> Mapping[str, Any]:
         """The name and type of each of its parameters."""
         return parameters.types_of(self.cls)
 

@@ -110,18 +110,19 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
 
     import torch
 
-    from relattr import registry, seeds
+    from relattr import seeds
     from relattr.networks.build import Architecture, build
+    from relattr.registry import registry
     from relattr.statistics import count_strengths
-    from relattr.task import TaskName
     from relattr.training.fitting import FittedRanker, cropper_of
     from relattr.training.pixels import load
     from relattr.training.schedule import PRESETS
 
     torch.set_num_threads(given.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    data = registry.dataset(given.dataset)
-    task = data.task(TaskName(given.dataset, given.attribute))
+    registry.discover()
+    data = registry.dataset(given.dataset).create()
+    task = data.task(next(name for name in data.tasks() if name.attribute == given.attribute))
     train, test = task.train, task.tests[0]
     fast = PRESETS["fast"]
     schedule = dataclasses.replace(fast, test_views=1, frozen=fast.frozen if trainer == "ours" else 0.0)
@@ -142,8 +143,11 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
         return 100 * count_strengths(strengths.double().numpy(), judged).accuracy
 
     fitted.network.train()
-    steps = usual_steps if trainer == "usual" else our_steps
-    return run(given, steps(network, pixels, train.pairs, cropper, schedule, seed, rate), judge)
+    if rate is not None:
+        steps = usual_steps(network, pixels, train.pairs, cropper, seed, rate)
+    else:
+        steps = our_steps(network, pixels, train.pairs, cropper, schedule, seed)
+    return run(given, steps, judge)
 
 
 def run(given: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Callable[[], float]) -> dict[str, Any]:
@@ -170,7 +174,7 @@ def run(given: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Call
     return {"images": images / spent, "pairs": pairs / spent, "reached": reached, "best": best}
 
 
-def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int, rate: Any) -> Any:
+def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int) -> Any:
     """The steps of relattr's trainer, one at a time."""
     from relattr.training.objectives import OfPairs
     from relattr.training.optimiser import optimiser, parts_of
@@ -181,7 +185,7 @@ def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any
         yield n_images, judged.n
 
 
-def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int, rate: float) -> Any:
+def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, seed: int, rate: float) -> Any:
     """The usual trainer, as most papers' code has it."""
     import torch
     from torch.nn import functional
@@ -197,9 +201,9 @@ def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: A
         v2.Normalize(how.mean, how.std),
     ])  # fmt: skip
     held = pixels.cpu()
-    left, right, label = (torch.from_numpy(np.ascontiguousarray(part)) for part in pairs.arrays)
+    left, right, label = (torch.from_numpy(np.array(part)) for part in pairs.arrays)
 
-    class OfPairs(Dataset):  # type: ignore[type-arg]
+    class OfPairs(Dataset):
         def __len__(self) -> int:
             return len(label)
 

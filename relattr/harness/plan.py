@@ -83,9 +83,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
         for name in chosen_methods
     }
     cells = []
-    values = {
-        name: parameters.values_of(registry.method(name).create(overrides[name])) for name in chosen_methods
-    }
+    values = {name: parameters.values_of(registry.method(name).create(overrides[name])) for name in chosen_methods}
     datasets = {name: registry.dataset(name).create(overrides[name]) for name in chosen_datasets}
     everything = dict.fromkeys(attribute for dataset in datasets.values() for attribute in dataset.attributes())
     attributes = set(matching(everything, choice.attributes or ["*"], "attribute") if everything else ())

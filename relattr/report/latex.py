@@ -273,7 +273,7 @@ def compile_pdf(folder: Path, name: str) -> Path | None:
         return None
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
     with tempfile.TemporaryDirectory() as work:
-        for _ in range(2):  # the second run knows the widths of long tables and the references
+        for _ in range(3):
             done = subprocess.run(
                 [
                     program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape",
@@ -287,5 +287,7 @@ def compile_pdf(folder: Path, name: str) -> Path | None:
                 raise BadInput(
                     f"pdflatex could not compile {folder / name}.tex: {' '.join(what) or done.stdout[-400:]}"
                 )
+            if "Rerun LaTeX" not in done.stdout:  # long tables ask for it: the next run knows their widths
+                break
         write_bytes(folder / f"{name}.pdf", (Path(work) / f"{name}.pdf").read_bytes())
     return folder / f"{name}.pdf"
