@@ -312,13 +312,17 @@ class _Builder:
         return entry, judged
 
     def _mark_best(self, made: Sequence[Sequence[tuple[Entry, Judged | None]]]) -> list[list[Entry]]:
-        """In each column, mark the best and all that cannot be told from it."""
+        """In each column, mark the best and all that cannot be told from it.
+
+        A mean over some of the attributes may be high because the hard ones are not in it: the best is one over the
+        most attributes, and is compared with the others on the attributes that both have.
+        """
         entries = [[entry for entry, _ in own] for own in made]
         for k in range(len(made[0]) if made else 0):
             rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None and not own[k][0].own_rule]
             if len(rivals) < 2:
                 continue
-            best = max(rivals, key=lambda i: (entries[i][k].measured or 0.0, -i))
+            best = max(rivals, key=lambda i: (entries[i][k].n_attributes, entries[i][k].measured or 0.0, -i))
             entries[best][k] = replace(entries[best][k], best=True)
             compared, p = [], []
             for i in rivals:

@@ -23,7 +23,10 @@ INTERVAL = (
     "After ±: half the 95 % interval over images drawn anew (pairs share images and are not independent); "
     "with several seeds it holds their spread too."
 )
-BOLD = "Bold: the best, and all that a paired test over images cannot tell from it (5 %, Holm's correction)."
+BOLD = (
+    "Bold: the best of those measured on most attributes, and all that a paired test over images cannot tell from it "
+    "(5 %, Holm's correction)."
+)
 VERDICTS = (
     f"Reproduced: the published number is in the 95 % interval and the interval within {NEAR:g} points of it, or the "
     f"two are within {SAME:g} points. Within noise: in an interval that is wider. Not comparable: measured on "

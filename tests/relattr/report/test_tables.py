@@ -282,6 +282,18 @@ def test_an_empty_store_makes_a_table_of_gaps(synthetic, make_benchmark, columns
     assert entry(table, "m").texts == ("not run: no method is here for this row yet",)
 
 
+def test_a_mean_over_some_of_the_attributes_is_not_the_best(synthetic, make_benchmark):
+    for attribute in ("a", "b"):
+        synthetic.add("whole", "data", attribute, noise=0.8)
+        synthetic.add("bad", "data", attribute, noise=4.0)
+    synthetic.add("part", "data", "a", noise=0.05)
+    column = Column(label="Data", dataset="data", attribute="*")
+    table = build(make_benchmark(["whole", "bad", "part"], [column]), synthetic.registry, synthetic.store)
+    assert entry(table, "part").measured > entry(table, "whole").measured
+    assert [entry(table, m).best for m in ("whole", "bad", "part")] == [True, False, False]
+    assert "of those measured on most attributes" in table.caption
+
+
 def test_a_method_that_is_best_in_no_column_is_never_bold(synthetic, make_benchmark, columns):
     for dataset in ("a", "b"):
         synthetic.add("one", dataset, "x", noise=0.1)
