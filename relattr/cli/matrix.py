@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -217,7 +219,11 @@ def _executor(
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let SIGTERM, as schedulers send it, stop a run as Ctrl-C does."""
+    """Let SIGTERM, as schedulers send it, stop a run as Ctrl-C does, and let neither be lost.
+
+    An exception that a signal raises in a destructor (a lock's, a socket's) ends there: Python reports it and goes
+    on. Such a one is sent again.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -225,10 +231,20 @@ def _stoppable() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    old = signal.signal(signal.SIGTERM, stop)
+    def lost(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_type is KeyboardInterrupt:
+            again = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))  # once the destructor is over
+            again.daemon = True
+            again.start()
+        else:
+            usual(what)
+
+    old, usual = signal.signal(signal.SIGTERM, stop), sys.unraisablehook
+    sys.unraisablehook = lost
     try:
         yield
     finally:
+        sys.unraisablehook = usual
         signal.signal(signal.SIGTERM, old)
 
 
