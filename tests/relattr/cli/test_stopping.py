@@ -20,10 +20,14 @@ class Interrupted:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_comes_in_a_destructor_is_not_lost(number):
-    with pytest.raises(KeyboardInterrupt), matrix._stoppable():
-        some = Interrupted(number)
-        del some
-        time.sleep(30)
+    def interrupted():
+        with matrix._stoppable():
+            some = Interrupted(number)
+            del some
+            time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
 
 def test_other_faults_of_destructors_are_reported_as_usual(capsys, monkeypatch):
