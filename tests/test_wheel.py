@@ -63,7 +63,7 @@ def wanted(path: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_the_wheel_in_a_fresh_environment_runs_the_quick_benchmark(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_in_a_fresh_environment_runs_cells_of_the_quick_benchmark(wheel: Path, tmp_path: Path) -> None:
     environment, work = tmp_path / "fresh", tmp_path / "work"
     work.mkdir()
     constraints = {"UV_CONSTRAINT": str(ROOT / "constraints.txt")}
@@ -79,9 +79,12 @@ def test_the_wheel_in_a_fresh_environment_runs_the_quick_benchmark(wheel: Path, 
     here = run(Path(sys.executable).with_name("relattr"), "list", "methods", cwd=ROOT, **folders)
     assert there == here
 
-    shown = run(relattr, "run", "quick", cwd=work, **folders)
+    # one method of each kind, on one attribute: the whole of it is the first command of the README
+    some = [f"--methods={m}" for m in ("chance", "ranksvm-hog2x2", "parikh-grauman-cnn", "viralnet-c")]
+    command: list[str | Path] = [relattr, "run", "quick", "--attributes", "local", *some]
+    shown = run(*command, cwd=work, **folders)
     assert "RankSVM" in shown
-    assert " 0 were there already" in shown
-    assert "0 cells computed" in run(relattr, "run", "quick", cwd=work, **folders)
-    run(relattr, "tables", "quick", cwd=work, **folders)
-    assert (work / "paper_tables" / "quick.tex").read_text().count(r"\toprule") == 1
+    assert "4 cells computed, 0 were there already" in shown
+    assert "0 cells computed" in run(*command, cwd=work, **folders)
+    run(relattr, "tables", "quick", "--out", "tables", cwd=work, **folders)
+    assert (work / "tables" / "quick.tex").read_text().count(r"\toprule") == 1
