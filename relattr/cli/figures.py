@@ -33,14 +33,14 @@ def figures(benchmark: str, out: Path | None, **chosen: Any) -> None:
     definition = benchmarks.load(benchmark)
     registry = load_registry(chosen["plugin_folders"])
     folder = out or Path("paper_tables/out/figures") / definition.name
-    drawn = 0
+    found = False
     for figure in draw_all(definition, registry, Store(chosen["results"]), choice_of(chosen), folder):
+        found = True
         if figure.why:
             click.echo(f"not drawn: {figure.what}: {figure.why}", err=True)
             continue
-        drawn += 1
         click.echo(f"{figure.what}: {figure.says}" if figure.says else figure.what)
         for path in figure.files:
             click.echo(f"  wrote {path}")
-    if not drawn:
+    if not found:
         click.echo("nothing to draw: no result here has boxes, neighbours or chains; run the benchmark first")

@@ -35,9 +35,14 @@ def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "", 
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(shown)}{title}</text>'
 
 
+def _lines(label: str, most: int = 30) -> list[str]:
+    """A name in at most three lines."""
+    return textwrap.wrap(label, most, break_on_hyphens=False)[:3] or [""]
+
+
 def _name(x: float, y: float, label: str, anchor: str, kind: str = "name", most: int = 30) -> str:
     """A name whole, in as many lines as it needs, about the height ``y``."""
-    lines = textwrap.wrap(label, most, break_on_hyphens=False)[:3] or [""]
+    lines = _lines(label, most)
     top = y - 7.0 * (len(lines) - 1)
     spans = "".join(f'<tspan x="{x:.1f}" y="{top + 14 * k:.1f}">{escape(s)}</tspan>' for k, s in enumerate(lines))
     return f'<text text-anchor="{anchor}" class="{kind}">{spans}<title>{escape(label)}</title></text>'
@@ -67,7 +72,7 @@ def intervals(table: PaperTable, column: int, key: str) -> str | None:
     known = [v for _, e in lines for v in (e.measured, e.low, e.high, e.published) if v is not None]
     marks = ticks(min(known), max(max(known), min(known) + 1.0))
     low, high = marks[0], marks[-1]
-    pitch = 32 if any(len(line.label) > 30 for line, _ in lines) else 24
+    pitch = (24, 32, 44)[max(len(_lines(line.label)) for line, _ in lines) - 1]
     height = pitch * len(lines) + 48
 
     def place(value: float) -> float:

@@ -314,8 +314,8 @@ class _Builder:
     def _mark_best(self, made: Sequence[Sequence[tuple[Entry, Judged | None]]]) -> list[list[Entry]]:
         """In each column, mark the best and all that cannot be told from it.
 
-        A mean over some of the attributes may be high because the hard ones are not in it: the best is one over the
-        most attributes, and is compared with the others on the attributes that both have.
+        A mean over some of the attributes may be high because the hard ones are not in it: it is never marked, only
+        compared with the best on the attributes that both have.
         """
         entries = [[entry for entry, _ in own] for own in made]
         for k in range(len(made[0]) if made else 0):
@@ -335,7 +335,8 @@ class _Builder:
                 elif entries[i][k].measured == entries[best][k].measured:
                     entries[i][k] = replace(entries[i][k], best=True)
             for i, adjusted in zip(compared, holm(p), strict=True):
-                entries[i][k] = replace(entries[i][k], best=adjusted >= 1 - LEVEL, p_best=adjusted)
+                whole = entries[i][k].n_attributes == entries[best][k].n_attributes
+                entries[i][k] = replace(entries[i][k], best=whole and adjusted >= 1 - LEVEL, p_best=adjusted)
         return entries
 
     def _p(self, best: Judged | None, other: Judged | None) -> float | None:

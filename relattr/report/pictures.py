@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput, RelattrError
-from relattr.harness.plan import Choice, Planned, make_plan
+from relattr.harness.plan import Choice, make_plan
+from relattr.harness.store import Store, Unreadable
 from relattr.report.chains_figure import draw_chains
 from relattr.report.looks import draw_looks
 from relattr.report.model import slug
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relattr.harness.benchmark import Benchmark
-    from relattr.harness.store import Store
+    from relattr.harness.cell import Cell
+    from relattr.harness.result import Result
     from relattr.registry import Registry
     from relattr.task import Task
 
@@ -38,15 +40,20 @@ class Drawn:
 def draw_all(benchmark: Benchmark, registry: Registry, store: Store, choice: Choice, out: Path) -> Iterator[Drawn]:
     """Figure 4 for each cell with transformers, Figure 5 for each network, the chains of each with chains.
 
-    Drawn from what the store keeps and the dataset's images; nothing is trained. A cell whose figure cannot be drawn
-    is named with the reason, and the others are drawn.
+    Drawn from what the store keeps and the dataset's images; nothing is trained. Where no parameter is chosen, the
+    results with any parameters are drawn, as the tables show them. A cell whose figure cannot be drawn is named with
+    the reason, and the others are drawn.
     """
     tasks: dict[tuple[str, str], Task] = {}
-    for planned in make_plan(benchmark, registry, store, choice).cells:
-        result = planned.result
-        if result is None or result.status != "ok":
+    planned = make_plan(benchmark, registry, store, choice).cells
+    usual = {_place(p.cell): p.cell.method_parameters for p in planned}
+    exact = {p.cell.key for p in planned}
+    for result in store:
+        if isinstance(result, Unreadable) or result.status != "ok" or _place(result.cell) not in usual:
             continue
-        cell = planned.cell
+        cell = result.cell
+        if choice.set and cell.key not in exact:
+            continue
         what = f"{cell.method} on {cell.dataset}/{cell.attribute}"
         try:
             arrays = store.arrays(result)
@@ -56,16 +63,25 @@ def draw_all(benchmark: Benchmark, registry: Registry, store: Store, choice: Cho
             if key not in tasks:
                 tasks.clear()  # one dataset's task at a time: its images may be many
                 tasks[key] = registry.dataset(cell.dataset).create(cell.dataset_parameters).task(cell.task)
-            yield from _draw(planned, arrays, tasks[key], out)
+            yield from _draw(result, usual[_place(cell)], arrays, tasks[key], out)
         except (RelattrError, OSError) as error:
             yield Drawn(what, why=str(error))
 
 
-def _draw(planned: Planned, arrays: Mapping[str, NDArray[Any]], task: Task, out: Path) -> Iterator[Drawn]:
-    cell, result = planned.cell, planned.result
-    assert result is not None
-    stem = "-".join(slug(part) for part in (cell.dataset, cell.attribute, cell.method, f"s{cell.seed}"))
-    name = f"{result.label}, {result.dataset_label}, {cell.attribute}"
+def _place(cell: Cell) -> tuple[str, str, Any, str, str, int]:
+    """All that names a cell but the parameters of its method."""
+    data = repr(sorted(cell.dataset_parameters.items()))
+    return cell.method, cell.dataset, data, cell.attribute, cell.split, cell.seed
+
+
+def _draw(
+    result: Result, usual: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], task: Task, out: Path
+) -> Iterator[Drawn]:
+    cell = result.cell
+    changes = [f"{k}={v}" for k, v in sorted(cell.method_parameters.items()) if usual.get(k) != v]
+    stem = "-".join(slug(part) for part in (cell.dataset, cell.attribute, cell.method, f"s{cell.seed}", *changes))
+    label = f"{result.label} [{', '.join(changes)}]" if changes else result.label
+    name = f"{label}, {result.dataset_label}, {cell.attribute}"
     for test in task.tests:
         if f"boxes {test.name}" not in arrays or f"strengths {test.name}" not in arrays:
             continue

@@ -24,8 +24,8 @@ INTERVAL = (
     "with several seeds it holds their spread too."
 )
 BOLD = (
-    "Bold: the best of those measured on most attributes, and all that a paired test over images cannot tell from it "
-    "(5 %, Holm's correction)."
+    "Bold: the best of those measured on most attributes, and all of them that a paired test over images cannot tell "
+    "from it (5 %, Holm's correction)."
 )
 VERDICTS = (
     f"Reproduced: the published number is in the 95 % interval and the interval within {NEAR:g} points of it, or the "
