@@ -73,3 +73,45 @@ def test_agreement_is_what_a_loop_gives():
     rank = {i: k for k, i in enumerate(sorted(range(30), key=lambda i: values[i]))}
     expected = np.mean([abs(rank[i] - rank[int(j)]) / 29 for i in range(30) for j in near[i]])
     assert agreement(near, values) == pytest.approx(expected)
+
+
+def test_results_with_any_parameters_are_drawn_unless_some_are_chosen(tmp_path):
+    from relattr import parameters
+    from relattr.harness.benchmark import Benchmark, Column, Table
+    from relattr.harness.cell import Cell
+    from relattr.harness.plan import Choice
+    from relattr.harness.result import VERSION, Provenance, Result, TestResult
+    from relattr.harness.store import Store
+    from relattr.registry import registry
+    from relattr.report.pictures import draw_all
+
+    registry.discover()
+    size = {"n_train": N, "n_test": N, "size": 32}
+    data = parameters.values_of(registry.dataset("glyphs").create(size))
+    about = Provenance(
+        commit="0" * 40, dirty=False, command="synthetic", python="3", versions={}, system="synthetic", cpu="synthetic",
+        threads=1, memory_bytes=1, device="cpu", started="2020-01-01T00:00:00+00:00",
+    )  # fmt: skip
+    store = Store(tmp_path / "results")
+    for rate in (None, 0.5):
+        values = parameters.values_of(registry.method("viralnet").create({"rate": rate}))
+        result = Result(
+            version=VERSION, cell=Cell("viralnet", values, "glyphs", data, "local", "standard", 0), status="ok",
+            fingerprints={}, provenance=about, label="ViralNet", dataset_label="Glyphs",
+            tests=(TestResult("test", N, 66, 66, 50, 0),),
+        )  # fmt: skip
+        store.write(result, arrays(1))
+    benchmark = Benchmark(
+        title="Two", name="two", methods=("viralnet",), datasets=("glyphs",), seeds=(0,), dataset={"glyphs": size},
+        table=Table(caption="", columns=(Column(label="Local", dataset="glyphs", attribute="local"),)),
+    )  # fmt: skip
+
+    def drawn(**settings: float) -> set[str]:
+        found = list(draw_all(benchmark, registry, store, Choice(set=settings), tmp_path / "out"))
+        assert not any(figure.why for figure in found), found
+        return {path.name for figure in found for path in figure.files if path.suffix == ".png"}
+
+    one = {"figure4-glyphs-local-viralnet-s0-test.png", "figure5-glyphs-local-viralnet-s0.png"}
+    other = {"figure4-glyphs-local-viralnet-s0-rate-0.5-test.png", "figure5-glyphs-local-viralnet-s0-rate-0.5.png"}
+    assert drawn() == one | other
+    assert {name.replace("-rate-0.5", "") for name in drawn(rate=0.5)} == one
