@@ -120,12 +120,17 @@ class _Builder:
         return (f"{entry.label} [{', '.join(changes)}]" if changes else entry.label), changes
 
     def _changes(self, result: Result) -> list[str]:
-        """A note for each parameter of a result that is not the registered one."""
+        """A note for each parameter of a result that is not the registered one, unless its method has one itself."""
         if result.cell.method not in self.registry.methods:
             return []
         usual = parameters.values_of(self.registry.methods[result.cell.method].create())
         values = result.cell.method_parameters
-        return [f"{k} is {v}, where the row has {usual.get(k)}" for k, v in sorted(values.items()) if usual.get(k) != v]
+        said = {text.partition(",")[0] for text in result.deviations}
+        return [
+            f"{k} is {v}, where the row has {usual.get(k)}"
+            for k, v in sorted(values.items())
+            if usual.get(k) != v and f"{k} is {v}" not in said
+        ]
 
     def _nearness(self, variant: str, method: str) -> tuple[int, str]:
         """Sorts the variants of a method: the registered parameters first."""

@@ -294,6 +294,21 @@ def test_a_mean_over_some_of_the_attributes_is_not_the_best(synthetic, make_benc
     assert "of those measured on most attributes" in table.caption
 
 
+def test_what_a_method_says_of_a_parameter_is_not_said_twice(synthetic, make_benchmark):
+    from relattr import parameters
+    from relattr.registry import registry
+
+    registry.discover()
+    method = registry.method("visual-chains").create({"k_ens": 20, "cells": 3})
+    synthetic.add(
+        "visual-chains", "data", "a", parameters=parameters.values_of(method), deviations=tuple(method.deviations())
+    )
+    column = Column(label="Data", dataset="data", attribute="a")
+    texts = build(make_benchmark(["visual-chains"], [column]), registry, synthetic.store).lines[0].entries[0].texts
+    assert [text for text in texts if text.startswith("k_ens is 20")] == ["k_ens is 20, published 60"]
+    assert "cells is 3, where the row has 2" in texts
+
+
 def test_a_method_that_is_best_in_no_column_is_never_bold(synthetic, make_benchmark, columns):
     for dataset in ("a", "b"):
         synthetic.add("one", dataset, "x", noise=0.1)
