@@ -58,6 +58,11 @@ def values_of(plugin: Any) -> dict[str, Any]:
     return {key: _plain(msgspec.to_builtins(getattr(plugin, key))) for key in types_of(type(plugin))}
 
 
+def changes(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    """``name=value`` of each that is not the usual one, by name."""
+    return [f"{key}={value}" for key, value in sorted(values.items()) if usual.get(key) != value]
+
+
 def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 

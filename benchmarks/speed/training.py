@@ -12,7 +12,7 @@ Looking at them is not counted, and nothing is chosen by it but the usual traine
     RELATTR_DATA=../shared/data RELATTR_WEIGHTS=../shared/weights python benchmarks/speed/training.py
     python benchmarks/speed/training.py --dataset glyphs --attribute global --backbone micro --goal 75
 
-A GPU is used where there is one; then the share of its bf16 matrix rate is printed too.
+A GPU is used where there is one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ def main() -> None:
     parser.add_argument("--look", type=int, default=960, help="images trained on between two looks at the test (960)")
     parser.add_argument("--watched", type=int, default=500, help="test images that are looked at, drawn once (500)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--workers", type=int, default=0, help="DataLoader processes of the usual trainer (0)")
     parser.add_argument("--trainers", nargs="+", choices=list(TRAINERS), default=list(TRAINERS))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -79,9 +78,7 @@ def show(label: str, runs: list[dict[str, Any]]) -> None:
     """One line of the table."""
     reached = ", ".join(f"{r['reached']:.0f}" if r["reached"] else f"never (best {r['best']:.2f} %)" for r in runs)
     images, pairs = (max(r[what] for r in runs) for what in ("images", "pairs"))
-    rate = runs[0].get("matrix share")
-    card = f", {100 * rate:.0f} % of the bf16 matrix rate" if rate else ""
-    print(f"{label:48s} {images:9.1f} {pairs:9,.0f}  {reached}{card}", flush=True)
+    print(f"{label:48s} {images:9.1f} {pairs:9,.0f}  {reached}", flush=True)
 
 
 def compare(label: str, ours: list[dict[str, Any]], usual: list[dict[str, Any]]) -> None:
@@ -114,7 +111,7 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
     from relattr.networks.build import Architecture, build
     from relattr.registry import registry
     from relattr.statistics import count_strengths
-    from relattr.training.fitting import FittedRanker, cropper_of
+    from relattr.training.fitting import cropper_of
     from relattr.training.pixels import load
     from relattr.training.schedule import PRESETS
 
@@ -132,7 +129,6 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
     watched = np.sort(seeds.generator(0, "watched").permutation(len(test.images))[: given.watched])
     judged = test.pairs.take(np.isin(test.pairs.left, watched) & np.isin(test.pairs.right, watched)).renumbered(watched)
     pixels, shown = load(train.images, side, device), load(test.images.subset(watched), side, device)
-    fitted = FittedRanker(what, schedule, network, None, side, device)
     cropper = cropper_of(what, network, side)
 
     def judge() -> float:
@@ -142,7 +138,7 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
         network.train()
         return 100 * count_strengths(strengths.double().numpy(), judged).accuracy
 
-    fitted.network.train()
+    network.train()
     if rate is not None:
         steps = usual_steps(network, pixels, train.pairs, cropper, seed, rate)
     else:

@@ -231,19 +231,22 @@ def _stoppable() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
+    # once the destructor is over; not SIGINT, which shells have programs in the background ignore
+    again = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))
+    again.daemon = True
+
     def lost(what: sys.UnraisableHookArgs) -> None:
-        if what.exc_type is KeyboardInterrupt:
-            again = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))  # once the destructor is over
-            again.daemon = True
-            again.start()
-        else:
+        if what.exc_type is not KeyboardInterrupt:
             usual(what)
+        elif not again.is_alive():
+            again.start()
 
     old, usual = signal.signal(signal.SIGTERM, stop), sys.unraisablehook
     sys.unraisablehook = lost
     try:
         yield
     finally:
+        again.cancel()
         sys.unraisablehook = usual
         signal.signal(signal.SIGTERM, old)
 

@@ -115,8 +115,7 @@ class _Builder:
         # what the benchmark sets for all its rows is said once, in a note, and not in the name of each
         given = {k: v for k, v in self.benchmark.set.items() if k in entry.types}
         usual = parameters.values_of(entry.create(given))
-        other = {k: v for k, v in json.loads(variant).items() if usual.get(k) != v}
-        changes = [f"{k}={v}" for k, v in sorted(other.items())]
+        changes = parameters.changes(json.loads(variant), usual)
         return (f"{entry.label} [{', '.join(changes)}]" if changes else entry.label), changes
 
     def _changes(self, result: Result) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relattr import parameters
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import Choice, make_plan
 from relattr.harness.store import Store, Unreadable
@@ -78,7 +79,7 @@ def _draw(
     result: Result, usual: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], task: Task, out: Path
 ) -> Iterator[Drawn]:
     cell = result.cell
-    changes = [f"{k}={v}" for k, v in sorted(cell.method_parameters.items()) if usual.get(k) != v]
+    changes = parameters.changes(cell.method_parameters, usual)
     stem = "-".join(slug(part) for part in (cell.dataset, cell.attribute, cell.method, f"s{cell.seed}", *changes))
     label = f"{result.label} [{', '.join(changes)}]" if changes else result.label
     name = f"{label}, {result.dataset_label}, {cell.attribute}"
