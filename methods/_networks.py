@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NEIGHBOURS = 8
 """Nearest training images that a fitted network keeps for each training image (Figure 5)."""
 SCHEDULED = (
-    "updates", "batch", "rate", "localiser_rate", "stages", "frozen", "frozen_localiser", "standardise", "crop", "view",
-    "test_views",
+    "updates", "batch", "rate", "head_batches", "localiser_rate", "stages", "frozen", "frozen_localiser", "standardise",
+    "crop", "view", "test_views",
 )  # fmt: skip
 """The parameters that, where they are given, take the place of the preset's."""
 
@@ -32,11 +32,12 @@ class RankingNetwork(Method):
 
     ``preset`` is how it is trained: ``paper``, Singh & Lee's schedule, or ``fast``, ours for two processor cores.
     Each of ``updates`` (optimisation steps a stage), ``batch`` (images), ``rate`` (the learning rate),
-    ``localiser_rate`` (what that is multiplied by for the localisers), ``stages``, ``frozen`` (the share of the
-    backbone's layers that is not trained), ``frozen_localiser``, ``standardise``, ``crop`` and ``view`` (pixels a
-    side of crops and of what localisers see, against the backbone's input size) and ``test_views`` (crops of an image
-    in a test: 1, 2 or 10) takes the place of the preset's. ``held_out`` is the share of the training images that is
-    not trained on but shown beside the loss; nothing is chosen by it.
+    ``head_batches`` (how many batches the score layer alone is first fitted to), ``localiser_rate`` (what the rate is
+    multiplied by for the localisers), ``stages``, ``frozen`` (the share of the backbone's layers that is not
+    trained), ``frozen_localiser``, ``standardise``, ``crop`` and ``view`` (pixels a side of crops and of what
+    localisers see, against the backbone's input size) and ``test_views`` (crops of an image in a test: 1, 2 or 10)
+    takes the place of the preset's. ``held_out`` is the share of the training images that is not trained on but shown
+    beside the loss; nothing is chosen by it.
     """
 
     backbone: str = "alexnet"
@@ -44,6 +45,7 @@ class RankingNetwork(Method):
     updates: int | None = None
     batch: int | None = None
     rate: float | None = None
+    head_batches: int | None = None
     localiser_rate: float | None = None
     stages: int | None = None
     frozen: float | None = None

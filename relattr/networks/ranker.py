@@ -91,7 +91,12 @@ class Ranker(nn.Module):
         views = list(views) * self.n_inputs if len(views) == 1 else list(views)
         found, theta = self._features(views)
         parts = found if supplement is None else [*found, supplement]
-        return Scored(self.score(torch.cat(parts, 1)).squeeze(1), tuple(theta))
+        return Scored(self.answer(torch.cat(parts, 1)), tuple(theta))
+
+    def answer(self, features: torch.Tensor) -> torch.Tensor:
+        """The strengths ``(n,)`` that the score layer gives for features ``(n, d)``, the supplement's at their end."""
+        strength: torch.Tensor = self.score(features).squeeze(1)
+        return strength
 
     def features(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
         """The penultimate layer: all that the score is a linear function of, without the supplement, ``(n, d)``."""

@@ -1,8 +1,8 @@
 """How a network is trained: the two presets, and what they are made of.
 
 ``paper`` is Singh & Lee's schedule (ECCV 2016, and their code), which Dubey & Agarwal (MM 2017) take over. ``fast`` is
-ours, for two processor cores: fewer and larger steps, a cycle of the learning rate, crops shown smaller, and the
-first layers of the backbone left as they were.
+ours, for two processor cores: the score layer fitted first, fewer and larger steps, a cycle of the learning rate, crops
+shown smaller, and the first layers of the backbone left as they were.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Schedule:
     batch : images a step; all labelled pairs among them count.
     rate : learning rate at its highest.
     cycle : whether the rate rises to that and falls again (one cycle) instead of staying.
+    head_batches : batches that the score layer alone is first fitted to (`relattr.training.head`); 0 for none.
     localiser_rate : what the rate of the localisers is multiplied by; of their head, in ``fast``.
     momentum, dampening : of SGD. Torch7 damps by default, so ``rate`` is what a steady gradient moves by.
     weight_decay : added to the gradient, of biases too.
@@ -41,6 +42,7 @@ class Schedule:
     batch: int
     rate: float
     cycle: bool
+    head_batches: int
     localiser_rate: float
     momentum: float
     dampening: float
@@ -58,6 +60,7 @@ class Schedule:
             ("updates", self.updates >= 1, "at least 1"),
             ("batch", self.batch >= 2, "at least 2"),
             ("rate", 0 < self.rate < math.inf, "a positive number"),
+            ("head_batches", self.head_batches >= 0, "0 or more"),
             ("localiser_rate", 0 <= self.localiser_rate < math.inf, "0 or a positive number"),
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("dampening", 0 <= self.dampening < 1, "in [0, 1)"),
@@ -87,6 +90,7 @@ PRESETS: dict[Preset, Schedule] = {
         batch=50,  # 25 pairs
         rate=1e-3,
         cycle=False,
+        head_batches=0,
         localiser_rate=0.1,
         momentum=0.9,
         dampening=0.9,
@@ -100,10 +104,11 @@ PRESETS: dict[Preset, Schedule] = {
         test_views=10,
     ),
     "fast": Schedule(
-        updates=200,
+        updates=100,
         batch=48,
         rate=1e-2,
         cycle=True,
+        head_batches=10,
         localiser_rate=0.3,
         momentum=0.9,
         dampening=0.0,

@@ -11,30 +11,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from relattr.networks.classifier import Classifier
 from relattr.networks.parts import drop_unused, freeze
-from relattr.networks.ranker import Extractor, Scored
+from relattr.networks.ranker import Extractor
 from relattr.training.objectives import OfClasses
 from relattr.training.pixels import Cropper
 from relattr.training.schedule import Schedule
 from relattr.training.trainer import Training, train
 
 _BATCH = 128
-
-
-class Classifier(nn.Module):
-    """A backbone and one linear layer: ``(n, 3, h, w)`` to ``(n, classes)``."""
-
-    def __init__(self, extractor: Extractor, classes: int) -> None:
-        super().__init__()
-        self.extractor = extractor
-        self.score = nn.Linear(extractor.dim, classes)
-        nn.init.xavier_uniform_(self.score.weight)
-        nn.init.zeros_(self.score.bias)
-
-    def forward(self, views: list[torch.Tensor]) -> Scored:
-        return Scored(self.score(self.extractor(views[0])), ())
 
 
 class Supplement:

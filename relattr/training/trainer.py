@@ -21,11 +21,14 @@ from relattr.errors import BadInput
 from relattr.features.inference import has_bf16
 from relattr.features.memory import kept_memory
 from relattr.training import checkpoint, distributed
+from relattr.training.head import fit_head
 from relattr.training.objectives import Judged, Objective
 from relattr.training.optimiser import optimiser, set_rate
 from relattr.training.schedule import Schedule
 
 if TYPE_CHECKING:
+    from relattr.networks.classifier import Classifier
+    from relattr.networks.ranker import Ranker
     from relattr.training.pixels import Cropper
 
 KEEP_EVERY = 60.0
@@ -65,7 +68,7 @@ class Training:
     judge: Callable[[], float] | None = None
 
 
-def train(network: nn.Module, parts: Sequence[tuple[nn.Module, float]], how: Training) -> NDArray[np.float64]:
+def train(network: Ranker | Classifier, parts: Sequence[tuple[nn.Module, float]], how: Training) -> NDArray[np.float64]:
     """Train a network in place; the curve, ``(points, 4)``: step, loss, held-out accuracy or NaN, seconds.
 
     ``parts`` are parts of it, with what the learning rate is multiplied by for each. Raises `BadInput`, naming the
@@ -80,6 +83,8 @@ def train(network: nn.Module, parts: Sequence[tuple[nn.Module, float]], how: Tra
     start, curve = checkpoint.read(path, network, made, key) if path is not None else (0, [])
     if start >= total:
         return np.array(curve).reshape(-1, 4)
+    if not start and how.schedule.head_batches:
+        fit_head(network, how)
     network.train()
     before = float(curve[-1][3]) if curve else 0.0
     began = kept = time.monotonic()

@@ -24,7 +24,7 @@ from relattr.training.trainer import Training, train
 
 N = 24
 HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=12, batch=8, rate=0.01)
+SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=12, batch=8, rate=0.01, head_batches=0)
 
 
 def network(localised: bool = True) -> ranker.Ranker:

@@ -1,0 +1,134 @@
+"""The score layer alone: brought to the minimum of a convex problem, and nothing else is touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from relattr import BadInput, Pairs
+from relattr.features.backbones import Backbone
+from relattr.features.registry import Preprocessing
+from relattr.networks import micro_net, ranker
+from relattr.networks.classifier import Classifier
+from relattr.training import head
+from relattr.training.objectives import OfClasses, OfPairs, OfScores
+from relattr.training.optimiser import parts_of
+from relattr.training.pixels import Cropper
+from relattr.training.schedule import PRESETS
+from relattr.training.trainer import Training, train
+
+N = 20
+HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+STRENGTHS = np.linspace(-1, 1, N)
+
+
+def extractor() -> ranker.Extractor:
+    torch.manual_seed(0)
+    return ranker.Extractor(Backbone(micro_net.Micro(4), "micro", HOW))
+
+
+def network() -> ranker.Ranker:
+    return ranker.Ranker(extractor(), sizes=(64, 64, 64))
+
+
+def training(**more) -> Training:
+    rng = np.random.default_rng(5)
+    shade = torch.from_numpy(120 + 80 * STRENGTHS)[:, None, None, None]
+    pixels = (shade + torch.from_numpy(rng.normal(0, 40, (N, 3, 64, 64)))).clamp(0, 255).to(torch.uint8)
+    usual = {
+        "name": "a network", "objective": OfPairs(Pairs.all_of(STRENGTHS), 8), "pixels": pixels,
+        "cropper": Cropper(HOW, 64), "seed": 3,
+        "schedule": dataclasses.replace(PRESETS["fast"], updates=3, batch=8, head_batches=4),
+    }  # fmt: skip
+    return Training(**{**usual, **more})
+
+
+def seen_by(net: ranker.Ranker, how: Training, images) -> np.ndarray:
+    """The features of one image at a time, for a loop that is written out."""
+    net.eval()
+    with torch.no_grad():
+        rows = [net.features([how.cropper.fixed(how.pixels[i : i + 1], 1)[0]])[0] for i in images]
+    return torch.stack(rows).double().numpy()
+
+
+@pytest.mark.parametrize("supplemented", [False, True])
+def test_it_is_the_minimum_that_a_loop_over_pairs_finds(supplemented):
+    extra = torch.from_numpy(np.random.default_rng(6).normal(size=(N, 5))).float() if supplemented else None
+    how = training(supplement=extra)
+    net = ranker.Ranker(extractor(), supplement=5 if supplemented else 0, sizes=(64, 64, 64))
+    batches = list(itertools.islice(how.objective.steps(how.seed), 4))
+    images = np.unique(np.concatenate([b.images for b in batches]))
+    x = seen_by(net, how, range(N))
+    if extra is not None:
+        x = np.concatenate([x, extra.numpy()], 1)
+    decay = head.DECAY * (x[images] ** 2).sum(1).mean()
+
+    def loss(w: np.ndarray) -> float:
+        total = 0.0
+        for batch in batches:
+            pairs = batch.pairs
+            for left, right, target in zip(*(part.tolist() for part in pairs[:3]), strict=True):
+                difference = (x[batch.images[left]] - x[batch.images[right]]) @ w
+                total += (np.logaddexp(0, difference) - target * difference) / pairs.weight / len(batches)
+        return total + decay / 2 * (w @ w)
+
+    found = minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B", options={"maxiter": 20, "maxfun": 10**5})
+    head.fit_head(net, how)
+    ours = loss(net.score.weight.detach().double().numpy()[0])
+    assert ours < loss(np.zeros(x.shape[1])) - 0.1
+    assert ours == pytest.approx(found.fun, abs=2e-3)
+
+
+@pytest.mark.parametrize("training_mode", [False, True])
+def test_only_the_score_layer_changes_and_the_same_way_each_time(training_mode):
+    one, two = network().train(training_mode), network().train(training_mode)
+    before = {name: value.clone() for name, value in one.state_dict().items()}
+    torch.manual_seed(1)
+    head.fit_head(one, training())
+    torch.manual_seed(2)
+    head.fit_head(two, training())
+    assert one.training is training_mode
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[name]), name
+        assert name.startswith("score.") or torch.equal(value, before[name]), name
+    assert not torch.equal(one.score.weight, before["score.weight"])
+    assert all(p.grad is None for p in one.parameters())
+
+
+def test_scores_and_classes_are_fitted_too():
+    net = network()
+    how = training(objective=OfScores(STRENGTHS, 8))
+    head.fit_head(net, how)
+    found = net.score(torch.from_numpy(seen_by(net, how, range(N))).float()).squeeze(1).detach().numpy()
+    assert np.corrcoef(found, STRENGTHS)[0, 1] > 0.8
+    classes = (STRENGTHS > 0).astype(int)
+    told = Classifier(extractor(), 2)
+    how = training(objective=OfClasses(classes, 8))
+    head.fit_head(told, how)
+    told.eval()
+    found = told([how.cropper.fixed(how.pixels, 1)[0]]).strength.argmax(1).numpy()
+    assert (found == classes).mean() > 0.8
+
+
+def test_training_begins_with_it_where_the_schedule_says_so_and_never_in_the_papers():
+    assert PRESETS["paper"].head_batches == 0
+    first = {}
+    for batches in (0, 4):
+        how = training()
+        how = dataclasses.replace(how, schedule=dataclasses.replace(how.schedule, head_batches=batches))
+        net = network()
+        first[batches] = train(net, parts_of(net, how.schedule), how)[0, 1]
+    assert first[4] < first[0] - 0.1
+
+
+def test_features_that_are_no_numbers_end_it_with_what_to_look_at():
+    net = network()
+    with torch.no_grad():
+        next(net.extractor.parameters()).fill_(float("nan"))
+    with pytest.raises(BadInput, match="a network: the loss is nan before any step; .* are the backbone's weights"):
+        head.fit_head(net, training())
