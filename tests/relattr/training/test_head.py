@@ -130,5 +130,5 @@ def test_features_that_are_no_numbers_end_it_with_what_to_look_at():
     net = network()
     with torch.no_grad():
         next(net.extractor.parameters()).fill_(float("nan"))
-    with pytest.raises(BadInput, match="a network: the loss is nan before any step; .* are the backbone's weights"):
+    with pytest.raises(BadInput, match=r"a network: the loss is nan before any step; .* are the backbone's weights"):
         head.fit_head(net, training())
