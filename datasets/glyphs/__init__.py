@@ -14,6 +14,10 @@ The scenery is a loose hint: where the badges are spiky, the clutter often is to
 method that sees the whole image but no badge is so above chance, as on photographs, and far below one
 that looks at the badges.
 
+In `glyphs-aligned` the medium badge lies at about the same place in every image, as mouths and eyes do in aligned
+faces, and ``local`` is its one attribute. Whether a transformer has to find one place for all images or one in
+each is what tells the two apart.
+
 Training sets carry the scores, with a heavy tail (pairs against regression), and the categories; test
 sets carry the true boxes of the badges that decide. The labels have a little noise, so that no method
 can be at 100 %.
@@ -52,6 +56,7 @@ _SYNTHETIC = "synthetic: drawn by relattr, so there is no published number to co
 
 
 @register_dataset("glyphs", label="Glyphs")
+@register_dataset("glyphs-aligned", label="Aligned glyphs", jitter=0.04)
 class Glyphs(Dataset):
     """Drawn scenes whose strengths, places and categories are known."""
 
@@ -69,6 +74,8 @@ class Glyphs(Dataset):
     """Standard deviation of the label noise, the strength's own being 1."""
     size: int = 128
     """Side of the images in pixels."""
+    jitter: float | None = None
+    """How far the medium badge is from one place, at most, in x and y, the side being 1; None: anywhere."""
     seed: int = 0
     """Another seed, other images."""
 
@@ -88,13 +95,15 @@ class Glyphs(Dataset):
                     f"dataset glyphs: {name} must be between 1 and {most}, the number of pairs of {n} images, "
                     f"or None for all of them; got {value}"
                 )
+        if self.jitter is not None and not 0 <= self.jitter <= 0.2:
+            raise BadInput(f"dataset glyphs: jitter must be between 0 and 0.2, or None; got {self.jitter}")
         if not 0 <= self.similar <= 0.5:
             raise BadInput(f"dataset glyphs: similar must be a share between 0 and 0.5; got {self.similar}")
         if not 0 <= self.noise <= 10:
             raise BadInput(f"dataset glyphs: noise must be between 0 and 10; got {self.noise}")
 
     def attributes(self) -> Sequence[str]:
-        return ATTRIBUTES
+        return ATTRIBUTES if self.jitter is None else ("local",)
 
     def fingerprint(self) -> str:
         labels = (self.n_pairs, self.n_test_pairs, self.similar, self.noise)
@@ -147,7 +156,7 @@ class Glyphs(Dataset):
         from .scene import scene
 
         sizes = {"train": self.n_train, "test": self.n_test}
-        return {stream: [scene(self.seed, stream, k) for k in range(n)] for stream, n in sizes.items()}
+        return {stream: [scene(self.seed, stream, k, self.jitter) for k in range(n)] for stream, n in sizes.items()}
 
     @cached_property
     def images(self) -> Images:
@@ -184,15 +193,17 @@ class Glyphs(Dataset):
     @property
     def _pictures(self) -> str:
         """What decides every pixel, as one string."""
-        return digest_text(*map(str, (self.seed, self.size, self.n_train, self.n_test)), *_texts(_DRAWING))
+        return digest_text(*map(str, (self.seed, self.size, self.n_train, self.n_test, self.jitter)), *_texts(_DRAWING))
 
     def _protocol(self) -> str:
         some = "all" if self.n_pairs is None else f"{self.n_pairs:,} of the"
         judged = "all" if self.n_test_pairs is None else f"{self.n_test_pairs:,} of the"
+        aligned = "" if self.jitter is None else f"; the badge within {self.jitter:g} of one place"
         return (
             f"{self.n_train:,} training and {self.n_test:,} test images drawn apart with seed {self.seed}; labels "
             f"from known strengths with noise of {self.noise:g} standard deviations; {some} pairs of training "
             f"images, similar within bands of {self.similar:.0%} of them; {judged} pairs of test images, sides random"
+            f"{aligned}"
         )
 
 

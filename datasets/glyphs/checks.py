@@ -26,7 +26,10 @@ def findings(data: Glyphs) -> list[Finding]:
 
     step = max(1, data.n_train // _REDRAWN)
     drawn = range(0, data.n_train, step)
-    same = sum(np.array_equal(data.images[k], draw(scene(data.seed, "train", k), data.size)) for k in reversed(drawn))
+    same = sum(
+        np.array_equal(data.images[k], draw(scene(data.seed, "train", k, data.jitter), data.size))
+        for k in reversed(drawn)
+    )
     found.append(_finding("drawn again, alone", same == len(drawn), f"{same} of {len(drawn)} images identical"))
 
     seeds = {s.seed for s in train} | {s.seed for s in test}

@@ -29,6 +29,8 @@ CROWDED = 0.8
 
 _MIDDLE = 0.26
 """The medium cue is at most this far from the middle in x and in y; the others are anywhere."""
+HOME = (0.62, 0.41)
+"""Where the medium cue lies in aligned scenes, as a mouth does in aligned faces."""
 _APART = 0.015
 
 
@@ -74,14 +76,17 @@ def visible(strength: float) -> float:
     return 0.5 * (1.0 + math.erf(strength / math.sqrt(2.0)))
 
 
-def scene(seed: int, stream: str, index: int) -> Scene:
-    """Scene ``index`` of a stream (``train``, ``test``, ...); it does not depend on how many there are."""
+def scene(seed: int, stream: str, index: int, jitter: float | None = None) -> Scene:
+    """Scene ``index`` of a stream (``train``, ``test``, ...); it does not depend on how many there are.
+
+    Its medium cue is at most ``jitter`` from `HOME` in x and in y; None: anywhere around the middle.
+    """
     own = derive(seed, "scene", stream, index)
     rng = np.random.default_rng(own)
     latent = rng.standard_normal(5)
     category = int(rng.integers(len(CATEGORIES)))
     sides = [side * rng.uniform(1.0 - VARIATION, 1.0 + VARIATION) for side in SIDES]
-    places = _places(sides, rng)
+    places = _places(sides, rng, jitter)
     apart = math.sqrt(1.0 - sum(h * h for h in HINTS))
     hint = float(np.dot([*HINTS, apart], latent[[0, 1, 2, 4]]))
     large, medium, small = (
@@ -91,15 +96,17 @@ def scene(seed: int, stream: str, index: int) -> Scene:
     return Scene(derive(own, "drawing"), category, crowding, hint, (large, medium, small))
 
 
-def _places(sides: list[float], rng: np.random.Generator) -> list[tuple[float, float]]:
+def _places(sides: list[float], rng: np.random.Generator, jitter: float | None) -> list[tuple[float, float]]:
     """Centres at which the three boxes lie inside the image and apart from each other."""
+    home, room = ((0.5, 0.5), _MIDDLE) if jitter is None else (HOME, jitter)
+    ranges = [(np.full(2, 0.5 * side), np.full(2, 1.0 - 0.5 * side)) for side in sides]
+    ranges[1] = np.subtract(home, room), np.add(home, room)
     found: dict[int, tuple[float, float]] = {}
     while len(found) < len(sides):  # the medium one first: it has least room
         found.clear()
         for k in (1, 0, 2):
-            low, high = (0.5 - _MIDDLE, 0.5 + _MIDDLE) if k == 1 else (0.5 * sides[k], 1.0 - 0.5 * sides[k])
             for _ in range(50):
-                x, y = (float(v) for v in rng.uniform(low, high, 2))
+                x, y = (float(v) for v in rng.uniform(*ranges[k]))
                 if all(
                     max(abs(x - u), abs(y - v)) > 0.5 * (sides[k] + sides[j]) + _APART for j, (u, v) in found.items()
                 ):

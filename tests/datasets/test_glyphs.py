@@ -13,7 +13,7 @@ from relattr.datasets.glyphs import ATTRIBUTES, CUES_OF, Glyphs, outlines, score
 from relattr.datasets.glyphs.canvas import FINE, Canvas
 from relattr.datasets.glyphs.classes import CLASSES, picture_seed, pretraining
 from relattr.datasets.glyphs.draw import draw
-from relattr.datasets.glyphs.scene import CATEGORIES, CROWDED, HINTS, scene, visible
+from relattr.datasets.glyphs.scene import CATEGORIES, CROWDED, HINTS, HOME, scene, visible
 
 from relattr.errors import BadInput, UnknownName
 from relattr.registry import registry
@@ -197,6 +197,21 @@ def test_which_boxes_decide():
             assert np.array_equal(boxes, [[s.cues[k].box for k in decide] for s in data.scenes["test"]])
 
 
+def test_in_aligned_scenes_the_badge_has_one_place_and_all_else_is_as_free_as_before():
+    aligned = registry.dataset("glyphs-aligned").create({"n_train": 200, "n_test": 2})
+    assert [task.attribute for task in aligned.tasks()] == ["local"]
+    large, medium, small = (np.array([[s.cues[k].x, s.cues[k].y] for s in aligned.scenes["train"]]) for k in range(3))
+    assert np.abs(medium - HOME).max() <= aligned.jitter
+    assert np.abs(medium - HOME).max() > 0.9 * aligned.jitter
+    for free in (large, small):
+        assert (np.ptp(free, axis=0) > 0.5).all()
+    plain = glyphs(n_train=200, n_test=2)
+    assert [s.cues[1].strength for s in aligned.scenes["train"]] == [s.cues[1].strength for s in plain.scenes["train"]]
+    assert aligned.fingerprint() != plain.fingerprint()
+    assert "0.04 of one place" in aligned.task(aligned.tasks()[0]).protocol
+    assert all(finding.ok for finding in registry.dataset("glyphs-aligned").create({"size": 48}).verify())
+
+
 def test_training_and_test_images_are_drawn_apart():
     data = glyphs(n_train=30, n_test=30, size=32)
     seen = {image.tobytes() for image in data.images}
@@ -366,6 +381,7 @@ def test_pretraining_refuses_a_negative_number():
         ({"similar": float("nan")}, "similar must be"),
         ({"noise": -0.1}, "noise must be between 0 and 10; got -0.1"),
         ({"size": 16}, "size must be between 32 and 512; got 16"),
+        ({"jitter": 0.3}, "jitter must be between 0 and 0.2, or None; got 0.3"),
         ({"seed": -1}, "seed must be between 0 and"),
         ({"n_train": "many"}, "n_train='many' is not valid"),
         ({"n_trains": 4}, "did you mean n_train"),
