@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from relattr import parameters
 from relattr.errors import RelattrError
 from relattr.harness.benchmark import Benchmark, Column
 from relattr.harness.cell import changed, fingerprints, missing
-from relattr.harness.result import Result, TestResult
-from relattr.harness.store import Store, Unreadable
+from relattr.harness.result import Result
+from relattr.harness.store import Store
 from relattr.registry import Registry
-from relattr.report.evidence import Evidence, NoEvidence, TestKey
+from relattr.report.best import Judged, Rows, mark_best, weights_of
+from relattr.report.evidence import Evidence, NoEvidence
+from relattr.report.keys import free, slug
 from relattr.report.published import is_constant, others, published
+from relattr.report.rows import Row, rows_of
 from relattr.report.table import BOLD, INTERVAL, LEVEL, RULE, Entry, Head, Line, PaperTable, sizes, verdict
-from relattr.statistics import Design, Judgement, accuracy, average_ranks, difference, holm
+from relattr.statistics import accuracy, average_ranks
 
-Rows = list[tuple[Result, TestResult]]
 Flags = Mapping[str, Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line to be: a method with its parameters, and its results."""
-
-    method: str
-    label: str
-    key: str
-    paper_row: str
-    block: int
-    found: Sequence[Result]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What an entry was made from, kept for the comparison with the best."""
-
-    design: Design
-    judgements: list[Judgement]
-    tests: tuple[TestKey, ...]
-    rows: Rows
 
 
 def build(benchmark: Benchmark, registry: Registry, store: Store, flags: Flags | None = None) -> PaperTable:
@@ -64,59 +41,11 @@ class _Builder:
         self.flags = flags
         self.evidence = Evidence(registry, store)
         self._fresh: dict[tuple[str, str, str, str], Mapping[str, str] | None] = {}
-        self.unreadable: list[str] = []
-        self.rows = self._rows(self._results())
+        self.rows, self.unreadable = rows_of(benchmark, registry, store)
         self._everything = [r for row in self.rows for r in row.found]
         self._made: dict[tuple[str, Column, str | None], tuple[Entry, Judged | None]] = {}
 
     # ------------------------------------------------------------------------------------ what there is
-
-    def _results(self) -> dict[tuple[str, str], list[Result]]:
-        """(method, its parameters as JSON) -> results on the benchmark's datasets."""
-        found: dict[tuple[str, str], list[Result]] = defaultdict(list)
-        wanted = {c.dataset: self._dataset_values(c.dataset) for c in self.benchmark.table.columns}
-        for item in self.store:
-            if isinstance(item, Unreadable):
-                self.unreadable.append(f"{item.path}: {item.why}")
-                continue
-            cell = item.cell
-            if cell.dataset in wanted and wanted[cell.dataset] in (None, cell.dataset_parameters):
-                found[cell.method, json.dumps(cell.method_parameters, sort_keys=True)].append(item)
-        return dict(sorted(found.items()))
-
-    def _dataset_values(self, name: str) -> dict[str, Any] | None:
-        if name not in self.registry.datasets:
-            return None
-        return parameters.values_of(self.registry.dataset(name).create(self.benchmark.dataset.get(name, {})))
-
-    def _rows(self, results: Mapping[tuple[str, str], list[Result]]) -> list[Row]:
-        rows = []
-        listed = [(row.method, row.published, 0) for row in self.benchmark.rows]
-        names = {row.method for row in self.benchmark.rows}
-        block = 1 if self.benchmark.table.rows else 0
-        listed += [(method, "", block) for method in sorted({m for m, _ in results} - names)]
-        keys: set[str] = set()
-        for method, paper_row, block in listed:
-            variants = {v: found for (m, v), found in results.items() if m == method}
-            measured = {v: found for v, found in variants.items() if any(r.status == "ok" for r in found)}
-            shown: Iterable[tuple[str, list[Result]]] = (measured or variants or {"{}": []}).items()
-            for variant, found in sorted(shown, key=lambda item: self._nearness(item[0], method)):
-                label, changes = self._label(method, variant, found, paper_row)
-                key = _free(slug("-".join([method, *changes])), keys)
-                rows.append(Row(method, label, key, paper_row, block, found))
-        return rows
-
-    def _label(self, method: str, variant: str, found: Sequence[Result], paper_row: str) -> tuple[str, list[str]]:
-        if method in self.registry.constants:
-            return self.registry.constants[method].label, []
-        if method not in self.registry.methods:
-            return (found[0].label if found else paper_row or method), []
-        entry = self.registry.methods[method]
-        # what the benchmark sets for all its rows is said once, in a note, and not in the name of each
-        given = {k: v for k, v in self.benchmark.set.items() if k in entry.types}
-        usual = parameters.values_of(entry.create(given))
-        changes = parameters.changes(json.loads(variant), usual)
-        return (f"{entry.label} [{', '.join(changes)}]" if changes else entry.label), changes
 
     def _changes(self, result: Result) -> list[str]:
         """A note for each parameter of a result that is not the registered one, unless its method has one itself."""
@@ -131,21 +60,14 @@ class _Builder:
             if usual.get(k) != v and f"{k} is {v}" not in said
         ]
 
-    def _nearness(self, variant: str, method: str) -> tuple[int, str]:
-        """Sorts the variants of a method: the registered parameters first."""
-        if method not in self.registry.methods:
-            return 0, variant
-        usual = parameters.values_of(self.registry.methods[method].create())
-        return sum(usual.get(k) != v for k, v in json.loads(variant).items()), variant
-
     # ------------------------------------------------------------------------------------ tables
 
     def table(self) -> PaperTable:
         columns = self.benchmark.table.columns
         taken: set[str] = set()
-        heads = tuple(Head(c.label, _free(slug(c.label), taken)) for c in columns)
+        heads = tuple(Head(c.label, free(slug(c.label), taken)) for c in columns)
         made = [[self._entry(row, column, None) for column in columns] for row in self.rows]
-        entries = self._mark_best(made)
+        entries = mark_best(self.evidence, made)
         lines = tuple(
             Line(row.label, row.key, tuple(own), row.block) for row, own in zip(self.rows, entries, strict=True)
         )
@@ -180,7 +102,7 @@ class _Builder:
         made = [[self._entry(row, column, a) for a in [*attributes, None]] for row in self.rows]
         lines = [
             Line(row.label, row.key, tuple(own), row.block)
-            for row, own in zip(self.rows, self._mark_best(made), strict=True)
+            for row, own in zip(self.rows, mark_best(self.evidence, made), strict=True)
         ]
         name = column.published or column.label
         for label, sources, facts in others(name, attributes):
@@ -288,7 +210,7 @@ class _Builder:
         n_images = 0
         try:
             design, judgements, keys = self.evidence.judge(rows)
-            found = accuracy(design, judgements, weights=_weights(rows), level=LEVEL)
+            found = accuracy(design, judgements, weights=weights_of(rows), level=LEVEL)
             low, high, n_images = 100 * found.low, 100 * found.high, found.n_images
             error_images = 100 * found.variance_images**0.5
             error_seeds = None if found.variance_seeds is None else 100 * found.variance_seeds**0.5
@@ -314,57 +236,6 @@ class _Builder:
             texts=tuple(dict.fromkeys(texts)),
         )
         return entry, judged
-
-    def _mark_best(self, made: Sequence[Sequence[tuple[Entry, Judged | None]]]) -> list[list[Entry]]:
-        """In each column, mark the best and all that cannot be told from it.
-
-        A mean over some of the attributes may be high because the hard ones are not in it: it is never marked, only
-        compared with the best on the attributes that both have.
-        """
-        entries = [[entry for entry, _ in own] for own in made]
-        for k in range(len(made[0]) if made else 0):
-            rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None and not own[k][0].own_rule]
-            if len(rivals) < 2:
-                continue
-            best = max(rivals, key=lambda i: (entries[i][k].n_attributes, entries[i][k].measured or 0.0, -i))
-            entries[best][k] = replace(entries[best][k], best=True)
-            compared, p = [], []
-            for i in rivals:
-                if i == best:
-                    continue
-                found = self._p(made[best][k][1], made[i][k][1])
-                if found is not None:
-                    compared.append(i)
-                    p.append(found)
-                elif entries[i][k].measured == entries[best][k].measured:
-                    entries[i][k] = replace(entries[i][k], best=True)
-            for i, adjusted in zip(compared, holm(p), strict=True):
-                whole = entries[i][k].n_attributes == entries[best][k].n_attributes
-                entries[i][k] = replace(entries[i][k], best=whole and adjusted >= 1 - LEVEL, p_best=adjusted)
-        return entries
-
-    def _p(self, best: Judged | None, other: Judged | None) -> float | None:
-        """The p-value of two methods' difference on the test sets that both have; None where there are none."""
-        if best is None or other is None:
-            return None
-        first, second = best, other
-        if best.tests != other.tests:
-            common = set(best.tests) & set(other.tests)
-            try:
-                first, second = self._on(best, common), self._on(other, common)
-            except NoEvidence:
-                return None
-        weights = _weights(first.rows), _weights(second.rows)
-        return difference(first.design, first.judgements, second.judgements, weights=weights).p
-
-    def _on(self, judged: Judged, common: set[TestKey]) -> Judged:
-        from relattr.report.evidence import test_key
-
-        rows = [(r, t) for r, t in judged.rows if test_key(r, t.test) in common]
-        if not rows:
-            raise NoEvidence("no test set in common")
-        design, judgements, keys = self.evidence.judge(rows)
-        return Judged(design, judgements, keys, rows)
 
     # ------------------------------------------------------------------------------------ small things
 
@@ -395,28 +266,8 @@ class _Builder:
         return [f"made by code or data that changed since: {', '.join(differences)}"] if differences else []
 
 
-def slug(text: str) -> str:
-    """Text as a name of lower-case letters, digits, dots and hyphens."""
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "x"
-
-
-def _free(key: str, taken: set[str]) -> str:
-    k, made = 2, key
-    while made in taken:
-        made = f"{key}-{k}"
-        k += 1
-    taken.add(made)
-    return made
-
-
 def _first_line(text: str) -> str:
     return " ".join(text.strip().split("\n")[0].split())
-
-
-def _weights(rows: Rows) -> list[float]:
-    """Each attribute weighs the same, and in it each split and seed."""
-    attributes = [result.cell.attribute for result, _ in rows]
-    return [1.0 / (len(set(attributes)) * attributes.count(a)) for a in attributes]
 
 
 def _seed_spread(tests: Mapping[str, Rows]) -> float | None:

@@ -12,8 +12,8 @@ from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import Choice, make_plan
 from relattr.harness.store import Store, Unreadable
 from relattr.report.chains_figure import draw_chains
+from relattr.report.keys import slug
 from relattr.report.looks import draw_looks
-from relattr.report.model import slug
 from relattr.report.neighbours import agreement, draw_neighbours
 
 if TYPE_CHECKING:

@@ -1,0 +1,81 @@
+"""Which entries of a column are the best: one, and all that cannot be told from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from relattr.harness.result import Result, TestResult
+from relattr.report.evidence import Evidence, NoEvidence, TestKey, test_key
+from relattr.report.table import LEVEL, Entry
+from relattr.statistics import Design, Judgement, difference, holm
+
+Rows = list[tuple[Result, TestResult]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an entry was made from, kept for the comparison with the best."""
+
+    design: Design
+    judgements: list[Judgement]
+    tests: tuple[TestKey, ...]
+    rows: Rows
+
+
+def mark_best(evidence: Evidence, made: Sequence[Sequence[tuple[Entry, Judged | None]]]) -> list[list[Entry]]:
+    """In each column, mark the best and all that cannot be told from it.
+
+    A mean over some of the attributes may be high because the hard ones are not in it: it is never marked, only
+    compared with the best on the attributes that both have.
+    """
+    entries = [[entry for entry, _ in own] for own in made]
+    for k in range(len(made[0]) if made else 0):
+        rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None and not own[k][0].own_rule]
+        if len(rivals) < 2:
+            continue
+        best = max(rivals, key=lambda i: (entries[i][k].n_attributes, entries[i][k].measured or 0.0, -i))
+        entries[best][k] = replace(entries[best][k], best=True)
+        compared, p = [], []
+        for i in rivals:
+            if i == best:
+                continue
+            found = _p(evidence, made[best][k][1], made[i][k][1])
+            if found is not None:
+                compared.append(i)
+                p.append(found)
+            elif entries[i][k].measured == entries[best][k].measured:
+                entries[i][k] = replace(entries[i][k], best=True)
+        for i, adjusted in zip(compared, holm(p), strict=True):
+            whole = entries[i][k].n_attributes == entries[best][k].n_attributes
+            entries[i][k] = replace(entries[i][k], best=whole and adjusted >= 1 - LEVEL, p_best=adjusted)
+    return entries
+
+
+def _p(evidence: Evidence, best: Judged | None, other: Judged | None) -> float | None:
+    """The p-value of two methods' difference on the test sets that both have; None where there are none."""
+    if best is None or other is None:
+        return None
+    first, second = best, other
+    if best.tests != other.tests:
+        common = set(best.tests) & set(other.tests)
+        try:
+            first, second = _on(evidence, best, common), _on(evidence, other, common)
+        except NoEvidence:
+            return None
+    weights = weights_of(first.rows), weights_of(second.rows)
+    return difference(first.design, first.judgements, second.judgements, weights=weights).p
+
+
+def _on(evidence: Evidence, judged: Judged, common: set[TestKey]) -> Judged:
+    rows = [(r, t) for r, t in judged.rows if test_key(r, t.test) in common]
+    if not rows:
+        raise NoEvidence("no test set in common")
+    design, judgements, keys = evidence.judge(rows)
+    return Judged(design, judgements, keys, rows)
+
+
+def weights_of(rows: Rows) -> list[float]:
+    """Each attribute weighs the same, and in it each split and seed."""
+    attributes = [result.cell.attribute for result, _ in rows]
+    return [1.0 / (len(set(attributes)) * attributes.count(a)) for a in attributes]

@@ -1,0 +1,95 @@
+"""Which lines a table has: the benchmark's methods, and each one's results with whatever parameters the store has."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from relattr import parameters
+from relattr.harness.benchmark import Benchmark
+from relattr.harness.result import Result
+from relattr.harness.store import Store, Unreadable
+from relattr.registry import Registry
+from relattr.report.keys import free, slug
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line to be: a method with its parameters, and its results."""
+
+    method: str
+    label: str
+    key: str
+    paper_row: str
+    block: int
+    found: Sequence[Result]
+
+
+def rows_of(benchmark: Benchmark, registry: Registry, store: Store) -> tuple[list[Row], list[str]]:
+    """The lines of a benchmark's table, and what of the store could not be read."""
+    results, unreadable = _results(benchmark, registry, store)
+    rows = []
+    listed = [(row.method, row.published, 0) for row in benchmark.rows]
+    names = {row.method for row in benchmark.rows}
+    block = 1 if benchmark.table.rows else 0
+    listed += [(method, "", block) for method in sorted({m for m, _ in results} - names)]
+    keys: set[str] = set()
+    for method, paper_row, block in listed:
+        variants = {v: found for (m, v), found in results.items() if m == method}
+        measured = {v: found for v, found in variants.items() if any(r.status == "ok" for r in found)}
+        shown: Iterable[tuple[str, list[Result]]] = (measured or variants or {"{}": []}).items()
+        for variant, found in sorted(shown, key=lambda item: _nearness(registry, item[0], method)):
+            label, changes = _label(benchmark, registry, method, variant, found, paper_row)
+            key = free(slug("-".join([method, *changes])), keys)
+            rows.append(Row(method, label, key, paper_row, block, found))
+    return rows, unreadable
+
+
+def _results(
+    benchmark: Benchmark, registry: Registry, store: Store
+) -> tuple[dict[tuple[str, str], list[Result]], list[str]]:
+    """(method, its parameters as JSON) -> results on the benchmark's datasets; and what could not be read."""
+    found: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    unreadable = []
+    wanted = {c.dataset: _dataset_values(benchmark, registry, c.dataset) for c in benchmark.table.columns}
+    for item in store:
+        if isinstance(item, Unreadable):
+            unreadable.append(f"{item.path}: {item.why}")
+            continue
+        cell = item.cell
+        if cell.dataset in wanted and wanted[cell.dataset] in (None, cell.dataset_parameters):
+            found[cell.method, json.dumps(cell.method_parameters, sort_keys=True)].append(item)
+    return dict(sorted(found.items())), unreadable
+
+
+def _dataset_values(benchmark: Benchmark, registry: Registry, name: str) -> dict[str, Any] | None:
+    if name not in registry.datasets:
+        return None
+    return parameters.values_of(registry.dataset(name).create(benchmark.dataset.get(name, {})))
+
+
+def _label(
+    benchmark: Benchmark, registry: Registry, method: str, variant: str, found: Sequence[Result], paper_row: str
+) -> tuple[str, list[str]]:
+    """What a line is called, and the parameters that its name says."""
+    if method in registry.constants:
+        return registry.constants[method].label, []
+    if method not in registry.methods:
+        return (found[0].label if found else paper_row or method), []
+    entry = registry.methods[method]
+    # what the benchmark sets for all its rows is said once, in a note, and not in the name of each
+    given = {k: v for k, v in benchmark.set.items() if k in entry.types}
+    usual = parameters.values_of(entry.create(given))
+    changes = parameters.changes(json.loads(variant), usual)
+    return (f"{entry.label} [{', '.join(changes)}]" if changes else entry.label), changes
+
+
+def _nearness(registry: Registry, variant: str, method: str) -> tuple[int, str]:
+    """Sorts the variants of a method: the registered parameters first."""
+    if method not in registry.methods:
+        return 0, variant
+    usual = parameters.values_of(registry.methods[method].create())
+    return sum(usual.get(k) != v for k, v in json.loads(variant).items()), variant
