@@ -23,7 +23,7 @@ from relattr.registry import Registry, registry
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "coverage-of-the-paper.md"
 TABLES = ("table1", "table2", "table3", "table4")
-SYNTHETIC = ("glyphs",)
+SYNTHETIC = ("glyphs", "glyphs-aligned")
 OURS = ("relattr.methods.", "relattr.datasets.")
 NONE = "–"
 

@@ -57,6 +57,27 @@ def test_what_figures_are_drawn_from():
     assert siamese.boxes(given.test) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "transformers", "supplemented"),
+    [("viralnet", 1, False), ("viralnet-m", 3, False), ("viralnet-c", 1, True), ("viralnet-mc", 3, True)],
+)
+def test_what_each_of_the_four_is_made_of(name, transformers, supplemented):
+    import torch
+
+    given = problem.make()
+    net = method(name, updates=2)
+    net.fit(given.train, Run(seed=0))
+    ranker, score = net.fitted.network, net.fitted.network.score
+    assert len(ranker.localisers) == transformers
+    own = (1 + transformers) * ranker.extractor.dim  # the whole image, and each crop
+    assert score.in_features == own + (ranker.extractor.dim if supplemented else 0)
+    assert ("category network" in net.curves) is supplemented
+    before = net.strength(given.test)
+    with torch.no_grad():
+        score.weight[0, own:] = 0
+    assert bool(np.abs(net.strength(given.test) - before).max() > 1e-6) is supplemented
+
+
 def test_labels_that_say_nothing_give_chance_over_many_starts():
     """One start has a direction of its own, which few steps on such labels do not undo; over starts it has none."""
     given, found = problem.make(), []
