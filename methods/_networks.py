@@ -56,9 +56,6 @@ class RankingNetwork(Method):
     test_views: int | None = None
     held_out: float = 0.0
 
-    exempt: ClassVar[Mapping[str, str]] = {
-        "noise": "a few steps on labels that say nothing do not undo the direction its score layer was drawn with"
-    }
     check_with: ClassVar[Mapping[str, Any]] = {
         "backbone": "micro", "preset": "fast", "updates": 30, "batch": 24, "rate": 0.01, "crop": 1.0, "view": 1.0,
         "test_views": 1,
@@ -107,9 +104,9 @@ class RankingNetwork(Method):
     def fit(self, train: TrainingSet, run: Run) -> None:
         from relattr.training import fitting
 
-        self._run, self._trained_on = run, train.images
         schedule = self.schedule()
         part, held_out = self._parted(train, run)
+        self._run, self._trained_on = run, part.images
         second, backbone = self.second(part, run)
         self.fitted, self.curves = fitting.fit(
             self.architecture(),
@@ -142,7 +139,7 @@ class RankingNetwork(Method):
     def first_boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
         from relattr.training.fitting import first_boxes
 
-        if not self.scales():
+        if not self.scales() or not hasattr(self, "_trained_on"):  # not kept with what was learnt
             return None
         return first_boxes(self.architecture(), self.schedule(), images, self._trained_on, self._run)
 
@@ -154,13 +151,16 @@ class RankingNetwork(Method):
 
         from relattr.features.deep import cached_deep_features
 
-        names = list(self.curves)
-        joined = [np.column_stack([np.full(len(curve), k), curve]) for k, curve in enumerate(self.curves.values())]
+        joined, done = [], np.zeros(2)
+        for curve in self.curves.values():  # one stage after the other, in steps and in seconds
+            joined.append(curve.copy())
+            joined[-1][:, [0, 3]] += done
+            done = joined[-1][-1, [0, 3]] if len(curve) else done
         features = self.fitted.features(train.images)
         before = cached_deep_features(train.images, self.backbone, device=run.device)
         return {
-            "curve": np.concatenate(joined)[:, 1:].astype(np.float32),
-            "curve stages": np.array([f"{name}:{len(self.curves[name])}" for name in names]),
+            "curve": np.concatenate(joined).astype(np.float32),
+            "curve stages": np.array([f"{name}:{len(curve)}" for name, curve in self.curves.items()]),
             "neighbours": nearest(features, NEIGHBOURS),
             "neighbours before": nearest(before, NEIGHBOURS),
             "strengths": self.fitted.strengths(train.images).astype(np.float32),

@@ -26,7 +26,7 @@ from relattr.errors import RelattrError
 )
 @click.version_option(__version__, prog_name="relattr")
 def cli() -> None:
-    r"""Benchmark relative-attribute methods: given two images, which one shows more?
+    """Benchmark relative-attribute methods: given two images, which one shows more?
 
     \b
     relattr list methods            what can be compared

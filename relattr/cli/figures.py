@@ -19,7 +19,7 @@ from relattr.harness.store import Store
     help="The folder to write into.  [default: paper_tables/out/figures/BENCHMARK]",
 )  # fmt: skip
 def figures(benchmark: str, out: Path | None, **chosen: Any) -> None:
-    r"""Draw the figures of BENCHMARK that are made of images, as PNG and PDF, from results that are there.
+    """Draw the figures of BENCHMARK that are made of images, as PNG and PDF, from results that are there.
 
     \b
     figure4-*  what spatial transformers look at, over the range of strengths

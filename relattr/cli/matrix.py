@@ -42,7 +42,7 @@ def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store
 @matrix_options
 @click.option("--jobs", "-j", default=1, show_default=True, metavar="N", help="Cells at once, for the time estimate.")
 def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
-    r"""Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
+    """Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
 
     BENCHMARK is a name from `relattr list benchmarks` or a .toml file of your own.
 
@@ -129,7 +129,7 @@ def run(
     verbose: bool,
     **chosen: Any,
 ) -> None:
-    r"""Compute the cells of BENCHMARK that have no valid result, then show the table.
+    """Compute the cells of BENCHMARK that have no valid result, then show the table.
 
     Each cell runs in a process of its own, within its limits. A cell that fails is a row with its reason;
     the others go on. Stop it at any time: the same command goes on from there. Several may run at once on

@@ -64,6 +64,10 @@ def matrix_options(command: F) -> F:
                 "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
             ),
             click.option(
+                "--seeds", multiple=True, type=click.IntRange(0), metavar="N",
+                help="These seeds in place of the benchmark's. May be repeated.",
+            ),
+            click.option(
                 "--set", "settings", multiple=True, metavar="KEY=VALUE",
                 help="Set a parameter of every method that has it (backbone=squeezenet1_0), or of one plugin "
                 "(ranksvm-hog2x2.C=1). May be repeated.",
@@ -87,6 +91,7 @@ def choice_of(chosen: Mapping[str, Any]) -> Choice:
         limits_from(chosen["time_limits"], chosen["memory_limits"], chosen["file_limits"]),
         chosen["keep_stale"],
         chosen["attributes"],
+        tuple(dict.fromkeys(chosen["seeds"])),
     )
 
 

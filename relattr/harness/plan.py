@@ -34,6 +34,8 @@ class Choice:
     keep_stale: bool = False
     attributes: Sequence[str] = ()
     """Patterns of attributes; all, where there are none."""
+    seeds: Sequence[int] = ()
+    """The benchmark's, where there are none."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
             if task.attribute not in attributes:
                 continue
             for method_name in chosen_methods:
-                for seed in benchmark.seeds:
+                for seed in choice.seeds or benchmark.seeds:
                     cell = Cell(
                         method=method_name,
                         method_parameters=values[method_name],

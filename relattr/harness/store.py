@@ -134,7 +134,7 @@ class Store:
 
     def __iter__(self) -> Iterator[Result | Unreadable]:
         """Everything in the store, in the order of its paths."""
-        for path in sorted(self.folder.glob("*/*/*.json")):
+        for path in sorted(p for p in self.folder.glob("*/*/*.json") if not p.parent.name.startswith(".")):
             found = self._read(path, None)
             if found is not None:
                 yield found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import nn
 
+from relattr.networks.parts import hold_statistics
 from relattr.networks.ranker import Extractor, Scored
 
 
@@ -19,6 +21,11 @@ class Classifier(nn.Module):
         self.score = nn.Linear(extractor.dim, classes)
         nn.init.xavier_uniform_(self.score.weight)
         nn.init.zeros_(self.score.bias)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        hold_statistics(self)
+        return self
 
     def forward(self, views: Sequence[torch.Tensor]) -> Scored:
         return Scored(self.answer(self.features(views)), ())

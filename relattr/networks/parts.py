@@ -26,7 +26,7 @@ def drop_unused(module: nn.Module, run: Callable[[], torch.Tensor]) -> None:
     for parameter in module.parameters():
         if parameter.grad is None:
             parameter.requires_grad_(False)
-            parameter.data = torch.empty(0)
+            parameter.data = parameter.data.new_empty(0)  # on its own device: all of a module is on one
     for parameter in frozen:
         parameter.requires_grad_(False)
     module.zero_grad(set_to_none=True)
@@ -42,6 +42,15 @@ def freeze(module: nn.Module, share: float) -> None:
     for layer in layers[: int(share * len(layers))]:
         for parameter in layer.parameters(recurse=False):
             parameter.requires_grad_(False)
+
+
+def hold_statistics(module: nn.Module) -> None:
+    """Batch normalisation that is not trained keeps its means and variances, whatever mode the network is in."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            own = list(part.parameters())
+            if own and not any(p.requires_grad for p in own):
+                part.eval()
 
 
 def n_parameters(module: nn.Module) -> int:

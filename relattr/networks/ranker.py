@@ -7,7 +7,7 @@ ViralNet-M; with a supplement, ViralNet-C (Dubey & Agarwal, MM 2017, Section 3).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from torch import nn
 from relattr.errors import BadInput
 from relattr.features.backbones import Backbone
 from relattr.networks import pyramid
+from relattr.networks.parts import hold_statistics
 from relattr.networks.standardise import Standardise
 from relattr.networks.transformer import Localiser, crop, outside
 
@@ -81,6 +82,11 @@ class Ranker(nn.Module):
         self.score = nn.Linear(self.n_inputs * extractor.dim + supplement, 1)
         nn.init.xavier_uniform_(self.score.weight)
         nn.init.zeros_(self.score.bias)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        hold_statistics(self)
+        return self
 
     def forward(self, views: Sequence[torch.Tensor], supplement: torch.Tensor | None = None) -> Scored:
         """The strength of each image.

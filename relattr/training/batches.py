@@ -52,7 +52,7 @@ class PairBatches:
         self.size = min(size, n)
         self.expected = len(pairs) * self.size * (self.size - 1) / (n * (n - 1))
         """Pairs in a random batch, on average."""
-        self.dense = self.expected >= DENSE * self.size or self.size == n
+        self.dense = pairs.order is not None or self.expected >= DENSE * self.size or self.size == n
         order = pairs.order
         self._strengths: NDArray[np.float64] | None = None
         if order is not None:

@@ -44,7 +44,9 @@ class Supplement:
     def settle(self, pixels: torch.Tensor) -> None:
         """Take mean and deviation from the training images ``(n, 3, h, h)`` uint8."""
         found = self(pixels)
-        self.mean, self.std = found.mean(0), found.std(0).clamp_min(1e-6)
+        std = found.std(0)
+        # a unit that no training image stirs says nothing of how far one that a test image stirs is out
+        self.mean, self.std = found.mean(0), torch.where(std > 1e-6, std, 1.0)
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """The features of images ``(n, 3, h, h)`` uint8, each seen once and whole: ``(n, d)``."""

@@ -35,6 +35,8 @@ KEEP_EVERY = 60.0
 """Seconds between two checkpoints."""
 POINTS = 100
 """Points of a curve, about."""
+JUDGED = 10
+"""Times that a network is judged on what is held out, about."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,15 @@ def train(network: Ranker | Classifier, parts: Sequence[tuple[nn.Module, float]]
     start, curve = checkpoint.read(path, network, made, key) if path is not None else (0, [])
     if start >= total:
         return np.array(curve).reshape(-1, 4)
-    if not start and how.schedule.head_batches:
-        fit_head(network, how)
-    network.train()
     before = float(curve[-1][3]) if curve else 0.0
     began = kept = time.monotonic()
+    if not start and how.schedule.head_batches:
+        fit_head(network, how)
+        before += time.monotonic() - began
+        began = kept = time.monotonic()
+    network.train()
     losses: list[float] = []
+    seldom, last = max(1, total // every // JUDGED), math.nan
     n_images = n_things = n_right = n_judged = 0
     with progress.track(how.name, total) as advance:
         advance(start)
@@ -99,10 +104,12 @@ def train(network: Ranker | Classifier, parts: Sequence[tuple[nn.Module, float]]
             if (step + 1) % every == 0 or step + 1 == total:
                 now = time.monotonic()
                 spent = max(now - began, 1e-9)
-                found = _judged(network, how) if how.judge is not None else math.nan
+                judging = how.judge is not None and ((step + 1) % (every * seldom) == 0 or step + 1 == total)
+                found = _judged(network, how) if judging else math.nan
+                last = found if judging else last
                 began += time.monotonic() - now
                 curve.append([step + 1, sum(losses) / len(losses), found, before + spent])
-                shown = f"held out {100 * found:.1f} %" if how.judge is not None else _share(n_right, n_judged)
+                shown = f"held out {100 * last:.1f} %" if how.judge is not None else _share(n_right, n_judged)
                 left = spent / (step + 1 - start) * (total - step - 1)
                 note = (
                     f"loss {curve[-1][1]:.3f}, {shown}, {processes * n_images / spent:.0f} images/s, "

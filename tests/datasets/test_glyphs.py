@@ -201,6 +201,7 @@ def test_in_aligned_scenes_the_badge_has_one_place_and_all_else_is_as_free_as_be
     aligned = registry.dataset("glyphs-aligned").create({"n_train": 200, "n_test": 2})
     assert [task.attribute for task in aligned.tasks()] == ["local"]
     large, medium, small = (np.array([[s.cues[k].x, s.cues[k].y] for s in aligned.scenes["train"]]) for k in range(3))
+    assert HOME[0] == 0.5  # or mirroring would give it two places
     assert np.abs(medium - HOME).max() <= aligned.jitter
     assert np.abs(medium - HOME).max() > 0.9 * aligned.jitter
     for free in (large, small):

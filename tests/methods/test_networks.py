@@ -46,6 +46,8 @@ def test_what_figures_are_drawn_from():
     n = len(given.train.images)
     found = net.exhibits(given.train, Run(seed=0))
     assert found["curve"].shape == (12, 4)
+    assert found["curve"][:, 0].tolist() == list(range(1, 13))  # six steps of crops alone, then six of all
+    assert (np.diff(found["curve"][:, 3]) > 0).all()
     assert found["neighbours"].shape == found["neighbours before"].shape == (n, 8)
     assert not (found["neighbours"] == np.arange(n)[:, None]).any()  # no image is its own neighbour
     np.testing.assert_allclose(found["strengths"], net.strength(given.train.images), rtol=1e-5)
@@ -79,7 +81,7 @@ def test_what_each_of_the_four_is_made_of(name, transformers, supplemented):
 
 
 def test_labels_that_say_nothing_give_chance_over_many_starts():
-    """One start has a direction of its own, which few steps on such labels do not undo; over starts it has none."""
+    """Random labels can point anywhere along the one thing that varies; over many of them it averages out."""
     given, found = problem.make(), []
     for seed in range(10):
         order = np.random.default_rng(seed).permutation(len(given.train.images)).astype(float)
@@ -123,9 +125,15 @@ def test_what_is_held_out_is_not_trained_on(monkeypatch):
 
     given, seen = problem.make(), {}
 
-    def instead(what, schedule, objective, images, run, **more):
+    class Fitted:
+        def strengths(self, images):
+            seen["judged"] = images
+            return np.arange(len(images), dtype=float)
+
+    def instead(what, schedule, objective, images, run, held_out, **more):
         seen["images"] = images
-        seen["pairs"] = objective.batches
+        seen["pairs"] = next(iter(objective.steps(0))).images
+        held_out(Fitted())
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting, "fit", instead)
@@ -133,7 +141,11 @@ def test_what_is_held_out_is_not_trained_on(monkeypatch):
         train = TrainingSet(images=given.train.images, pairs=pairs)
         with pytest.raises(KeyboardInterrupt):
             method("siamese-alexnet", held_out=0.25).fit(train, Run(seed=0))
-        assert len(seen["images"]) == len(train.images) - round(0.25 * len(train.images))
+        trained, judged = (set(seen[k].names) for k in ("images", "judged"))
+        assert len(judged) == round(0.25 * len(train.images))
+        assert trained | judged == set(train.images.names)
+        assert not trained & judged
+        assert seen["pairs"].max() < len(trained)
     with pytest.raises(BadInput, match=r"held_out must be a share in \[0, 0.5\); got 0.7"):
         method("siamese-alexnet", held_out=0.7)
 

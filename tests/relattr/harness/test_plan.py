@@ -233,3 +233,17 @@ def test_only_the_attributes_asked_for(tmp_path):
     wrong = plan("--attributes", "lokal")
     assert wrong.exit_code != 0
     assert "did you mean" in str(wrong.exception) + wrong.output
+
+
+def test_only_the_seeds_asked_for(tmp_path):
+    from click.testing import CliRunner
+
+    from relattr.cli import cli
+
+    def seeds(*arguments):
+        command = ["plan", "glyphs", "--attributes", "global", "--methods", "siamese-alexnet", *arguments]
+        lines = CliRunner().invoke(cli, [*command, "--results", str(tmp_path)]).output.splitlines()
+        return [int(line.split()[4]) for line in lines if line.startswith("missing")]
+
+    assert seeds() == [0, 1, 2]
+    assert seeds("--seeds", "2", "--seeds", "7", "--seeds", "2") == [2, 7]

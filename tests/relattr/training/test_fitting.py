@@ -10,11 +10,13 @@ import torch
 
 from relattr import Images, Pairs, Run
 from relattr.features import registry
+from relattr.features.backbones import Backbone
 from relattr.networks import micro_net
 from relattr.networks.build import Architecture
 from relattr.training.fitting import FittedRanker, first_boxes, fit
 from relattr.training.objectives import OfPairs
 from relattr.training.schedule import PRESETS
+from relattr.training.supplement import Supplement
 
 HOW = registry.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=4, batch=8, crop=1.0, view=1.0)
@@ -118,6 +120,25 @@ def test_the_supplement_is_frozen_and_standardised_on_the_training_images():
     assert live.any()
     torch.testing.assert_close(extra.mean(0), torch.zeros(256), atol=1e-3, rtol=0)
     torch.testing.assert_close(extra.std(0)[live], torch.ones(int(live.sum())), atol=1e-2, rtol=0)
+
+
+def test_a_unit_that_no_training_image_stirs_stays_small_where_a_test_image_does():
+    class TwoUnits(torch.nn.Module):
+        dim = 2
+
+        def __init__(self):
+            super().__init__()
+            self.backbone = Backbone.create("tiny")
+
+        def forward(self, x):
+            shade = x.mean((1, 2, 3))
+            return torch.stack([shade, torch.relu(shade - 1)], 1)
+
+    made = Supplement(TwoUnits())
+    dark = torch.randint(0, 100, (20, 3, 64, 64), dtype=torch.uint8)
+    made.settle(dark)
+    assert made(dark)[:, 1].tolist() == [0.0] * 20
+    assert 0 < float(made(torch.full((1, 3, 64, 64), 250, dtype=torch.uint8))[0, 1]) < 10
 
 
 def test_first_boxes_have_the_first_scales_and_lie_near_the_middle():

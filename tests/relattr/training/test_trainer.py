@@ -80,10 +80,12 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.parametrize("head_batches", [0, 2])
 @pytest.mark.parametrize("at", [1, 5, 11])
-def test_a_killed_run_goes_on_to_the_same_result(at, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_to_the_same_result(at, head_batches, tmp_path, monkeypatch):
+    schedule = dataclasses.replace(SCHEDULE, head_batches=head_batches)
     monkeypatch.setattr(trainer, "KEEP_EVERY", -1.0)
-    whole, curve = fit(training())
+    whole, curve = fit(training(schedule=schedule))
     asked = []
 
     def judge() -> float:
@@ -93,12 +95,12 @@ def test_a_killed_run_goes_on_to_the_same_result(at, tmp_path, monkeypatch):
         return 0.5
 
     with pytest.raises(Killed):
-        fit(training(checkpoint=tmp_path, judge=judge))
-    again, curve_again = fit(training(checkpoint=tmp_path))
+        fit(training(schedule=schedule, checkpoint=tmp_path, judge=judge))
+    again, curve_again = fit(training(schedule=schedule, checkpoint=tmp_path))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     assert np.array_equal(curve[:, :2], curve_again[:, :2])
-    done, _ = fit(training(checkpoint=tmp_path))  # and a finished one is not trained again
+    done, _ = fit(training(schedule=schedule, checkpoint=tmp_path))  # and a finished one is not trained again
     assert all(torch.equal(v, done.state_dict()[name]) for name, v in whole.state_dict().items())
 
 
@@ -160,3 +162,12 @@ def test_regression_and_classification_learn_too():
     assert abs((drawn >= 20).mean() - 0.5) < 0.05  # the rare class as often as the other
     with pytest.raises(BadInput, match="smooth_l1 or mse"):
         OfScores(scores, 8, "l7")
+
+
+def test_what_is_held_out_is_judged_now_and_then_and_at_the_end():
+    asked = []
+    schedule = dataclasses.replace(SCHEDULE, updates=45)
+    _, curve = fit(training(schedule=schedule, judge=lambda: asked.append(1) or 0.75), network(localised=False))
+    judged = curve[~np.isnan(curve[:, 2]), 0]
+    assert judged.tolist() == [*range(4, 45, 4), 45]
+    assert len(asked) == len(judged)
