@@ -40,7 +40,7 @@ EVERYTHING = ("gist", "color-histogram", "texture", "color-patches", *GRADIENT, 
     scaling="standard",
 )
 class RankSVMOnBlocks(OnBlocks, RankSVMOnFeatures):
-    """RankSVM on classic features of the images, put side by side.
+    """RankSVM on the features that the name says, classic ones or a network's, put side by side.
 
     Without a bias, on differences of features, it is the pair SVM trained on both orders of each pair.
     """

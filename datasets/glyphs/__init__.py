@@ -58,7 +58,7 @@ _SYNTHETIC = "synthetic: drawn by relattr, so there is no published number to co
 @register_dataset("glyphs", label="Glyphs")
 @register_dataset("glyphs-aligned", label="Aligned glyphs", jitter=0.04)
 class Glyphs(Dataset):
-    """Drawn scenes of known strengths, places and categories; in glyphs-aligned the badge that decides has one place."""
+    """Drawn scenes of known strengths, places and categories; aligned, the badge that decides is in one place."""
 
     n_train: int = 400
     """Training images."""
