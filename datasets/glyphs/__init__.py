@@ -14,7 +14,7 @@ The scenery is a loose hint: where the badges are spiky, the clutter often is to
 method that sees the whole image but no badge is so above chance, as on photographs, and far below one
 that looks at the badges.
 
-In `glyphs-aligned` the medium badge lies at about the same place in every image, as mouths and eyes do in aligned
+In `glyphs-aligned` the medium badge lies at about the same place in every image, as the mouth does in aligned
 faces, and ``local`` is its one attribute. Whether a transformer has to find one place for all images or one in
 each is what tells the two apart.
 
