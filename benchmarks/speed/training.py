@@ -199,7 +199,6 @@ def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any
     how = Training("speed", OfPairs(pairs, schedule.batch), pixels, cropper, schedule, seed)
     if schedule.head_batches:
         fit_head(network, how)
-        network.train()
         yield 0, 0
     for n_images, judged, _ in steps(network, optimiser(parts_of(network, schedule), schedule), how):
         yield n_images, judged.n
