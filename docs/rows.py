@@ -35,8 +35,8 @@ def text(found: Registry) -> str:
     lines = [
         "# The paper's rows, and what stands behind each", "",
         "Written by `python docs/rows.py` from the registry, the benchmark files and `results/reference`.", "",
-        "Code: where the row's method is. Test: the test file of the same name, or, where there is none, all tests that "
-        "mention the method. Real and synthetic data: datasets with committed numbers, how many attributes and "
+        "Code: where the row's method is. Test: the test file of the same name, or, where there is none, all tests "
+        "that mention the method. Real and synthetic data: datasets with committed numbers, how many attributes and "
         "splits, and in parentheses the parameters that differ from the row's own.",
         "",
     ]  # fmt: skip
