@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,3 +58,9 @@ def real_weights() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+def pytest_configure() -> None:
+    """A shell has what it puts in the background ignore SIGINT, and children inherit that; stops are tested."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
