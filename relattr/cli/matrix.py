@@ -21,12 +21,14 @@ from relattr.harness.estimate import Times, times
 from relattr.harness.limits import show_seconds, show_size
 from relattr.harness.plan import Plan, Planned, make_plan
 from relattr.harness.result import Result
+from relattr.harness.sharing import jobs_by_default
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 
 if TYPE_CHECKING:
     from relattr.cli.reporter import Reporter
     from relattr.harness.backends import Executor
+    from relattr.harness.benchmark import Benchmark
 
 RETRIES = ("failed", "timeout", "memory", "crashed")
 
@@ -40,7 +42,9 @@ def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store
 
 @click.command()
 @matrix_options
-@click.option("--jobs", "-j", default=1, show_default=True, metavar="N", help="Cells at once, for the time estimate.")
+@click.option(
+    "--jobs", "-j", default=0, show_default="as of run", metavar="N", help="Cells at once, for the time estimate."
+)
 def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
     """Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
 
@@ -66,7 +70,7 @@ def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
     _absent(made)
     _limits(made)
     click.echo(f"\n{_count(made.cells)}. Results in {chosen['results']}/.")
-    _estimate(made, known, jobs)
+    _estimate(made, known, jobs or jobs_by_default(made.benchmark.threads, "auto"))
 
 
 @click.command()
@@ -99,7 +103,11 @@ def status(benchmark: str, **chosen: Any) -> None:
 @click.option(
     "--retry", multiple=True, type=click.Choice(RETRIES), help="Run cells again that ended so. May be repeated."
 )
-@click.option("--jobs", "-j", default=0, show_default="1, or one for each GPU", metavar="N", help="Cells at once.")
+@click.option(
+    "--jobs", "-j", default=0, metavar="N",
+    show_default="one a GPU; else processors / threads where BENCHMARK names threads; else 1",
+    help="Cells at once.",
+)  # fmt: skip
 @click.option(
     "--backend", type=click.Choice(["local", "dask", "inline"]), default="local", show_default=True,
     help="Where cells run: processes here, the workers of a Dask cluster, or this very process without limits.",
@@ -113,8 +121,9 @@ def status(benchmark: str, **chosen: Any) -> None:
     help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
 )
 @click.option(
-    "--threads", default=0, show_default="processors / jobs", metavar="N", help="Processor threads a cell may use."
-)
+    "--threads", default=0, metavar="N", show_default="what BENCHMARK names, or processors / jobs",
+    help="Processor threads a cell may use.",
+)  # fmt: skip
 @click.option("--quiet", "-q", is_flag=True, help="Say only what failed, and the table.")
 @click.option("--verbose", "-v", is_flag=True, help="Also say what begins, warnings and tracebacks.")
 def run(
@@ -156,8 +165,8 @@ def run(
     todo = [p for p in made.cells if p.runs or (p.state == "failed" and p.result and p.result.status in retry)]
     if todo:
         written = _compute(
-            todo, registry, store, retry=retry, jobs=jobs, backend=backend, address=address, device=device,
-            threads=threads, quiet=quiet, verbose=verbose, folders=chosen["plugin_folders"],
+            todo, registry, store, made.benchmark, retry=retry, jobs=jobs, backend=backend, address=address,
+            device=device, threads=threads, quiet=quiet, verbose=verbose, folders=chosen["plugin_folders"],
         )  # fmt: skip
     after = {p.cell.key: store.read(p.cell) for p in made.cells}
     _summary(benchmark, made, registry, store, written, after, chosen["results"])
@@ -166,11 +175,11 @@ def run(
 
 
 def _compute(
-    todo: Sequence[Planned], registry: Registry, store: Store, *, retry: Sequence[str], jobs: int, backend: str,
-    address: str, device: str, threads: int, quiet: bool, verbose: bool, folders: Sequence[Path],
+    todo: Sequence[Planned], registry: Registry, store: Store, benchmark: Benchmark, *, retry: Sequence[str],
+    jobs: int, backend: str, address: str, device: str, threads: int, quiet: bool, verbose: bool,
+    folders: Sequence[Path],
 ) -> list[Result]:  # fmt: skip
     from relattr.cli.reporter import Reporter
-    from relattr.gpus import visible_gpus
     from relattr.harness.job import to_preload
     from relattr.harness.processes import supported
     from relattr.harness.runner import Runner
@@ -183,8 +192,7 @@ def _compute(
         )
         backend = "inline"
     if backend == "local":
-        jobs = jobs or (max(1, len(visible_gpus())) if device in ("auto", "cuda") else 1)
-        jobs = min(jobs, len(todo))
+        jobs = min(jobs or jobs_by_default(benchmark.threads and (threads or benchmark.threads), device), len(todo))
     known = times(todo, store)
     with Reporter(todo, known, jobs, quiet=quiet, verbose=verbose) as reporter, _stoppable():
         runner = Runner(

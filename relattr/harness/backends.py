@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -16,20 +15,15 @@ from typing import Any
 import msgspec
 
 from relattr.errors import BadInput, RelattrError
+from relattr.gpus import visible_gpus
 from relattr.harness.arrays import pack_arrays
 from relattr.harness.job import Done, Job, Lost, Outcome
 from relattr.harness.pool import Pool
+from relattr.harness.sharing import processors
 from relattr.registry import Registry
 
 Executor = Callable[[Iterable[Job]], Iterator[tuple[Job, Outcome]]]
 Heard = Callable[[Job, str, int, int], None]
-
-
-def processors() -> int:
-    """The processor threads this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _silent(job: Job, description: str, done: int, total: int) -> None:
@@ -177,7 +171,6 @@ def inline(registry: Registry, *, started: Callable[[Job], None] = lambda job: N
 def _device_here(device: str) -> str:
     if device != "auto":
         return device
-    from relattr.gpus import visible_gpus
 
     return "cuda" if visible_gpus() else "cpu"
 

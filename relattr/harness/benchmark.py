@@ -50,6 +50,9 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     description: str = ""
     seeds: tuple[int, ...] = (0,)
+    threads: int = 0
+    """Processor threads of a cell, so that small cells run beside each other and give the same numbers everywhere,
+    however many processors there are; 0 leaves it to whoever runs them."""
     set: dict[str, Any] = msgspec.field(default_factory=dict)
     dataset: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     limits: Limits = Limits()
@@ -93,4 +96,6 @@ def load(name: str) -> Benchmark:
         raise BadInput(f"benchmark {path} is not valid: {error}") from error
     if not benchmark.seeds or min(benchmark.seeds) < 0 or len(set(benchmark.seeds)) != len(benchmark.seeds):
         raise BadInput(f"benchmark {path}: seeds must be different integers >= 0; got {list(benchmark.seeds)}")
+    if benchmark.threads < 0:
+        raise BadInput(f"benchmark {path}: threads must be 0 or more; got {benchmark.threads}")
     return msgspec.structs.replace(benchmark, name=path.stem)
