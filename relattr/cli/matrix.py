@@ -191,8 +191,9 @@ def _compute(
             err=True,
         )
         backend = "inline"
+    named, threads = bool(benchmark.threads), threads or benchmark.threads
     if backend == "local":
-        jobs = min(jobs or jobs_by_default(benchmark.threads and (threads or benchmark.threads), device), len(todo))
+        jobs = min(jobs or jobs_by_default(threads if named else 0, device), len(todo))
     known = times(todo, store)
     with Reporter(todo, known, jobs, quiet=quiet, verbose=verbose) as reporter, _stoppable():
         runner = Runner(

@@ -69,11 +69,13 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
     import distributed
     from joblib import Parallel, delayed, parallel_config
 
-    cluster = None
+    cluster, share = None, 0
     try:
         if not address:
+            workers = jobs or processors()
+            share = max(1, processors() // workers)  # workers on one machine; on a cluster each finds its own
             cluster = distributed.LocalCluster(
-                n_workers=jobs or processors(), threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
             )
         client = distributed.Client(cluster if cluster is not None else address, set_as_default=False, timeout=15)
     except (OSError, TimeoutError, ValueError) as error:
@@ -86,7 +88,9 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
             for job in cells:
                 drawn[job.cell.key] = job
                 started(job)
-                yield delayed(on_worker)(msgspec.msgpack.encode(job))
+                yield delayed(on_worker)(
+                    msgspec.msgpack.encode(msgspec.structs.replace(job, threads=job.threads or share))
+                )
 
         # dask gives the cell of a worker that died to another; one that killed three is given up
         with parallel_config(backend="dask", client=client, wait_for_workers_timeout=60, pure=False):
@@ -171,7 +175,6 @@ def inline(registry: Registry, *, started: Callable[[Job], None] = lambda job: N
 def _device_here(device: str) -> str:
     if device != "auto":
         return device
-
     return "cuda" if visible_gpus() else "cpu"
 
 

@@ -26,15 +26,15 @@ class Judged:
 def mark_best(evidence: Evidence, made: Sequence[Sequence[tuple[Entry, Judged | None]]]) -> list[list[Entry]]:
     """In each column, mark the best and all that cannot be told from it.
 
-    A mean over some of the attributes may be high because the hard ones are not in it: it is never marked, only
-    compared with the best on the attributes that both have.
+    A mean over some of the attributes, splits or seeds may be high because the hard ones are not in it: it is never
+    marked, only compared with the best on what both have.
     """
     entries = [[entry for entry, _ in own] for own in made]
     for k in range(len(made[0]) if made else 0):
         rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None and not own[k][0].own_rule]
         if len(rivals) < 2:
             continue
-        best = max(rivals, key=lambda i: (entries[i][k].n_attributes, entries[i][k].measured or 0.0, -i))
+        best = max(rivals, key=lambda i: (entries[i][k].n_cells, entries[i][k].measured or 0.0, -i))
         entries[best][k] = replace(entries[best][k], best=True)
         compared, p = [], []
         for i in rivals:
@@ -47,7 +47,7 @@ def mark_best(evidence: Evidence, made: Sequence[Sequence[tuple[Entry, Judged | 
             elif entries[i][k].measured == entries[best][k].measured:
                 entries[i][k] = replace(entries[i][k], best=True)
         for i, adjusted in zip(compared, holm(p), strict=True):
-            whole = entries[i][k].n_attributes == entries[best][k].n_attributes
+            whole = entries[i][k].n_cells == entries[best][k].n_cells
             entries[i][k] = replace(entries[i][k], best=whole and adjusted >= 1 - LEVEL, p_best=adjusted)
     return entries
 

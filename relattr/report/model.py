@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from relattr import parameters
+from relattr.dataset import Dataset
 from relattr.errors import RelattrError
 from relattr.harness.benchmark import Benchmark, Column
 from relattr.harness.cell import changed, fingerprints, missing
@@ -22,6 +23,8 @@ from relattr.report.table import BOLD, INTERVAL, LEVEL, RULE, Entry, Head, Line,
 from relattr.statistics import accuracy, average_ranks
 
 Flags = Mapping[str, Sequence[str]]
+NAMED = 4
+"""Cells that a note names, at most."""
 
 
 def build(benchmark: Benchmark, registry: Registry, store: Store, flags: Flags | None = None) -> PaperTable:
@@ -43,6 +46,7 @@ class _Builder:
         self._fresh: dict[tuple[str, str, str, str], Mapping[str, str] | None] = {}
         self.rows, self.unreadable = rows_of(benchmark, registry, store)
         self._everything = [r for row in self.rows for r in row.found]
+        self._datasets: dict[str, Dataset | None] = {}
         self._made: dict[tuple[str, Column, str | None], tuple[Entry, Judged | None]] = {}
 
     # ------------------------------------------------------------------------------------ what there is
@@ -202,6 +206,8 @@ class _Builder:
                 f"mean over {', '.join(a for a in attributes if a in tests)} only; "
                 f"{', '.join(absent)}: {'; '.join(why) or 'not run'}"
             )
+        texts_of_gaps, n_cells = self._gaps(column, here, rows)
+        differing += texts_of_gaps
         texts = [*differing, *(t.note for _, t in rows if t.note), *self.flags.get(column.dataset, ())]
         texts += [text for r, _ in rows for text in self._staleness(r)]
         seeds = {r.cell.seed for r, _ in rows}
@@ -225,6 +231,7 @@ class _Builder:
             n_ordered=sum({(r.cell.attribute, r.cell.split): t.n_ordered for r, t in rows}.values()),
             n_images=n_images,
             n_attributes=len(tests),
+            n_cells=n_cells,
             n_seeds=len(seeds),
             seed_spread=_seed_spread(tests),
             spearman=_mean_correlation(tests),
@@ -237,13 +244,50 @@ class _Builder:
         )
         return entry, judged
 
+    def _gaps(self, column: Column, here: Sequence[Result], rows: Rows) -> tuple[list[str], int]:
+        """A note where splits or seeds of the benchmark are not in a mean; and how many of its cells are.
+
+        Attributes that are not in it at all have a note of their own.
+        """
+        there = {_place(r) for r, _ in rows}
+        attributes = {attribute for attribute, _, _ in there}
+        dataset = self._dataset(column.dataset)
+        tasks = {(task.attribute, task.split) for task in dataset.tasks()} if dataset is not None else set()
+        tasks = tasks or {(attribute, split) for attribute, split, _ in map(_place, here)}
+        wanted = {
+            (attribute, split, seed)
+            for attribute, split in tasks
+            for seed in self.benchmark.seeds
+            if attribute in attributes and column.split in ("*", split)
+        }
+        gone = sorted(wanted - there)
+        if not gone:
+            return [], len(wanted & there)
+        whole = len(wanted | there)
+        why = {_place(r): ": ".join(filter(None, (r.status, _first_line(r.reason)))) for r in here if r.status != "ok"}
+        alone = len(attributes) == 1 and len({split for _, split, _ in wanted}) == 1
+        named = [
+            ("" if alone else f"{attribute}/{split}, ") + f"seed {seed}: {why.get((attribute, split, seed), 'not run')}"
+            for attribute, split, seed in gone[:NAMED]
+        ]
+        more = [f"and {len(gone) - NAMED} more"] if len(gone) > NAMED else []
+        return [f"mean over {whole - len(gone)} of {whole} cells; {'; '.join(named + more)}"], len(wanted & there)
+
     # ------------------------------------------------------------------------------------ small things
+
+    def _dataset(self, name: str) -> Dataset | None:
+        """The dataset as the benchmark sets it up; None where it is not here."""
+        if name not in self._datasets:
+            known = name in self.registry.datasets
+            values = self.benchmark.dataset.get(name)
+            self._datasets[name] = self.registry.dataset(name).create(values) if known else None
+        return self._datasets[name]
 
     def _attributes(self, column: Column, here: Sequence[Result]) -> list[str]:
         if column.attribute != "*":
             return [column.attribute]
-        if column.dataset in self.registry.datasets:
-            dataset = self.registry.dataset(column.dataset).create(self.benchmark.dataset.get(column.dataset))
+        dataset = self._dataset(column.dataset)
+        if dataset is not None:
             return list(dataset.attributes())
         return sorted({r.cell.attribute for r in here if r.cell.dataset == column.dataset})
 
@@ -264,6 +308,10 @@ class _Builder:
         now = self._fresh[key]
         differences = changed(result.fingerprints, now) if now is not None else []
         return [f"made by code or data that changed since: {', '.join(differences)}"] if differences else []
+
+
+def _place(result: Result) -> tuple[str, str, int]:
+    return result.cell.attribute, result.cell.split, result.cell.seed
 
 
 def _first_line(text: str) -> str:

@@ -24,8 +24,8 @@ INTERVAL = (
     "with several seeds it holds their spread too."
 )
 BOLD = (
-    "Bold: the best of those measured on most attributes, and all of them that a paired test over images cannot tell "
-    "from it (5 %, Holm's correction)."
+    "Bold: the best of those measured on most attributes, splits and seeds, and all of them that a paired test over "
+    "images cannot tell from it (5 %, Holm's correction)."
 )
 VERDICTS = (
     f"Reproduced: the published number is in the 95 % interval and the interval within {NEAR:g} points of it, or the "
@@ -49,6 +49,8 @@ class Entry:
     """Ordered test pairs that were judged, over all attributes and splits."""
     n_images: int = 0
     n_attributes: int = 0
+    n_cells: int = 0
+    """Cells that are in it of those that the benchmark has for them: attributes, splits and seeds."""
     n_seeds: int = 0
     seed_spread: float | None = None
     """Standard deviation of the accuracy between seeds, where there are two."""

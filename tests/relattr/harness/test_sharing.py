@@ -50,6 +50,14 @@ def test_cells_have_the_threads_that_their_benchmark_names(place):
     assert [row["provenance"]["threads"] for row in rows] == [1, 1]
 
 
+def test_a_lone_cell_too_has_no_more_threads_than_its_benchmark_names(place):
+    place.method("plain")
+    place.benchmark(more="threads = 3")
+    place.relattr("run", "--jobs", "1")
+    (path,) = place.folder.glob("results/tiny/plain/*.json")
+    assert json.loads(path.read_text())["provenance"]["threads"] == 3
+
+
 def test_the_command_line_wins_over_the_benchmark(place):
     place.method("plain")
     place.benchmark(more="threads = 1")

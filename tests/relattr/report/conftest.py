@@ -48,7 +48,7 @@ class Synthetic:
             count, kind = count_margins(strengths, pairs), "margins"
         else:
             count, kind = count_strengths(strengths, pairs), "strengths"
-        cell = Cell(method, more.pop("parameters", {}), dataset, {}, attribute, "standard", seed)
+        cell = Cell(method, more.pop("parameters", {}), dataset, {}, attribute, more.pop("split", "standard"), seed)
         tests = (
             TestResult("test", int(pairs.images.size), len(pairs), count.ordered, count.correct, count.tied,
                        more.pop("test_note", ""), more.pop("spearman", None), more.pop("ties", "error")),

@@ -5,10 +5,13 @@ import io
 import re
 import shutil
 
+import msgspec
 import numpy as np
 import pytest
 
+from relattr import Dataset
 from relattr.harness.benchmark import Column, Row
+from relattr.registry import Entry
 from relattr.report import latex
 from relattr.report.escape import escape_latex, escape_markdown
 from relattr.report.model import build
@@ -138,6 +141,54 @@ def test_deleted_cells_are_named_and_the_rest_stands(synthetic, make_benchmark, 
     assert entry(found, "n").measured is None
     assert entry(found, "n").status == "not run"
     assert "nan" not in everything(table).lower().replace("nano", "")
+
+
+def test_seeds_that_are_not_in_a_mean_are_named_and_it_is_not_the_best(synthetic, make_benchmark):
+    column = Column(label="A", dataset="a", attribute="x")
+    bench = msgspec.structs.replace(make_benchmark(["part", "whole", "other"], [column]), seeds=(0, 1, 2))
+    for seed in (0, 1, 2):
+        synthetic.add("whole", "a", "x", seed, noise=1.0)
+    synthetic.add("part", "a", "x", 0, noise=0.2)
+    synthetic.add("part", "a", "x", 2, status="timeout", reason="took longer than 5m")
+    synthetic.add("other", "a", "x", 7)
+    table = build(bench, synthetic.registry, synthetic.store)
+    part, whole, other = (entry(table, m) for m in ("part", "whole", "other"))
+    assert "mean over 1 of 3 cells; seed 1: not run; seed 2: timeout: took longer than 5m" in part.texts
+    assert part.measured > whole.measured
+    assert (part.best, whole.best, other.best) == (False, True, False)
+    assert not [text for text in whole.texts if "cells" in text]
+    assert "mean over 1 of 4 cells; seed 0: not run; seed 1: not run; seed 2: not run" in other.texts
+
+
+def test_splits_that_are_not_in_a_mean_are_named(synthetic, make_benchmark):
+    class A(Dataset):
+        """Two attributes, four splits."""
+
+        name = "a"
+
+        def attributes(self):
+            return ["x", "y"]
+
+        def splits(self):
+            return ["s0", "s1", "s2", "s3"]
+
+        def fingerprint(self):
+            return "a"
+
+    synthetic.registry.datasets["a"] = Entry("a", "A", A, {})
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute, split="s2")
+    synthetic.add("m", "a", "y", split="s1")
+    table = build(make_benchmark(["m"], [Column(label="A", dataset="a")]), synthetic.registry, synthetic.store)
+    (text,) = [text for text in entry(table, "m").texts if "cells" in text]
+    assert text == (
+        "mean over 3 of 8 cells; x/s0, seed 0: not run; x/s1, seed 0: not run; x/s3, seed 0: not run; "
+        "y/s0, seed 0: not run; and 1 more"
+    )
+    table = build(
+        make_benchmark(["m"], [Column(label="A", dataset="a", split="s2")]), synthetic.registry, synthetic.store
+    )
+    assert not [text for text in entry(table, "m").texts if "cells" in text]
 
 
 def test_a_failed_row_says_why_and_keeps_its_place(synthetic, make_benchmark, columns):
@@ -291,7 +342,7 @@ def test_a_mean_over_some_of_the_attributes_is_not_the_best(synthetic, make_benc
     table = build(make_benchmark(["whole", "bad", "part"], [column]), synthetic.registry, synthetic.store)
     assert entry(table, "part").measured > entry(table, "whole").measured
     assert [entry(table, m).best for m in ("whole", "bad", "part")] == [True, False, False]
-    assert "of those measured on most attributes" in table.caption
+    assert "of those measured on most attributes, splits and seeds" in table.caption
 
 
 def test_what_a_method_says_of_a_parameter_is_not_said_twice(synthetic, make_benchmark):
