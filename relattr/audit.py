@@ -305,19 +305,39 @@ def kept_audit(folder: Path, dataset: Dataset, values: Mapping[str, Any], *, aga
     """The audit of this version of a dataset, from ``<results>/.audit/``, or made and kept now."""
     if dataset.missing() is not None:  # what can be said without its files is said each time
         return audit_dataset(dataset)
-    key = digest_text(dataset.name, json.dumps(values, sort_keys=True, default=str), dataset.fingerprint())[:16]
-    path = folder / ".audit" / f"{key}.json"
-    if not again:
-        try:
-            found = msgspec.json.decode(path.read_bytes(), type=Audit)
-            if found.version == VERSION and found.images:
-                return found
-        except (OSError, msgspec.DecodeError):
-            pass
+    path = _path(folder, dataset.name, values, dataset.fingerprint())
+    found = None if again else _kept(path)
+    if found is not None:
+        return found
     made = audit_dataset(dataset)
     with contextlib.suppress(OSError):  # a folder that cannot be written to is audited each time
         write_text(path, msgspec.json.format(msgspec.json.encode(made), indent=1).decode() + "\n")
     return made
+
+
+def _path(folder: Path, name: str, values: Mapping[str, Any], fingerprint: str) -> Path:
+    key = digest_text(name, json.dumps(values, sort_keys=True, default=str), fingerprint)[:16]
+    return folder / ".audit" / f"{key}.json"
+
+
+def _kept(path: Path) -> Audit | None:
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Audit)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found if found.version == VERSION and found.images else None
+
+
+def _kept_with_results(store: Store, name: str, values: Mapping[str, Any]) -> Audit | None:
+    """The audit that was kept of the data which results were made on, where the data is not here any more."""
+    from relattr.harness.result import Result
+
+    for result in store:
+        if isinstance(result, Result) and result.cell.dataset == name and result.cell.dataset_parameters == values:
+            found = _kept(_path(store.folder, name, values, result.fingerprints.get("data", "")))
+            if found is not None:
+                return found
+    return None
 
 
 def audits_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, Audit | str]:
@@ -331,7 +351,11 @@ def audits_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[st
             continue
         try:
             dataset = registry.dataset(name).create(benchmark.dataset.get(name, {}))
-            found[name] = dataset.missing() or kept_audit(store.folder, dataset, parameters.values_of(dataset))
+            values, gone = parameters.values_of(dataset), dataset.missing()
+            if gone is None:
+                found[name] = kept_audit(store.folder, dataset, values)
+            else:
+                found[name] = _kept_with_results(store, name, values) or gone
         except Exception as error:  # a plugin that fails costs its audit, not the tables
             found[name] = f"the audit failed: {type(error).__name__}: {error}"
     return found

@@ -73,3 +73,12 @@ def main() -> None:
     except BrokenPipeError:  # `relattr list | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:  # not of a file that the user named
+            raise
+        click.echo(
+            f"relattr: {error.filename}: {error.strerror}; choose another folder or file (--out, --results), or make "
+            "this one readable and writable",
+            err=True,
+        )
+        sys.exit(2)

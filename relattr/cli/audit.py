@@ -8,14 +8,16 @@ from pathlib import Path
 import click
 
 from relattr.cli.shared import load_registry, plugins_option, results_option
+from relattr.harness.plan import parse_settings
 from relattr.registry import matching
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="DATASET...")
 @results_option
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="With this parameter. May be repeated.")
 @plugins_option
-def audit(names: Sequence[str], results: Path, plugin_folders: Sequence[Path]) -> None:
+def audit(names: Sequence[str], results: Path, settings: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """Look for leaks and contradictions in each DATASET, whatever it says of itself.
 
     Images shared by training and test, by number and by content; images that are there twice; labels
@@ -29,7 +31,7 @@ def audit(names: Sequence[str], results: Path, plugin_folders: Sequence[Path]) -
     registry = load_registry(plugin_folders)
     leaks = 0
     for name in matching(registry.datasets, names, "dataset"):
-        dataset = registry.dataset(name).create()
+        dataset = registry.dataset(name).create(parse_settings(settings))
         with bars():
             made = kept_audit(results, dataset, parameters.values_of(dataset), again=True)
         for observation in made.observations:

@@ -9,7 +9,7 @@ import click
 
 from relattr.cli.shared import load_registry, plugins_option, results_option
 from relattr.harness import benchmark as benchmarks
-from relattr.harness.plan import make_plan
+from relattr.harness.belonging import belonging
 from relattr.harness.result import Result
 from relattr.harness.store import Store
 
@@ -35,22 +35,21 @@ def export(
     strengths: Path | None,
     keep_stale: bool,
 ) -> None:
-    """Write every result, or those of BENCHMARK, as one tidy table.
+    """Write every result, or those on the datasets of BENCHMARK's table, as one tidy table.
 
-    One row for each cell and test set, with its numbers, what decided them and where they come from; a
-    cell without numbers has one row with its status and reason. Computes nothing.
+    Results with any parameters are in it, as they are in the tables. One row for each cell and test set, with its
+    numbers, what decided them and where they come from; a cell without numbers
+    has one row with its status and reason. Computes nothing.
     """
     from relattr.harness import export as exporting
 
     registry, store = load_registry(plugin_folders), Store(results)
-    wanted = None
-    if benchmark is not None:
-        wanted = {p.cell.key for p in make_plan(benchmarks.load(benchmark), registry, store).cells}
+    own = None if benchmark is None else belonging(benchmarks.load(benchmark), registry)
     found: list[Result] = []
     for item in store:
         if not isinstance(item, Result):
             click.echo(f"left out, not a result: {item.path}: {item.why}", err=True)
-        elif wanted is None or item.cell.key in wanted:
+        elif own is None or own(item.cell):
             found.append(item)
     states = {row["key"]: row["state"] for row in exporting.rows(found, registry, store)}
     stale = [r for r in found if states[r.cell.key] == "stale"]

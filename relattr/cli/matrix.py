@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -19,8 +20,8 @@ from relattr.errors import BadInput
 from relattr.harness import benchmark as benchmarks
 from relattr.harness.estimate import Times, times
 from relattr.harness.limits import show_seconds, show_size
-from relattr.harness.plan import Plan, Planned, make_plan
-from relattr.harness.result import Result
+from relattr.harness.plan import Plan, Planned, make_plan, waiting
+from relattr.harness.result import FAILURES, Result
 from relattr.harness.sharing import jobs_by_default
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from relattr.cli.reporter import Reporter
     from relattr.harness.backends import Executor
     from relattr.harness.benchmark import Benchmark
-
-RETRIES = ("failed", "timeout", "memory", "crashed")
 
 
 def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store]:
@@ -101,7 +100,7 @@ def status(benchmark: str, **chosen: Any) -> None:
 @click.command()
 @matrix_options
 @click.option(
-    "--retry", multiple=True, type=click.Choice(RETRIES), help="Run cells again that ended so. May be repeated."
+    "--retry", multiple=True, type=click.Choice(FAILURES), help="Run cells again that ended so. May be repeated."
 )
 @click.option(
     "--jobs", "-j", default=0, metavar="N",
@@ -162,15 +161,16 @@ def run(
     if address and backend != "dask":
         raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")
     written: list[Result] = []
-    todo = [p for p in made.cells if p.runs or (p.state == "failed" and p.result and p.result.status in retry)]
+    todo = waiting(made, retry)
     if todo:
         written = _compute(
             todo, registry, store, made.benchmark, retry=retry, jobs=jobs, backend=backend, address=address,
             device=device, threads=threads, quiet=quiet, verbose=verbose, folders=chosen["plugin_folders"],
         )  # fmt: skip
     after = {p.cell.key: store.read(p.cell) for p in made.cells}
-    _summary(benchmark, made, registry, store, written, after, chosen["results"])
-    if any(isinstance(found, Result) and found.status in RETRIES for found in after.values()):
+    _summary(made, registry, store, written, after, chosen["results"])
+    _next(benchmark, made, chosen["results"], chosen["plugin_folders"])
+    if any(isinstance(found, Result) and found.status in FAILURES for found in after.values()):
         raise click.exceptions.Exit(1)
 
 
@@ -271,9 +271,8 @@ def _with_log(reporter: Reporter, store: Store) -> Any:
 
 
 def _summary(
-    benchmark: str, made: Plan, registry: Registry, store: Store, written: Sequence[Result],
-    after: dict[str, Any], results: Path,
-) -> None:  # fmt: skip
+    made: Plan, registry: Registry, store: Store, written: Sequence[Result], after: dict[str, Any], results: Path
+) -> None:
     from relattr.report.model import build
     from relattr.report.write import to_text
 
@@ -287,16 +286,27 @@ def _summary(
     for (state, reason), cells in bad.items():
         named = "; ".join(str(p.cell) for p in cells[:5]) + (f"; and {len(cells) - 5} more" if len(cells) > 5 else "")
         click.echo(f"{state}: {named}: {reason}", err=True)
-        if state in RETRIES:
+        if state in FAILURES:
             click.echo(f"    {store.path(cells[0].cell)}; --retry {state} runs it again", err=True)
     kept = sum(p.kept for p in made.cells)
     stale = f" ({kept} of them stale)" if kept else ""
     there = len(made.cells) - len(written)
     click.echo(f"{len(written)} cells computed, {there} were there already{stale}. Results in {results}/.")
-    click.echo(
-        f"LaTeX, CSV and Markdown: relattr tables {benchmark}"
-        + (f" --results {results}" if str(results) != "results" else "")
-    )
+
+
+def _next(benchmark: str, made: Plan, results: Path, plugins: Sequence[Path]) -> None:
+    """Say how the table just shown becomes files."""
+    if made.benchmark != benchmarks.load(benchmark):  # columns of its own, for datasets that the file does not list
+        click.echo(
+            "To write this table as LaTeX, CSV and Markdown, put what you chose into a benchmark file of your own "
+            "(docs/folder.md shows one): relattr tables FILE.toml"
+        )
+        return
+    words = ["relattr", "tables", benchmark]
+    words += ["--results", str(results)] if results != Path("results") else []
+    for folder in plugins:
+        words += ["--plugins", str(folder)]
+    click.echo(f"LaTeX, CSV and Markdown: {shlex.join(words)}")
 
 
 def _state(planned: Planned) -> str:

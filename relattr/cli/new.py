@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from relattr.cli.shared import load_registry
 from relattr.errors import BadInput
 
 TEMPLATE = '''"""{label}: say in a line how it compares two images."""
@@ -70,6 +71,9 @@ def method(name: str, folder: Path) -> None:
     words = re.findall(r"[A-Za-z0-9]+", name)
     if not words or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise BadInput(f"{name!r} should be small letters and digits with hyphens between them, for example my-method")
+    registry = load_registry([])
+    if name in registry.methods or name in registry.constants:
+        raise BadInput(f"there is a method called {name} already; choose another name. Nothing was written")
     cls = "".join(word.capitalize() for word in words)
     cls = f"Method{cls}" if not cls.isidentifier() or keyword.iskeyword(cls) else cls
     path = folder / f"{'_'.join(words)}.py"

@@ -16,14 +16,13 @@ from relattr.harness.estimate import Times
 from relattr.harness.job import Job
 from relattr.harness.limits import show_seconds
 from relattr.harness.plan import Planned
-from relattr.harness.result import Result
+from relattr.harness.result import FAILURES, Result
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 ALIVE = 60.0
 """Seconds between two signs of life where there is no terminal and nothing ends."""
-BAD = ("failed", "timeout", "memory", "crashed")
 
 
 class Reporter:
@@ -97,10 +96,10 @@ class Reporter:
         """A cell has ended, and its result is written."""
         with self._lock:
             self._ended(planned)
-            self._failed += result.status in BAD
+            self._failed += result.status in FAILURES
             if result.seconds is not None:
                 self._taken.append(result.seconds)
-            if self._quiet and result.status not in BAD:
+            if self._quiet and result.status not in FAILURES:
                 return
             what = f"{result.status}: {result.reason.partition(chr(10))[0]}"
             if result.status == "ok":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from relattr.errors import BadInput, RelattrError
 from relattr.gpus import visible_gpus
 from relattr.harness.arrays import pack_arrays
 from relattr.harness.job import Done, Job, Lost, Outcome
+from relattr.harness.pinned import seed_globals, set_threads
 from relattr.harness.pool import Pool
 from relattr.harness.sharing import processors
 from relattr.registry import Registry
@@ -166,7 +168,11 @@ def inline(registry: Registry, *, started: Callable[[Job], None] = lambda job: N
             job = msgspec.structs.replace(job, device=device, threads=job.threads or processors())
             circumstances = Run(seed=job.cell.seed, device=device, threads=job.threads)
             about = provenance(device, job.threads, job.origin)
+            set_threads(job.threads)
+            seed_globals(job.cell.seed)
+            began = time.monotonic()
             result, arrays = execute(job.cell, registry, job.fingerprints, about, circumstances)
+            result = msgspec.structs.replace(result, seconds=round(time.monotonic() - began, 3))
             yield job, Done(msgspec.json.encode(result), pack_arrays(arrays))
 
     yield run

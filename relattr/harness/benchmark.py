@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import msgspec
 
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.limits import Limits
+
+RESERVED = ("macros", "preamble", "tables")
+"""Files that stand beside the tables of every benchmark."""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +92,11 @@ def load(name: str) -> Benchmark:
     path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
     if not name.endswith(".toml") and name not in names():
         raise UnknownName("benchmark", name, names())
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", path.stem) or path.stem in RESERVED:
+        raise BadInput(
+            f"benchmark {path}: files and LaTeX labels are called after it, so its name should be of letters, digits, "
+            f"dots, hyphens and underscores, and none of {', '.join(RESERVED)}"
+        )
     try:
         benchmark = msgspec.toml.decode(path.read_bytes(), type=Benchmark)
     except OSError as error:

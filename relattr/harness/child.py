@@ -14,16 +14,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 import msgspec
 
-from relattr import progress, seeds
+from relattr import progress
 from relattr.harness.arrays import pack_arrays
 from relattr.harness.channel import pack, write_all
 from relattr.harness.execute import execute
 from relattr.harness.job import Job
 from relattr.harness.limits import size
+from relattr.harness.pinned import seed_globals, set_threads
 from relattr.harness.processes import die_with_parent
 from relattr.harness.provenance import provenance, versions
 from relattr.registry import registry
@@ -84,55 +85,8 @@ def _restrict(job: Job, scratch: str) -> None:
     tempfile.tempdir = scratch
     if job.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = job.gpu
-    for variable in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB", "NUMBA"):
-        os.environ[f"{variable}_NUM_THREADS"] = str(job.threads)
-    _set_threads(job.threads)
-    _seed(seeds.derive(job.cell.seed, "global"))
-
-
-def _set_threads(threads: int) -> None:
-    """Pin the thread pools of whatever is loaded to the cell's share; what is loaded later reads the environment."""
-    pools = _pools()
-    if pools is not None:
-        pools.limit(limits=threads)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(threads)
-    numba = sys.modules.get("numba")
-    if numba is not None:  # its pool starts with the first parallel loop, and with this many
-        numba.config.NUMBA_NUM_THREADS = threads
-
-
-_known_pools: dict[int, Any] = {}
-
-
-def _pools() -> Any:
-    """The BLAS and OpenMP libraries that are loaded; found once, before forking."""
-    loaded = len(sys.modules)
-    if loaded not in _known_pools:
-        if "threadpoolctl" not in sys.modules and "numpy" not in sys.modules:
-            return None
-        try:
-            import threadpoolctl
-        except ImportError:
-            return None
-        _known_pools.clear()
-        _known_pools[len(sys.modules)] = threadpoolctl.ThreadpoolController()
-        return next(iter(_known_pools.values()))
-    return _known_pools[loaded]
-
-
-def _seed(seed: int) -> None:
-    """Seed the global generators too: a method that draws from them is still the same each time."""
-    import random
-
-    random.seed(seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(seed % 2**32)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(seed)
+    set_threads(job.threads)
+    seed_globals(job.cell.seed)
 
 
 def _compute(job: Job, reports: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from relattr.atomic import replacing
-from relattr.errors import BadInput, UnknownName
+from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import look_up
 from relattr.harness.result import Result
 from relattr.harness.store import Store
@@ -22,13 +22,17 @@ COLUMNS: dict[str, type] = {
     "method": str, "method_label": str, "method_parameters": str, "dataset": str, "dataset_label": str,
     "dataset_parameters": str, "attribute": str, "split": str, "seed": int, "key": str, "state": str, "state_why": str,
     "status": str, "reason": str, "test": str, "n_images": int, "n_pairs": int, "n_ordered": int, "n_correct": int,
-    "n_tied": int, "accuracy": float, "spearman": float, "test_note": str, "protocol": str, "notes": str,
+    "n_tied": int, "ties": str, "accuracy": float, "spearman": float, "box_centre": float, "box_iou": float,
+    "first_box_centre": float, "first_box_iou": float, "test_note": str, "protocol": str, "notes": str,
     "deviations": str, "warnings": str, "seconds_fit": float, "seconds_compare": float, "seconds": float,
     "peak_memory_bytes": int, "attempts": int, "limits": str, "fingerprints": str, "commit": str, "dirty": bool,
     "command": str, "python": str, "versions": str, "system": str, "host": str, "cpu": str, "threads": int,
     "memory_bytes": int, "device": str, "gpu": str, "started": str,
 }  # fmt: skip
 """Name and type of each column of `rows`; what is no plain value is JSON."""
+
+_BOXES = {"centre": "box_centre", "iou": "box_iou", "first_centre": "first_box_centre", "first_iou": "first_box_iou"}
+_KINDS = {"strengths": "strength", "margins": "margin"}
 
 VALUE_COLUMNS: dict[str, type] = {
     "method": str, "method_parameters": str, "dataset": str, "dataset_parameters": str, "attribute": str,
@@ -45,6 +49,8 @@ def rows(results: Iterable[Result], registry: Registry, store: Store) -> Iterato
             row = dict(base)
             if test is not None:
                 row.update(msgspec.structs.asdict(test), accuracy=test.accuracy, test_note=test.note)
+                if test.boxes is not None:
+                    row.update({_BOXES[name]: value for name, value in msgspec.structs.asdict(test.boxes).items()})
             yield {name: row.get(name) for name in COLUMNS}
 
 
@@ -57,9 +63,11 @@ def values(results: Iterable[Result], registry: Registry, store: Store) -> Itera
         base = _coordinates(result, registry, store)
         for name, array in store.arrays(result).items():
             kind, _, test = name.partition(" ")
+            if kind not in _KINDS:  # boxes, curves, neighbours: not a number for each image or pair
+                continue
             for index, value in enumerate(array.tolist()):
                 if value == value:
-                    row = {**base, "test": test, "kind": kind.removesuffix("s"), "index": index, "value": value}
+                    row = {**base, "test": test, "kind": _KINDS[kind], "index": index, "value": value}
                     yield {column: row[column] for column in VALUE_COLUMNS}
 
 
@@ -69,7 +77,7 @@ def _coordinates(result: Result, registry: Registry, store: Store) -> dict[str, 
         planned = look_up(cell, registry, store)
         state: str = planned.state
         why = planned.why
-    except UnknownName as error:
+    except RelattrError as error:  # of a plugin, or with parameters, that are not here any more
         state, why = "unknown", str(error)
     return {
         **msgspec.structs.asdict(cell),

@@ -13,8 +13,9 @@ from relattr import parameters
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark, Column
 from relattr.harness.cell import Cell, changed, missing, of_dataset, of_method
+from relattr.harness.checked import check
 from relattr.harness.limits import Limits, for_method
-from relattr.harness.result import Result
+from relattr.harness.result import FAILURES, Result
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry, matching
 
@@ -73,6 +74,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
 
     Raises `UnknownName` for a method, dataset, attribute or parameter that is not there.
     """
+    check(benchmark, registry)
     absent: dict[str, str] = {}
     empty: dict[str, str] = {}
     chosen_methods = _choose(benchmark.methods, choice.methods, registry.methods, "method", absent)
@@ -80,6 +82,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
         del absent[name]
     chosen_datasets = _choose(benchmark.datasets, choice.datasets, registry.datasets, "dataset", absent)
     overrides = _overrides(benchmark, choice, registry, chosen_methods, chosen_datasets)
+    matching(chosen_methods, (p for p in choice.limits if p != "*"), "chosen method (of a limit)")
     limits = {
         name: for_method(name, choice.limits, benchmark.method_limits, {"*": benchmark.limits})
         for name in chosen_methods
@@ -118,6 +121,16 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
     return Plan(_shown(benchmark, chosen_datasets, overrides, registry), cells, absent, empty)
 
 
+def waiting(plan: Plan, retry: Sequence[str] = ()) -> list[Planned]:
+    """The cells of a plan that a run computes: those without a valid result, and failures of these statuses."""
+    found = []
+    for planned in plan.cells:
+        again = planned.state == "failed" and planned.result is not None and planned.result.status in retry
+        if planned.runs or again:
+            found.append(planned)
+    return found
+
+
 def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
     """What the store has of a cell, and whether that still holds."""
     known = _known(registry, store)
@@ -135,13 +148,16 @@ def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
         state, reason = "stale", ", ".join(differences)
     elif found.status == "ok":
         return Planned(cell, "done", "", prints, found)
-    elif found.status in ("failed", "timeout", "memory", "crashed"):
+    elif found.status in FAILURES:
         return Planned(cell, "failed", f"{found.status}: {found.reason}", prints, found)
     elif found.status == "skipped":
         return Planned(cell, "skipped", found.reason, prints, found)
     else:  # what was blocked may be there now
         state, reason = "blocked", found.reason
-    return Planned(cell, state, known.needs(cell) or reason, prints, _readable(found))
+    needs = known.needs(cell)
+    if needs is not None:
+        state, reason = ("stale", f"{reason}; {needs}") if state == "stale" else ("blocked", needs)
+    return Planned(cell, state, reason, prints, _readable(found))
 
 
 class _Known:

@@ -10,6 +10,8 @@ from relattr.harness.cell import Cell
 
 VERSION = 1
 Status = Literal["ok", "failed", "timeout", "memory", "crashed", "skipped", "blocked"]
+FAILURES: tuple[Status, ...] = ("failed", "timeout", "memory", "crashed")
+"""The statuses that are the cell's own fault; `relattr run --retry` computes such a cell again."""
 
 
 class Boxes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

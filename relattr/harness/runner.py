@@ -21,7 +21,7 @@ from relattr.errors import RelattrError
 from relattr.harness.backends import Executor
 from relattr.harness.cell import changed
 from relattr.harness.job import Done, Job, Lost, Outcome, make_job, to_preload
-from relattr.harness.plan import Plan, Planned
+from relattr.harness.plan import Planned
 from relattr.harness.provenance import here, provenance
 from relattr.harness.result import VERSION, Result
 from relattr.harness.store import Store
@@ -31,16 +31,6 @@ WAIT = 0.25
 """Seconds between two looks at cells that another runner has."""
 
 Report = Callable[[Planned, Result], None]
-
-
-def waiting(plan: Plan, retry: Sequence[str] = ()) -> list[Planned]:
-    """The cells of a plan that a run computes: those without a valid result, and failures of these statuses."""
-    found = []
-    for planned in plan.cells:
-        again = planned.state == "failed" and planned.result is not None and planned.result.status in retry
-        if planned.runs or again:
-            found.append(planned)
-    return found
 
 
 class Runner:
@@ -171,16 +161,3 @@ class Runner:
             reason=f"{lost.why}, {lost.attempts} times in a row",
         )
         return Done(msgspec.json.encode(result))
-
-
-def run_plan(
-    plan: Plan,
-    registry: Registry,
-    store: Store,
-    executor: Executor,
-    *,
-    retry: Sequence[str] = (),
-    report: Report = lambda planned, result: None,
-) -> list[Result]:
-    """Compute every cell of a plan that has to run; see `Runner` for more control. Returns the results written."""
-    return Runner(waiting(plan, retry), registry, store, report=report).run(executor)

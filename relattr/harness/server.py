@@ -64,12 +64,12 @@ def _load(config: dict[str, Any]) -> Any:
             # a name that is no module, or does not import here: the cell that needs it will say so
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
-        from relattr.harness import child, supervise  # noqa: F401
+        from relattr.harness import child, pinned, supervise  # noqa: F401
 
         if "numpy" in sys.modules:
             _use_numpy()
     provenance.warm_up()
-    child._pools()  # last: it holds for what is loaded then
+    pinned.pools()  # last: it holds for what is loaded then
     return registry
 
 

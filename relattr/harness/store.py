@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from relattr.atomic import write_bytes
+from relattr.atomic import sweep, write_bytes
 from relattr.errors import BadInput
 from relattr.harness.arrays import pack_arrays, unpack_arrays
 from relattr.harness.cell import Cell
@@ -62,8 +62,8 @@ class Store:
         """
         path = self.path(result.cell)
         aside = self.set_aside(result.cell)
-        for left in path.parent.glob(f".{path.stem}.*.tmp"):  # by a writer that was killed
-            left.unlink(missing_ok=True)
+        for suffix in (".json", ".npz", ".log"):
+            sweep(path.with_suffix(suffix))
         content = arrays if isinstance(arrays, bytes) else pack_arrays(arrays or {})
         about = Arrays(len(content), hashlib.sha256(content).hexdigest()) if content else None
         for name, text in ((".npz", content), (".log", log.encode(errors="replace"))):

@@ -7,6 +7,7 @@ one of many rows over several pages. The same table gives the same bytes.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -213,8 +214,11 @@ def _float(label: str, caption: str, columns: str, head: str, body: Sequence[str
 # ---------------------------------------------------------------------------------------------------- numbers in prose
 
 
-def to_macros(tables: Sequence[PaperTable]) -> str:
-    r"""``\relattr{table3/viralnet/osr/measured}``: every number of the tables, by name."""
+def to_macros(tables: Sequence[PaperTable], others: Sequence[str] = ()) -> str:
+    r"""``\relattr{table3/viralnet/osr/measured}``: every number of the tables, by name.
+
+    ``others``: lines that this function wrote for other tables.
+    """
     lines = [
         "% Written by relattr tables. \\relattr{<table>/<method>/<column>/<what>} is a number of a table; <what> is",
         "% measured, low, high, half (of the interval), published, difference, n or verdict.",
@@ -231,7 +235,13 @@ def to_macros(tables: Sequence[PaperTable]) -> str:
                 for head, entry in zip(each.columns, line.entries, strict=True):
                     for what, value in _numbers(entry):
                         lines.append(rf"\relattrnumber{{{each.name}/{line.key}/{head.key}/{what}}}{{{value}}}")
-    return "\n".join([*lines, r"\makeatother", ""])
+    return "\n".join([*lines, *others, r"\makeatother", ""])
+
+
+def table_of(macro: str) -> str:
+    """The table whose number a line of `to_macros` holds; empty for other lines."""
+    found = re.match(r"\\relattrnumber\{([^/{}]+)/[^{}]*\}\{[^{}]*\}$", macro)
+    return found[1] if found else ""
 
 
 def _numbers(entry: Entry) -> list[tuple[str, str]]:
@@ -285,7 +295,8 @@ def compile_pdf(folder: Path, name: str) -> Path | None:
             if done.returncode:
                 what = [line for line in done.stdout.splitlines() if line.startswith(("!", "l."))]
                 raise BadInput(
-                    f"pdflatex could not compile {folder / name}.tex: {' '.join(what) or done.stdout[-400:]}"
+                    f"the tables are written, but pdflatex could not compile {folder / name}.tex: "
+                    f"{' '.join(what) or done.stdout[-400:]}"
                 )
             if "Rerun LaTeX" not in done.stdout:  # long tables ask for it: the next run knows their widths
                 break

@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 import msgspec
 
+from relattr.harness.belonging import belonging
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
 from relattr.harness.store import Store, Unreadable
@@ -69,7 +70,8 @@ def to_html(
 
     audits = audits_of(benchmark, registry, store) if audit else {}
     table = build(benchmark, registry, store, leaks(audits))
-    results = [r for r in store if not isinstance(r, Unreadable) and _belongs(r, benchmark)]
+    own = belonging(benchmark, registry)
+    results = [r for r in store if not isinstance(r, Unreadable) and own(r.cell)]
     results.sort(key=lambda r: (r.cell.dataset, r.cell.attribute, r.cell.split, r.cell.method, r.cell.seed, r.cell.key))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("relattr.report", "."),
@@ -102,10 +104,6 @@ def to_html(
         detailed=len(results) <= DETAILED,
     )
     return page if page.endswith("\n") else page + "\n"
-
-
-def _belongs(result: Result, benchmark: Benchmark) -> bool:
-    return result.cell.dataset in {column.dataset for column in benchmark.table.columns}
 
 
 def _pictures(table: PaperTable) -> list[tuple[str, str, str | None]]:

@@ -6,9 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from relattr import parameters
+from relattr.harness.belonging import belonging
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
 from relattr.harness.store import Store, Unreadable
@@ -54,21 +54,15 @@ def _results(
     """(method, its parameters as JSON) -> results on the benchmark's datasets; and what could not be read."""
     found: dict[tuple[str, str], list[Result]] = defaultdict(list)
     unreadable = []
-    wanted = {c.dataset: _dataset_values(benchmark, registry, c.dataset) for c in benchmark.table.columns}
+    own = belonging(benchmark, registry)
     for item in store:
         if isinstance(item, Unreadable):
             unreadable.append(f"{item.path}: {item.why}")
             continue
         cell = item.cell
-        if cell.dataset in wanted and wanted[cell.dataset] in (None, cell.dataset_parameters):
+        if own(cell):
             found[cell.method, json.dumps(cell.method_parameters, sort_keys=True)].append(item)
     return dict(sorted(found.items())), unreadable
-
-
-def _dataset_values(benchmark: Benchmark, registry: Registry, name: str) -> dict[str, Any] | None:
-    if name not in registry.datasets:
-        return None
-    return parameters.values_of(registry.dataset(name).create(benchmark.dataset.get(name, {})))
 
 
 def _label(

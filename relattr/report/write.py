@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from relattr.atomic import write_text
+from relattr.errors import BadInput
 from relattr.report import latex
 from relattr.report.escape import escape_latex, escape_markdown
 from relattr.report.latex_ranks import to_latex_ranks
@@ -164,18 +165,38 @@ def write(table: PaperTable, folder: Path) -> list[Path]:
 
 
 def write_all(tables: Sequence[PaperTable], folder: Path) -> list[Path]:
-    """Write several benchmarks' tables, ``macros.tex``, ``preamble.tex``, ``tables.tex``, and its PDF if it can be."""
+    """Write several benchmarks' tables, ``macros.tex``, ``preamble.tex``, ``tables.tex``, and its PDF if it can be.
+
+    ``macros.tex`` keeps the numbers of tables that were written into this folder before. Raises `BadInput` where two
+    benchmarks have one name, before anything is written, or where LaTeX fails, when all else is.
+    """
+    names = [table.name for table in tables]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(f"two benchmarks are called {twice[0]}: their files would have the same names; rename one")
     made = [path for table in tables for path in write(table, folder)]
     inputs = [path.name for path in made if path.suffix == ".tex"]
     for name, content in (
-        ("macros.tex", latex.to_macros(tables)),
+        ("macros.tex", latex.to_macros(tables, _macros_before(tables, folder))),
         ("preamble.tex", latex.PREAMBLE),
         ("tables.tex", latex.to_document(inputs)),
     ):
         write_text(folder / name, content)
         made.append(folder / name)
+    (folder / "tables.pdf").unlink(missing_ok=True)  # of other tables, where none is made now
     pdf = latex.compile_pdf(folder, "tables")
     return made if pdf is None else [*made, pdf]
+
+
+def _macros_before(tables: Sequence[PaperTable], folder: Path) -> list[str]:
+    """The lines of ``macros.tex`` about tables that are in this folder and were not made now."""
+    now = {each.name for table in tables for each in (table, *table.behind)}
+    try:
+        lines = (folder / "macros.tex").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    named = ((latex.table_of(line), line) for line in lines)
+    return [line for name, line in named if name and name not in now and (folder / f"{name}.tex").is_file()]
 
 
 def _shown(entry: Entry) -> str | None:

@@ -116,12 +116,15 @@ class Workplace:
         )  # fmt: skip
         return self.started[-1]
 
+    def end(self, command: Sequence[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run any command line here to its end."""
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, text=True, capture_output=True, timeout=timeout, check=False
+        )
+
     def relattr(self, *arguments: str, timeout: float = 120, code: int | None = 0) -> str:
         """Run a command to its end; what it said, stdout and stderr. ``code`` is the exit code to expect."""
-        done = subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=self.environment, text=True, capture_output=True,
-            timeout=timeout, check=False,
-        )  # fmt: skip
+        done = self.end(self.command(*arguments), timeout)
         said = done.stdout + done.stderr
         assert "ResourceWarning" not in said, said
         assert code is None or done.returncode == code, f"exit code {done.returncode}\n{said}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import zipfile  # noqa: F401
@@ -174,46 +173,6 @@ def test_light_commands_load_nothing_heavy(place, command):
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
 
 
-def test_strengths_give_the_accuracy_again(place):
-    """Accuracy from the exported strengths and the dataset's pairs alone is the row's accuracy."""
-    import csv
-
-    place.method("noisy", "self.r_ = run.rng('n').normal(size=20) * 30", noise="self.r_[: len(images)]")
-    place.benchmark(seeds=[0, 1])
-    place.relattr("run")
-    out, values = place.folder / "all.csv", place.folder / "values.csv"
-    place.relattr("export", "--out", str(out), "--strengths", str(values))
-    import numpy as np
-
-    truth = np.random.default_rng(0).permutation(40)[20:]
-    with out.open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 2
-    with values.open() as file:
-        table = list(csv.DictReader(file))
-    for row in rows:
-        mine = {int(v["index"]): float(v["value"]) for v in table if v["key"] == row["key"]}
-        correct = sum((truth[i] - truth[j]) * (mine[i] - mine[j]) > 0 for i in range(20) for j in range(i))
-        assert correct / 190 == float(row["accuracy"])
-        assert row["status"] == "ok"
-        assert json.loads(row["fingerprints"])["data"] == "tiny-1"
-        assert int(row["peak_memory_bytes"]) > 0
-        assert row["python"].startswith(f"{sys.version_info.major}.")
-    assert os.path.getsize(values) > 0
-
-
-def test_parquet_has_the_same_rows(place):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    place.method("good")
-    place.benchmark()
-    place.relattr("run")
-    out = place.folder / "all.parquet"
-    place.relattr("export", "--out", str(out))
-    (row,) = parquet.read_table(out).to_pylist()
-    assert (row["method"], row["accuracy"], row["dirty"] in (True, False, None)) == ("good", 1.0, True)
-    assert "should end in .csv or .parquet" in place.relattr("export", "--out", "x.xlsx", code=2)
-
-
 def test_only_the_attributes_asked_for(tmp_path):
     from click.testing import CliRunner
 
@@ -247,3 +206,23 @@ def test_only_the_seeds_asked_for(tmp_path):
 
     assert seeds() == [0, 1, 2]
     assert seeds("--seeds", "2", "--seeds", "7", "--seeds", "2") == [2, 7]
+
+
+def test_a_cell_that_lacks_something_is_blocked_before_it_runs_and_a_stale_one_says_both(place):
+    path = place.method("needy")
+    have = "\n\n    def needs(self):\n        from relattr.needs import Packages\n        return [Packages(('json',), 'x')]\n"
+    text = path.read_text().rstrip()
+    path.write_text(text + have.replace("json", "no_such_package"))
+    place.benchmark()
+    found = states(place)["needy 0"]
+    assert found.startswith("blocked:")
+    assert "no_such_package" in found
+    path.write_text(text + have)
+    place.relattr("run")
+    assert states(place)["needy 0"].startswith("done")
+    path.write_text(text + have.replace("json", "no_such_package"))
+    found = states(place)["needy 0"]
+    assert found.startswith("stale:")
+    assert "no_such_package" in found
+    assert "changed" in found.partition("no_such_package")[0]
+    assert "stale, kept" in place.relattr("plan", "--keep-stale")

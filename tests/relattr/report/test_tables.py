@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from relattr import Dataset
+from relattr import BadInput, Dataset
 from relattr.harness.benchmark import Column, Row
 from relattr.registry import Entry
 from relattr.report import latex
@@ -312,6 +312,41 @@ def test_everything_compiles_and_the_pdf_is_the_same_each_time(synthetic, make_b
     assert first.startswith(b"%PDF")
     assert write_all(tables, tmp_path / "out")[-1].read_bytes() == first
     assert r"\relattrnumber{wide/m/a-b/measured}" in (tmp_path / "out/macros.tex").read_text()
+
+
+def test_numbers_of_tables_written_before_stay_in_the_macros(synthetic, make_benchmark, tmp_path):
+    synthetic.add("m", "a", "x")
+    column = [Column(label="A", dataset="a", attribute="x")]
+    one, two = (
+        build(make_benchmark(["m"], column, name=name), synthetic.registry, synthetic.store) for name in ("one", "two")
+    )
+    write_all([one, two], tmp_path / "both")
+    write_all([one], tmp_path / "apart")
+    write_all([two], tmp_path / "apart")
+    write_all([one], tmp_path / "apart")  # once more: no number is there twice
+    both, apart = ((tmp_path / name / "macros.tex").read_text() for name in ("both", "apart"))
+    assert sorted(both.splitlines()) == sorted(apart.splitlines())
+    assert r"\relattrnumber{two/m/a/measured}" in apart
+    (tmp_path / "apart" / "two.tex").unlink()
+    write_all([one], tmp_path / "apart")
+    assert "two/" not in (tmp_path / "apart" / "macros.tex").read_text()
+
+
+def test_a_pdf_of_other_tables_does_not_stay(synthetic, make_benchmark, columns, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    (tmp_path / "tables.pdf").write_bytes(b"%PDF of other tables")
+    table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store)
+    assert write_all([table], tmp_path)
+    assert not (tmp_path / "tables.pdf").exists()
+
+
+def test_two_benchmarks_of_one_name_are_refused_before_anything_is_written(
+    synthetic, make_benchmark, columns, tmp_path
+):
+    table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store)
+    with pytest.raises(BadInput, match="two benchmarks are called synthetic"):
+        write_all([table, table], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_write_names_what_it_wrote(synthetic, make_benchmark, columns, tmp_path):

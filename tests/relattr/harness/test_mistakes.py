@@ -1,0 +1,109 @@
+"""What the command line says when it is used wrongly, and what it says to do next."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["my bench", "50%", "tables", "macros", "preamble", "-x", "a&b"])
+def test_a_benchmark_whose_name_is_no_file_name_or_label(place, name):
+    place.method("plain")
+    path = place.benchmark()
+    other = path.rename(path.with_name(f"{name}.toml"))
+    done = place.end([str(other) if word == str(path) else word for word in place.command("plan")])
+    assert done.returncode == 2
+    assert "letters, digits, dots, hyphens and underscores" in done.stderr
+    assert str(other) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [("tables", ["--out", "{file}/x"]), ("export", ["--out", "{file}/x.csv"]), ("report", ["--out", "{file}/x.html"])],
+)
+def test_a_place_that_cannot_be_written_is_one_line(place, verb, arguments):
+    place.method("plain")
+    place.benchmark()
+    place.relattr("run")
+    file = place.folder / "file"
+    file.write_text("no folder")
+    said = place.relattr(verb, *(a.format(file=file) for a in arguments), code=2)
+    assert "Traceback" not in said
+    assert re.search(rf"relattr: {re.escape(str(file))}\S*: (Not a directory|File exists); choose another", said)
+    assert file.read_text() == "no folder"
+
+
+def test_a_new_method_is_not_called_like_one_that_is_there(place, tmp_path):
+    done = place.end([*place.command("check")[:3], "new", "method", "chance", "--dir", str(tmp_path / "own")])
+    assert done.returncode == 2
+    assert "there is a method called chance already" in done.stderr
+    assert not (tmp_path / "own").exists()
+
+
+def test_leaks_stay_in_the_tables_where_the_data_is_not_here_any_more(place):
+    place.method("plain")
+    path = place.plugins / "tiny.py"
+    leaking = path.read_text().replace("order[20:]", "order[10:]").replace("images[20:]", "images[10:]")
+    path.write_text(leaking)
+    place.benchmark()
+    place.relattr("run")
+    note = "audit: "
+    assert note in place.relattr("tables")
+    gone = "    def missing(self):\n        return 'it is gone'\n\n    def fingerprint(self):"
+    path.write_text(leaking.replace("    def fingerprint(self):", gone))
+    assert note in place.relattr("tables")
+    (kept,) = place.folder.glob("results/.audit/*.json")
+    kept.unlink()
+    assert note not in place.relattr("tables")
+
+
+def test_an_audit_takes_parameters(place):
+    base = place.command("check")[:3]
+    more = ["--results", str(place.folder / "results"), "--plugins", str(place.plugins)]
+    done = place.end([*base, "audit", "tiny", "--set", "n_attributes=0", *more])
+    assert done.returncode in (0, 2)
+    assert "n_attributes" not in done.stderr
+    done = place.end([*base, "audit", "tiny", "--set", "n_atributes=2", *more])
+    assert done.returncode == 2
+    assert "n_attributes" in done.stderr  # what it may have meant
+
+
+def test_the_next_command_shows_the_same_table(place):
+    place.method("plain", parameters="gamma: float = 1.0")
+    place.benchmark()
+    said = place.relattr("run", "--set", "gamma=2")
+    (hint,) = re.findall(r"^LaTeX, CSV and Markdown: relattr (.*)$", said, re.M)
+    done = place.end([*place.command("check")[:3], *shlex.split(hint), "--out", str(place.folder / "out")])
+    assert done.returncode == 0, done.stderr
+    assert "plain [gamma=2.0]" in said
+    assert "plain [gamma=2.0]" in done.stdout
+
+
+def test_a_table_of_what_no_file_lists_says_how_to_keep_it(place):
+    place.method("plain")
+    place.benchmark(more="")
+    path = place.folder / "bench.toml"
+    text = path.read_text()
+    path.write_text(text.replace("['tiny']", "['glyphs']").replace("'tiny'", "'glyphs'"))
+    said = place.relattr("run", "--datasets", "tiny")
+    assert "put what you chose into a benchmark file of your own" in said
+    assert "Markdown: relattr tables" not in said
+
+
+def test_a_run_in_this_process_has_the_threads_and_seeds_of_any_other(place):
+    body = "import numpy as np\nself.r_ = np.random.random()"
+    place.method("draws", body, noise="self.r_ * (np.arange(len(images)) % 2)")
+    place.benchmark()
+    rows = []
+    for backend in ("local", "inline"):
+        place.relattr("run", "--backend", backend, "--threads", "3")
+        (path,) = place.folder.glob("results/tiny/draws/*.json")
+        rows.append(json.loads(path.read_text()))
+        path.unlink()
+    local, inline = rows
+    assert local["arrays"]["sha256"] == inline["arrays"]["sha256"]
+    assert inline["provenance"]["threads"] == 3
+    assert inline["seconds"] >= 0
