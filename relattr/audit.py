@@ -19,7 +19,7 @@ import msgspec
 
 from relattr.atomic import write_text
 from relattr.digests import digest_text
-from relattr.errors import BadInput
+from relattr.errors import BadInput, RelattrError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from relattr.task import Task
 
 Severity = Literal["leak", "warning", "note"]
-VERSION = 1
+VERSION = 2
 RELEASED = "released files"
 """How the kinds of what is found in files as released begin."""
 
@@ -154,11 +154,11 @@ class _Contents:
         self.of: dict[tuple[str, int], str] = {}
         self.names: dict[tuple[str, int], str] = {}
 
-    def add(self, images: Images, used: Iterable[int]) -> dict[str, list[str]]:
-        """Digest -> names of the used images that have it."""
+    def add(self, images: Images, used: Iterable[int]) -> dict[str, list[tuple[tuple[str, int], str]]]:
+        """Digest -> the used images that have it: collection and index, and name."""
         import hashlib
 
-        found: dict[str, list[str]] = defaultdict(list)
+        found: dict[str, list[tuple[tuple[str, int], str]]] = defaultdict(list)
         all_names = images.names
         for k in used:
             key = images.collection_fingerprint, int(images.indices[k])
@@ -166,7 +166,7 @@ class _Contents:
                 pixels = images[int(k)]
                 self.of[key] = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
                 self.names[key] = all_names[int(k)]
-            found[self.of[key]].append(all_names[int(k)])
+            found[self.of[key]].append((key, all_names[int(k)]))
         return found
 
     def duplicates(self) -> list[tuple[str, ...]]:
@@ -191,17 +191,16 @@ def audit_task(task: Task, contents: _Contents | None = None) -> list[Observatio
         found += audit_overlap(name, sorted(train_ids), sorted(_identities(test.images, used)))
         if contents is not None:
             own = contents.add(test.images, used)
-            shared = [
+            shared = sorted(
                 (a, b)
                 for digest in own.keys() & train_contents.keys()
-                for a in own[digest]
-                for b in train_contents[digest]
-                if a != b
-            ]
+                for one, a in own[digest]
+                for other, b in train_contents[digest]
+                if one != other  # the same image is told by its number, above
+            )
             if shared:
-                text = f"{_images(len(shared))} the same picture as a training image under another name: " + _some(
-                    f"{a} = {b}" for a, b in sorted(shared)
-                )
+                n = len({name for name, _ in shared})
+                text = f"{_images(n)} the same picture as a training image: " + _some(f"{a} = {b}" for a, b in shared)
                 found.append(Observation("leak", "shared content", name, text))
         if task.train.pairs.order is None and test.pairs.order is None:
             common = _dyads(task.train.images, task.train.pairs) & _dyads(test.images, test.pairs)
@@ -266,7 +265,10 @@ def audit_dataset(dataset: Dataset, *, images: bool = True) -> Audit:
     contents = _Contents() if images else None
     found: list[Observation] = []
     for name in dataset.tasks():
-        found += audit_task(dataset.task(name), contents)
+        try:
+            found += audit_task(dataset.task(name), contents)
+        except RelattrError as error:  # of this task; the others are looked at all the same
+            found.append(Observation("warning", "not looked at", str(name), f"not looked at: {error}"))
     if contents is not None:
         for names in contents.duplicates():
             text = f"{len(names)} images have the same content: {', '.join(names)}"
@@ -340,6 +342,10 @@ def _kept_with_results(store: Store, name: str, values: Mapping[str, Any]) -> Au
     return None
 
 
+class Failed(str):
+    """Why a dataset that is here could not be audited: nobody knows whether it leaks."""
+
+
 def audits_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, Audit | str]:
     """The audit of each dataset of a benchmark, or why there is none."""
     from relattr import parameters
@@ -357,22 +363,21 @@ def audits_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[st
             else:
                 found[name] = _kept_with_results(store, name, values) or gone
         except Exception as error:  # a plugin that fails costs its audit, not the tables
-            found[name] = f"the audit failed: {type(error).__name__}: {error}"
+            found[name] = Failed(f"the audit failed: {type(error).__name__}: {error}")
     return found
 
 
 def leaks(audits: Mapping[str, Audit | str]) -> dict[str, list[str]]:
     """For each dataset the leaks of its audit, as notes for its numbers in a table."""
-    return {
-        name: [
-            f"audit: {o.text}"
-            for o in made.observations
+    found: dict[str, list[str]] = {}
+    for name, made in audits.items():
+        if isinstance(made, Failed):
+            found[name] = [made]
+        elif isinstance(made, Audit):
             # the files as released are not what was judged: an adapter turns pairs at random, and splits anew
-            if o.severity == "leak" and not o.kind.startswith(RELEASED)
-        ]
-        for name, made in audits.items()
-        if isinstance(made, Audit)
-    }
+            own = (o for o in made.observations if not o.kind.startswith(RELEASED))
+            found[name] = [f"audit: {o.text}" for o in own if o.severity == "leak"]
+    return found
 
 
 def flags_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, list[str]]:

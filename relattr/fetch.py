@@ -140,10 +140,10 @@ def fetch(
         free = shutil.disk_usage(root).free
     except OSError as error:
         raise FetchError(f"cannot make the folder {root} for {what}: {error.strerror}") from error
-    needed = sum(d.size for d in missing)
+    needed = sum(max(0, d.size - size(_part(root, d))) for d in missing)
     if needed > free:
         raise FetchError(f"{what} need {needed:,} bytes more, but {root} has {free:,} free")
-    with track(f"downloading {what}", needed) as advance:
+    with track(f"downloading {what}", sum(d.size for d in missing)) as advance:
         _Run(root, missing, patience or Patience(), advance).run(what)
     return Fetched(present, len(missing))
 
@@ -158,6 +158,12 @@ def _is_there(root: Path, download: Download) -> bool:
     if download.unpack is not None:
         return archive.is_unpacked(root / download.unpack, download.sha256)
     return difference(root / download.path, download.sha256, download.size) is None
+
+
+def _part(root: Path, download: Download) -> Path:
+    """Where what has come of a file so far lies."""
+    final = root / download.path
+    return final.with_name(f".{final.name}.{download.sha256[:16]}.part")
 
 
 def _some(lines: Sequence[str]) -> str:
@@ -263,7 +269,10 @@ class _Run:
     def _from_any_mirror(self, session: Session, download: Download) -> None:
         final = self.root / download.path
         final.parent.mkdir(parents=True, exist_ok=True)
-        part = final.with_name(f".{final.name}.{download.sha256[:16]}.part")
+        if download.unpack is not None and difference(final, download.sha256, download.size) is None:
+            self._unpack(final, download)  # it was fetched before, and could not be unpacked
+            return
+        part = _part(self.root, download)
         reasons = []
         for url in download.mirrors:
             host = urlsplit(url).netloc
@@ -287,10 +296,13 @@ class _Run:
             os.fsync(whole.fileno())
         os.replace(part, final)
         if download.unpack is not None:
-            try:
-                archive.unpack(final, self.root / download.unpack, download.sha256)
-            finally:
-                final.unlink(missing_ok=True)
+            self._unpack(final, download)
+
+    def _unpack(self, final: Path, download: Download) -> None:
+        """Unpack an archive that is whole; it goes when its files are there."""
+        assert download.unpack is not None
+        archive.unpack(final, self.root / download.unpack, download.sha256)
+        final.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ one mirror
 

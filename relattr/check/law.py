@@ -23,11 +23,11 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Law:
-    """A law by name; ``look(subject)`` raises `LawBroken` where it is broken."""
+    """A law by name; ``look(subject)`` raises `LawBroken` where it is broken, and may say how far it looked."""
 
     name: str
     statement: str
-    look: Callable[[Any], None]
+    look: Callable[[Any], str | None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Check:
         if self.exempt is not None:
             return Finding(self.law, "exempt", self.exempt)
         try:
-            self.law.look(self.subject())
+            said = self.law.look(self.subject())
         except LawBroken as broken:
             return Finding(self.law, "broken", str(broken))
         except NotApplicable as why:
@@ -66,7 +66,7 @@ class Check:
             return Finding(self.law, "blocked", str(why))
         except Exception as error:
             return Finding(self.law, "broken", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-        return Finding(self.law, "held")
+        return Finding(self.law, "held", said or "")
 
     def hold(self) -> None:
         """Raise `LawBroken` if the law is broken; in pytest, skip where it was not looked at."""

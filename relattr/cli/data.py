@@ -26,11 +26,15 @@ def list_datasets(plugin_folders: Sequence[Path]) -> None:
     """Show each dataset: whether it is here, its licence, its folder."""
     registry = load_registry(plugin_folders)
     for name, entry in registry.datasets.items():
-        dataset = entry.create()
-        missing = dataset.missing()
+        try:
+            dataset = entry.create()
+            missing, attributes = dataset.missing(), ", ".join(dataset.attributes())
+        except Exception as error:  # a broken plugin is named, and the others are shown
+            click.echo(f"{name}  {entry.label}: broken\n    {type(error).__name__}: {error}")
+            continue
         click.echo(f"{name}  {entry.label}: {'here' if missing is None else 'not here'}")
         about = [
-            ("attributes", ", ".join(dataset.attributes())),
+            ("attributes", attributes),
             ("licence", " ".join(dataset.licence.split())),
             ("homepage", dataset.homepage),
             ("cite", " ".join(dataset.citation.split())),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from relattr.images import Images
     from relattr.method import Method
+    from relattr.pairs import Pairs
     from relattr.task import Task, TestSet
 
 
@@ -141,7 +142,7 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         if test.scores is not None:
             correlation = spearman(strengths[test.pairs.images], test.scores[test.pairs.images])
     else:
-        margins = method.compare(test.images, test.pairs)
+        margins = method.compare(test.images, _unlabelled(test.pairs))
         count = count_margins(margins, test.pairs)
         arrays[f"margins {test.name}"] = margins
     if not count.ordered:
@@ -167,6 +168,13 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         f"{100 * row.accuracy_with('half'):.2f} with ties as halves, {100 * row.accuracy_with('error'):.2f} as errors"
     )
     return msgspec.structs.replace(row, note="; ".join(part for part in (test.note, said) if part))
+
+
+def _unlabelled(pairs: Pairs) -> Pairs:
+    """The same pairs, every label 0: no method is shown the answers."""
+    import numpy as np
+
+    return type(pairs)(pairs.left, pairs.right, np.zeros(len(pairs), np.int8))
 
 
 def _look(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Boxes | None:

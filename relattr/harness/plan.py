@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from relattr import parameters
-from relattr.errors import BadInput, UnknownName
+from relattr.errors import BadInput, RelattrError, UnknownName
 from relattr.harness.benchmark import Benchmark, Column
 from relattr.harness.cell import Cell, changed, missing, of_dataset, of_method
 from relattr.harness.checked import check
@@ -138,7 +138,11 @@ def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
     why = known.absent(cell)
     if why is not None:
         return Planned(cell, "blocked", why, {}, _readable(found))
-    prints = known.fingerprints(cell)
+    try:
+        prints = known.fingerprints(cell)
+    except Exception as error:  # a file that cannot be read, or a broken plugin, stops its cells, not the matrix
+        why = str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
+        return Planned(cell, "blocked", why, {}, _readable(found))
     if found is None:
         state: State = "missing"
         reason = "no result yet"

@@ -234,37 +234,6 @@ def critical_difference(ranks: Ranks, key: str) -> str | None:
     return _svg(WIDTH, height, "Critical-difference diagram", words, body, key)
 
 
-def curves(named: Sequence[tuple[str, Sequence[tuple[float, float]]]], key: str, what: str) -> str | None:
-    """Lines, such as learning curves: for each name its points (x, y)."""
-    points = [p for _, own in named for p in own]
-    if not points or len({x for x, _ in points}) < 2:
-        return None
-    across = ticks(min(x for x, _ in points), max(x for x, _ in points), 8)
-    lowest, highest = min(y for _, y in points), max(y for _, y in points)
-    up = ticks(lowest, max(highest, lowest + 1e-9 + abs(lowest) * 1e-3), 5)
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return (
-            52 + (WIDTH - 80) * (x - across[0]) / (across[-1] - across[0]),
-            14 + 220 * (up[-1] - y) / (up[-1] - up[0]),
-        )
-
-    body = []
-    for mark in across:
-        x, _ = place(mark, up[0])
-        body += [_line(x, 14, x, 234, "grid"), _text(x, 252, f"{mark:g}", "middle", "tick")]
-    for mark in up:
-        _, y = place(across[0], mark)
-        body += [_line(52, y, WIDTH - 28, y, "grid"), _text(46, y + 4, f"{mark:g}", "end", "tick")]
-    for k, (name, own) in enumerate(named):
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*p) for p in own))
-        body.append(f'<polyline points="{path}" class="curve m{k % MARKS}"><title>{escape(name)}</title></polyline>')
-        body.append(f'<circle cx="60" cy="{276 + 18 * k}" r="5" class="point m{k % MARKS}"/>')
-        body.append(_text(72, 280 + 18 * k, name, "start", "name", 90))
-    words = "; ".join(f"{name}: from {own[0][1]:.4g} to {own[-1][1]:.4g}" for name, own in named if own)
-    return _svg(WIDTH, 290 + 18 * len(named), what, words, body, key)
-
-
 def learning(curve: NDArray[np.float64], title: str, key: str) -> str | None:
     """How a cell learnt, small: loss and, where it was looked at, held-out accuracy, over the steps.
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from relattr.images import Images
 
 SHOWN = 8
-NAMES = ("full", "half", "quarter")
 
 
 def draw_looks(images: Images, arrays: Mapping[str, NDArray[Any]], test: str, path: Path, title: str) -> None:
@@ -50,7 +49,7 @@ def draw_looks(images: Images, arrays: Mapping[str, NDArray[Any]], test: str, pa
             axes.set_xticks([])
             axes.set_yticks([])
             if column == 0:
-                name = "image" if row == 0 else NAMES[row - 1] if scales > 1 else "crop"
+                name = "image" if row == 0 else f"crop {row}" if scales > 1 else "crop"
                 axes.set_ylabel(name, fontsize=8, color=INK)
             if row == 0:
                 axes.set_title(f"{strengths[index]:.2f}", fontsize=8, color=INK)

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 import zipfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,7 +85,6 @@ def to_html(
         pictures=_pictures(table),
         ranks=table.ranks,
         ranking=figures.critical_difference(table.ranks, "cd") if table.ranks else None,
-        curves=_curves(results, store),
         learnt=(learnt := _learnt(results, store))[:CURVES],
         unlearnt=max(0, len(learnt) - CURVES),
         exhibits=_exhibits(exhibits),
@@ -114,36 +113,6 @@ def _pictures(table: PaperTable) -> list[tuple[str, str, str | None]]:
         if dots is not None:
             found.append((head.label, dots, figures.cost(table, k, f"cost-{k}")))
     return found
-
-
-def _curves(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
-    """Learning curves, one figure a task and quantity, from the arrays called ``curve <quantity>`` ``(n, 2)``."""
-    import numpy as np
-    from numpy.typing import NDArray
-
-    found: dict[tuple[str, str], list[tuple[str, list[tuple[float, float]]]]] = defaultdict(list)
-    for result in results:
-        path = store.path(result.cell).with_suffix(".npz")
-        try:
-            with zipfile.ZipFile(path) as content:
-                if not any(name.startswith("curve ") for name in content.namelist()):
-                    continue
-            with np.load(path, allow_pickle=False) as arrays:
-                for name in arrays.files:
-                    values: NDArray[np.float64] = arrays[name] if name.startswith("curve ") else np.zeros(0)
-                    if values.ndim == 2 and values.shape[1] == 2 and np.isfinite(values).all():
-                        points = [(float(values[k, 0]), float(values[k, 1])) for k in range(len(values))]
-                        found[str(result.cell.task), name.removeprefix("curve ")].append(
-                            (f"{result.label}, seed {result.cell.seed}", points)
-                        )
-        except (OSError, ValueError, zipfile.BadZipFile):
-            continue
-    drawn = []
-    for k, ((task, quantity), named) in enumerate(sorted(found.items())):
-        picture = figures.curves(named[:24], f"curve-{k}", f"{task}: {quantity}")
-        if picture is not None:
-            drawn.append((f"{task}: {quantity}", picture))
-    return drawn
 
 
 def _learnt(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:

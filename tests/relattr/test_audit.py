@@ -92,6 +92,40 @@ def test_the_same_picture_under_another_name_is_a_leak():
     assert audit_task(task(arrays, [[0, 1], [2, 3]], [[4, 5], [6, 7]])) == []
 
 
+def test_the_same_pictures_in_another_collection_are_a_leak_whatever_their_names():
+    made = task(pictures(4), [[0, 1], [2, 3]], [[0, 1]])
+    other = Images.from_arrays([np.full((4, 4, 3), k, np.uint8) for k in (0, 9)])  # image-0 is image-0 of the other
+    made = Task(made.name, made.train, [Judged("test", other, Pairs([0], [1], [1]))], "made up")
+    found = audit_task(made, Contents())
+    assert [(o.severity, o.kind) for o in found] == [("leak", "shared content")]
+    assert found[0].text == "1 test image is the same picture as a training image: image-0 = image-0"
+
+
+def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
+    from relattr import Dataset
+    from relattr.audit import Failed, audit_dataset, leaks
+
+    class Two(Dataset):
+        name = "two"
+
+        def attributes(self):
+            return ["bad", "good"]
+
+        def fingerprint(self):
+            return "two"
+
+        def task(self, name):
+            if name.attribute == "bad":
+                raise BadInput("all scores are 1.0")
+            return task(pictures(4), [[0, 1], [2, 3]], [[0, 1]])
+
+    made = audit_dataset(Two())
+    assert ("leak", "shared images") in {(o.severity, o.kind) for o in made.observations}
+    assert any("bad" in o.where and "all scores are 1.0" in o.text for o in made.observations)
+    assert leaks({"two": made})["two"]
+    assert leaks({"two": Failed("the audit failed: x"), "gone": "not here"}) == {"two": ["the audit failed: x"]}
+
+
 def data(*parts):
     path = Path(os.environ.get("RELATTR_DATA", "/nowhere"), *parts)
     if not path.exists():

@@ -7,6 +7,7 @@ import io
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from relattr.errors import BadInput, Blocked
-from relattr.fetch import Download, Fetched, FetchError, Patience, fetch
+from relattr.fetch import Download, Fetched, FetchError, Patience, _part, fetch
 from relattr.progress import listening
 
 CONTENT = random.Random(7).randbytes(300_000)
@@ -585,6 +586,18 @@ def test_too_little_space_is_said_before_anything_is_fetched(server: Server, tmp
     assert server.requests == []
 
 
+def test_what_is_there_already_needs_no_room(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.routes["/a"] = lambda h, n: h.ranged()
+    download = a_download(server.url("/a"))
+    part = _part(tmp_path, download)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT[:-10])
+    free = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert (tmp_path / download.path).read_bytes() == CONTENT
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("a file where a folder should be")
     with pytest.raises(FetchError, match="cannot write"):
@@ -632,9 +645,15 @@ def test_a_folder_of_the_users_own_is_not_overwritten_by_an_archive(server: Serv
         file.writestr("mine", "theirs")
     server.routes["/z"] = lambda h, n: h.ranged(buffer.getvalue())
     download = a_download(server.url("/z"), content=buffer.getvalue(), path="all.zip", unpack="images")
-    with pytest.raises(FetchError, match="move it away"):
-        fetch([download], tmp_path, patience=QUICK)
+    for _ in range(2):
+        with pytest.raises(FetchError, match="move it away"):
+            fetch([download], tmp_path, patience=QUICK)
     assert (tmp_path / "images/mine").read_text() == "mine"
+    assert len(server.requests) == 1  # what was fetched is kept
+    (tmp_path / "images").rename(tmp_path / "away")
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert len(server.requests) == 1
+    assert only(tmp_path) == {"away/mine", "images/mine", "images/.unpacked"}
 
 
 @pytest.mark.parametrize(

@@ -107,3 +107,27 @@ def test_a_run_in_this_process_has_the_threads_and_seeds_of_any_other(place):
     assert local["arrays"]["sha256"] == inline["arrays"]["sha256"]
     assert inline["provenance"]["threads"] == 3
     assert inline["seconds"] >= 0
+
+
+def test_a_dataset_that_cannot_be_read_stops_its_own_cells_only(place):
+    place.method("plain")
+    other = (place.plugins / "tiny.py").read_text().replace("tiny", "torn").replace("Tiny", "Torn")
+    raises = "raise OSError(2, 'cannot read', '3.png')"
+    (place.plugins / "torn.py").write_text(other.replace("return self.fingerprint_text", raises))
+    place.benchmark()
+    path = place.folder / "bench.toml"
+    path.write_text(path.read_text().replace("['tiny']", "['tiny', 'torn']"))
+    said = place.relattr("plan")
+    assert re.search(r"blocked +plain +torn.*cannot read: '3.png'", said)
+    assert re.search(r"missing +plain +tiny", said)
+
+
+def test_a_broken_dataset_is_named_and_the_others_are_listed(place):
+    text = (place.plugins / "tiny.py").read_text().replace("tiny", "torn").replace("Tiny", "Torn")
+    gone = "def missing(self):\n        return 1 / 0\n\n    def fingerprint"
+    (place.plugins / "atorn.py").write_text(text.replace("def fingerprint", gone, 1))
+    done = place.end([*place.command("check")[:3], "data", "list", "--plugins", str(place.plugins)])
+    assert done.returncode == 0, done.stderr
+    assert "torn  Torn: broken\n    ZeroDivisionError" in done.stdout
+    assert "tiny  Tiny: here" in done.stdout
+    assert "glyphs  " in done.stdout

@@ -97,7 +97,8 @@ def test_results_with_any_parameters_are_drawn_unless_some_are_chosen(tmp_path):
         values = parameters.values_of(registry.method("viralnet").create({"rate": rate}))
         result = Result(
             version=VERSION, cell=Cell("viralnet", values, "glyphs", data, "local", "standard", 0), status="ok",
-            fingerprints={}, provenance=about, label="ViralNet", dataset_label="Glyphs",
+            fingerprints={"data": registry.dataset("glyphs").create(size).fingerprint()}, provenance=about,
+            label="ViralNet", dataset_label="Glyphs",
             tests=(TestResult("test", N, 66, 66, 50, 0),),
         )  # fmt: skip
         store.write(result, arrays(1))
@@ -115,3 +116,78 @@ def test_results_with_any_parameters_are_drawn_unless_some_are_chosen(tmp_path):
     other = {"figure4-glyphs-local-viralnet-s0-rate-0.5-test.png", "figure5-glyphs-local-viralnet-s0-rate-0.5.png"}
     assert drawn() == one | other
     assert {name.replace("-rate-0.5", "") for name in drawn(rate=0.5)} == one
+
+
+@pytest.fixture
+def looked_at(tmp_path):
+    """A store with one cell of a method that looks at places, on drawn scenes; and what draws it."""
+    from relattr import parameters
+    from relattr.harness.benchmark import Benchmark, Column, Table
+    from relattr.harness.cell import Cell
+    from relattr.harness.plan import Choice
+    from relattr.harness.result import VERSION, Provenance, Result, TestResult
+    from relattr.harness.store import Store
+    from relattr.registry import registry
+    from relattr.report.pictures import draw_all
+
+    registry.discover()
+    size = {"n_train": N, "n_test": N, "size": 32}
+    dataset = registry.dataset("glyphs").create(size)
+    about = Provenance(
+        commit="0" * 40, dirty=False, command="synthetic", python="3", versions={}, system="synthetic", cpu="synthetic",
+        threads=1, memory_bytes=1, device="cpu", started="2020-01-01T00:00:00+00:00",
+    )  # fmt: skip
+    store = Store(tmp_path / "results")
+    values = parameters.values_of(registry.method("viralnet").create())
+    benchmark = Benchmark(
+        title="One", name="one", methods=("viralnet",), datasets=("glyphs",), seeds=(0,), dataset={"glyphs": size},
+        table=Table(caption="", columns=(Column(label="Local", dataset="glyphs", attribute="local"),)),
+    )  # fmt: skip
+
+    def drawn(kept, data=""):
+        result = Result(
+            version=VERSION,
+            cell=Cell("viralnet", values, "glyphs", parameters.values_of(dataset), "local", "standard", 0),
+            status="ok", fingerprints={"data": data or dataset.fingerprint()}, provenance=about, label="ViralNet", dataset_label="Glyphs",
+            tests=(TestResult("test", N, 66, 66, 50, 0),),
+        )  # fmt: skip
+        store.write(result, kept)
+        return list(draw_all(benchmark, registry, store, Choice(), tmp_path / "out"))
+
+    return drawn
+
+
+def test_images_that_are_not_those_that_were_judged_are_not_drawn(looked_at, tmp_path):
+    (found,) = looked_at(arrays(1), data="other data")
+    assert "glyphs has changed since" in found.why
+    assert not (tmp_path / "out").exists()
+
+
+def test_any_number_of_boxes_is_drawn_and_what_cannot_be_costs_no_other(looked_at):
+    found = looked_at(arrays(4))
+    assert not any(figure.why for figure in found), found
+    kept = arrays(1)
+    kept["exhibit neighbours"] = kept["exhibit neighbours"].astype("U3")  # no plugin of ours would, but one may
+    looks, neighbours = looked_at(kept)
+    assert looks.files
+    assert neighbours.why
+
+
+def test_a_caption_says_what_the_numbers_are(looked_at):
+    texts = {}
+    for figure in looked_at(arrays(1)):
+        (path,) = (path for path in figure.files if path.suffix == ".txt")
+        texts[path.name.partition("-")[0]] = path.read_text()
+    assert "Above each stands the strength that the method gives it" in texts["figure4"]
+    assert "seed 0; images of the test set test" in texts["figure4"]
+    assert "above each stands" in texts["figure5"]
+    assert "any two: 33.3 %" in texts["figure5"]
+
+
+def test_figures_of_different_attributes_and_splits_have_different_names():
+    from relattr.harness.cell import Cell
+    from relattr.report.pictures import stem_of
+
+    cells = [Cell("m", {}, "d", {}, a, s, 0) for a in ("熟", "赤", "x", "a b") for s in ("standard", "one", "two")]
+    assert len({stem_of(cell, []) for cell in cells}) == len(cells)
+    assert stem_of(Cell("m", {}, "d", {}, "x", "standard", 0), ["rate=0.5"]) == "d-x-m-s0-rate-0.5"
