@@ -100,5 +100,5 @@ def test_a_row_that_no_plugin_understands_costs_no_other(place):
     with out.open() as written:
         states = {row["method"]: (row["state"], row["state_why"]) for row in csv.DictReader(written)}
     assert states["n"] == ("done", "")
-    assert states["m"][0] == "unknown"
+    assert states["m"][0] == "blocked"
     assert "C='abc' is not valid" in states["m"][1]
