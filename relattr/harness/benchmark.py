@@ -55,7 +55,7 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     seeds: tuple[int, ...] = (0,)
     threads: int = 0
-    """Processor threads of a cell, so that small cells run beside each other and give the same numbers everywhere,
+    """Processor threads of a cell, so that small cells run beside each other and give the same numbers
     however many processors there are; 0 leaves it to whoever runs them."""
     set: dict[str, Any] = msgspec.field(default_factory=dict)
     dataset: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
