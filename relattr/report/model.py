@@ -184,7 +184,8 @@ class _Builder:
         if here:
             return replace(base, status="not run", texts=(f"not judged on the test set {column.test!r}",))
         try:
-            gone = self.registry.dataset(column.dataset).create(self.benchmark.dataset.get(column.dataset)).missing()
+            dataset = self._dataset(column.dataset)
+            gone = dataset is not None and dataset.missing()
         except Exception as error:  # a broken plugin costs its column, not the table
             gone = f"{type(error).__name__}: {error}"
         return replace(base, status="not run", texts=(_not_here(column.dataset) if gone else "not run",))
