@@ -19,7 +19,7 @@ from relattr.cli.shared import choice_of, columns, load_registry, matrix_options
 from relattr.errors import BadInput
 from relattr.harness import benchmark as benchmarks
 from relattr.harness.estimate import Times, times
-from relattr.harness.limits import show_seconds, show_size
+from relattr.harness.limits import share_of_memory, show_seconds, show_size
 from relattr.harness.plan import Plan, Planned, make_plan, waiting
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.sharing import jobs_by_default
@@ -42,8 +42,9 @@ def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store
 @click.command()
 @matrix_options
 @click.option(
-    "--jobs", "-j", default=0, show_default="as of run", metavar="N", help="Cells at once, for the time estimate."
-)
+    "--jobs", "-j", default=0, show_default="as of run", metavar="N",
+    help="Cells at once, for the time estimate and the usual memory limit.",
+)  # fmt: skip
 def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
     """Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
 
@@ -67,9 +68,10 @@ def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
         rows.append((_state(p), p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", about, p.why))
     click.echo(columns(rows))
     _absent(made)
-    _limits(made)
+    jobs = jobs or jobs_by_default(made.benchmark.threads, "auto")
+    _limits(made, jobs)
     click.echo(f"\n{_count(made.cells)}. Results in {chosen['results']}/.")
-    _estimate(made, known, jobs or jobs_by_default(made.benchmark.threads, "auto"))
+    _estimate(made, known, jobs)
 
 
 @click.command()
@@ -326,9 +328,10 @@ def _estimate(made: Plan, known: Times, jobs: int) -> None:
     click.echo(f"To run: {len(todo)} cells, {'; '.join(parts)}.")
 
 
-def _limits(made: Plan) -> None:
-    """The limits of the cells that would run, where they are the same in one line."""
-    by_method = {p.cell.method: str(p.limits) for p in made.cells}
+def _limits(made: Plan, jobs: int) -> None:
+    """The limits of the cells with ``jobs`` at once on this machine, where they are the same in one line."""
+    share = share_of_memory(jobs)
+    by_method = {p.cell.method: str(p.limits.over(share)) for p in made.cells}
     if not by_method:
         return
     usual, _ = Counter(by_method.values()).most_common(1)[0]

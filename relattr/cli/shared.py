@@ -31,7 +31,10 @@ limit_options = [
     )
     for what, example, text in (
         ("time", "45m", "Wall-clock time a cell may take (90s, 45m, 1h30m, none)."),
-        ("memory", "6G", "Memory its processes may have together (512M, 6G, none)."),
+        (
+            "memory", "6G", "Memory its processes may have together (512M, 6G, none); where none is named, nine tenths "
+            "of the machine's, shared equally by the cells at once.",
+        ),
         ("file", "2G", "Size of the largest file it may write."),
     )
 ]  # fmt: skip

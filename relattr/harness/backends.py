@@ -19,6 +19,7 @@ from relattr.errors import BadInput, RelattrError
 from relattr.gpus import visible_gpus
 from relattr.harness.arrays import pack_arrays
 from relattr.harness.job import Done, Job, Lost, Outcome
+from relattr.harness.limits import share_of_memory
 from relattr.harness.pinned import seed_globals, set_threads
 from relattr.harness.pool import Pool
 from relattr.harness.sharing import processors
@@ -42,7 +43,7 @@ def local(
 
         def one(job: Job) -> tuple[Job, Outcome]:
             started(job)
-            job = msgspec.structs.replace(job, threads=job.threads or max(1, processors() // jobs))
+            job = _with_its_share(job, jobs)
             outcome = pool.run(job, lambda *progress: heard(job, *progress))
             while pool.warnings:
                 warn(pool.warnings.pop())
@@ -71,11 +72,10 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
     import distributed
     from joblib import Parallel, delayed, parallel_config
 
-    cluster, share = None, 0
+    cluster, workers = None, 0
     try:
         if not address:
             workers = jobs or processors()
-            share = max(1, processors() // workers)  # workers on one machine; on a cluster each finds its own
             cluster = distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
             )
@@ -90,9 +90,9 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
             for job in cells:
                 drawn[job.cell.key] = job
                 started(job)
-                yield delayed(on_worker)(
-                    msgspec.msgpack.encode(msgspec.structs.replace(job, threads=job.threads or share))
-                )
+                if workers:  # they share one machine; on a cluster each finds what it has
+                    job = _with_its_share(job, workers)
+                yield delayed(on_worker)(msgspec.msgpack.encode(job))
 
         # dask gives the cell of a worker that died to another; one that killed three is given up
         with parallel_config(backend="dask", client=client, wait_for_workers_timeout=60, pure=False):
@@ -118,12 +118,12 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
 def on_worker(content: bytes) -> bytes:
     """Run one cell in the process of a Dask worker, through a pool that the worker keeps."""
     job = msgspec.msgpack.decode(content, type=Job)
-    threads = 1
+    cells = processors()
     with contextlib.suppress(ImportError, ValueError):
         from distributed import get_worker
 
-        threads = max(1, processors() // get_worker().state.nthreads)
-    job = msgspec.structs.replace(job, threads=job.threads or threads)
+        cells = get_worker().state.nthreads
+    job = _with_its_share(job, cells)
     with _pool_for(job) as pool:
         outcome = pool.run(job)
     kind = "lost" if isinstance(outcome, Lost) else "done"
@@ -176,6 +176,12 @@ def inline(registry: Registry, *, started: Callable[[Job], None] = lambda job: N
             yield job, Done(msgspec.json.encode(result), pack_arrays(arrays))
 
     yield run
+
+
+def _with_its_share(job: Job, cells: int) -> Job:
+    """The job with an equal share of this machine, on which ``cells`` run at once, of what it does not name itself."""
+    threads = job.threads or max(1, processors() // cells)
+    return msgspec.structs.replace(job, threads=threads, limits=job.limits.over(share_of_memory(cells)))
 
 
 def _device_here(device: str) -> str:

@@ -17,7 +17,10 @@ from relattr.registry import Registry
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One cell to compute, and the circumstances. ``threads`` 0 and ``device`` auto: the worker decides."""
+    """One cell to compute, and the circumstances.
+
+    ``threads`` 0, ``device`` auto, and ``limits`` without one on memory: where it runs decides.
+    """
 
     cell: Cell
     fingerprints: dict[str, str]

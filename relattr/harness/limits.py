@@ -118,13 +118,19 @@ def for_method(name: str, *sources: Mapping[str, Limits]) -> Limits:
         for pattern in sorted(source, key=lambda p: (p.count("*"), -len(p))):
             if fnmatch.fnmatchcase(name, pattern):
                 found = found.over(source[pattern])
-    return found.over(Limits(memory=_default_memory()))
+    return found
 
 
-def _default_memory() -> str:
-    """Nine tenths of what this machine, or the control group this process is in, has: one cell never takes it all."""
-    has = machine_memory()
-    return f"{0.9 * has / (1 << 30):.1f}G" if has > 1 << 30 else "none"
+def share_of_memory(cells: int) -> Limits:
+    """An equal share of this machine's memory for each of ``cells`` at once: together they never take it all.
+
+    Nine tenths of what the machine, or the control group this process is in, has are shared out.
+    """
+    share = 0.9 * machine_memory() / max(1, cells)
+    for unit in ("G", "M"):
+        if share >= _BYTES[unit]:
+            return Limits(memory=f"{int(10 * share / _BYTES[unit]) / 10:g}{unit}")
+    return Limits(memory="none")
 
 
 def machine_memory() -> int:

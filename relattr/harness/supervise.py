@@ -182,7 +182,8 @@ class Supervised:
                     spent = time.thread_time()
                     if self._too_large():
                         limit, had = self.job.limits.memory, show_size(self.peak)
-                        self._stop(pid, handles, "memory", f"its processes had {had}, more than its limit of {limit}")
+                        why = f"its processes had {had}, more than its limit of {limit}; --memory-limit sets another"
+                        self._stop(pid, handles, "memory", why)
                         break
                     # what looking costs, not how long others kept it waiting; and never so seldom that a cell
                     # which takes all there is could do so between two looks

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from relattr.errors import BadInput
-from relattr.harness.limits import Limits, for_method, parse_options, seconds, show_seconds, show_size, size
+from relattr.harness import limits
+from relattr.harness.limits import (
+    Limits,
+    for_method,
+    parse_options,
+    seconds,
+    share_of_memory,
+    show_seconds,
+    show_size,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +61,16 @@ def test_the_nearest_limit_wins():
     assert for_method("deep-y", line, file, usual) == Limits("2h", "2G", "9G")
     assert for_method("flat", line, file, usual) == Limits("1h", "1G", "9G")
     assert for_method("flat", {}, {"flat": Limits(time="none")}, usual).time == "none"
+
+
+def test_cells_at_once_share_the_memory_and_leave_some(monkeypatch):
+    monkeypatch.setattr(limits, "machine_memory", lambda: 20 << 30)
+    for cells in (1, 2, 7):
+        total = cells * size(share_of_memory(cells).memory)
+        assert 0.95 * (18 << 30) < total <= 18 << 30
+    assert size(share_of_memory(0).memory) == size(share_of_memory(1).memory)
+    monkeypatch.setattr(limits, "machine_memory", lambda: 0)  # it cannot be told
+    assert share_of_memory(2).memory == "none"
 
 
 def test_shown_as_a_person_says_it():

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from relattr.harness import sharing
+from relattr.harness import limits, sharing
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 64])
@@ -48,6 +48,16 @@ def test_cells_have_the_threads_that_their_benchmark_names(place):
     place.relattr("run")  # each waits for the other: they run at once
     rows = [json.loads(path.read_text()) for path in place.folder.glob("results/tiny/meets/*.json")]
     assert [row["provenance"]["threads"] for row in rows] == [1, 1]
+    half = 0.9 * limits.machine_memory() / 2
+    assert [limits.size(row["limits"]["memory"]) for row in rows] == [pytest.approx(half, rel=0.1)] * 2
+
+
+def test_what_is_named_wins_over_a_share_of_the_machine(place):
+    place.method("plain")
+    place.benchmark(seeds=(0, 1), more="threads = 1")
+    place.relattr("run", "--jobs", "2", "--memory-limit", "1G")
+    rows = [json.loads(path.read_text()) for path in place.folder.glob("results/tiny/plain/*.json")]
+    assert [row["limits"]["memory"] for row in rows] == ["1G", "1G"]
 
 
 def test_a_lone_cell_too_has_no_more_threads_than_its_benchmark_names(place):
