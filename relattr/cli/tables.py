@@ -20,16 +20,28 @@ from relattr.harness.store import Store
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("paper_tables/out"), show_default=True,
     metavar="DIR", help="The folder to write into.",
 )  # fmt: skip
+@click.option(
+    "--against", default="", metavar="METHOD",
+    help="Also a table of what every other method adds to this one, with intervals: an ablation. A method's name, or "
+    "the key of a row in the CSV file.",
+)  # fmt: skip
 @click.option("--audit/--no-audit", default=True, show_default=True, help="Mark leaks that the datasets' audit finds.")
-def tables(benchmark: Sequence[str], results: Path, plugin_folders: Sequence[Path], out: Path, audit: bool) -> None:
+def tables(
+    benchmark: Sequence[str], results: Path, plugin_folders: Sequence[Path], out: Path, against: str, audit: bool
+) -> None:
     """Write the tables of each BENCHMARK as LaTeX (booktabs, siunitx), CSV and Markdown.
 
     Two of each: as in the paper with measured numbers, and measured beside published with interval and
     verdict; likewise for each attribute behind a column. macros.tex has every number by name, for prose.
     With a LaTeX installed, tables.pdf shows them all. Reads the results and trains nothing. Every way in
     which a number is not the paper's (another backbone, other labels, part of the attributes) is a note.
+
+    \b
+    relattr tables table3
+    relattr tables glyphs --against viralnet     what scales and categories add to it
     """
     from relattr.audit import flags_of
+    from relattr.report import write_gains
     from relattr.report.model import build
     from relattr.report.write import to_text, write_all
 
@@ -38,10 +50,12 @@ def tables(benchmark: Sequence[str], results: Path, plugin_folders: Sequence[Pat
     made = []
     for name in benchmark:
         definition = benchmarks.load(name)
-        table = build(definition, registry, store, flags_of(definition, registry, store) if audit else None)
+        table = build(definition, registry, store, flags_of(definition, registry, store) if audit else None, against)
         for line in table.unreadable:
             click.echo(f"left out, not a result: {line}", err=True)
         click.echo(to_text(table))
+        if table.gains is not None:
+            click.echo(write_gains.to_text(table.gains))
         made.append(table)
     written = write_all(made, out)
     for path in written:

@@ -69,16 +69,29 @@ def of_dataset(dataset: Entry[Any], values: Mapping[str, Any], *, pixels: bool =
 def of_method(method: Entry[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """The part of the fingerprints that the method decides."""
     found = {f"code {module}": digest for module, digest in sources.sources_of(method.module).items()}
-    for k, need in enumerate(method.create(values).needs()):
-        if need.fingerprint():
-            found[f"need {k}"] = need.fingerprint()
-    return found
+    return {**found, **of_needs(method, values)}
+
+
+def of_needs(method: Entry[Any], values: Mapping[str, Any]) -> dict[str, str]:
+    """The part of the fingerprints that the needs of the method decide."""
+    prints = (need.fingerprint() for need in method.create(values).needs())
+    return {f"need {k}": text for k, text in enumerate(prints) if text}
+
+
+def is_unknown(fingerprint: str) -> bool:
+    """Whether it is that of weights which are not here, so that it says nothing of what a row was made with."""
+    return fingerprint.startswith(("undownloaded:", "missing:")) or fingerprint == "unusable"
 
 
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """What differs between two fingerprints, in words: ``relattr.ranksvm.newton changed``, ``data changed``."""
+    """What differs between two fingerprints, in words: ``relattr.ranksvm.newton changed``, ``data changed``.
+
+    Weights that are not here now have not changed: where they are, they may be the same.
+    """
     words = []
     for what in sorted({*old, *new}):
+        if what in old and is_unknown(new.get(what, "")):
+            continue
         if old.get(what) != new.get(what):
             verb = "changed" if what in old and what in new else "is new" if what in new else "is gone"
             words.append(f"{what.removeprefix('code ')} {verb}")

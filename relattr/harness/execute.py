@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from relattr.errors import BadInput, Blocked
-from relattr.harness.cell import Cell, missing
+from relattr.harness.cell import Cell, is_unknown, missing, of_needs
 from relattr.harness.result import VERSION, Boxes, Provenance, Result, Status, TestResult
 from relattr.registry import Entry, Registry
 from relattr.run import Run
@@ -41,6 +41,8 @@ def execute(
     try:
         method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
         found = _compute(cell, method_entry, dataset_entry, run, arrays)
+        if any(is_unknown(text) for text in prints.values()):  # it has downloaded its weights
+            prints = {**prints, **of_needs(method_entry, cell.method_parameters)}
     except _Skip as skip:
         status, found = "skipped", {"reason": str(skip)}
     except Blocked as blocked:

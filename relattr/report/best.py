@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from relattr.harness.result import Result, TestResult
 from relattr.report.evidence import Evidence, NoEvidence, TestKey, test_key
 from relattr.report.table import LEVEL, Entry
-from relattr.statistics import Design, Judgement, difference, holm
+from relattr.statistics import Design, Difference, Judgement, difference, holm
 
 Rows = list[tuple[Result, TestResult]]
 
@@ -40,10 +40,10 @@ def mark_best(evidence: Evidence, made: Sequence[Sequence[tuple[Entry, Judged | 
         for i in rivals:
             if i == best:
                 continue
-            found = _p(evidence, made[best][k][1], made[i][k][1])
+            found = compare(evidence, made[best][k][1], made[i][k][1])
             if found is not None:
                 compared.append(i)
-                p.append(found)
+                p.append(found.p)
             elif entries[i][k].measured == entries[best][k].measured:
                 entries[i][k] = replace(entries[i][k], best=True)
         for i, adjusted in zip(compared, holm(p), strict=True):
@@ -52,19 +52,18 @@ def mark_best(evidence: Evidence, made: Sequence[Sequence[tuple[Entry, Judged | 
     return entries
 
 
-def _p(evidence: Evidence, best: Judged | None, other: Judged | None) -> float | None:
-    """The p-value of two methods' difference on the test sets that both have; None where there are none."""
-    if best is None or other is None:
+def compare(evidence: Evidence, first: Judged | None, second: Judged | None) -> Difference | None:
+    """First less second on the test sets that both have; None where there are none."""
+    if first is None or second is None:
         return None
-    first, second = best, other
-    if best.tests != other.tests:
-        common = set(best.tests) & set(other.tests)
+    if first.tests != second.tests:
+        common = set(first.tests) & set(second.tests)
         try:
-            first, second = _on(evidence, best, common), _on(evidence, other, common)
+            first, second = _on(evidence, first, common), _on(evidence, second, common)
         except NoEvidence:
             return None
     weights = weights_of(first.rows), weights_of(second.rows)
-    return difference(first.design, first.judgements, second.judgements, weights=weights).p
+    return difference(first.design, first.judgements, second.judgements, weights=weights, level=LEVEL)
 
 
 def _on(evidence: Evidence, judged: Judged, common: set[TestKey]) -> Judged:

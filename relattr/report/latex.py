@@ -29,6 +29,7 @@ PREAMBLE = r"""% What the tables need, for the preamble of a paper.
 \sisetup{detect-weight=true, detect-family=true, mode=text}
 \setlength{\belowcaptionskip}{6pt}
 """
+OPENING = "% Written by relattr tables. Needs what is in preamble.tex.\n"
 WIDE = 6
 """Columns beside each other with their ±; up to NARROW without it."""
 NARROW = 11
@@ -44,7 +45,7 @@ def to_latex(table: PaperTable) -> str:
     size = n if n <= NARROW else WIDE
     parts = [range(k, min(k + size, n)) for k in range(0, n, size)] or [range(0)]
     made = [_paper(table, list(part), k, len(parts)) for k, part in enumerate(parts)]
-    return f"% Written by relattr tables. Needs what is in preamble.tex.\n{''.join(made)}"
+    return f"{OPENING}{''.join(made)}"
 
 
 def to_latex_beside(table: PaperTable) -> str:
@@ -60,20 +61,18 @@ def to_latex_beside(table: PaperTable) -> str:
         if body:
             body.append(r"\addlinespace[1.5ex]")
         title = rf"\textbf{{{escape_latex(column.label)}}}" + (rf"\enspace({escape_latex(size)})" if size else "")
-        title += _mark(notes.heads[k], notes)
+        title += mark(notes.heads[k], notes)
         body.append(rf"\multicolumn{{6}}{{@{{}}l}}{{{title}}} \\*[0.3ex]")
         for i in shown:
             line = table.lines[i]
-            body.append(_beside(line.label, line.entries[k], _mark((*line.texts, *notes.cells[i][k]), notes)))
+            body.append(_beside(line.label, line.entries[k], mark((*line.texts, *notes.cells[i][k]), notes)))
     if not body:
         body = [r"\multicolumn{6}{@{}l}{Nothing was measured or published.} \\"]
     head = r"Method & {Published} & {Measured} & {95\,\% interval} & {Difference} & Verdict \\"
     caption = f"{table.title}: measured beside published. Accuracy in per cent; difference in points. {VERDICTS}"
-    first = _first([f"xx{line.label}" for line in table.lines])
-    columns = first + " S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2] l@{}"
-    return "% Written by relattr tables. Needs what is in preamble.tex.\n" + _float(
-        f"{table.name}-published", caption, columns, head, body, notes
-    )
+    first = first_column([f"xx{line.label}" for line in table.lines])
+    columns = first + " S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2,retain-explicit-plus] l@{}"
+    return OPENING + floating(f"{table.name}-published", caption, columns, head, body, notes)
 
 
 # ---------------------------------------------------------------------------------------------------- rows
@@ -91,12 +90,12 @@ def _paper(table: PaperTable, part: Sequence[int], number: int, of: int) -> str:
                 span = 1 + (len(part) if narrow else 2 * len(part))
                 body.append(rf"\multicolumn{{{span}}}{{@{{}}l}}{{\itshape Published}} \\")
         last = line.block
-        cells = [escape_latex(line.label) + _mark(notes.lines[i], notes)]
+        cells = [escape_latex(line.label) + mark(notes.lines[i], notes)]
         for place, k in enumerate(part):
-            cells += _cells(line.entries[k], _mark(notes.cells[i][place], notes), narrow)
+            cells += _cells(line.entries[k], mark(notes.cells[i][place], notes), narrow)
         body.append(" & ".join(cells) + r" \\")
-    labels = [escape_latex(table.columns[k].label) + _mark(notes.heads[place], notes) for place, k in enumerate(part)]
-    first = _first([line.label for line in table.lines])
+    labels = [escape_latex(table.columns[k].label) + mark(notes.heads[place], notes) for place, k in enumerate(part)]
+    first = first_column([line.label for line in table.lines])
     if narrow:
         columns = first + " S[table-format=2.2,table-align-text-after=false]" * len(part) + "@{}"
         head = "Method" + "".join(rf" & {{\rotatebox{{60}}{{{label}}}}}" for label in labels) + r" \\"
@@ -106,7 +105,7 @@ def _paper(table: PaperTable, part: Sequence[int], number: int, of: int) -> str:
     caption = table.caption.replace(INTERVAL, "") if narrow else table.caption
     caption += f" Part {number + 1} of {of}." if of > 1 else ""
     label = table.name + (f"-part{number + 1}" if of > 1 else "")
-    return _float(label, caption, columns, head, body, notes)
+    return floating(label, caption, columns, head, body, notes)
 
 
 def _cells(entry: Entry, mark: str, narrow: bool) -> list[str]:
@@ -149,12 +148,12 @@ def _says(entry: Entry) -> bool:
     return entry.measured is not None or entry.published is not None or entry.status not in ("not run", "published")
 
 
-def _mark(texts: Sequence[str], notes: Notes) -> str:
+def mark(texts: Sequence[str], notes: Notes) -> str:
     found = ",".join(notes.marks(texts))
     return rf"\textsuperscript{{\normalfont {found}}}" if found else ""
 
 
-def _first(labels: Sequence[str]) -> str:
+def first_column(labels: Sequence[str]) -> str:
     """The column of the rows' names: as wide as they are, or in several lines where one is long."""
     if max(map(len, labels), default=0) <= LABEL:
         return "@{}l"
@@ -164,7 +163,7 @@ def _first(labels: Sequence[str]) -> str:
 # ---------------------------------------------------------------------------------------------------- around them
 
 
-def _float(label: str, caption: str, columns: str, head: str, body: Sequence[str], notes: Notes) -> str:
+def floating(label: str, caption: str, columns: str, head: str, body: Sequence[str], notes: Notes) -> str:
     """A table environment, or a longtable where the rows would not fit one page."""
     caption = escape_latex(caption)
     rows = "\n".join(f"    {row}" for row in body)

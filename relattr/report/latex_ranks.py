@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relattr.report.escape import escape_latex
+from relattr.report.latex import OPENING
 from relattr.statistics.ranks import Ranks
 
 LEFT, RIGHT, WIDTH = 57.0, 103.0, 160.0
@@ -59,8 +60,7 @@ def to_latex_ranks(name: str, ranks: Ranks) -> str | None:
         at = [place(ranks.average[ranks.methods.index(m)]) for m in group]
         body.append(_line(min(at) - 0.7, axis - 3.0 * (g + 1), max(at) - min(at) + 1.4))
     rows = "\n".join(f"    {row}" for row in body)
-    return rf"""% Written by relattr tables. Needs what is in preamble.tex.
-\begin{{figure}}[tbp]
+    return rf"""{OPENING}\begin{{figure}}[tbp]
   \centering
   \caption{{{escape_latex(caption(ranks))}}}
   \label{{fig:{name}-ranks}}

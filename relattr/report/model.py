@@ -16,6 +16,7 @@ from relattr.harness.store import Store
 from relattr.registry import Registry
 from relattr.report.best import Judged, Rows, mark_best, weights_of
 from relattr.report.evidence import Evidence, NoEvidence
+from relattr.report.gains import Gains, base_of, gains
 from relattr.report.keys import free, slug
 from relattr.report.published import is_constant, others, published
 from relattr.report.rows import Row, rows_of
@@ -27,17 +28,20 @@ NAMED = 4
 """Cells that a note names, at most."""
 
 
-def build(benchmark: Benchmark, registry: Registry, store: Store, flags: Flags | None = None) -> PaperTable:
+def build(
+    benchmark: Benchmark, registry: Registry, store: Store, flags: Flags | None = None, against: str = ""
+) -> PaperTable:
     """The table of a benchmark, from what the store has.
 
-    ``flags`` gives, for each dataset, what its audit found that touches every number on it.
+    ``flags`` gives, for each dataset, what its audit found that touches every number on it. ``against`` is a method,
+    or the key of a row, with which all others are compared. Raises `UnknownName` where the table has no such row.
     """
-    made = _Builder(benchmark, registry, store, flags or {})
+    made = _Builder(benchmark, registry, store, flags or {}, against)
     return made.table()
 
 
 class _Builder:
-    def __init__(self, benchmark: Benchmark, registry: Registry, store: Store, flags: Flags) -> None:
+    def __init__(self, benchmark: Benchmark, registry: Registry, store: Store, flags: Flags, against: str = "") -> None:
         self.benchmark = benchmark
         self.registry = registry
         self.store = store
@@ -45,6 +49,7 @@ class _Builder:
         self.evidence = Evidence(registry, store)
         self._fresh: dict[tuple[str, str, str, str], Mapping[str, str] | None] = {}
         self.rows, self.unreadable = rows_of(benchmark, registry, store)
+        self._base = base_of(self.rows, against) if against else None
         self._everything = [r for row in self.rows for r in row.found]
         self._datasets: dict[str, Dataset | None] = {}
         self._made: dict[tuple[str, Column, str | None], tuple[Entry, Judged | None]] = {}
@@ -97,6 +102,7 @@ class _Builder:
             caption=self._caption(self.benchmark.table.caption, table),
             behind=behind,
             unreadable=tuple(self.unreadable),
+            gains=self._gains(table, made),
             ranks=average_ranks({m: b for m, b in blocks.items() if b}),
         )
 
@@ -121,7 +127,12 @@ class _Builder:
             f"{self.benchmark.name}-{head.key}", f"{head.label}, attribute by attribute", "", tuple(heads), tuple(lines)
         )
         opening = f"{head.label}, attribute by attribute: what is behind its column in {self.benchmark.title}."
-        return replace(table, caption=self._caption(opening, table))
+        return replace(table, caption=self._caption(opening, table), gains=self._gains(table, made))
+
+    def _gains(self, table: PaperTable, made: Sequence[Sequence[tuple[Entry, Judged | None]]]) -> Gains | None:
+        if self._base is None:
+            return None
+        return gains(self.evidence, table.name, table.title, table.columns, self.rows, made, self._base)
 
     def _caption(self, opening: str, table: PaperTable) -> str:
         measured = any(e.measured is not None for line in table.lines for e in line.entries)

@@ -6,9 +6,12 @@ Built from the store and nothing else, in an order that does not depend on when 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from relattr.statistics.ranks import Ranks
+
+if TYPE_CHECKING:
+    from relattr.report.gains import Gains
 
 Verdict = Literal["", "reproduced", "within noise", "not reproduced", "not comparable", "not judged"]
 
@@ -120,6 +123,8 @@ class PaperTable:
     behind: tuple[PaperTable, ...] = ()
     unreadable: tuple[str, ...] = ()
     ranks: Ranks | None = None
+    gains: Gains | None = None
+    """What the others add to one of its methods, where that was asked for."""
 
     def size_of(self, column: int) -> str:
         """What a column was judged on, in words; empty where nothing was."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from relattr.atomic import write_text
 from relattr.errors import BadInput
-from relattr.report import latex
+from relattr.report import latex, write_gains
 from relattr.report.escape import escape_latex, escape_markdown
+from relattr.report.formats import aligned, full, guarded, pipes
 from relattr.report.latex_ranks import to_latex_ranks
 from relattr.report.notes import GENERAL, Notes, notes_of
 from relattr.report.table import BOLD, VERDICTS, Entry, Head, PaperTable
@@ -32,7 +33,7 @@ def to_markdown(table: PaperTable) -> str:
         for i, line in enumerate(table.lines)
     ]
     lines = [f"# {escape_markdown(table.title)}", "", escape_markdown(table.caption), ""]
-    lines += _pipes(head, rows)
+    lines += pipes(head, rows)
     lines += _listed(notes, escape_markdown, "- ")
     beside = []
     for line in table.lines:
@@ -49,7 +50,7 @@ def to_markdown(table: PaperTable) -> str:
     if beside:
         lines += ["", "## Measured beside published", "", escape_markdown(VERDICTS), ""]
         names = ["Method", "Column", "Published", "Measured", "95 % interval", "Difference", "Verdict"]
-        lines += _pipes(names, beside, left=(0, 1, 6))
+        lines += pipes(names, beside, left=(0, 1, 6))
     lines += _correlations(table)
     return "\n".join(lines) + "\n"
 
@@ -67,12 +68,7 @@ def _correlations(table: PaperTable) -> list[str]:
             rows.append([escape_markdown(line.label), *cells])
     text = "Spearman's rank correlation of strengths with the scores of the test images; ties share their mean rank."
     head = ["Method", *(escape_markdown(table.columns[k].label) for k in which)]
-    return ["", "## Rank correlation", "", text, "", *_pipes(head, rows)]
-
-
-def _pipes(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
-    rule = ["---" if k in left else "---:" for k in range(len(head))]
-    return ["| " + " | ".join(cells) + " |" for cells in [head, rule, *rows]]
+    return ["", "## Rank correlation", "", text, "", *pipes(head, rows)]
 
 
 def _markdown(entry: Entry, letters: str) -> str:
@@ -101,13 +97,13 @@ def to_csv(table: PaperTable) -> str:
         for column, e in zip(table.columns, line.entries, strict=True):
             writer.writerow(
                 [
-                    table.name, _cell(line.label), line.key, _cell(column.label),
-                    *map(_full, (e.published, e.measured)),
-                    *map(_full, (e.low, e.high, e.difference)), e.verdict, "yes" if e.best else "", _full(e.p_best),
-                    e.n_ordered or "", e.n_images or "", e.n_attributes or "", e.n_seeds or "", _full(e.seed_spread),
-                    _full(e.error_images), _full(e.error_seeds), _full(e.spearman),
+                    table.name, guarded(line.label), line.key, guarded(column.label),
+                    *map(full, (e.published, e.measured)),
+                    *map(full, (e.low, e.high, e.difference)), e.verdict, "yes" if e.best else "", full(e.p_best),
+                    e.n_ordered or "", e.n_images or "", e.n_attributes or "", e.n_seeds or "", full(e.seed_spread),
+                    full(e.error_images), full(e.error_seeds), full(e.spearman),
                     "" if e.seconds is None else f"{e.seconds:.3f}", e.status, "yes" if e.constant else "",
-                    e.reliability, _cell("; ".join((*line.texts, *e.texts))),
+                    e.reliability, guarded("; ".join((*line.texts, *e.texts))),
                 ]
             )  # fmt: skip
     return out.getvalue()
@@ -127,14 +123,7 @@ def to_text(table: PaperTable) -> str:
         for e, own, published in zip(line.entries, notes.cells[i], known, strict=True):
             row += [_number(e.published, "-")] * published + [_measured(e) + _letters(own, notes)]
         body.append(row)
-    widths = [max(len(row[k]) for row in [head, below, *body]) for k in range(len(below))]
-    lines = [table.title, ""]
-    for row in [head, below, ["-" * w for w in widths], *body]:
-        lines.append(
-            "  ".join(
-                c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-        )
+    lines = [table.title, "", *aligned([head, below, *body], ruled=2)]
     lines += [*_listed(notes, str, ""), "", table.caption.replace(BOLD, BOLD.replace("Bold", "Star"))]
     return "\n".join(lines) + "\n"
 
@@ -143,7 +132,8 @@ def write(table: PaperTable, folder: Path) -> list[Path]:
     """Write every table of a benchmark into ``folder``; returns the paths.
 
     ``<name>.tex`` as in the paper, ``<name>-published.tex`` beside the published numbers, ``.csv`` and
-    ``.md``; the same for the tables behind its columns; and ``<name>-ranks.tex``, the critical-difference diagram.
+    ``.md``; the same for the tables behind its columns; ``<name>-ranks.tex``, the critical-difference diagram; and
+    where methods are compared with one of them, ``<name>-against-<key>`` as ``.tex``, ``.csv`` and ``.md``.
     """
     made = []
     for each in (table, *table.behind):
@@ -154,6 +144,8 @@ def write(table: PaperTable, folder: Path) -> list[Path]:
             path = folder / f"{each.name}{suffix}"
             write_text(path, content)
             made.append(path)
+        if each.gains is not None:
+            made += write_gains.write(each.gains, folder)
     diagram = to_latex_ranks(table.name, table.ranks) if table.ranks is not None else None
     path = folder / f"{table.name}-ranks.tex"
     if diagram is not None:
@@ -230,12 +222,3 @@ def _listed(notes: Notes, escape: Callable[[str], str], bullet: str) -> list[str
 
 def _number(value: float | None, absent: str) -> str:
     return absent if value is None else f"{value:.2f}"
-
-
-def _full(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
-
-
-def _cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

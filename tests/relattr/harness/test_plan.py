@@ -67,6 +67,31 @@ def test_failures_run_again_when_asked_and_exit_codes_say_so(place, count):
     place.relattr("run", "--address", "tcp://x:1", code=2)
 
 
+def test_weights_downloaded_by_a_cell_do_not_make_it_stale(place, count):
+    weights = place.folder / "weights"
+    need = (
+        "import pathlib\n"
+        f"WEIGHTS = pathlib.Path({str(weights)!r})\n"
+        "class Net:\n"
+        "    def missing(self): return None\n"
+        "    def fingerprint(self): return WEIGHTS.read_text() if WEIGHTS.exists() else 'undownloaded:net'\n"
+    )
+    place.method(
+        "deep", f"{count}\nWEIGHTS.write_text('first')", imports=need, parameters="def needs(self): return [Net()]"
+    )
+    place.benchmark()
+    place.relattr("run")
+    assert states(place)["deep 0"].startswith("done")  # and it is known with which weights it was made
+    place.relattr("run")
+    weights.unlink()
+    assert states(place)["deep 0"].startswith("done")  # nothing says that they are others
+    place.relattr("run")
+    assert "changed since" not in place.relattr("tables", "--out", str(place.folder / "out"))
+    assert place.runs_of == {"deep 0": 1}
+    weights.write_text("second")
+    assert states(place)["deep 0"].startswith("stale")
+
+
 def test_settings_make_other_cells(place):
     place.method("has-c", parameters="C: float = 1.0")
     place.benchmark()
