@@ -1,6 +1,6 @@
 """Does the 95 % interval cover 95 %? Data whose pairs share images and whose truth is known, drawn many times.
 
-    python -m relattr.benchmarks.coverage --out benchmarks/coverage.md
+    python benchmarks/coverage.py --out benchmarks/coverage.md
 
 Every world draws images, which pairs are asked about, and a method's answers; its true accuracy is that
 over all images there could be. Beside our interval stand the two usual ones: the binomial interval over
@@ -242,7 +242,7 @@ def main() -> None:
         spread = 196 * (0.95 * 0.05 / given.times) ** 0.5
         lines = [
             "# What nominal 95 % intervals cover", "",
-            f"`python -m relattr.benchmarks.coverage --times {given.times} --bootstraps {given.bootstraps} "
+            f"`python benchmarks/coverage.py --times {given.times} --bootstraps {given.bootstraps} "
             f"--seed {given.seed} --out benchmarks/coverage.md`", "",
             f"Per cent of {given.times:,} draws of each world (bootstraps: {given.bootstraps:,}, 500 replicates each). "
             "A true 95 % shows as "

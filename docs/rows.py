@@ -26,6 +26,8 @@ TABLES = ("table1", "table2", "table3", "table4")
 SYNTHETIC = ("glyphs", "glyphs-aligned")
 OURS = ("relattr.methods.", "relattr.datasets.")
 NONE = "–"
+OF_THEM = {"viral": ": annotations only", "zappos": ": annotations only"}
+"""Datasets whose images are not among the files that can be fetched."""
 
 
 def text(found: Registry) -> str:
@@ -35,8 +37,9 @@ def text(found: Registry) -> str:
     lines = [
         "# The paper's rows, and what stands behind each", "",
         "Written by `python docs/rows.py` from the registry, the benchmark files and `results/reference`.", "",
-        "Code: where the row's method is. Test: the test file of the same name, or, where there is none, all tests "
-        "that mention the method. Real and synthetic data: datasets with committed numbers, how many attributes and "
+        "Code: where the row's method is. Test: the test file of the same name, or, where there is none, all that name "
+        "the method or import its module; `tests/test_contracts.py` holds every method to the contract. "
+        "Real and synthetic data: datasets with committed numbers, how many attributes and "
         "splits, and in parentheses the parameters that differ from the row's own.",
         "",
     ]  # fmt: skip
@@ -113,7 +116,7 @@ def _dataset(
     entry = found.datasets[name]
     files = entry.create().downloads()
     size = sum(file.size or 0 for file in files) / 1e6
-    fetch = f"{len(files):,} files, {size:.0f} MB" if files else "no"
+    fetch = f"{len(files):,} files, {size:.0f} MB{OF_THEM.get(name, '')}" if files else "no"
     numbers = measured.get((name, False), NONE)
     return [entry.label, f"`{name}`", f"`{_file(entry.module)}`", _tests(name, found, tests), fetch, numbers]
 

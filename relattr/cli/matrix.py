@@ -42,7 +42,7 @@ def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store
 @click.command()
 @matrix_options
 @click.option(
-    "--jobs", "-j", default=0, show_default="as of run", metavar="N",
+    "--jobs", "-j", default=0, show_default="as for relattr run", metavar="N",
     help="Cells at once, for the time estimate and the usual memory limit.",
 )  # fmt: skip
 def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
@@ -56,7 +56,8 @@ def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
     stale       code, data or weights have changed since; it will run again
     blocked     something is not here (files, weights, a package); it will be tried
     skipped     the method does not apply to the task
-    failed      it ran and failed; `relattr run --retry failed` runs it again
+    failed      it ran and failed, took too long or too much memory, or crashed; the word before the colon is
+                what `relattr run --retry` wants to run it again
     unreadable  its file is not a result; it is set aside and the cell runs
     """
     made, _, store = _plan(benchmark, chosen)
@@ -106,7 +107,7 @@ def status(benchmark: str, **chosen: Any) -> None:
 )
 @click.option(
     "--jobs", "-j", default=0, metavar="N",
-    show_default="one a GPU; else processors / threads where BENCHMARK names threads; else 1",
+    show_default="one a GPU; else processors / threads, at most 8, where BENCHMARK names threads; else 1",
     help="Cells at once.",
 )  # fmt: skip
 @click.option(

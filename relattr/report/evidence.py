@@ -89,7 +89,7 @@ class Evidence:
         keys = [test_key(result, row.test) for result, row in rows]
         for key, (result, row) in zip(keys, rows, strict=True):
             if row.ties != "error":
-                raise NoEvidence("its ties do not count as errors")
+                raise NoEvidence("the rule it was published under does not count ties as errors")
             found = self._pairs(key, result, row)
             if isinstance(found, str):
                 raise NoEvidence(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -62,12 +63,12 @@ class _Builder:
             return []
         usual = parameters.values_of(self.registry.methods[result.cell.method].create())
         values = result.cell.method_parameters
-        said = {text.partition(",")[0] for text in result.deviations}
-        return [
-            f"{k} is {v}, where the row has {usual.get(k)}"
-            for k, v in sorted(values.items())
-            if usual.get(k) != v and f"{k} is {v}" not in said
-        ]
+        notes = []
+        for k, v in sorted(values.items()):
+            said = re.compile(rf"\b{re.escape(k)}( is |=){re.escape(str(v))}(?![\w.])")
+            if usual.get(k) != v and not any(said.search(text) for text in result.deviations):
+                notes.append(f"{k} is {v}, where the row has {'its default' if usual.get(k) is None else usual[k]}")
+        return notes
 
     # ------------------------------------------------------------------------------------ tables
 
@@ -136,7 +137,8 @@ class _Builder:
 
     def _caption(self, opening: str, table: PaperTable) -> str:
         measured = any(e.measured is not None for line in table.lines for e in line.entries)
-        parts = [opening, RULE, sizes(table)]
+        own_rule = any(e.own_rule for line in table.lines for e in line.entries)
+        parts = [opening, f"{RULE[:-1]}, unless a note gives another rule." if own_rule else RULE, sizes(table)]
         if any(e.low is not None for line in table.lines for e in line.entries):
             parts.append(INTERVAL)
         if any(e.best for line in table.lines for e in line.entries):
@@ -174,10 +176,11 @@ class _Builder:
             text = "; ".join(part for part in ("published, not measured here", why, protocol) if part)
             return replace(base, status="published", texts=(text,) if number is not None else ()), None
         attributes = [only] if only is not None else self._attributes(column, here)
+        here = [r for r in here if r.cell.attribute in attributes]
         rows: Rows = []
         for result in here:
             test = result.on(column.test)
-            if result.status == "ok" and test is not None and test.n_ordered and result.cell.attribute in attributes:
+            if result.status == "ok" and test is not None and test.n_ordered:
                 rows.append((result, test))
         if not rows:
             return self._empty(base, row, column, here), None

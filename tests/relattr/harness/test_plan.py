@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import zipfile  # noqa: F401
 from pathlib import Path
 
 import pytest

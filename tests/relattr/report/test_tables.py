@@ -77,8 +77,9 @@ def test_a_number_by_another_rule_for_ties_competes_with_none(synthetic, make_be
     assert other.own_rule
     assert other.measured > entry(table, "good").measured
     assert other.low is None
-    assert any("its ties do not count as errors" in text for text in other.texts)
+    assert any("does not count ties as errors" in text for text in other.texts)
     assert "ties are half right" in other.texts
+    assert "a tie is an error, unless a note gives another rule." in table.caption
 
 
 def test_bold_is_the_best_and_what_cannot_be_told_from_it(synthetic, make_benchmark):
@@ -393,6 +394,22 @@ def test_what_a_method_says_of_a_parameter_is_not_said_twice(synthetic, make_ben
     texts = build(make_benchmark(["visual-chains"], [column]), registry, synthetic.store).lines[0].entries[0].texts
     assert [text for text in texts if text.startswith("k_ens is 20")] == ["k_ens is 20, published 60"]
     assert "cells is 3, where the row has 2" in texts
+    method = registry.method("viralnet").create({"preset": "fast", "updates": 50, "batch": 5})
+    synthetic.add(
+        "viralnet", "data", "a", parameters=parameters.values_of(method), deviations=tuple(method.deviations())
+    )
+    texts = build(make_benchmark(["viralnet"], [column]), registry, synthetic.store).lines[0].entries[0].texts
+    assert len([text for text in texts if "updates" in text]) == 1
+    assert "None" not in "".join(texts)
+
+
+def test_an_attribute_that_was_not_run_is_called_so_beside_one_that_was(synthetic, make_benchmark):
+    synthetic.add("m", "a", "x")
+    synthetic.add("n", "a", "y")
+    columns = [Column(label=attribute, dataset="a", attribute=attribute) for attribute in ("x", "y")]
+    table = build(make_benchmark(["m", "n"], columns), synthetic.registry, synthetic.store)
+    assert entry(table, "m", 1).status == "not run"
+    assert not any("not judged" in text for text in entry(table, "m", 1).texts)
 
 
 def test_a_method_that_is_best_in_no_column_is_never_bold(synthetic, make_benchmark, columns):
