@@ -12,6 +12,7 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,17 +35,23 @@ if TYPE_CHECKING:
 
 Severity = Literal["leak", "warning", "note"]
 VERSION = 2
+TRAINING = "training"
+"""How the training pairs of a task are called in ``where``, after the task."""
 RELEASED = "released files"
 """How the kinds of what is found in files as released begin."""
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """One thing an audit found: a leak touches every number, a warning may, a note is good to know."""
+    """One thing an audit found: a leak touches every number there, a warning may, a note is good to know.
+
+    ``where`` is for people and names three places at most; ``places`` are all of them.
+    """
 
     severity: Severity
     kind: str
     where: str
     text: str
+    places: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.severity:7}  {self.where}: {self.text}"
@@ -58,6 +65,20 @@ class Audit(msgspec.Struct, frozen=True):
     fingerprint: str
     images: bool
     observations: tuple[Observation, ...]
+    code: str = ""
+    """Fingerprint of the code that made its tasks."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A leak, as a note for the numbers it touches: those judged at one of ``places``; all, where none is named."""
+
+    text: str
+    places: frozenset[str] = frozenset()
+
+    def touches(self, task: str, test: str) -> bool:
+        """Whether a number on this test set is touched; a leak within the training pairs touches all of its task."""
+        return not self.places or not self.places.isdisjoint({f"{task} {test}", f"{task} {TRAINING}", task})
 
 
 # ---------------------------------------------------------------------------------------------------- pairs
@@ -180,7 +201,7 @@ class _Contents:
 def audit_task(task: Task, contents: _Contents | None = None) -> list[Observation]:
     """Look at the training pairs and each test set of a task, and at what they share."""
     where = str(task.name)
-    found = _look(f"{where} training", task.train.pairs)
+    found = _look(f"{where} {TRAINING}", task.train.pairs)
     train_used = task.train.pairs.images
     train_ids = _identities(task.train.images, train_used)
     train_contents = contents.add(task.train.images, train_used) if contents is not None else {}
@@ -274,7 +295,13 @@ def audit_dataset(dataset: Dataset, *, images: bool = True) -> Audit:
             text = f"{len(names)} images have the same content: {', '.join(names)}"
             found.append(Observation("warning", "duplicate content", dataset.name, text))
     found += audit_released(dataset)
-    return Audit(VERSION, dataset.name, dataset.fingerprint(), images, tuple(_gathered(found)))
+    return Audit(VERSION, dataset.name, dataset.fingerprint(), images, tuple(_gathered(found)), _code(dataset))
+
+
+def _code(dataset: Dataset) -> str:
+    from relattr import sources
+
+    return sources.fingerprint_of(type(dataset).__module__)
 
 
 def _gathered(found: Sequence[Observation]) -> list[Observation]:
@@ -284,7 +311,7 @@ def _gathered(found: Sequence[Observation]) -> list[Observation]:
         where[o.severity, o.kind, o.text].append(o.where)
     rank = {"leak": 0, "warning": 1, "note": 2}
     merged = [
-        Observation(severity, kind, _some(dict.fromkeys(places), 3), text)
+        Observation(severity, kind, _some(dict.fromkeys(places), 3), text, tuple(dict.fromkeys(places)))
         for (severity, kind, text), places in where.items()
     ]
     return sorted(merged, key=lambda o: rank[o.severity])
@@ -304,12 +331,12 @@ def _some(items: Iterable[str], most: int = 5) -> str:
 
 
 def kept_audit(folder: Path, dataset: Dataset, values: Mapping[str, Any], *, again: bool = False) -> Audit:
-    """The audit of this version of a dataset, from ``<results>/.audit/``, or made and kept now."""
+    """The audit of this version of a dataset and its code, from ``<results>/.audit/``, or made and kept now."""
     if dataset.missing() is not None:  # what can be said without its files is said each time
         return audit_dataset(dataset)
     path = _path(folder, dataset.name, values, dataset.fingerprint())
     found = None if again else _kept(path)
-    if found is not None:
+    if found is not None and found.code == _code(dataset):
         return found
     made = audit_dataset(dataset)
     with contextlib.suppress(OSError):  # a folder that cannot be written to is audited each time
@@ -367,19 +394,19 @@ def audits_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[st
     return found
 
 
-def leaks(audits: Mapping[str, Audit | str]) -> dict[str, list[str]]:
+def leaks(audits: Mapping[str, Audit | str]) -> dict[str, list[Flag]]:
     """For each dataset the leaks of its audit, as notes for its numbers in a table."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Flag]] = {}
     for name, made in audits.items():
         if isinstance(made, Failed):
-            found[name] = [made]
+            found[name] = [Flag(made)]
         elif isinstance(made, Audit):
             # the files as released are not what was judged: an adapter turns pairs at random, and splits anew
             own = (o for o in made.observations if not o.kind.startswith(RELEASED))
-            found[name] = [f"audit: {o.text}" for o in own if o.severity == "leak"]
+            found[name] = [Flag(f"audit: {o.text}", frozenset(o.places)) for o in own if o.severity == "leak"]
     return found
 
 
-def flags_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, list[str]]:
-    """What the audits of a benchmark's datasets find that touches every number on them."""
+def flags_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, list[Flag]]:
+    """What the audits of a benchmark's datasets find that touches numbers on them."""
     return leaks(audits_of(benchmark, registry, store))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
 import typing
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -43,9 +45,11 @@ def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
         if key not in types:
             raise UnknownName(f"parameter of {kind} {name}", key, types)
         try:
-            checked[key] = msgspec.convert(value, types[key], strict=not isinstance(value, str))
+            checked[key] = _read(value, types[key])
         except msgspec.ValidationError as error:
             raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: {error}") from None
+        if not _is_finite(checked[key]):  # JSON, which rows are kept as, has no such number
+            raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: expected a finite number")
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if field.init and no_default and field.name not in checked:
@@ -67,9 +71,23 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def parse(text: str) -> Any:
-    """The value in ``key=value`` of a command line: JSON where it is JSON, else the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+class Typed(str):
+    """The value in ``key=value`` of a command line: JSON where its parameter takes what that says, else the text."""
+
+    __slots__ = ()
+
+
+def _read(value: Any, kind: Any) -> Any:
+    """The value as one of this type. Raises `msgspec.ValidationError`."""
+    if isinstance(value, Typed):
+        value = str(value)
+        with contextlib.suppress(ValueError, msgspec.ValidationError):  # a folder may be called 2024
+            parsed = json.loads(value)
+            return msgspec.convert(parsed, kind, strict=not isinstance(parsed, str))
+    return msgspec.convert(value, kind, strict=not isinstance(value, str))
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_is_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)

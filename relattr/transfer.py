@@ -95,6 +95,7 @@ class Transfer:
 
     def _get(self, headers: dict[str, str]) -> Response:
         import requests
+        import urllib3
 
         try:
             return self.session.get(self.url, headers=headers, stream=True, timeout=(self.connect, self.stall))
@@ -106,6 +107,8 @@ class Transfer:
             raise No(f"is or leads to an invalid address: {error}") from None
         except (requests.exceptions.RequestException, OSError) as error:
             raise Again(_reason(error)) from None
+        except (ValueError, urllib3.exceptions.HTTPError) as error:  # of an address that requests lets through
+            raise No(f"is or leads to an invalid address: {error}") from None
 
     def _receive(self, response: Response, start: int) -> None:
         """Append the body to ``part``, from its byte ``start`` on."""

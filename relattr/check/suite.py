@@ -61,7 +61,8 @@ def _discovered(plugins: Iterable[str | Path]) -> Registry:
 
 def _checks(name: str, laws: Iterable[Law], subject: Any, exempt: Mapping[str, str]) -> list[Check]:
     laws = list(laws)
-    subject().new()  # a parameter that it does not have is a mistake of whoever asks, not of the plugin
+    made = subject()  # a parameter that it does not have is a mistake of whoever asks, not of the plugin
+    made.entry.create(made.values)
     for law in exempt:
         if law not in {known.name for known in laws}:
             raise UnknownName(f"law (in the exemptions of {name})", law, [known.name for known in laws])

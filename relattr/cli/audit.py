@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from relattr.cli.shared import load_registry, plugins_option, results_option
+from relattr.cli.shared import OneByOne, load_registry, plugins_option, results_option
 from relattr.harness.plan import parse_settings
 from relattr.registry import matching
 
@@ -28,16 +28,16 @@ def audit(names: Sequence[str], results: Path, settings: Sequence[str], plugin_f
     from relattr.audit import kept_audit
     from relattr.cli.progress import bars
 
-    registry = load_registry(plugin_folders)
-    leaks = 0
-    for name in matching(registry.datasets, names, "dataset"):
-        dataset = registry.dataset(name).create(parse_settings(settings))
-        with bars():
-            made = kept_audit(results, dataset, parameters.values_of(dataset), again=True)
-        for observation in made.observations:
-            leaks += observation.severity == "leak"
-            click.echo(str(observation))
-        if not made.observations:
-            click.echo(f"{name}: nothing found")
-    if leaks:
-        raise click.exceptions.Exit(1)
+    registry, values = load_registry(plugin_folders), parse_settings(settings)
+    chosen = {name: registry.dataset(name).create(values) for name in matching(registry.datasets, names, "dataset")}
+    with OneByOne() as each:
+        for name, dataset in chosen.items():
+            with each.of(name):
+                with bars():
+                    made = kept_audit(results, dataset, parameters.values_of(dataset), again=True)
+                for observation in made.observations:
+                    click.echo(str(observation))
+                    if observation.severity == "leak":
+                        each.fail()
+                if not made.observations:
+                    click.echo(f"{name}: nothing found")

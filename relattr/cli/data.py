@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from relattr.cli.shared import columns, load_registry, plugins_option
+from relattr.cli.shared import OneByOne, columns, load_registry, plugins_option
+from relattr.dataset import Dataset
 from relattr.errors import BadInput
 from relattr.harness.plan import parse_settings
 from relattr.registry import Registry, matching
@@ -55,17 +57,17 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     from relattr.cli.progress import bars
     from relattr.fetch import fetch as fetch_files
 
-    registry = load_registry(plugin_folders)
-    for name in _chosen(names, registry):
-        dataset = registry.dataset(name).create()
-        downloads = dataset.downloads()
-        if not downloads:
-            click.echo(f"{name}: nothing to fetch; {dataset.missing() or 'it needs no files'}")
-            continue
-        click.echo(f"{name}: licence: {' '.join(dataset.licence.split())}")
-        with bars():
-            fetch_files(downloads, dataset.root, what=name)
-        click.echo(f"{name}: {dataset.missing() or f'all files are in {dataset.root}'}")
+    with OneByOne() as each:
+        for name, dataset in _chosen(names, load_registry(plugin_folders)):
+            with each.of(name):
+                downloads = dataset.downloads()
+                if not downloads:
+                    click.echo(f"{name}: nothing to fetch; {dataset.missing() or 'it needs no files'}")
+                    continue
+                click.echo(f"{name}: licence: {' '.join(dataset.licence.split())}")
+                with bars():
+                    fetch_files(downloads, dataset.root, what=name)
+                click.echo(f"{name}: {dataset.missing() or f'all files are in {dataset.root}'}")
 
 
 @data.command()
@@ -74,20 +76,21 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
 @plugins_option
 def verify(names: Sequence[str], settings: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """Check the files, counts, splits and label codes of each DATASET against what is known of them."""
-    registry = load_registry(plugin_folders)
-    values = parse_settings(settings)
-    wrong = 0
-    for name in _chosen(names, registry):
-        dataset = registry.dataset(name).create(values)
-        findings = dataset.verify()
-        if not findings:
-            raise BadInput(f"{name} has nothing to verify: {dataset.missing() or 'it checks nothing'}")
-        for finding in findings:
-            wrong += not finding.ok
-            click.echo(f"{name}: {'ok   ' if finding.ok else 'WRONG'} {finding.what}: {finding.detail}")
-    if wrong:
-        raise click.exceptions.Exit(1)
+    with OneByOne() as each:
+        for name, dataset in _chosen(names, load_registry(plugin_folders), parse_settings(settings)):
+            with each.of(name):
+                findings = dataset.verify()
+                if not findings:
+                    raise BadInput(f"nothing to verify: {dataset.missing() or 'it checks nothing'}")
+                for finding in findings:
+                    click.echo(f"{name}: {'ok   ' if finding.ok else 'WRONG'} {finding.what}: {finding.detail}")
+                    if not finding.ok:
+                        each.fail()
 
 
-def _chosen(names: Sequence[str], registry: Registry) -> list[str]:
-    return matching(registry.datasets, names, "dataset")
+def _chosen(
+    names: Sequence[str], registry: Registry, values: Mapping[str, Any] | None = None
+) -> list[tuple[str, Dataset]]:
+    """The datasets of these names; a parameter that one of them does not have is an error before anything is done."""
+    chosen = matching(registry.datasets, names, "dataset")
+    return [(name, registry.dataset(name).create(values or {})) for name in chosen]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from relattr.errors import RelattrError
 from relattr.harness.limits import Limits, parse_options
 from relattr.harness.plan import Choice, parse_settings
 from relattr.registry import Registry, registry
@@ -58,7 +60,7 @@ def matrix_options(command: F) -> F:
             click.argument("benchmark"),
             click.option(
                 "--methods", multiple=True, metavar="GLOB",
-                help="Only methods that match; also ones the benchmark does not list. May be repeated.",
+                help="Only methods that match; where none of the benchmark's do, others. May be repeated.",
             ),
             click.option(
                 "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
@@ -96,6 +98,33 @@ def choice_of(chosen: Mapping[str, Any]) -> Choice:
         chosen["attributes"],
         tuple(dict.fromkeys(chosen["seeds"])),
     )
+
+
+class OneByOne:
+    """Several names, each of which may fail without the others losing their turn; exit code 1 if any did."""
+
+    def __init__(self) -> None:
+        self._failed = False
+
+    def __enter__(self) -> OneByOne:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._failed and kind is None:
+            raise click.exceptions.Exit(1)
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """What is done for one of them; an error is said, and noted."""
+        try:
+            yield
+        except (RelattrError, OSError) as error:
+            click.echo(f"{name}: {error}", err=True)
+            self._failed = True
+
+    def fail(self) -> None:
+        """Note that something was found wrong, which was said already."""
+        self._failed = True
 
 
 def load_registry(folders: Sequence[Path]) -> Registry:

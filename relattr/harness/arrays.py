@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from relattr.errors import BadInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+BROKEN = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged or foreign ``.npz`` may raise."""
 SMALL = 1 << 16
 """Bytes below which compressing takes longer than it saves."""
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """NumPy arrays as the content of a compressed ``.npz`` file; nothing for no arrays."""
+    """NumPy arrays as the content of a compressed ``.npz`` file; nothing for no arrays.
+
+    Raises `BadInput` for an array that holds Python objects: nothing is pickled.
+    """
     if not arrays:
         return b""
     import numpy as np
+
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            what = f"of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise BadInput(f"{name!r} is {what}; expected a NumPy array of numbers or text")
 
     content = io.BytesIO()
     save = np.savez_compressed if sum(array.nbytes for array in arrays.values()) > SMALL else np.savez

@@ -101,7 +101,7 @@ def load(name: str) -> Benchmark:
         benchmark = msgspec.toml.decode(path.read_bytes(), type=Benchmark)
     except OSError as error:
         raise BadInput(f"cannot read benchmark {path}: {error.strerror}") from error
-    except (msgspec.DecodeError, BadInput) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, BadInput) as error:
         raise BadInput(f"benchmark {path} is not valid: {error}") from error
     if not benchmark.seeds or min(benchmark.seeds) < 0 or len(set(benchmark.seeds)) != len(benchmark.seeds):
         raise BadInput(f"benchmark {path}: seeds must be different integers >= 0; got {list(benchmark.seeds)}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from relattr.errors import UnknownName
 from relattr.harness.benchmark import Benchmark
 from relattr.registry import Registry, matching
@@ -22,11 +25,11 @@ def check(benchmark: Benchmark, registry: Registry) -> None:
     )
     for key in benchmark.set:
         owner, _, own = key.rpartition(".")
-        entry = registry.methods.get(owner) or registry.datasets.get(owner)
+        called = [table[owner] for table in (registry.methods, registry.datasets) if owner in table]
         if owner and owner not in methods and owner not in datasets:
             raise UnknownName(f"method or dataset ([set] {of})", owner, [*methods, *datasets])
-        if entry is not None and own not in entry.types:
-            raise UnknownName(f"parameter of {owner} ([set] {of})", own, entry.types)
+        if called and not any(own in entry.types for entry in called):
+            raise UnknownName(f"parameter of {owner} ([set] {of})", own, {k for entry in called for k in entry.types})
         if not owner and not to_come and own not in parameters:
             raise UnknownName(f"parameter of a method ([set] {of})", own, parameters)
     for name in benchmark.dataset:
@@ -37,6 +40,8 @@ def check(benchmark: Benchmark, registry: Registry) -> None:
         if column.dataset not in datasets:
             raise UnknownName(f"dataset (a column {of})", column.dataset, datasets)
         if column.attribute != "*" and column.dataset in registry.datasets:
-            known = registry.dataset(column.dataset).create(benchmark.dataset.get(column.dataset)).attributes()
+            known: Sequence[str] = ()
+            with contextlib.suppress(Exception):  # a plugin that fails here is its cells' matter, not the file's
+                known = registry.dataset(column.dataset).create(benchmark.dataset.get(column.dataset)).attributes()
             if known and column.attribute not in known:
                 raise UnknownName(f"attribute of {column.dataset} (a column {of})", column.attribute, known)

@@ -123,12 +123,14 @@ def _listener(reports: int) -> progress.Listener:
 
         def advance(n: int, note: str = "") -> None:
             nonlocal done, said, last
-            done += n
-            last = note or last
+            done += int(n)  # of NumPy, for one
+            last = str(note) or last
             now = time.monotonic()
             if now - said >= 0.2:
                 said = now
-                write_all(reports, pack(["progress", f"{description}: {last}" if last else description, done, total]))
+                write_all(
+                    reports, pack(["progress", f"{description}: {last}" if last else description, done, int(total)])
+                )
 
         yield advance
 

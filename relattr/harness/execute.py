@@ -88,15 +88,32 @@ def _compute(
     rows = tuple(_judge(method, test, arrays) for test in tests)
     compared = time.perf_counter()
     for name, array in method.exhibits(task.train, run).items():
-        arrays[f"exhibit {name}"] = array
+        arrays[f"exhibit {name}"] = _array(f"exhibit {name!r}", array)
     return {
-        "protocol": task.protocol,
-        "notes": tuple(task.notes),
-        "deviations": tuple(method.deviations()),
+        "protocol": _texts("the task's protocol", [task.protocol])[0],
+        "notes": _texts("the task's notes", task.notes),
+        "deviations": _texts("deviations()", method.deviations()),
         "tests": rows,
         "seconds_fit": round(fitted - started, 3),
         "seconds_compare": round(compared - fitted, 3),
     }
+
+
+def _array(what: str, value: Any) -> NDArray[Any]:
+    """The value as an array that can be kept without pickle. Raises `BadInput`."""
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise BadInput(f"{what} is {type(value).__name__} of {array.dtype}; expected an array of numbers or text")
+    return array
+
+
+def _texts(what: str, values: Any) -> tuple[str, ...]:
+    """The values, each of them text. Raises `BadInput`."""
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise BadInput(f"{what} should be texts; got {values!r}")
+    return tuple(values)
 
 
 def _applies(method: Method, task: Task) -> None:
@@ -144,7 +161,7 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         if test.scores is not None:
             correlation = spearman(strengths[test.pairs.images], test.scores[test.pairs.images])
     else:
-        margins = method.compare(test.images, _unlabelled(test.pairs))
+        margins = _array("compare()", method.compare(test.images, _unlabelled(test.pairs)))
         count = count_margins(margins, test.pairs)
         arrays[f"margins {test.name}"] = margins
     if not count.ordered:

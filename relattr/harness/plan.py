@@ -18,6 +18,7 @@ from relattr.harness.limits import Limits, for_method
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry, matching
+from relattr.task import TaskName
 
 NO_LIMITS = Limits()
 State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked", "skipped"]
@@ -88,14 +89,20 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
         for name in chosen_methods
     }
     cells = []
-    values = {name: parameters.values_of(registry.method(name).create(overrides[name])) for name in chosen_methods}
-    datasets = {name: registry.dataset(name).create(overrides[name]) for name in chosen_datasets}
-    everything = dict.fromkeys(attribute for dataset in datasets.values() for attribute in dataset.attributes())
+    values = {n: parameters.values_of(registry.method(n).create(overrides["method", n])) for n in chosen_methods}
+    datasets = {n: registry.dataset(n).create(overrides["dataset", n]) for n in chosen_datasets}
+    tasks_of: dict[str, list[TaskName]] = {}
+    for name, dataset in datasets.items():
+        try:
+            tasks_of[name] = list(dataset.tasks())
+            if not tasks_of[name]:  # its files say which attributes it has, and they are not here
+                empty[name] = dataset.missing() or f"the dataset {name} has no task"
+        except Exception as error:  # a broken plugin costs its own cells, not the others'
+            empty[name] = f"it cannot say what its tasks are: {type(error).__name__}: {error}"
+    everything = dict.fromkeys(task.attribute for tasks in tasks_of.values() for task in tasks)
     attributes = set(matching(everything, choice.attributes or ["*"], "attribute") if everything else ())
-    for dataset_name, dataset in datasets.items():
-        tasks, dataset_values = dataset.tasks(), parameters.values_of(dataset)
-        if not tasks:  # its files say which attributes it has, and they are not here
-            empty[dataset_name] = dataset.missing() or f"the dataset {dataset_name} has no task"
+    for dataset_name, tasks in tasks_of.items():
+        dataset_values = parameters.values_of(datasets[dataset_name])
         for task in tasks:
             if task.attribute not in attributes:
                 continue
@@ -118,7 +125,8 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
                         and found.result.status == "ok"
                     )
                     cells.append(replace(found, limits=limits[method_name], kept=kept))
-    return Plan(_shown(benchmark, chosen_datasets, overrides, registry), cells, absent, empty)
+    chosen = {name: overrides["dataset", name] for name in chosen_datasets}
+    return Plan(_shown(benchmark, chosen, tasks_of, registry), cells, absent, empty)
 
 
 def waiting(plan: Plan, retry: Sequence[str] = ()) -> list[Planned]:
@@ -180,8 +188,14 @@ class _Known:
     def absent(self, cell: Cell) -> str | None:
         entry, values = self._registry.dataset(cell.dataset), cell.dataset_parameters
         pixels = self._registry.method(cell.method).cls.uses_pixels
-        what = "absent" if pixels else "absent labels"
-        return self._once(what, cell.dataset, values, lambda: missing(entry, values, pixels=pixels))
+
+        def look() -> str | None:
+            try:
+                return missing(entry, values, pixels=pixels)
+            except Exception as error:  # a broken plugin, or a file that cannot be read, blocks its own cells only
+                return str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
+
+        return self._once("absent" if pixels else "absent labels", cell.dataset, values, look)
 
     def fingerprints(self, cell: Cell) -> dict[str, str]:
         data, method = self._registry.dataset(cell.dataset), self._registry.method(cell.method)
@@ -250,44 +264,63 @@ def _fits(name: str, pattern: str) -> bool:
 
 def _overrides(
     benchmark: Benchmark, choice: Choice, registry: Registry, methods: Sequence[str], datasets: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """The parameters to set on each chosen plugin.
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """The parameters to set on each chosen plugin, ``("method" or "dataset", its name)``.
 
     ``KEY`` goes to every chosen method that has it, ``METHOD.KEY`` and ``DATASET.KEY`` to one plugin; what the
     user sets wins over the benchmark file.
     """
-    found: dict[str, dict[str, Any]] = {name: {} for name in [*datasets, *methods]}
+    entries: dict[tuple[str, str], Any] = {("dataset", name): registry.dataset(name) for name in datasets}
+    entries |= {("method", name): registry.method(name) for name in methods}
+    found: dict[tuple[str, str], dict[str, Any]] = {plugin: {} for plugin in entries}
     for name in datasets:
-        found[name].update(benchmark.dataset.get(name, {}))
+        found["dataset", name].update(benchmark.dataset.get(name, {}))
     for given, asked in ((benchmark.set, False), (choice.set, True)):
         for key, value in given.items():
             owner, _, own = key.rpartition(".")
             if owner:
-                if owner not in found:
-                    if asked:
-                        raise UnknownName("chosen method or dataset", owner, found)
-                    continue
-                found[owner][own] = value
+                called = [plugin for plugin in found if plugin[1] == owner]
+                if not called and asked:
+                    raise UnknownName("chosen method or dataset", owner, [name for _, name in found])
+                # where a method and a dataset are called the same, those that have the parameter
+                meant = [plugin for plugin in called if own in entries[plugin].types]
+                if called and not meant:
+                    known = {key for plugin in called for key in entries[plugin].types}
+                    raise UnknownName(f"parameter of {owner}", own, known)
+                for plugin in meant:
+                    found[plugin][own] = value
                 continue
             having = [n for n in methods if key in registry.method(n).types]
             if not having and asked:
                 known = {k for n in methods for k in registry.method(n).types}
                 raise UnknownName("parameter of the chosen methods", key, known)
             for name in having:
-                found[name][key] = value
-    for name, values in found.items():
-        entry: Any = registry.methods.get(name) or registry.datasets.get(name)
-        entry.create(values)  # a wrong value is an error of the command, not of a cell
+                found["method", name][key] = value
+    for plugin, values in found.items():
+        entries[plugin].create(values)  # a wrong value is an error of the command, not of a cell
     return found
 
 
 def _shown(
-    benchmark: Benchmark, datasets: Sequence[str], overrides: Mapping[str, dict[str, Any]], registry: Registry
+    benchmark: Benchmark,
+    datasets: Mapping[str, dict[str, Any]],
+    tasks_of: Mapping[str, Sequence[TaskName]],
+    registry: Registry,
 ) -> Benchmark:
-    """The benchmark with a table of what was chosen, where a chosen dataset is in no column of its own table.
+    """The benchmark with its datasets as they were set up, by name, and a table that has what was chosen.
 
-    Each attribute of such a dataset gets a column; the benchmark's columns of datasets not chosen go.
+    Each attribute of a chosen dataset that is in no column of its own gets one; the columns of datasets not chosen go
+    then.
     """
+    own = {}
+    for name, given in datasets.items():
+        written, chosen = (
+            parameters.values_of(registry.dataset(name).create(values))
+            for values in (benchmark.dataset.get(name, {}), given)
+        )
+        if written != chosen:
+            own[name] = chosen
+    benchmark = msgspec.structs.replace(benchmark, dataset={**benchmark.dataset, **own})
     listed = {column.dataset for column in benchmark.table.columns}
     joined = [name for name in datasets if name not in listed]
     if not joined:
@@ -297,13 +330,13 @@ def _shown(
         entry = registry.dataset(name)
         columns += [
             Column(label=f"{entry.label}: {attribute}", dataset=name, attribute=attribute)
-            for attribute in entry.create(overrides[name]).attributes()
+            for attribute in dict.fromkeys(task.attribute for task in tasks_of.get(name, ()))
         ]
     caption = f"Accuracy on {', '.join(registry.dataset(name).label for name in datasets)}."
     return msgspec.structs.replace(
         benchmark,
         table=msgspec.structs.replace(benchmark.table, columns=tuple(columns), caption=caption),
-        dataset={**benchmark.dataset, **{name: overrides[name] for name in joined}},
+        dataset={**benchmark.dataset, **{name: datasets[name] for name in joined}},
     )
 
 
@@ -314,5 +347,5 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
             raise BadInput(f"--set {setting!r} should be KEY=VALUE, for example backbone=squeezenet1_0")
-        found[key.strip()] = parameters.parse(value.strip())
+        found[key.strip()] = parameters.Typed(value.strip())
     return found

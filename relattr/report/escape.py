@@ -12,6 +12,7 @@ _LATEX = {
     "±": r"\ensuremath{\pm}", "×": r"\ensuremath{\times}", "−": r"\ensuremath{-}", "→": r"\ensuremath{\to}",
     "≤": r"\ensuremath{\le}", "≥": r"\ensuremath{\ge}", "≈": r"\ensuremath{\approx}", "∞": r"\ensuremath{\infty}",
     "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\dots{}", "•": r"\textbullet{}",
+    "[": "{[}", "]": "{]}",  # after a line break of a table, a bracket would be its argument
     "½": "1/2", "¼": "1/4", "¾": "3/4", "²": r"\ensuremath{^2}", "³": r"\ensuremath{^3}", "°": r"\ensuremath{^\circ}",
     "\N{NO-BREAK SPACE}": r"\,", "µ": r"\ensuremath{\mu}", "·": r"\ensuremath{\cdot}",
     "`": r"\textasciigrave{}", "'": "'", "¡": "!`", "¿": "?`",
@@ -30,7 +31,7 @@ def escape_latex(text: str) -> str:
 
     Control characters become spaces. Accented Latin letters stay (T1 has them), Greek ones become
     mathematics; of other letters the plain form is taken where there is one, else the code point is
-    printed, ``[U+4E2D]``, since no font can be counted on.
+    printed, ``[U+4E2D]`` in braces, since no font can be counted on.
     """
     text = " ".join(text.split())  # a thin space that does not break, before a per cent sign
     text = re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
@@ -48,7 +49,7 @@ def _latex(c: str) -> str:
     if unicodedata.category(c) in ("Cc", "Cf", "Zs", "Zl", "Zp", "Mn"):
         return " " if c.isspace() or unicodedata.category(c) == "Cc" else ""
     plain = "".join(p for p in unicodedata.normalize("NFKD", c) if " " <= p <= "~")
-    return "".join(_LATEX.get(p, p) for p in plain) or f"[U+{ord(c):04X}]"
+    return "".join(_LATEX.get(p, p) for p in plain) or f"{{[}}U+{ord(c):04X}{{]}}"
 
 
 def escape_markdown(text: str) -> str:

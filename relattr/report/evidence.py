@@ -9,7 +9,6 @@ counts again.
 from __future__ import annotations
 
 import contextlib
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,12 @@ from numpy.typing import NDArray
 from relattr.atomic import write_arrays
 from relattr.digests import digest_text
 from relattr.errors import RelattrError
+from relattr.harness.arrays import BROKEN
 from relattr.harness.result import Result, TestResult
 from relattr.harness.store import Store
 from relattr.pairs import Pairs
 from relattr.registry import Registry
 from relattr.statistics import Design, Judgement
-from relattr.task import Task
 
 TestKey = str
 
@@ -41,6 +40,14 @@ class Shown:
 
 class NoEvidence(Exception):
     """Why there is no interval."""
+
+
+class _Unlike(NoEvidence):
+    """A row's strengths do not give its counts on the pairs that were kept."""
+
+    def __init__(self, key: TestKey, row: tuple[Result, TestResult]) -> None:
+        super().__init__("its strengths do not give the counts of its row")
+        self.key, self.row = key, row
 
 
 def test_key(result: Result, test: str) -> TestKey:
@@ -74,7 +81,7 @@ class Evidence:
         self._shown: dict[TestKey, Shown | str] = {}
         self._designs: dict[tuple[TestKey, ...], Design] = {}
         self._values: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
-        self._tasks: dict[str, Task | str] = {}
+        self._asked: set[TestKey] = set()
 
     def design(self, keys: Iterable[TestKey]) -> tuple[Design, Mapping[TestKey, int]]:
         """The design of these test sets, whose pairs were found before, and the place of each in it."""
@@ -93,12 +100,17 @@ class Evidence:
             found = self._pairs(key, result, row)
             if isinstance(found, str):
                 raise NoEvidence(found)
-        try:
-            design, place = self.design(keys)
-            made = [self._judge(design, place[key], *row) for key, row in zip(keys, rows, strict=True)]
-        except RelattrError as error:
-            raise NoEvidence(str(error)) from error
-        return design, made, tuple(sorted(place))
+        while True:
+            try:
+                design, place = self.design(keys)
+                made = [self._judge(design, place[key], *row) for key, row in zip(keys, rows, strict=True)]
+            except _Unlike as error:
+                if not self._ask_again(error.key, *error.row):
+                    raise
+            except RelattrError as error:
+                raise NoEvidence(str(error)) from error
+            else:
+                return design, made, tuple(sorted(place))
 
     def _judge(self, design: Design, place: int, result: Result, row: TestResult) -> Judgement:
         key = result.cell.key, row.test
@@ -107,8 +119,20 @@ class Evidence:
         kind, values = self._values[key]
         made = design.judge(place, **{kind: values})
         if (made.n_ordered, made.n_correct) != (row.n_ordered, row.n_correct):
-            raise NoEvidence("its strengths do not give the counts of its row")
+            raise _Unlike(test_key(result, row.test), (result, row))
         return made
+
+    def _ask_again(self, key: TestKey, result: Result, row: TestResult) -> bool:
+        """Whether the dataset was asked now, and has such pairs: those that were kept may be of older code."""
+        if key in self._asked:
+            return False
+        self._asked.add(key)
+        found = self._ask(key, result, row.test)
+        if isinstance(found, str) or (found.pairs.n_ordered, len(found.pairs)) != (row.n_ordered, row.n_pairs):
+            return False
+        self._shown[key] = found
+        self._designs = {keys: design for keys, design in self._designs.items() if key not in keys}
+        return True
 
     def _read(self, result: Result, row: TestResult) -> tuple[str, NDArray[Any]]:
         """The strengths of the images of a test set, or the margins of its pairs."""
@@ -118,7 +142,7 @@ class Evidence:
                 for kind in ("strengths", "margins"):
                     if (name := f"{kind} {row.test}") in arrays.files:
                         return kind, arrays[name]
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except BROKEN as error:
             raise NoEvidence(f"its strengths cannot be read ({type(error).__name__})") from error
         raise NoEvidence("its strengths and margins were not kept")
 
@@ -138,7 +162,7 @@ class Evidence:
                 else:
                     pairs = Pairs(arrays["left"], arrays["right"], arrays["label"])
                 return Shown(pairs, arrays["identities"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except BROKEN:
             return None
 
     def _ask(self, key: TestKey, result: Result, test: str) -> Shown | str:

@@ -239,7 +239,7 @@ def to_macros(tables: Sequence[PaperTable], others: Sequence[str] = ()) -> str:
 
 def table_of(macro: str) -> str:
     """The table whose number a line of `to_macros` holds; empty for other lines."""
-    found = re.match(r"\\relattrnumber\{([^/{}]+)/[^{}]*\}\{[^{}]*\}$", macro)
+    found = re.match(r"\\relattrnumber\{([^/{}]+)/[^{}]*\}\{.*\}$", macro)
     return found[1] if found else ""
 
 

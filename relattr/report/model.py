@@ -6,8 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Literal
 
 from relattr import parameters
+from relattr.audit import Flag
 from relattr.dataset import Dataset
 from relattr.errors import RelattrError
 from relattr.harness.benchmark import Benchmark, Column
@@ -19,12 +21,13 @@ from relattr.report.best import Judged, Rows, mark_best, weights_of
 from relattr.report.evidence import Evidence, NoEvidence
 from relattr.report.gains import Gains, base_of, gains
 from relattr.report.keys import free, slug
-from relattr.report.published import is_constant, others, published
+from relattr.report.published import Fact, is_by_attribute, is_constant, others, published
+from relattr.report.ranking import ranks_of
 from relattr.report.rows import Row, rows_of
 from relattr.report.table import BOLD, INTERVAL, LEVEL, RULE, Entry, Head, Line, PaperTable, sizes, verdict
-from relattr.statistics import accuracy, average_ranks
+from relattr.statistics import accuracy
 
-Flags = Mapping[str, Sequence[str]]
+Flags = Mapping[str, Sequence[Flag]]
 NAMED = 4
 """Cells that a note names, at most."""
 
@@ -34,7 +37,7 @@ def build(
 ) -> PaperTable:
     """The table of a benchmark, from what the store has.
 
-    ``flags`` gives, for each dataset, what its audit found that touches every number on it. ``against`` is a method,
+    ``flags`` gives, for each dataset, what its audit found that touches numbers on it. ``against`` is a method,
     or the key of a row, with which all others are compared. Raises `UnknownName` where the table has no such row.
     """
     made = _Builder(benchmark, registry, store, flags or {}, against)
@@ -74,7 +77,7 @@ class _Builder:
 
     def table(self) -> PaperTable:
         columns = self.benchmark.table.columns
-        taken: set[str] = set()
+        taken = {"published", "ranks"}  # the files of a column are called after it, and these are others
         heads = tuple(Head(c.label, free(slug(c.label), taken)) for c in columns)
         made = [[self._entry(row, column, None) for column in columns] for row in self.rows]
         entries = mark_best(self.evidence, made)
@@ -82,34 +85,24 @@ class _Builder:
             Line(row.label, row.key, tuple(own), row.block) for row, own in zip(self.rows, entries, strict=True)
         )
         table = PaperTable(self.benchmark.name, self.benchmark.title, "", heads, lines)
-        behind = tuple(
-            self._behind(column, head, attributes)
+        behind = {
+            head: self._behind(column, head, attributes)
             for column, head in zip(columns, heads, strict=True)
             if column.attribute == "*" and len(attributes := self._attributes(column, self._everything)) > 1
-        )
-        blocks: dict[str, dict[str, float]] = {}
-        for k, line in enumerate(lines):
-            own = {h.label: None if e.own_rule else e.measured for h, e in zip(heads, line.entries, strict=True)}
-            for other in behind:  # attributes are what is ranked on, where there are any
-                head = next(h for h in heads if other.name.endswith(f"-{h.key}"))
-                own.pop(head.label, None)
-                own |= {
-                    f"{head.label} {h.label}": e.measured
-                    for h, e in zip(other.columns[:-1], other.lines[k].entries[:-1], strict=True)
-                }
-            blocks[line.label] = {b: v for b, v in own.items() if v is not None}
+        }
         return replace(
             table,
             caption=self._caption(self.benchmark.table.caption, table),
-            behind=behind,
+            behind=tuple(behind.values()),
             unreadable=tuple(self.unreadable),
             gains=self._gains(table, made),
-            ranks=average_ranks({m: b for m, b in blocks.items() if b}),
+            ranks=ranks_of(table, behind),
         )
 
     def _behind(self, column: Column, head: Head, attributes: Sequence[str]) -> PaperTable:
         """One column of the paper's table, attribute by attribute."""
-        heads = [Head(a, slug(a)) for a in attributes] + [Head("Mean", "mean")]
+        taken = {"mean"}
+        heads = [Head(a, free(slug(a), taken)) for a in attributes] + [Head("Mean", "mean")]
         made = [[self._entry(row, column, a) for a in [*attributes, None]] for row in self.rows]
         lines = [
             Line(row.label, row.key, tuple(own), row.block)
@@ -156,8 +149,7 @@ class _Builder:
 
     def _make_entry(self, row: Row, column: Column, only: str | None) -> tuple[Entry, Judged | None]:
         name = self.benchmark.table.published
-        paper_column = column.published or column.label
-        fact = published(name, row.paper_row, paper_column, only or "") if row.paper_row else None
+        fact = self._fact(row, column, only) if row.paper_row else None
         number = fact.accuracy if fact is not None else None
         constant = row.method in self.registry.constants or (
             row.method not in self.registry.methods and is_constant(name, row.paper_row)
@@ -169,7 +161,9 @@ class _Builder:
             and column.split in ("*", r.cell.split)
             and (only is None or r.cell.attribute == only)
         ]
-        base = Entry(published=number, constant=constant, reliability=fact.reliability if fact and only else "")
+        base = Entry(
+            published=number, constant=constant, reliability=fact.reliability if fact and fact.attribute else ""
+        )
         if constant and not here:
             why = self.registry.constants[row.method].reason if row.method in self.registry.constants else ""
             protocol = fact.protocol if fact is not None and number is not None else ""
@@ -185,6 +179,18 @@ class _Builder:
         if not rows:
             return self._empty(base, row, column, here), None
         return self._measured(base, column, attributes, here, rows)
+
+    def _fact(self, row: Row, column: Column, only: str | None) -> Fact | None:
+        """What is published of a method in a column, or on one attribute of it.
+
+        The mean over attributes is no number of a column of one of them.
+        """
+        table, place = self.benchmark.table.published, column.published or column.label
+        attribute = only or ("" if column.attribute == "*" else column.attribute)
+        fact = published(table, row.paper_row, place, attribute)
+        if fact is None and only is None and not is_by_attribute(table, place):
+            fact = published(table, row.paper_row, place)
+        return fact
 
     def _empty(self, base: Entry, row: Row, column: Column, here: Sequence[Result]) -> Entry:
         ended = sorted({r.status for r in here if r.status != "ok"})
@@ -223,7 +229,12 @@ class _Builder:
             )
         texts_of_gaps, n_cells = self._gaps(column, here, rows)
         differing += texts_of_gaps
-        texts = [*differing, *(t.note for _, t in rows if t.note), *self.flags.get(column.dataset, ())]
+        texts = [*differing, *(t.note for _, t in rows if t.note)]
+        texts += [
+            flag.text
+            for flag in self.flags.get(column.dataset, ())
+            if any(flag.touches(str(r.cell.task), t.test) for r, t in rows)
+        ]
         texts += [text for r, _ in rows for text in self._staleness(r)]
         seeds = {r.cell.seed for r, _ in rows}
         low = high = error_images = error_seeds = None
@@ -267,7 +278,7 @@ class _Builder:
         there = {_place(r) for r, _ in rows}
         attributes = {attribute for attribute, _, _ in there}
         dataset = self._dataset(column.dataset)
-        tasks = {(task.attribute, task.split) for task in dataset.tasks()} if dataset is not None else set()
+        tasks = {(task.attribute, task.split) for task in _asked(dataset, "tasks")}
         tasks = tasks or {(attribute, split) for attribute, split, _ in map(_place, here)}
         wanted = {
             (attribute, split, seed)
@@ -302,8 +313,9 @@ class _Builder:
         if column.attribute != "*":
             return [column.attribute]
         dataset = self._dataset(column.dataset)
-        if dataset is not None:
-            return list(dataset.attributes())
+        known = list(_asked(dataset, "attributes"))
+        if known:  # those that are read from files are not known where the files are not
+            return known
         return sorted({r.cell.attribute for r in here if r.cell.dataset == column.dataset})
 
     def _staleness(self, result: Result) -> list[str]:
@@ -323,6 +335,14 @@ class _Builder:
         now = self._fresh[key]
         differences = changed(result.fingerprints, now) if now is not None else []
         return [f"made by code or data that changed since: {', '.join(differences)}"] if differences else []
+
+
+def _asked(dataset: Dataset | None, what: Literal["attributes", "tasks"]) -> Sequence[Any]:
+    """What a dataset says it has; nothing where it is not here, or its plugin fails: that costs no table."""
+    try:
+        return getattr(dataset, what)() if dataset is not None else ()
+    except Exception:
+        return ()
 
 
 def _place(result: Result) -> tuple[str, str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import jinja2
 import msgspec
 
+from relattr.harness.arrays import BROKEN
 from relattr.harness.belonging import belonging
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
@@ -127,7 +127,7 @@ def _learnt(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
             with np.load(store.path(result.cell).with_suffix(".npz"), allow_pickle=False) as arrays:
                 curve = arrays["exhibit curve"] if "exhibit curve" in arrays.files else np.zeros((0, 4))
             curve = curve.astype(np.float64)
-        except (OSError, ValueError, TypeError, zipfile.BadZipFile):
+        except (*BROKEN, TypeError):
             continue
         if curve.ndim == 2 and curve.shape[1] == 4 and len(curve) > 1:
             name = f"{result.label}: {result.cell.task}, seed {result.cell.seed}"

@@ -70,6 +70,12 @@ def is_constant(table: str, row: str) -> bool:
     return any(f.constant for (t, r, _, _), f in _by_place().items() if (t, r) == (table, row))
 
 
+@cache
+def is_by_attribute(table: str, column: str) -> bool:
+    """Whether a column of the paper's table is a mean over attributes that are published one by one."""
+    return any(attribute for (t, _, c, attribute) in _by_place() if (t, c) == (table, column))
+
+
 def others(column: str, attributes: Iterable[str]) -> list[tuple[str, tuple[str, ...], dict[str, Fact]]]:
     """Published rows that have this column attribute by attribute: row, what to know of it, facts by attribute.
 

@@ -162,10 +162,12 @@ def write_all(tables: Sequence[PaperTable], folder: Path) -> list[Path]:
     ``macros.tex`` keeps the numbers of tables that were written into this folder before. Raises `BadInput` where two
     benchmarks have one name, before anything is written, or where LaTeX fails, when all else is.
     """
-    names = [table.name for table in tables]
+    names = [name for table in tables for name in _stems(table)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadInput(f"two benchmarks are called {twice[0]}: their files would have the same names; rename one")
+        raise BadInput(
+            f"two tables would be written to files called {twice[0]}: rename one of the benchmarks, or a column"
+        )
     made = [path for table in tables for path in write(table, folder)]
     inputs = [path.name for path in made if path.suffix == ".tex"]
     for name, content in (
@@ -178,6 +180,14 @@ def write_all(tables: Sequence[PaperTable], folder: Path) -> list[Path]:
     (folder / "tables.pdf").unlink(missing_ok=True)  # of other tables, where none is made now
     pdf = latex.compile_pdf(folder, "tables")
     return made if pdf is None else [*made, pdf]
+
+
+def _stems(table: PaperTable) -> list[str]:
+    """What the files of a benchmark's tables are called, each once."""
+    found = [f"{table.name}-ranks"] if table.ranks is not None else []
+    for each in (table, *table.behind):
+        found += [each.name, f"{each.name}-published", *([each.gains.name] if each.gains is not None else [])]
+    return found
 
 
 def _macros_before(tables: Sequence[PaperTable], folder: Path) -> list[str]:

@@ -103,7 +103,7 @@ def test_the_same_pictures_in_another_collection_are_a_leak_whatever_their_names
 
 def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
     from relattr import Dataset
-    from relattr.audit import Failed, audit_dataset, leaks
+    from relattr.audit import Failed, Flag, audit_dataset, leaks
 
     class Two(Dataset):
         name = "two"
@@ -122,8 +122,15 @@ def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
     made = audit_dataset(Two())
     assert ("leak", "shared images") in {(o.severity, o.kind) for o in made.observations}
     assert any("bad" in o.where and "all scores are 1.0" in o.text for o in made.observations)
-    assert leaks({"two": made})["two"]
-    assert leaks({"two": Failed("the audit failed: x"), "gone": "not here"}) == {"two": ["the audit failed: x"]}
+    flag = next(flag for flag in leaks({"two": made})["two"] if "training images too" in flag.text)
+    (place,) = flag.places
+    task_of, _, test = place.rpartition(" ")
+    assert flag.touches(task_of, test)
+    assert not flag.touches(task_of, "another")  # a sound test set beside a leaky one keeps its name
+    assert not flag.touches("two/good/other", test)
+    assert Flag("in training", frozenset({f"{task_of} training"})).touches(task_of, "another")
+    assert Flag("everywhere").touches("two/bad/standard", "test")
+    assert leaks({"two": Failed("the audit failed: x"), "gone": "not here"}) == {"two": [Flag("the audit failed: x")]}
 
 
 def data(*parts):

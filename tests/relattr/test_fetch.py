@@ -409,6 +409,8 @@ def liars() -> dict[str, tuple[Callable[[Handler, int], None], str]]:
         "compressed": (lambda h, n: h.answer(200, CONTENT, Content_Encoding="gzip"), r"encoded the file \(gzip\)"),
         "local file": (lambda h, n: h.answer(302, b"", Location="file:///etc/passwd"), "neither http nor https"),
         "ftp": (lambda h, n: h.answer(302, b"", Location="ftp://127.0.0.1/a"), "neither http nor https"),
+        "no host": (lambda h, n: h.answer(302, b"", Location="http://[bad"), "invalid address"),
+        "empty label": (lambda h, n: h.answer(302, b"", Location="http://.a/x"), "invalid address"),
         "loop": (lambda h, n: h.answer(302, b"", Location=h.path), "redirects more than 5 times"),
         "partial without being asked": (lambda h, n: h.answer(206, CONTENT[:10]), "answered 206"),
         "no content": (lambda h, n: h.answer(204), "answered 204"),

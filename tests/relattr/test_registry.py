@@ -241,6 +241,7 @@ def test_a_wrong_preset_is_an_error_of_the_registration(registry):
 
 
 def test_unknown_names_offer_the_nearest():
+    module.registry.discover()
     with pytest.raises(UnknownName, match=r"no method is called 'ranksvm-hog2x'; did you mean ranksvm-hog2x2"):
         module.registry.method("ranksvm-hog2x")
     with pytest.raises(UnknownName, match=r"no dataset is called 'glyph'; did you mean glyphs"):

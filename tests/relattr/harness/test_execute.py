@@ -81,6 +81,49 @@ def result_of(method: type[Method], dataset: type[Dataset] = Squares) -> Result:
     return result
 
 
+class Listed(Brightness):
+    """Margins as a list."""
+
+    has_strength = False
+
+    def compare(self, images: Images, pairs: Pairs) -> Any:
+        strengths = self.strength(images)
+        return (strengths[pairs.left] - strengths[pairs.right]).tolist()
+
+
+class ObjectExhibit(Brightness):
+    """An exhibit that only pickle could keep."""
+
+    def exhibits(self, train: TrainingSet, run: Run) -> Any:
+        return {"what": np.array([{"a": 1}], object)}
+
+
+class NumberedDeviations(Brightness):
+    """Deviations that are no text."""
+
+    def deviations(self) -> Any:
+        return [1]
+
+
+class OneDeviation(Brightness):
+    """One text in place of several."""
+
+    def deviations(self) -> Any:
+        return "another backbone"
+
+
+def test_what_a_method_gives_that_cannot_be_kept_is_its_own_failure() -> None:
+    assert result_of(Listed).status == "ok"
+    for method, said in (
+        (ObjectExhibit, "exhibit 'what' is ndarray of object"),
+        (NumberedDeviations, r"deviations() should be texts; got [1]"),
+        (OneDeviation, "deviations() should be texts; got 'another backbone'"),
+    ):
+        result = result_of(method)
+        assert result.status == "failed"
+        assert said in result.reason
+
+
 def test_strengths_are_correlated_with_the_scores_of_paired_images() -> None:
     result = result_of(Brightness)
     scored, plain = result.tests

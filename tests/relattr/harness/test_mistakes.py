@@ -131,3 +131,28 @@ def test_a_broken_dataset_is_named_and_the_others_are_listed(place):
     assert "torn  Torn: broken\n    ZeroDivisionError" in done.stdout
     assert "tiny  Tiny: here" in done.stdout
     assert "glyphs  " in done.stdout
+
+
+def test_what_is_wrong_with_one_of_several_names_does_not_stop_the_others(place):
+    need = "class Moon:\n    def missing(self): return 'needs the moon'\n    def fingerprint(self): return ''\n"
+    place.method("x-moon", imports=need, parameters="def needs(self): return [Moon()]")
+    place.method("x-zeal")
+    base = [*place.command("check")[:3]]
+    more = ["--plugins", str(place.plugins)]
+    done = place.end([*base, "check", "method", "x-*", "--law", "margins", *more])
+    assert "x-moon  blocked" in done.stdout, done.stdout + done.stderr
+    assert "needs the moon" in done.stdout
+    assert "x-zeal  " in done.stdout
+
+    text = (place.plugins / "tiny.py").read_text().replace('"tiny"', '"a-gone"').replace("class Tiny", "class Gone")
+    text += "\n    def missing(self):\n        return 'it is gone'\n"
+    (place.plugins / "gone.py").write_text(text)
+    results = ["--results", str(place.folder / "results")]
+    done = place.end([*base, "audit", "a-gone", "tiny", *results, *more])
+    assert done.returncode == 1
+    assert "a-gone: a-gone cannot be audited: it is gone" in done.stderr
+    assert "tiny: nothing found" in done.stdout
+    done = place.end([*base, "data", "verify", "a-gone", "tiny", *more])
+    assert done.returncode == 1
+    assert "a-gone: nothing to verify: it is gone" in done.stderr
+    assert "tiny: nothing to verify" in done.stderr

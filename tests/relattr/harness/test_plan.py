@@ -91,6 +91,53 @@ def test_weights_downloaded_by_a_cell_do_not_make_it_stale(place, count):
     assert states(place)["deep 0"].startswith("stale")
 
 
+def test_the_table_after_a_run_shows_what_was_set(place):
+    place.method("plain")
+    place.benchmark()
+    said = place.relattr("run", "--set", "tiny.fingerprint_text=other")
+    (line,) = [line for line in said.splitlines() if line.startswith("plain")]
+    assert "100.00" in line
+    assert "put what you chose into a benchmark file" in said
+
+
+def test_a_method_may_be_called_like_its_dataset(place):
+    path = place.method("other", parameters="gamma: float = 1.0")
+    path.write_text(path.read_text().replace('"other"', '"tiny"'))
+    place.benchmark(methods=["tiny"])
+    assert "missing" in place.relattr("plan", "--set", "tiny.n_attributes=2", "--set", "tiny.gamma=2")
+    assert "gamma" in place.relattr("plan", "--set", "tiny.gama=2", code=2)
+
+
+def test_a_dataset_that_fails_at_its_attributes_costs_its_own_cells_only(place):
+    place.method("plain")
+    text = (place.plugins / "tiny.py").read_text().replace('"tiny"', '"broken"').replace("class Tiny", "class Broken")
+    text = text.replace("    def attributes(self):", "    def attributes(self):\n        raise OSError('no such disk')")
+    (place.plugins / "broken.py").write_text(text)
+    path = place.benchmark()
+    path.write_text(path.read_text().replace("datasets = ['tiny']", "datasets = ['tiny', 'broken']"))
+    said = place.relattr("run")
+    assert "no such disk" in said
+    assert states(place) == {"plain 0": "done:"} or states(place)["plain 0"].startswith("done")
+    text = text.replace("raise OSError", "return ['a0']\n\n    def missing(self):\n        raise OSError")
+    (place.plugins / "broken.py").write_text(text)
+    said = place.relattr("plan")
+    assert "OSError: no such disk" in said
+    assert "blocked" in said
+
+
+def test_progress_in_numpy_integers_and_a_benchmark_that_is_no_utf8(place):
+    place.method(
+        "steps",
+        "import numpy as np\nfrom relattr.progress import track\n"
+        "with track('steps', np.int64(3)) as advance:\n"
+        "    for n in np.ones(3, np.int64): advance(n)",
+    )
+    path = place.benchmark()
+    place.relattr("run")
+    path.write_bytes(path.read_bytes() + "# é".encode("latin-1"))
+    assert "is not valid" in place.relattr("plan", code=2)
+
+
 def test_settings_make_other_cells(place):
     place.method("has-c", parameters="C: float = 1.0")
     place.benchmark()

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from relattr import BadInput, Dataset
+from relattr.audit import Flag
 from relattr.harness.benchmark import Column, Row
 from relattr.registry import Entry
-from relattr.report import latex
+from relattr.report import evidence, latex
 from relattr.report.escape import escape_latex, escape_markdown
 from relattr.report.model import build
 from relattr.report.notes import notes_of
@@ -117,12 +118,127 @@ def test_margins_are_judged_like_strengths(synthetic, make_benchmark):
 def test_every_deviation_note_and_flag_is_a_footnote(synthetic, make_benchmark):
     synthetic.add("m", "a", "x", deviations=("another backbone",), notes=("other labels",), test_note="images shared")
     column = Column(label="A", dataset="a", attribute="x")
-    flags = {"a": ["audit: one image is in both"]}
+    flags = {"a": [Flag("audit: one image is in both")]}
     table = build(make_benchmark(["m"], [column]), synthetic.registry, synthetic.store, flags)
     for text in ("another backbone", "other labels", "images shared", "audit: one image is in both"):
         for made in (latex.to_latex(table), to_csv(table), to_markdown(table), to_text(table)):
             assert text in made
     assert [letter(k) for k in (0, 25, 26, 27, 702)] == ["a", "z", "aa", "ab", "aaa"]
+
+
+def test_a_leak_is_said_of_the_numbers_it_touches(synthetic, make_benchmark):
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute)
+    columns = [Column(label=attribute, dataset="a", attribute=attribute) for attribute in ("x", "y")]
+    flags = {"a": [Flag("audit: leaks", frozenset({"a/x/standard test"}))]}
+    table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store, flags)
+    assert "audit: leaks" in entry(table, "m", 0).texts
+    assert "audit: leaks" not in entry(table, "m", 1).texts
+
+
+def test_a_column_of_one_attribute_has_what_is_published_of_it_and_not_the_mean(synthetic, make_benchmark, row):
+    synthetic.add("m", "a", "baldhead")
+    columns = [
+        Column(label="Bald", dataset="a", attribute="baldhead", published="LFW-10"),
+        Column(label="No such", dataset="a", attribute="x", published="LFW-10"),
+        Column(label="All", dataset="a", attribute="*", published="LFW-10"),
+    ]
+    rows = [row("m", published="Parikh and Grauman + CNN")]
+    table = build(make_benchmark(["m"], columns, rows, "table3"), synthetic.registry, synthetic.store)
+    assert [entry(table, "m", k).published for k in range(3)] == [78.10, None, 74.61]
+    whole = [Column(label="V", dataset="a", attribute="baldhead", published="Viral-Pairs")]  # published as one number
+    rows = [row("m", published="ViralNet")]
+    table = build(make_benchmark(["m"], whole, rows, "table4"), synthetic.registry, synthetic.store)
+    assert entry(table, "m").published == 76.20
+
+
+def test_what_is_ranked_is_told_apart_though_it_is_called_the_same(synthetic, make_benchmark):
+    for k, method in enumerate(("good", "bad", "third")):
+        for dataset in ("a", "b"):
+            for attribute in ("x", "y"):
+                synthetic.add(method, dataset, attribute, noise=0.1 + 2 * k, label="The same")
+    columns = [Column(label="Mine", dataset="a"), Column(label="Not mine", dataset="b")]
+    table = build(make_benchmark(["good", "bad", "third"], columns), synthetic.registry, synthetic.store)
+    assert len(table.ranks.methods) == 3
+    assert table.ranks.methods[0] == "The same (good)"
+    assert set(table.ranks.blocks) == {"Mine x", "Mine y", "Not mine x", "Not mine y"}
+
+
+def test_attributes_whose_names_differ_in_signs_only_have_numbers_of_their_own(synthetic, make_benchmark):
+    for attribute in ("big smile", "big-smile", "开放", "自然", "mean"):
+        synthetic.add("m", "a", attribute)
+    table = build(make_benchmark(["m"], [Column(label="A", dataset="a")]), synthetic.registry, synthetic.store)
+    keys = [head.key for head in table.behind[0].columns]
+    assert len(set(keys)) == 6
+    assert keys[-1] == "mean"
+    macros = re.findall(r"\\relattrnumber\{([^}]*)\}", latex.to_macros([table]))
+    assert len(macros) == len(set(macros))
+
+
+def test_attributes_that_only_the_files_know_are_those_of_the_rows_where_the_files_are_gone(synthetic, make_benchmark):
+    class Gone(Dataset):
+        """Its attributes are read from its files."""
+
+        def attributes(self):
+            return ()
+
+        def missing(self):
+            return "its files are not here"
+
+    class Broken(Gone):
+        """The same, and worse."""
+
+        def attributes(self):
+            raise OSError("a disk that is gone")
+
+    row = synthetic.add("m", "a", "x")
+    for cls in (Gone, Broken):
+        synthetic.registry.datasets["a"] = Entry("a", "A", cls, {})
+        table = build(make_benchmark(["m"], [Column(label="A", dataset="a")]), synthetic.registry, synthetic.store)
+        assert entry(table, "m").measured == pytest.approx(100 * row.tests[0].accuracy)
+
+
+def test_pairs_kept_by_older_code_are_asked_for_again(synthetic, make_benchmark, monkeypatch):
+    row = synthetic.add("m", "a", "x")
+    key = evidence.test_key(row, "test")
+    _, pairs = synthetic.pairs("a", "x")
+    right = evidence.Shown(pairs, np.arange(synthetic.n_images))
+    left, other, label = pairs.arrays
+    order = np.random.default_rng(0).permutation(len(label))
+    wrong = type(pairs)(left, other, label[order])  # as many, and others
+    column = Column(label="A", dataset="a", attribute="x")
+    asked = []
+
+    def interval():
+        evidence.keep_pairs(synthetic.store.folder, key, evidence.Shown(wrong, right.identities))
+        return entry(build(make_benchmark(["m"], [column]), synthetic.registry, synthetic.store), "m")
+
+    assert any("do not give the counts" in text for text in interval().texts)  # the dataset is not here
+    monkeypatch.setattr(evidence.Evidence, "_ask", lambda self, *about: asked.append(about) or right)
+    assert interval().low is not None
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("at", [0, 40, 200, -30])
+def test_damaged_pairs_cost_the_interval_only(synthetic, make_benchmark, at):
+    row = synthetic.add("m", "a", "x")
+    path = evidence._path(synthetic.store.folder, evidence.test_key(row, "test"))
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0xFF
+    path.write_bytes(content)
+    column = Column(label="A", dataset="a", attribute="x")
+    table = build(make_benchmark(["m"], [column]), synthetic.registry, synthetic.store)
+    assert entry(table, "m").measured == pytest.approx(100 * row.tests[0].accuracy)
+
+
+def test_a_name_in_brackets_or_without_latin_letters_ends_no_line_of_latex(synthetic, make_benchmark):
+    for method, label in (("one", "[ours] fast"), ("two", "中文")):
+        synthetic.add(method, "a", "x", label=label)
+    column = Column(label="[A]", dataset="a", attribute="x")
+    table = build(make_benchmark(["one", "two"], [column]), synthetic.registry, synthetic.store)
+    made = latex.to_latex(table) + latex.to_latex_beside(table)
+    assert not re.search(r"^\s*\[", made, re.M)  # LaTeX would take it for an argument of the line break before
+    assert "{[}ours{]} fast" in made
 
 
 def test_deleted_cells_are_named_and_the_rest_stands(synthetic, make_benchmark, columns):
@@ -282,8 +398,9 @@ def test_escaped_text_has_no_active_characters(text):
         "",
         made,
     )
+    bare = re.sub(r"\{[\[\]]\}", "", bare)
     bare = re.sub(r"\\(ensuremath\{\\?[a-z^0-9-]+\}|dots\{\}|textbullet\{\}|[&%$#_{},])", "", bare)
-    assert not set(bare) & set("\\&%$#_{}~^\n\t\x00\x1b")
+    assert not set(bare) & set("\\&%$#_{}~^[]\n\t\x00\x1b")
     pipes = escape_markdown(text)
     assert "\n" not in pipes
     assert "|" not in pipes.replace("\\|", "")
@@ -328,6 +445,10 @@ def test_numbers_of_tables_written_before_stay_in_the_macros(synthetic, make_ben
     both, apart = ((tmp_path / name / "macros.tex").read_text() for name in ("both", "apart"))
     assert sorted(both.splitlines()) == sorted(apart.splitlines())
     assert r"\relattrnumber{two/m/a/measured}" in apart
+    lower = r"\relattrnumber{two/m/a/difference}{\ensuremath{-}2.91}"
+    (tmp_path / "apart" / "macros.tex").write_text(f"{apart}{lower}\n")
+    write_all([one], tmp_path / "apart")
+    assert lower in (tmp_path / "apart" / "macros.tex").read_text()
     (tmp_path / "apart" / "two.tex").unlink()
     write_all([one], tmp_path / "apart")
     assert "two/" not in (tmp_path / "apart" / "macros.tex").read_text()
@@ -345,9 +466,24 @@ def test_two_benchmarks_of_one_name_are_refused_before_anything_is_written(
     synthetic, make_benchmark, columns, tmp_path
 ):
     table = build(make_benchmark(["m"], columns), synthetic.registry, synthetic.store)
-    with pytest.raises(BadInput, match="two benchmarks are called synthetic"):
+    with pytest.raises(BadInput, match="two tables would be written to files called synthetic"):
         write_all([table, table], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_tables_whose_files_would_be_the_same_are_refused(synthetic, make_benchmark, tmp_path):
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute)
+    tables = [
+        build(make_benchmark(["m"], [Column(label=label, dataset="a")], name=name), synthetic.registry, synthetic.store)
+        for label, name in (("Mine", "c"), ("A", "c-mine"))
+    ]
+    with pytest.raises(BadInput, match="files called c-mine"):
+        write_all(tables, tmp_path)
+    for label in ("Ranks", "Published"):  # what the diagram and the second table of the benchmark end in
+        table = build(make_benchmark(["m"], [Column(label=label, dataset="a")]), synthetic.registry, synthetic.store)
+        paths = write(table, tmp_path)
+        assert len(paths) == len(set(paths))
 
 
 def test_write_names_what_it_wrote(synthetic, make_benchmark, columns, tmp_path):
