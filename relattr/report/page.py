@@ -22,6 +22,7 @@ from relattr.harness.result import Result
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.report import figures
+from relattr.report.captions import is_of
 from relattr.report.model import build
 from relattr.report.notes import GENERAL, Notes, notes_of
 from relattr.report.table import VERDICTS, Entry, PaperTable
@@ -87,7 +88,8 @@ def to_html(
         ranking=figures.critical_difference(table.ranks, "cd") if table.ranks else None,
         learnt=(learnt := _learnt(results, store))[:CURVES],
         unlearnt=max(0, len(learnt) - CURVES),
-        exhibits=_exhibits(exhibits),
+        exhibits=(shown := _exhibits(exhibits, results))[0],
+        outdated=shown[1],
         variances=[
             (line.label, head.label, e)
             for k, head in enumerate(table.columns)
@@ -137,18 +139,24 @@ def _learnt(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
     return drawn
 
 
-def _exhibits(folder: Path | None) -> list[tuple[str, str, str]]:
-    """Pictures as (name, caption, data URI), in the order of their names; what is no PNG is left out."""
-    found = []
+def _exhibits(folder: Path | None, results: Sequence[Result]) -> tuple[list[tuple[str, str, str]], int]:
+    """Pictures as (name, caption, data URI), in the order of their names; what is no PNG is left out.
+
+    So are those whose caption says that they were drawn from another result; returned is how many as well.
+    """
+    found, outdated = [], 0
     for path in sorted(folder.glob("*.png")) if folder is not None else ():
         content = path.read_bytes()
         if content.startswith(b"\x89PNG\r\n\x1a\n"):
             name = " ".join(path.stem.replace("_", " ").replace("-", " ").split())
             beside = path.with_suffix(".txt")
             caption = beside.read_text(encoding="utf-8", errors="replace").strip() if beside.is_file() else ""
+            if not is_of(caption, results):
+                outdated += 1
+                continue
             uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
             found.append((name[:1].upper() + name[1:], caption, uri))
-    return found
+    return found, outdated
 
 
 def _machines(results: Sequence[Result]) -> list[tuple[str, int]]:

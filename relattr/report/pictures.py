@@ -12,6 +12,7 @@ from relattr.atomic import write_text
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import Choice, make_plan
 from relattr.harness.store import Store, Unreadable
+from relattr.report.captions import source
 from relattr.report.chains_figure import draw_chains
 from relattr.report.keys import slug
 from relattr.report.looks import draw_looks
@@ -106,7 +107,7 @@ def _draw(
             "that the method gives it; below lie the crops, grey where they reach beyond the image. Over all images, "
             f"in parts of the image, mean and standard deviation of a box: {says}."
         )
-        yield _drawn(f"where {cell} looks", files, says, caption)
+        yield _drawn(f"where {cell} looks", files, says, f"{caption} {source(result)}")
     if {"exhibit neighbours", "exhibit neighbours before", "exhibit strengths"} <= set(arrays):
         files = _files(out, f"figure5-{stem}")
         values = task.train.scores if task.train.scores is not None else arrays["exhibit strengths"]
@@ -120,14 +121,14 @@ def _draw(
             "in the trained network, right of it those in its backbone before, the nearest always next to it; above "
             f"each stands {numbers}. Over all training images, {says} (any two: 33.3 %)."
         )
-        yield _drawn(f"neighbours of {cell}", files, says, caption)
+        yield _drawn(f"neighbours of {cell}", files, says, f"{caption} {source(result)}")
     if "exhibit chain images" in arrays:
         exhibits = {key.removeprefix("exhibit "): value for key, value in arrays.items() if key.startswith("exhibit ")}
         files = _files(out, f"chains-{stem}")
         for path in files:
             draw_chains(task.train.images, exhibits, path, name)
         caption = f"Chains of patches, least on the left, most on the right, and below the patches alone. {of}."
-        yield _drawn(f"chains of {cell}", files, "", caption)
+        yield _drawn(f"chains of {cell}", files, "", f"{caption} {source(result)}")
 
 
 def stem_of(cell: Cell, changes: Sequence[str]) -> str:

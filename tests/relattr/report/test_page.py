@@ -8,6 +8,7 @@ import pytest
 
 from relattr.harness.benchmark import Column, Row
 from relattr.report import figures
+from relattr.report.captions import source
 from relattr.report.page import to_html
 
 EVIL = "a_b & <script>alert(1)</script>\" onload='x'"
@@ -138,6 +139,19 @@ def test_pictures_beside_the_page_are_put_into_it(synthetic, full, tmp_path):
     assert "Where &lt;it&gt; looked." in text
     assert "<script" not in text
     assert 'id="figures"' in text
+
+
+def test_pictures_of_results_that_are_not_here_any_more_are_left_out(synthetic, full, tmp_path):
+    result = synthetic.add("good", "lfw10", "x", 7, noise=0.2)
+    result = synthetic.store.read(result.cell)
+    (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
+    (tmp_path / "figure.txt").write_text(f"Where it looked. {source(result)}\n")
+    here = to_html(full, synthetic.registry, synthetic.store, exhibits=tmp_path)
+    assert "Where it looked." in here
+    synthetic.add("good", "lfw10", "x", 7, noise=0.3)  # the same cell, computed anew
+    gone = to_html(full, synthetic.registry, synthetic.store, exhibits=tmp_path)
+    assert "Where it looked." not in gone
+    assert "results which are not here any more are left out (1)" in gone
 
 
 def test_one_dataset_and_one_method_make_a_page(synthetic, make_benchmark):
