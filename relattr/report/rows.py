@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from relattr import parameters
 from relattr.harness.belonging import belonging
@@ -41,7 +42,7 @@ def rows_of(benchmark: Benchmark, registry: Registry, store: Store) -> tuple[lis
         variants = {v: found for (m, v), found in results.items() if m == method}
         measured = {v: found for v, found in variants.items() if any(r.status == "ok" for r in found)}
         shown: Iterable[tuple[str, list[Result]]] = (measured or variants or {"{}": []}).items()
-        for variant, found in sorted(shown, key=lambda item: _nearness(registry, item[0], method)):
+        for variant, found in sorted(shown, key=lambda item: _nearness(benchmark, registry, item[0], method)):
             label, changes = _label(benchmark, registry, method, variant, found, paper_row)
             key = free(slug("-".join([method, *changes])), keys)
             rows.append(Row(method, label, key, paper_row, block, found))
@@ -73,17 +74,23 @@ def _label(
         return registry.constants[method].label, []
     if method not in registry.methods:
         return (found[0].label if found else paper_row or method), []
-    entry = registry.methods[method]
-    # what the benchmark sets for all its rows is said once, in a note, and not in the name of each
-    given = {k: v for k, v in benchmark.set.items() if k in entry.types}
-    usual = parameters.values_of(entry.create(given))
+    label, usual = registry.methods[method].label, _usual(benchmark, registry, method)
     changes = parameters.changes(json.loads(variant), usual)
-    return (f"{entry.label} [{', '.join(changes)}]" if changes else entry.label), changes
+    return (f"{label} [{', '.join(changes)}]" if changes else label), changes
 
 
-def _nearness(registry: Registry, variant: str, method: str) -> tuple[int, str]:
-    """Sorts the variants of a method: the registered parameters first."""
+def _usual(benchmark: Benchmark, registry: Registry, method: str) -> dict[str, Any]:
+    """The parameters of a method in this benchmark: what it sets is said in a note, and not in the row's name."""
+    entry = registry.methods[method]
+    given = {k: v for k, v in benchmark.set.items() if k in entry.types}
+    own = (key.rpartition(".") for key in benchmark.set)
+    given |= {k: benchmark.set[f"{owner}.{k}"] for owner, _, k in own if owner == method and k in entry.types}
+    return parameters.values_of(entry.create(given))
+
+
+def _nearness(benchmark: Benchmark, registry: Registry, variant: str, method: str) -> tuple[int, str]:
+    """Sorts the variants of a method: the benchmark's own parameters first."""
     if method not in registry.methods:
         return 0, variant
-    usual = parameters.values_of(registry.methods[method].create())
+    usual = _usual(benchmark, registry, method)
     return sum(usual.get(k) != v for k, v in json.loads(variant).items()), variant

@@ -539,6 +539,26 @@ def test_what_a_method_says_of_a_parameter_is_not_said_twice(synthetic, make_ben
     assert "None" not in "".join(texts)
 
 
+def test_what_the_benchmark_sets_is_not_in_the_name_of_a_row_and_comes_first(synthetic, make_benchmark):
+    from relattr import parameters
+    from relattr.registry import registry
+
+    registry.discover()
+    for rate in (0.001, 0.01):
+        given = {"preset": "fast", "rate": rate}
+        values = parameters.values_of(registry.method("siamese-alexnet").create(given))
+        synthetic.add("siamese-alexnet", "data", "a", parameters=values)
+    column = Column(label="Data", dataset="data", attribute="a")
+    benchmark = msgspec.structs.replace(
+        make_benchmark(["siamese-alexnet"], [column]),
+        set={"preset": "fast", "rate": 0.03, "siamese-alexnet.rate": 0.01, "viralnet.rate": 0.001},
+    )
+    lines = build(benchmark, registry, synthetic.store).lines
+    label = registry.method("siamese-alexnet").label
+    assert [line.label for line in lines] == [label, f"{label} [rate=0.001]"]
+    assert [line.key for line in lines] == ["siamese-alexnet", "siamese-alexnet-rate-0.001"]
+
+
 def test_an_attribute_that_was_not_run_is_called_so_beside_one_that_was(synthetic, make_benchmark):
     synthetic.add("m", "a", "x")
     synthetic.add("n", "a", "y")
