@@ -379,7 +379,7 @@ def test_pretraining_refuses_a_negative_number():
         ({"n_train": 10, "n_pairs": 46}, "n_pairs must be between 1 and 45, the number of pairs of 10 images"),
         ({"n_test": 10, "n_test_pairs": 0}, "n_test_pairs must be between 1 and 45"),
         ({"similar": 0.6}, "similar must be a share between 0 and 0.5; got 0.6"),
-        ({"similar": float("nan")}, "similar must be"),
+        ({"similar": float("nan")}, "similar=nan is not valid: expected a finite number"),
         ({"noise": -0.1}, "noise must be between 0 and 10; got -0.1"),
         ({"size": 16}, "size must be between 32 and 512; got 16"),
         ({"jitter": 0.3}, "jitter must be between 0 and 0.2, or None; got 0.3"),
