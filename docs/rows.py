@@ -26,8 +26,7 @@ TABLES = ("table1", "table2", "table3", "table4")
 SYNTHETIC = ("glyphs", "glyphs-aligned")
 OURS = ("relattr.methods.", "relattr.datasets.")
 NONE = "–"
-OF_THEM = {"viral": ": annotations only", "zappos": ": annotations only"}
-"""Datasets whose images are not among the files that can be fetched."""
+PICTURES = (".jpg", ".jpeg", ".png")
 
 
 def text(found: Registry) -> str:
@@ -116,7 +115,9 @@ def _dataset(
     entry = found.datasets[name]
     files = entry.create().downloads()
     size = sum(file.size or 0 for file in files) / 1e6
-    fetch = f"{len(files):,} files, {size:.0f} MB{OF_THEM.get(name, '')}" if files else "no"
+    fetch = f"{len(files):,} files, {size:.0f} MB" if files else "no"
+    if files and not any(file.path.lower().endswith(PICTURES) for file in files):
+        fetch += ": annotations only"
     numbers = measured.get((name, False), NONE)
     return [entry.label, f"`{name}`", f"`{_file(entry.module)}`", _tests(name, found, tests), fetch, numbers]
 

@@ -25,8 +25,8 @@ def audit(names: Sequence[str], results: Path, settings: Sequence[str], plugin_f
     results folder, and its leaks stand in every table from then on. Exit code 1 if there is a leak.
     """
     from relattr import parameters
-    from relattr.audit import kept_audit
     from relattr.cli.progress import bars
+    from relattr.report.audits import kept_audit
 
     registry, values = load_registry(plugin_folders), parse_settings(settings)
     chosen = {name: registry.dataset(name).create(values) for name in matching(registry.datasets, names, "dataset")}

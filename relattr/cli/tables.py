@@ -40,8 +40,8 @@ def tables(
     relattr tables table3
     relattr tables glyphs --against viralnet     what scales and categories add to it
     """
-    from relattr.audit import flags_of
     from relattr.report import write_gains
+    from relattr.report.audits import flags_of
     from relattr.report.model import build
     from relattr.report.write import to_text, write_all
 

@@ -19,19 +19,21 @@ SMALL = 1 << 16
 """Bytes below which compressing takes longer than it saves."""
 
 
-def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """NumPy arrays as the content of a compressed ``.npz`` file; nothing for no arrays.
+def plain(name: str, value: Any) -> NDArray[Any]:
+    """The value as an array that can be kept without pickle. Raises `BadInput`."""
+    import numpy as np
 
-    Raises `BadInput` for an array that holds Python objects: nothing is pickled.
-    """
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise BadInput(f"{name} is {type(value).__name__} of {array.dtype}; expected an array of numbers or text")
+    return array
+
+
+def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """NumPy arrays as the content of a compressed ``.npz`` file; nothing for no arrays."""
     if not arrays:
         return b""
     import numpy as np
-
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-            what = f"of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
-            raise BadInput(f"{name!r} is {what}; expected a NumPy array of numbers or text")
 
     content = io.BytesIO()
     save = np.savez_compressed if sum(array.nbytes for array in arrays.values()) > SMALL else np.savez

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from relattr.errors import BadInput, Blocked
+from relattr.harness.arrays import plain
 from relattr.harness.cell import Cell, is_unknown, missing, of_needs
 from relattr.harness.result import VERSION, Boxes, Provenance, Result, Status, TestResult
 from relattr.registry import Entry, Registry
@@ -41,6 +42,7 @@ def execute(
     try:
         method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
         found = _compute(cell, method_entry, dataset_entry, run, arrays)
+        arrays = {name: plain(name, array) for name, array in arrays.items()}
         if any(is_unknown(text) for text in prints.values()):  # it has downloaded its weights
             prints = {**prints, **of_needs(method_entry, cell.method_parameters)}
     except _Skip as skip:
@@ -88,7 +90,7 @@ def _compute(
     rows = tuple(_judge(method, test, arrays) for test in tests)
     compared = time.perf_counter()
     for name, array in method.exhibits(task.train, run).items():
-        arrays[f"exhibit {name}"] = _array(f"exhibit {name!r}", array)
+        arrays[f"exhibit {name}"] = array
     return {
         "protocol": _texts("the task's protocol", [task.protocol])[0],
         "notes": _texts("the task's notes", task.notes),
@@ -97,16 +99,6 @@ def _compute(
         "seconds_fit": round(fitted - started, 3),
         "seconds_compare": round(compared - fitted, 3),
     }
-
-
-def _array(what: str, value: Any) -> NDArray[Any]:
-    """The value as an array that can be kept without pickle. Raises `BadInput`."""
-    import numpy as np
-
-    array = np.asarray(value)
-    if array.dtype.hasobject:
-        raise BadInput(f"{what} is {type(value).__name__} of {array.dtype}; expected an array of numbers or text")
-    return array
 
 
 def _texts(what: str, values: Any) -> tuple[str, ...]:
@@ -161,7 +153,7 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         if test.scores is not None:
             correlation = spearman(strengths[test.pairs.images], test.scores[test.pairs.images])
     else:
-        margins = _array("compare()", method.compare(test.images, _unlabelled(test.pairs)))
+        margins = method.compare(test.images, _unlabelled(test.pairs))
         count = count_margins(margins, test.pairs)
         arrays[f"margins {test.name}"] = margins
     if not count.ordered:

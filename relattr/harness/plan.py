@@ -336,7 +336,6 @@ def _shown(
     return msgspec.structs.replace(
         benchmark,
         table=msgspec.structs.replace(benchmark.table, columns=tuple(columns), caption=caption),
-        dataset={**benchmark.dataset, **{name: datasets[name] for name in joined}},
     )
 
 

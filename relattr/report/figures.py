@@ -237,7 +237,7 @@ def critical_difference(ranks: Ranks, key: str) -> str | None:
 def learning(curve: NDArray[np.float64], title: str, key: str) -> str | None:
     """How a cell learnt, small: loss and, where it was looked at, held-out accuracy, over the steps.
 
-    ``curve`` ``(steps, 4)``: step, loss, accuracy in [0, 1] or NaN, seconds since the start.
+    ``curve`` ``(points, 4)``: step, loss, accuracy in [0, 1] or NaN, seconds since the start.
     """
     panels = []
     for column, name, factor in ((1, "loss", 1.0), (2, "held-out accuracy, per cent", 100.0)):
@@ -268,4 +268,4 @@ def learning(curve: NDArray[np.float64], title: str, key: str) -> str | None:
         words.append(f"{name} from {y[0]:.4g} to {y[-1]:.4g}")
     seconds = curve[np.isfinite(curve[:, 3]), 3]
     spent = f"; {_seconds(float(seconds[-1]))} in all" if seconds.size and seconds[-1] > 0 else ""
-    return _svg(WIDTH, high + 48, title, f"{'; '.join(words)}, over {panels[0][1].size} steps{spent}", body, key)
+    return _svg(WIDTH, high + 48, title, f"{'; '.join(words)}, over {panels[0][1].max():,.0f} steps{spent}", body, key)

@@ -14,13 +14,12 @@ def pipes(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int
 def aligned(rows: Sequence[Sequence[str]], ruled: int) -> list[str]:
     """Rows for a terminal, the first column to the left, the others to the right; a rule after row ``ruled``."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = [
+    return [
         "  ".join(
             c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in [*rows[:ruled], ["-" * w for w in widths], *rows[ruled:]]
     ]
-    return lines
 
 
 def full(value: float | None) -> str:

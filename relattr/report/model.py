@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from relattr import parameters
-from relattr.audit import Flag
 from relattr.dataset import Dataset
 from relattr.errors import RelattrError
 from relattr.harness.benchmark import Benchmark, Column
@@ -17,6 +16,7 @@ from relattr.harness.cell import changed, fingerprints, missing
 from relattr.harness.result import Result
 from relattr.harness.store import Store
 from relattr.registry import Registry
+from relattr.report.audits import Flag
 from relattr.report.best import Judged, Rows, mark_best, weights_of
 from relattr.report.evidence import Evidence, NoEvidence
 from relattr.report.gains import Gains, base_of, gains

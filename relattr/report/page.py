@@ -67,7 +67,7 @@ def to_html(
     ``exhibits``: a folder of PNG pictures to put into it (what ``relattr figures`` writes), each with its
     caption in a ``.txt`` of the same name, if there is one.
     """
-    from relattr.audit import audits_of, leaks
+    from relattr.report.audits import audits_of, leaks
 
     audits = audits_of(benchmark, registry, store) if audit else {}
     table = build(benchmark, registry, store, leaks(audits))

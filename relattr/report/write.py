@@ -160,7 +160,7 @@ def write_all(tables: Sequence[PaperTable], folder: Path) -> list[Path]:
     """Write several benchmarks' tables, ``macros.tex``, ``preamble.tex``, ``tables.tex``, and its PDF if it can be.
 
     ``macros.tex`` keeps the numbers of tables that were written into this folder before. Raises `BadInput` where two
-    benchmarks have one name, before anything is written, or where LaTeX fails, when all else is.
+    tables would have one file, before anything is written, or where LaTeX fails, when all else is.
     """
     names = [name for table in tables for name in _stems(table)]
     twice = sorted({name for name in names if names.count(name) > 1})

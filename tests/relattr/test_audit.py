@@ -103,7 +103,8 @@ def test_the_same_pictures_in_another_collection_are_a_leak_whatever_their_names
 
 def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
     from relattr import Dataset
-    from relattr.audit import Failed, Flag, audit_dataset, leaks
+    from relattr.audit import audit_dataset
+    from relattr.report.audits import Failed, Flag, leaks
 
     class Two(Dataset):
         name = "two"
@@ -172,8 +173,9 @@ def test_the_two_duplicate_pairs_of_osr_are_found():
 
 @pytest.mark.real
 def test_the_virality_release_is_audited_through_its_adapter_without_images():
-    from relattr.audit import audit_dataset, leaks
+    from relattr.audit import audit_dataset
     from relattr.registry import registry
+    from relattr.report.audits import leaks
 
     data("viral", "pair_matrix.mat")
     registry.discover()

@@ -115,7 +115,7 @@ class OneDeviation(Brightness):
 def test_what_a_method_gives_that_cannot_be_kept_is_its_own_failure() -> None:
     assert result_of(Listed).status == "ok"
     for method, said in (
-        (ObjectExhibit, "exhibit 'what' is ndarray of object"),
+        (ObjectExhibit, "exhibit what is ndarray of object"),
         (NumberedDeviations, r"deviations() should be texts; got [1]"),
         (OneDeviation, "deviations() should be texts; got 'another backbone'"),
     ):

@@ -120,7 +120,7 @@ def test_a_cells_own_curve_is_drawn_and_bad_ones_are_not(synthetic, full):
             synthetic.store.write(result, {**arrays, "exhibit curve": curve})
     text, _ = page(synthetic, full)
     assert 'id="curves"' in text
-    assert "loss from 0.7 to 0.2; held-out accuracy, per cent from 80 to 90, over 3 steps; 60 s in all" in text
+    assert "loss from 0.7 to 0.2; held-out accuracy, per cent from 80 to 90, over 20 steps; 60 s in all" in text
     assert text.count(">loss</text>") == 1
     assert 'id="variance"' in text  # several seeds: images and training are told apart
     assert not re.search(r"\bnan\b", text.lower())

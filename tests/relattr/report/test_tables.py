@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from relattr import BadInput, Dataset
-from relattr.audit import Flag
 from relattr.harness.benchmark import Column, Row
 from relattr.registry import Entry
 from relattr.report import evidence, latex
+from relattr.report.audits import Flag
 from relattr.report.escape import escape_latex, escape_markdown
 from relattr.report.model import build
 from relattr.report.notes import notes_of
