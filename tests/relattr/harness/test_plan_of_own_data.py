@@ -10,6 +10,7 @@ from PIL import Image
 
 from relattr.errors import UnknownName
 from relattr.harness import benchmark
+from relattr.harness.belonging import belonging
 from relattr.harness.plan import Choice, Plan, make_plan
 from relattr.harness.store import Store
 from relattr.registry import registry
@@ -38,7 +39,9 @@ def test_each_attribute_gets_a_column(own: Path, tmp_path: Path) -> None:
     columns = [(c.label, c.dataset, c.attribute, c.test) for c in made.benchmark.table.columns]
     assert columns == [(f"Own images: {a}", "folder", a, "test") for a in ("red", "blue")]
     assert made.benchmark.table.caption == "Accuracy on Own images."
-    assert made.benchmark.dataset["folder"] == {"path": str(own)}  # so that its rows are found again
+    assert made.benchmark.dataset["folder"]["path"] == str(own)
+    belongs = belonging(made.benchmark, registry)
+    assert all(belongs(p.cell) for p in made.cells)  # so that the table finds their rows
 
 
 def test_columns_of_a_dataset_that_was_also_chosen_stay(own: Path, tmp_path: Path) -> None:
