@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from relattr.harness.result import Result, TestResult
+from relattr.report.entry import LEVEL, Entry
 from relattr.report.evidence import Evidence, NoEvidence, TestKey, test_key
-from relattr.report.table import LEVEL, Entry
 from relattr.statistics import Design, Difference, Judgement, difference, holm
 
 Rows = list[tuple[Result, TestResult]]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from relattr.errors import UnknownName
 from relattr.report.best import Judged, compare
+from relattr.report.entry import LEVEL, Entry, Head
 from relattr.report.evidence import Evidence
 from relattr.report.rows import Row
-from relattr.report.table import LEVEL, Entry, Head
 from relattr.statistics import holm
 
 RULE = (

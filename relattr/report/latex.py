@@ -17,9 +17,10 @@ from pathlib import Path
 
 from relattr.atomic import write_bytes
 from relattr.errors import BadInput
+from relattr.report.entry import VERDICTS, Entry
 from relattr.report.escape import escape_latex
 from relattr.report.notes import GENERAL, Notes, notes_of
-from relattr.report.table import INTERVAL, VERDICTS, Entry, PaperTable
+from relattr.report.table import INTERVAL, PaperTable
 
 PREAMBLE = r"""% What the tables need, for the preamble of a paper.
 \usepackage[T1]{fontenc}

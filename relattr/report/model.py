@@ -18,13 +18,14 @@ from relattr.harness.store import Store
 from relattr.registry import Registry
 from relattr.report.audits import Flag
 from relattr.report.best import Judged, Rows, mark_best, weights_of
+from relattr.report.entry import LEVEL, Entry, Head, verdict
 from relattr.report.evidence import Evidence, NoEvidence
 from relattr.report.gains import Gains, base_of, gains
 from relattr.report.keys import free, slug
 from relattr.report.published import Fact, is_by_attribute, is_constant, others, published
 from relattr.report.ranking import ranks_of
 from relattr.report.rows import Row, rows_of
-from relattr.report.table import BOLD, INTERVAL, LEVEL, RULE, Entry, Head, Line, PaperTable, sizes, verdict
+from relattr.report.table import BOLD, INTERVAL, RULE, Line, PaperTable, sizes
 from relattr.statistics import accuracy
 
 Flags = Mapping[str, Sequence[Flag]]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from relattr.report.table import Entry, PaperTable, letter
+from relattr.report.entry import Entry
+from relattr.report.table import PaperTable, letter
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.report import figures
 from relattr.report.captions import is_of
+from relattr.report.entry import VERDICTS, Entry
 from relattr.report.model import build
 from relattr.report.notes import GENERAL, Notes, notes_of
-from relattr.report.table import VERDICTS, Entry, PaperTable
+from relattr.report.table import PaperTable
 
 CURVES = 120
 """Up to so many learning curves are drawn."""

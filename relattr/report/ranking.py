@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from relattr.report.table import Entry, Head, PaperTable
+from relattr.report.entry import Entry, Head
+from relattr.report.table import PaperTable
 from relattr.statistics import Ranks, average_ranks
 
 

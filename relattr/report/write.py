@@ -10,11 +10,12 @@ from pathlib import Path
 from relattr.atomic import write_text
 from relattr.errors import BadInput
 from relattr.report import latex, write_gains
+from relattr.report.entry import VERDICTS, Entry, Head
 from relattr.report.escape import escape_latex, escape_markdown
 from relattr.report.formats import aligned, full, guarded, pipes
 from relattr.report.latex_ranks import to_latex_ranks
 from relattr.report.notes import GENERAL, Notes, notes_of
-from relattr.report.table import BOLD, VERDICTS, Entry, Head, PaperTable
+from relattr.report.table import BOLD, PaperTable
 
 __all__ = ["escape_latex", "to_csv", "to_latex", "to_markdown", "to_text", "write"]
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relattr.report.entry import Entry, Head
 from relattr.report.notes import notes_of
-from relattr.report.table import Entry, Head, Line, PaperTable
+from relattr.report.table import Line, PaperTable
 
 texts = st.lists(st.sampled_from("pqrst"), unique=True, max_size=4).map(tuple)
 entries = st.builds(lambda value, t: Entry(measured=value, texts=t), st.sampled_from([None, 50.0]), texts)

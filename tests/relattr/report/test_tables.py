@@ -14,10 +14,11 @@ from relattr.harness.benchmark import Column, Row
 from relattr.registry import Entry
 from relattr.report import evidence, latex
 from relattr.report.audits import Flag
+from relattr.report.entry import verdict
 from relattr.report.escape import escape_latex, escape_markdown
 from relattr.report.model import build
 from relattr.report.notes import notes_of
-from relattr.report.table import letter, verdict
+from relattr.report.table import letter
 from relattr.report.write import to_csv, to_markdown, to_text, write, write_all
 
 NASTY = r"a_b & <script>alert(1)</script> 100% $x$ #1 {y} ~z ^w \end{document} é 中 α “q”"
