@@ -29,7 +29,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """An open file: its layout, the columns that are there, and its rows, which can be read once.
 
     A row is the line number and the cells in the order of ``layout.names``, "" for a column that is not there.
@@ -41,7 +41,7 @@ class Table:
 
 
 @contextmanager
-def opened(path: Path, layouts: Sequence[Layout]) -> Iterator[Table]:
+def opened(path: Path, layouts: Sequence[Layout]) -> Iterator[CsvTable]:
     """Open a file in the first of these layouts whose needed columns it has; columns in any order.
 
     Raises `BadInput`, naming file and line, for a file that cannot be read, a header of no layout, a line with
@@ -57,7 +57,7 @@ def opened(path: Path, layouts: Sequence[Layout]) -> Iterator[Table]:
         if not header:
             raise BadInput(f"{path} is empty; expected the columns {_either(layouts)}")
         layout = _layout(path, header, layouts)
-        yield Table(layout, frozenset(header), _rows(path, header, layout, lines))
+        yield CsvTable(layout, frozenset(header), _rows(path, header, layout, lines))
 
 
 def number(cell: str, where: str) -> float:

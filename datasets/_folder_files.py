@@ -120,7 +120,7 @@ def _read(path: Path, state: tuple[int, ...]) -> Comparisons:
     return Comparisons(path, "votes" if votes else "pairs", images, pairs, {}, None)
 
 
-def _read_scores(path: Path, table: _csv.Table, index: dict[str, int]) -> Comparisons:
+def _read_scores(path: Path, table: _csv.CsvTable, index: dict[str, int]) -> Comparisons:
     import numpy as np
 
     found: dict[str, dict[int, float]] = {}

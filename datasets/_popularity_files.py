@@ -28,7 +28,7 @@ _PIECE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class PopularityScores:
     """The photographs of one list, in its order: ``ids`` ``(n,)`` bytes, ``score`` ``(n,)``.
 
     ``user`` ``(n,)`` is an index into ``users``, which are in the order in which the list first names them; both
@@ -70,7 +70,7 @@ class FileNames(Sequence[str]):
         return (self[k] for k in range(len(self)))
 
 
-def read(path: Path) -> Scored:
+def read(path: Path) -> PopularityScores:
     """The photographs of a list. Raises `BadInput`, naming file, line and value, for anything that is not right."""
     try:
         state = path.stat()
@@ -81,14 +81,14 @@ def read(path: Path) -> Scored:
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, state: tuple[int, ...]) -> Scored:
+def _read(path: Path, state: tuple[int, ...]) -> PopularityScores:
     """The photographs of a list, kept as arrays in the cache folder: every cell is a process that asks for them."""
     import numpy as np
 
-    from relattr.atomic import write_arrays
-    from relattr.digests import digest_files, digest_text
-    from relattr.paths import cache_dir
     from relattr.sources import fingerprint_of
+    from relattr.system.atomic import write_arrays
+    from relattr.system.digests import digest_files, digest_text
+    from relattr.system.paths import cache_dir
 
     code = fingerprint_of("relattr.datasets._popularity_files")
     key = digest_text(digest_files(path.parent, [path.name]), code)
@@ -104,19 +104,21 @@ def _read(path: Path, state: tuple[int, ...]) -> Scored:
     return found
 
 
-def _kept(path: Path, kept: Path) -> Scored | None:
+def _kept(path: Path, kept: Path) -> PopularityScores | None:
     """What `_read` kept of a list; None where it is not there or not whole."""
     import numpy as np
 
     try:
         with kept.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
             text = arrays["users"].tobytes().decode()
-            return Scored(path, arrays["ids"], arrays["score"], arrays["user"], tuple(text.split("\n")) if text else ())
+            return PopularityScores(
+                path, arrays["ids"], arrays["score"], arrays["user"], tuple(text.split("\n")) if text else ()
+            )
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
         return None
 
 
-def _parse(path: Path) -> Scored:
+def _parse(path: Path) -> PopularityScores:
     import numpy as np
 
     pieces: list[tuple[NDArray[np.bytes_], NDArray[np.float64], NDArray[np.int32]]] = []
@@ -161,4 +163,4 @@ def _parse(path: Path) -> Scored:
             f"{path}: id {found[0][first].decode()!r} is there twice, with the scores {found[1][first]:g} and "
             f"{found[1][second]:g}; expected one line a photograph"
         )
-    return Scored(path, found[0], found[1], found[2], tuple(index))
+    return PopularityScores(path, found[0], found[1], found[2], tuple(index))

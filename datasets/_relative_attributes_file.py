@@ -16,13 +16,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEEDED = (
-    "im_names", "class_names", "class_labels", "attribute_names", "relative_ordering", "used_for_training", "feat",
-)  # fmt: skip
+    "im_names",
+    "class_names",
+    "class_labels",
+    "attribute_names",
+    "relative_ordering",
+    "used_for_training",
+    "feat",
+)
 PREDICTOR, PREDICTIONS = ("relative_att_predictor", "relative_att_predictors"), "relative_att_predictions"
 
 
 @dataclass(frozen=True, eq=False)
-class Released:
+class RelativeAttributesFile:
     """What the file says of n images, k classes, a attributes and d features.
 
     ``classes`` ``(n,)`` counts from 0; ``ranks`` ``(a, k)``, larger = more; ``trained`` ``(n,)`` bool; ``features``
@@ -40,7 +46,7 @@ class Released:
     predictions: NDArray[np.float64] | None
 
 
-def read(path: Path) -> Released:
+def read(path: Path) -> RelativeAttributesFile:
     """What a file says. Raises `BadInput`, naming file, variable and value, for anything that is not right."""
     try:
         state = path.stat()
@@ -50,7 +56,7 @@ def read(path: Path) -> Released:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, state: tuple[int, ...]) -> Released:
+def _read(path: Path, state: tuple[int, ...]) -> RelativeAttributesFile:
     data = _matlab.load(path, NEEDED, (*PREDICTOR, PREDICTIONS))
     names = _distinct(data, "im_names", path)
     class_names, attributes = _distinct(data, "class_names", path), _distinct(data, "attribute_names", path)
@@ -64,7 +70,7 @@ def _read(path: Path, state: tuple[int, ...]) -> Released:
         raise BadInput(f"{path}: used_for_training marks {trained.sum()} of {n} images; expected 2 to {n - 2}")
     features = _numbers(data, "feat", path, (n, None))
     predictor = next((name for name in PREDICTOR if name in data), None)
-    found = Released(
+    found = RelativeAttributesFile(
         names,
         class_names,
         labels - 1,

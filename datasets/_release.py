@@ -9,15 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from relattr import manifest
 from relattr.dataset import Finding
 from relattr.errors import BadInput
+from relattr.system import manifest
 
 CHECKSUMS = Path(__file__).with_name("checksums")
 
 
 @cache
-def listed(path: Path) -> tuple[manifest.Entry, ...]:
+def listed(path: Path) -> tuple[manifest.ManifestEntry, ...]:
     """The entries of a manifest, read once."""
     return manifest.read(path)
 
@@ -38,7 +38,7 @@ def not_there(root: Path, names: Iterable[str]) -> list[str]:
     return gone
 
 
-def say_missing(dataset: str, what: str, root: Path, entries: Sequence[manifest.Entry]) -> str:
+def say_missing(dataset: str, what: str, root: Path, entries: Sequence[manifest.ManifestEntry]) -> str:
     """The message for files that are not there: what, where it was looked for, and what to do."""
     size = sum(entry.size for entry in entries) / 1e6
     return (
@@ -63,7 +63,7 @@ def some(problems: Iterable[Any], shown: int = 5) -> str:
     return "; ".join(problems[:shown]) + more
 
 
-def same_bytes(entries: Iterable[manifest.Entry]) -> list[tuple[str, ...]]:
+def same_bytes(entries: Iterable[manifest.ManifestEntry]) -> list[tuple[str, ...]]:
     """The groups of files with the same content, by their checksums; paths sorted."""
     groups = defaultdict(list)
     for entry in entries:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relattr.errors import BadInput
-from relattr.seeds import generator
+from relattr.random import generator
 
 from . import _matlab, _viral_files
 

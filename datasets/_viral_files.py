@@ -25,10 +25,27 @@ ALL_PAIRS = "pair_matrix.mat"
 EXTREMES = "Results_Computations/Relative_Attributes/Top_Pairs.mat"
 
 LISTED = (
-    "funny", "WTF", "aww", "atheism", "gaming", "pics", "gifs", "GifSound", "AdviceAnimals", "reactiongifs",
-    "reddit.com", "gif", "trees", "fffffffuuuuuuuuuuuu", "woahdude", "photoshopbattles", "4chan", "space",
-    "pokemon", "HIFW",
-)  # fmt: skip
+    "funny",
+    "WTF",
+    "aww",
+    "atheism",
+    "gaming",
+    "pics",
+    "gifs",
+    "GifSound",
+    "AdviceAnimals",
+    "reactiongifs",
+    "reddit.com",
+    "gif",
+    "trees",
+    "fffffffuuuuuuuuuuuu",
+    "woahdude",
+    "photoshopbattles",
+    "4chan",
+    "space",
+    "pokemon",
+    "HIFW",
+)
 """The subreddits that count for a score (`create_viral_dataset_annotation_doublecheck.m` of the release)."""
 
 FIVE = LISTED[:5]
@@ -38,7 +55,7 @@ OTHER = "other"
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ViralScores:
     """The images in the order of the file, all arrays ``(n,)``.
 
     ``ids`` the number in an image's file name; ``groups`` its number among the crawled submissions;
@@ -101,7 +118,7 @@ class Submissions:
         return each
 
 
-def read_scores(root: Path, n_images: int) -> Scored:
+def read_scores(root: Path, n_images: int) -> ViralScores:
     """The scored images of a release. Raises `BadInput` unless they are ``n_images`` different, whole records."""
     path = root / SCORES
     try:
@@ -113,7 +130,7 @@ def read_scores(root: Path, n_images: int) -> Scored:
 
 
 @lru_cache(maxsize=4)
-def _read_scores(path: Path, n_images: int, state: tuple[int, ...]) -> Scored:
+def _read_scores(path: Path, n_images: int, state: tuple[int, ...]) -> ViralScores:
     import numpy as np
 
     cells = _matlab.load(path, ["viral_dataset"])["viral_dataset"].ravel()
@@ -133,7 +150,7 @@ def _read_scores(path: Path, n_images: int, state: tuple[int, ...]) -> Scored:
         bad = np.flatnonzero(~np.isfinite(column))
         if bad.size:
             raise BadInput(f"{path}: {name} of image {ids[bad[0]]} is {column[bad[0]]}; expected a finite number")
-    found = Scored(path, ids, groups, values[:, 2].copy(), values[:, 3].copy(), times)
+    found = ViralScores(path, ids, groups, values[:, 2].copy(), values[:, 3].copy(), times)
     for array in (found.ids, found.groups, found.score, found.best, found.times):
         array.flags.writeable = False  # they are shared
     return found

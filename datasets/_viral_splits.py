@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from relattr.errors import BadInput, UnknownName
-from relattr.seeds import derive
+from relattr.random import derive_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from relattr.pairs import Pairs
 
-    from ._viral_files import Scored
+    from ._viral_files import ViralScores
 
 SPLITS = ("published", "held-out")
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class ViralSplit:
     """Training and test pairs over the positions of all images; the same seed draws the same ones.
 
     ``random_pairs`` ``(n, 2)``: positions of the images of Viral-RandomPairs, the more viral one first.
@@ -29,7 +29,7 @@ class Drawn:
     ``n_test_pairs``: how many pairs to draw, None for all.
     """
 
-    scored: Scored
+    scored: ViralScores
     random_pairs: NDArray[np.int64]
     n_extremes: int
     n_train_pairs: int | None
@@ -44,7 +44,7 @@ class Drawn:
         from relattr.sampling import permuted
 
         n = self.scored.ids.size
-        order = permuted(0, n, n, derive(self.seed, "viral", "split"))
+        order = permuted(0, n, n, derive_seed(self.seed, "viral", "split"))
         return np.sort(order[: n * 8 // 10]), np.sort(order[n * 8 // 10 :])
 
     @cached_property
@@ -79,7 +79,7 @@ class Drawn:
 
         low, high = self.extremes
         k, first, second = self.n_extremes, self.random_pairs[:, 0], self.random_pairs[:, 1]
-        matched = permuted(0, k, k, derive(self.seed, "viral", "matching"))
+        matched = permuted(0, k, k, derive_seed(self.seed, "viral", "matching"))
         sets = {
             "pairs": (np.repeat(high, k), np.tile(low, k)),
             "pairs-matching": (high, low[matched]),
@@ -88,7 +88,7 @@ class Drawn:
         made = {"complete": self._draw(self.parts[1], self.n_test_pairs, "n_test_pairs", "test")}
         for name, (more, less) in sets.items():
             pairs = Pairs(more, less, np.ones(more.size, np.int8))
-            made[name] = pairs.random_sides(derive(self.seed, "viral", name))
+            made[name] = pairs.random_sides(derive_seed(self.seed, "viral", name))
         return made
 
     def training_images(self, split: str) -> NDArray[np.int64]:
@@ -114,7 +114,7 @@ class Drawn:
 
         from relattr.pairs import Pairs
 
-        scores, seed = self.scored.score[images], derive(self.seed, "viral", part)
+        scores, seed = self.scored.score[images], derive_seed(self.seed, "viral", part)
         everything = Pairs.all_of(scores, items=images, seed=seed)
         if count is None:
             return everything

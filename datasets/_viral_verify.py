@@ -49,7 +49,7 @@ def findings(viral: Viral) -> list[Finding]:
 
 
 def _content(viral: Viral) -> tuple[bool, str]:
-    from relattr.manifest import differences
+    from relattr.system.manifest import differences
 
     entries = listed(viral.manifest)
     wrong = differences(viral.root, entries)

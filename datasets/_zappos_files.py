@@ -31,7 +31,7 @@ _CODES = {1: 1, 2: -1, 3: 0}
 
 
 @dataclass(frozen=True, eq=False)
-class Voted:
+class ZapposVotes:
     """Pairs of one attribute: image indices ``left``, ``right`` and ``label``, each ``(n,)``."""
 
     where: str
@@ -47,7 +47,7 @@ class Voted:
 
 
 @dataclass(frozen=True, eq=False)
-class Released:
+class ZapposRelease:
     """Everything that is read of a release.
 
     ``paths``: the file of each image, as listed. By attribute: ``ordered`` and ``equal`` pairs of
@@ -55,9 +55,9 @@ class Released:
     """
 
     paths: tuple[str, ...]
-    ordered: Mapping[str, Voted]
-    equal: Mapping[str, Voted]
-    fine: Mapping[str, Voted]
+    ordered: Mapping[str, ZapposVotes]
+    equal: Mapping[str, ZapposVotes]
+    fine: Mapping[str, ZapposVotes]
     splits: Mapping[str, Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]]
 
     @property
@@ -78,7 +78,7 @@ class Released:
         return np.array([frozenset(pair) in tested for pair in both], bool)
 
 
-def read(folder: Path, n_images: int, n_test: int) -> Released:
+def read(folder: Path, n_images: int, n_test: int) -> ZapposRelease:
     """A release of ``n_images`` with ``n_test`` test pairs a split.
 
     Raises `BadInput`, naming the file and the row, for anything that is not as it should be: shapes, an
@@ -96,8 +96,8 @@ def read(folder: Path, n_images: int, n_test: int) -> Released:
 
 
 @lru_cache(maxsize=4)
-def _read(folder: Path, n_images: int, n_test: int, state: tuple[int, ...]) -> Released:
-    from relattr.manifest import check_path
+def _read(folder: Path, n_images: int, n_test: int, state: tuple[int, ...]) -> ZapposRelease:
+    from relattr.system.manifest import check_path
 
     paths = _read_paths(folder / PATHS, n_images)
     labels = _matlab.load(folder / LABELS, ["mturkOrder", "mturkEqual"])
@@ -109,7 +109,7 @@ def _read(folder: Path, n_images: int, n_test: int, state: tuple[int, ...]) -> R
         _refuse_twice(ordered[attribute], equal[attribute])
         # not with the equal pairs: the fine-grained pairs are those of them that were asked about again
         _refuse_twice(ordered[attribute], hard[attribute])
-    released = Released(paths, ordered, equal, hard, _read_splits(folder / SPLITS, ordered, n_test))
+    released = ZapposRelease(paths, ordered, equal, hard, _read_splits(folder / SPLITS, ordered, n_test))
     for image in released.used.tolist():
         try:
             check_path(paths[image])
@@ -127,7 +127,9 @@ def _read_paths(path: Path, n_images: int) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def _voted(path: Path, variable: str, cells: NDArray[Any], n_images: int, allowed: tuple[int, ...]) -> dict[str, Voted]:
+def _voted(
+    path: Path, variable: str, cells: NDArray[Any], n_images: int, allowed: tuple[int, ...]
+) -> dict[str, ZapposVotes]:
     """The pairs of each attribute: rows of image, image, attribute, label, mean confidence, agreement."""
     import numpy as np
 
@@ -153,7 +155,7 @@ def _voted(path: Path, variable: str, cells: NDArray[Any], n_images: int, allowe
             raise BadInput(f"{where}, row {same[0] + 1} pairs image {rows[same[0], 0]:.0f} with itself")
         codes = rows[:, :4].astype(np.int64)
         label = np.array([0, *_CODES.values()])[codes[:, 3]]
-        found[attribute] = Voted(where, codes[:, 0] - 1, codes[:, 1] - 1, label)
+        found[attribute] = ZapposVotes(where, codes[:, 0] - 1, codes[:, 1] - 1, label)
         _refuse_twice(found[attribute])
     return found
 
@@ -170,7 +172,7 @@ def _between(values: NDArray[np.float64], high: int) -> NDArray[np.bool_]:
     return (values % 1 == 0) & (values >= 1) & (values <= high)
 
 
-def _refuse_twice(*parts: Voted) -> None:
+def _refuse_twice(*parts: ZapposVotes) -> None:
     """Raise `BadInput` where two images are paired twice among these, in either order."""
     seen: dict[tuple[int, int], tuple[int, str]] = {}
     for part in parts:
@@ -185,7 +187,7 @@ def _refuse_twice(*parts: Voted) -> None:
 
 
 def _read_splits(
-    path: Path, ordered: Mapping[str, Voted], n_test: int
+    path: Path, ordered: Mapping[str, ZapposVotes], n_test: int
 ) -> dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]]:
     data = _matlab.load(path, ["trainIndexAll", "testIndexAll"])
     found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}

@@ -48,7 +48,7 @@ def findings(zappos: Zappos) -> list[Finding]:
 
 
 def _content(zappos: Zappos) -> tuple[bool, str]:
-    from relattr.manifest import differences
+    from relattr.system.manifest import differences
 
     entries = listed(zappos.manifest)
     wrong = differences(zappos.folder, entries)

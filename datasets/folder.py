@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from relattr import Dataset, register_dataset
 from relattr.errors import BadInput, Blocked, UnknownName
-from relattr.seeds import derive
+from relattr.random import derive_seed
 
 from . import _folder_files
 from ._folder_files import PAIRS, SCORES, VOTES, Comparisons
@@ -112,7 +112,7 @@ class Folder(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.digests import digest_files
+        from relattr.system.digests import digest_files
 
         self._check_there()
         file = self.comparisons.path
@@ -134,7 +134,7 @@ class Folder(Dataset):
 
         pairs = self.comparisons.pairs.values()
         left, right = (np.concatenate([np.empty(0, np.int32), *(p.arrays[k] for p in pairs)]) for k in (0, 1))
-        test = held_out(len(self.comparisons.images), left, right, self.test, derive(self.seed, "folder", "split"))
+        test = held_out(len(self.comparisons.images), left, right, self.test, derive_seed(self.seed, "folder", "split"))
         return np.flatnonzero(~test), np.flatnonzero(test)
 
     def pairs(self, attribute: str) -> tuple[Pairs, Pairs]:
@@ -158,7 +158,7 @@ class Folder(Dataset):
 
         pairs = self.comparisons.pairs[attribute]
         inside = np.isin(pairs.left, images) & np.isin(pairs.right, images)
-        return pairs.take(inside).random_sides(derive(self.seed, "folder", attribute, part))
+        return pairs.take(inside).random_sides(derive_seed(self.seed, "folder", attribute, part))
 
     def _of_scores(self, attribute: str, part: str, images: NDArray[np.int64]) -> Pairs:
         """All pairs of these images that have a score, or as many as asked for; equal scores are similar."""
@@ -168,7 +168,7 @@ class Folder(Dataset):
 
         items, scores = self.comparisons.scores[attribute]
         inside = np.isin(items, images)
-        seed, count = derive(self.seed, "folder", attribute, part), getattr(self, f"n_{part}_pairs")
+        seed, count = derive_seed(self.seed, "folder", attribute, part), getattr(self, f"n_{part}_pairs")
         most = np.count_nonzero(inside) * (np.count_nonzero(inside) - 1) // 2
         # fewer than asked for are all of them: that a small file has no million pairs is no error
         count = None if count is None or count >= most else count
@@ -271,7 +271,7 @@ class Folder(Dataset):
         return not wrong, some(wrong) or f"{len(self.comparisons.images):,}"
 
     def _check_duplicates(self) -> tuple[bool, str]:
-        from relattr.digests import digest_file
+        from relattr.system.digests import digest_file
 
         first: dict[str, str] = {}
         twice = []

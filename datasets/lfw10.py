@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from relattr import Dataset, register_dataset
 from relattr.errors import BadInput, Blocked, UnknownName
-from relattr.seeds import derive
+from relattr.random import derive_seed
 
 from ._release import CHECKSUMS, listed, look, not_there, same_bytes, say_missing, some
 
@@ -21,16 +21,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relattr.dataset import Finding
-    from relattr.fetch import Download
     from relattr.images import Images
-    from relattr.manifest import Entry
     from relattr.pairs import Pairs
+    from relattr.system.download import Download
+    from relattr.system.manifest import ManifestEntry
     from relattr.task import Task, TaskName
 
 ATTRIBUTES = (
-    "baldhead", "darkhair", "eyesopen", "goodlooking", "masculinelooking",
-    "mouthopen", "smile", "v_teeth", "vforehead", "young",
-)  # fmt: skip
+    "baldhead",
+    "darkhair",
+    "eyesopen",
+    "goodlooking",
+    "masculinelooking",
+    "mouthopen",
+    "smile",
+    "v_teeth",
+    "vforehead",
+    "young",
+)
 """In the order of the published tables; it is also the numbering of the annotation lists."""
 
 EXCHANGED = "goodlooking"
@@ -62,7 +70,7 @@ COPIES = {  # where a file of ours lies in its copy
 
 
 @dataclass(frozen=True)
-class Voted:
+class LFW10Votes:
     """Pairs of one attribute and part, as annotated: image numbers ``left``, ``right`` ``(n,)`` and, where
     they are known, ``votes`` ``(n, 3)`` for left, right and similar; else only the ``label`` ``(n,)``.
     """
@@ -118,7 +126,7 @@ class LFW10(Dataset):
     # ------------------------------------------------------------------ what is there
 
     @cached_property
-    def _entries(self) -> tuple[Entry, ...]:
+    def _entries(self) -> tuple[ManifestEntry, ...]:
         """The image files, ``images/<number>.jpg``, in the order of their numbers."""
         images = [entry for entry in listed(self.manifest) if entry.path.startswith("images/")]
         return tuple(sorted(images, key=lambda entry: int(entry.path[len("images/") : -len(".jpg")])))
@@ -155,7 +163,7 @@ class LFW10(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.digests import digest_files
+        from relattr.system.digests import digest_files
 
         self._check_there()
         return digest_files(self._folder, [*self._annotations(), *(entry.path for entry in self._entries)])
@@ -176,13 +184,13 @@ class LFW10(Dataset):
         return Images(FileSource(self._folder / "images", names))
 
     @cached_property
-    def _lists(self) -> dict[tuple[str, str], Voted]:
+    def _lists(self) -> dict[tuple[str, str], LFW10Votes]:
         return {
             **_read_training_list(self._folder / TRAINING_LIST, len(self._entries), self.pairs_a_part),
             **_read_test_list(self._folder / TEST_LIST, len(self._entries), self.pairs_a_part),
         }
 
-    def _voted(self, attribute: str, part: str) -> Voted:
+    def _voted(self, attribute: str, part: str) -> LFW10Votes:
         if self.layout == "lists":
             return self._lists[attribute, part]
         path = self._folder / "annotations" / f"{attribute}{part}.mat"
@@ -207,7 +215,7 @@ class LFW10(Dataset):
         shared = np.intersect1d(train.images, test.images)
         if shared.size:
             raise BadInput(f"{self._folder}: image {shared[0] + 1} is in training and test pairs of {name.attribute}")
-        test = test.random_sides(derive(0, "lfw10", name.attribute))
+        test = test.random_sides(derive_seed(0, "lfw10", name.attribute))
         return Task(
             name,
             TrainingSet(self._images.subset(train.images), train.renumbered(train.images)),
@@ -241,7 +249,7 @@ class LFW10(Dataset):
     # ------------------------------------------------------------------ where to get it, whether it is right
 
     def downloads(self) -> Sequence[Download]:
-        from relattr.fetch import Download
+        from relattr.system.download import Download
 
         files = []
         for entry in listed(self.manifest):
@@ -266,7 +274,7 @@ class LFW10(Dataset):
         return findings
 
     def _check_content(self) -> tuple[bool, str]:
-        from relattr.manifest import differences
+        from relattr.system.manifest import differences
 
         used = {"images", "aaai21"} if self.layout == "lists" else {"images"}
         entries = [entry for entry in listed(self.manifest) if entry.path.partition("/")[0] in used]
@@ -342,7 +350,7 @@ def _rows(path: Path, n_images: int) -> Iterable[tuple[str, int, int, int]]:
         yield ATTRIBUTES[int(words[3])], left, right, int(words[2])
 
 
-def _read_training_list(path: Path, n_images: int, n_pairs: int) -> dict[tuple[str, str], Voted]:
+def _read_training_list(path: Path, n_images: int, n_pairs: int) -> dict[tuple[str, str], LFW10Votes]:
     """Five rows a pair, one for each vote, anywhere in the file; pairs in the order of their first row."""
     votes: dict[str, dict[tuple[int, int], list[int]]] = {attribute: {} for attribute in ATTRIBUTES}
     for attribute, left, right, label in _rows(path, n_images):
@@ -359,7 +367,7 @@ def _read_training_list(path: Path, n_images: int, n_pairs: int) -> dict[tuple[s
     return found
 
 
-def _read_test_list(path: Path, n_images: int, n_pairs: int) -> dict[tuple[str, str], Voted]:
+def _read_test_list(path: Path, n_images: int, n_pairs: int) -> dict[tuple[str, str], LFW10Votes]:
     """One row a pair, with its label."""
     rows: dict[str, list[tuple[int, int]]] = {attribute: [] for attribute in ATTRIBUTES}
     labels: dict[str, list[int]] = {attribute: [] for attribute in ATTRIBUTES}
@@ -374,7 +382,7 @@ def _read_test_list(path: Path, n_images: int, n_pairs: int) -> dict[tuple[str, 
     return found
 
 
-def _read_official(path: Path, n_images: int, n_pairs: int) -> Voted:
+def _read_official(path: Path, n_images: int, n_pairs: int) -> LFW10Votes:
     """``images_compare`` cells ``(n, 3)``, file names in the last two columns, and ``attribute_strengths``
     ``(n, 4)``, votes for the first, the second and neither in the last three.
     """
@@ -404,14 +412,14 @@ def _check_count(where: str, found: int, expected: int) -> None:
         raise BadInput(f"{where} has {found} pairs; expected {expected}. Is the file truncated?")
 
 
-def _voted(where: str, rows: Sequence[tuple[int, int]], *, votes: Any = None, labels: Any = None) -> Voted:
+def _voted(where: str, rows: Sequence[tuple[int, int]], *, votes: Any = None, labels: Any = None) -> LFW10Votes:
     import numpy as np
 
     sides = np.array(rows, np.int64).reshape(-1, 2)
     same = np.flatnonzero(sides[:, 0] == sides[:, 1])
     if same.size:
         raise BadInput(f"{where} pairs image {sides[same[0], 0]} with itself")
-    return Voted(
+    return LFW10Votes(
         where,
         sides[:, 0],
         sides[:, 1],

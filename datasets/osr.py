@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from relattr import Dataset, register_dataset
 from relattr.errors import BadInput, Blocked, UnknownName
-from relattr.seeds import derive
+from relattr.random import derive_seed
 
 from ._release import CHECKSUMS, listed, look, not_there, same_bytes, say_missing, some
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relattr.dataset import Finding
-    from relattr.fetch import Download
     from relattr.images import Images
-    from relattr.manifest import Entry
+    from relattr.system.download import Download
+    from relattr.system.manifest import ManifestEntry
     from relattr.task import Task, TaskName
 
 CLASSES = ("tallbuilding", "insidecity", "street", "highway", "coast", "opencountry", "mountain", "forest")
@@ -108,7 +108,7 @@ class OSR(Dataset):
     # ------------------------------------------------------------------ what is there
 
     @cached_property
-    def _entries(self) -> tuple[Entry, ...]:
+    def _entries(self) -> tuple[ManifestEntry, ...]:
         """The image files, ``images/<name>``, sorted by name."""
         return tuple(entry for entry in listed(self.manifest) if entry.path.startswith("images/"))
 
@@ -164,7 +164,7 @@ class OSR(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.digests import digest_files
+        from relattr.system.digests import digest_files
 
         release = self._release
         return digest_files(self.root, [release.split, *(f"{release.images}/{name}" for name in release.names)])
@@ -202,7 +202,7 @@ class OSR(Dataset):
 
         def pairs(which: NDArray[np.int64], part: str) -> Pairs:
             # the seed decides which image of a pair is on the left: no label is tied to a side
-            return Pairs.from_classes(classes[which], ranks, seed=derive(0, "osr", name.attribute, part))
+            return Pairs.from_classes(classes[which], ranks, seed=derive_seed(0, "osr", name.attribute, part))
 
         return Task(
             name,
@@ -238,7 +238,7 @@ class OSR(Dataset):
     # ------------------------------------------------------------------ where to get it, whether it is right
 
     def downloads(self) -> Sequence[Download]:
-        from relattr.fetch import Download
+        from relattr.system.download import Download
 
         split = next(entry for entry in listed(self.manifest) if entry.path == "outdoor_scenes.mat")
         files = [Download(split.path, (f"{SPLIT_COPY}/data/{split.path}",), split.sha256, split.size)]
@@ -275,10 +275,12 @@ class OSR(Dataset):
         return findings
 
     def _check_content(self) -> tuple[bool, str]:
-        from relattr.manifest import Entry, differences
+        from relattr.system.manifest import ManifestEntry, differences
 
         folder = self._release.images
-        entries = [Entry(f"{folder}/{n}", e.sha256, e.size) for e, n in zip(self._entries, self._names, strict=True)]
+        entries = [
+            ManifestEntry(f"{folder}/{n}", e.sha256, e.size) for e, n in zip(self._entries, self._names, strict=True)
+        ]
         wrong = differences(self.root, entries)
         return not wrong, some(f"{k} {v}" for k, v in wrong.items()) or f"{len(entries):,} files as in the manifest"
 

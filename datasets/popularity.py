@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from relattr import Dataset, register_dataset
 from relattr.errors import BadInput, Blocked, UnknownName
-from relattr.seeds import derive
+from relattr.random import derive_seed
 from relattr.task import TaskName
 
 from . import _popularity_files
-from ._popularity_files import COLUMNS, FileNames, Scored
+from ._popularity_files import COLUMNS, FileNames, PopularityScores
 from ._release import look, some
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Popularity(Dataset):
             "(docs/popularity.md)"
         )
 
-    def scored(self, setting: str) -> Scored:
+    def scored(self, setting: str) -> PopularityScores:
         """The photographs of a setting. Raises `Blocked` where its list is not here, `BadInput` for faults in it."""
         path = self.root / LISTS[setting]
         if not path.is_file():
@@ -132,8 +132,8 @@ class Popularity(Dataset):
         return below if not flat.exists() and below.exists() else flat
 
     def _source(self, setting: str) -> ManyFiles:
-        from relattr.digests import digest_files
         from relattr.images import ManyFiles
+        from relattr.system.digests import digest_files
 
         ids = self.scored(setting).ids
         key = digest_files(self.root, [LISTS[setting]])
@@ -144,7 +144,7 @@ class Popularity(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.digests import digest_text
+        from relattr.system.digests import digest_text
 
         gone = self.missing()
         if gone:
@@ -176,7 +176,7 @@ class Popularity(Dataset):
 
         scored = self.scored(setting)
         mine = scored.of_user(split) if setting == USER_SPECIFIC else np.arange(scored.ids.size)
-        order = mine[permuted(0, mine.size, mine.size, derive(self.seed, "popularity", setting, split))]
+        order = mine[permuted(0, mine.size, mine.size, derive_seed(self.seed, "popularity", setting, split))]
         return np.sort(order[: mine.size // 2]), np.sort(order[mine.size // 2 :])
 
     def pairs(self, setting: str, part: str, split: str, images: NDArray[np.int64]) -> Pairs:
@@ -191,7 +191,7 @@ class Popularity(Dataset):
                 "have one score; expected different ones"
             )
         wanted = self.n_user_pairs if setting == USER_SPECIFIC else self.n_pairs
-        seed = derive(self.seed, "popularity", setting, split, part)
+        seed = derive_seed(self.seed, "popularity", setting, split, part)
         return Pairs.from_scores(scores, count=min(wanted, most), seed=seed, ties="skip", items=images)
 
     def task(self, name: TaskName) -> Task:

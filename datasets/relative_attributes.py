@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from relattr import Dataset, register_dataset
 from relattr.errors import BadInput, Blocked, UnknownName
-from relattr.paths import data_dir
-from relattr.seeds import derive
+from relattr.random import derive_seed
+from relattr.system.paths import data_dir
 
 from . import _relative_attributes_file
-from ._relative_attributes_file import Released
+from ._relative_attributes_file import RelativeAttributesFile
 from ._release import look, not_there, some
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class RelativeAttributes(Dataset):
         return self._path.parent
 
     @property
-    def released(self) -> Released:
+    def released(self) -> RelativeAttributesFile:
         """What the file says. Raises `Blocked` where it is not here, `BadInput` for whatever is wrong in it."""
         if not self.file:
             raise Blocked(f"{self.name}: no file; set {self.name}.file to a data.mat of Parikh and Grauman's form")
@@ -125,7 +125,7 @@ class RelativeAttributes(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.digests import digest_files, digest_text
+        from relattr.system.digests import digest_files, digest_text
 
         self._check_there()
         file = digest_files(self.root, [self._path.name])
@@ -137,8 +137,8 @@ class RelativeAttributes(Dataset):
     @cached_property
     def _images(self) -> Images:
         """All images with their features; every task looks into this one collection."""
-        from relattr.digests import digest_files
         from relattr.images import FileSource, Images, NoFiles
+        from relattr.system.digests import digest_files
 
         folder, names = self.image_folder, self.released.names
         if folder is not None:
@@ -162,7 +162,7 @@ class RelativeAttributes(Dataset):
         released = self.released
         ranks = released.ranks[released.attributes.index(attribute)]
         # the seed decides which image of a pair is on the left: no label is tied to a side
-        return Pairs.from_classes(released.classes[images], ranks, seed=derive(0, self.name, attribute, part))
+        return Pairs.from_classes(released.classes[images], ranks, seed=derive_seed(0, self.name, attribute, part))
 
     def task(self, name: TaskName) -> Task:
         from relattr.task import Task, TestSet, TrainingSet

@@ -12,16 +12,16 @@ from relattr.errors import BadInput, Blocked, UnknownName
 
 from . import _viral_attributes, _viral_files
 from ._release import CHECKSUMS, listed, not_there, say_missing
-from ._viral_splits import SPLITS, Drawn
+from ._viral_splits import SPLITS, ViralSplit
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from relattr.dataset import Finding
-    from relattr.fetch import Download
     from relattr.images import Images, PairAnswers
     from relattr.pairs import Pairs
+    from relattr.system.download import Download
     from relattr.task import Task, TaskName
 
 ATTRIBUTE = "virality"
@@ -139,7 +139,7 @@ class Viral(Dataset):
         return [f"{i}.jpg" for i in self.scored.ids.tolist()]
 
     @property
-    def scored(self) -> _viral_files.Scored:
+    def scored(self) -> _viral_files.ViralScores:
         """The scored images, in the order in which they are counted."""
         return _viral_files.read_scores(self.root, self.n_images)
 
@@ -157,13 +157,13 @@ class Viral(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.digests import digest_files
+        from relattr.system.digests import digest_files
 
         folder = self._check_there()
         return digest_files(self.root, [*self._annotations(), *(f"{folder}/{name}" for name in self._names())])
 
     def labels_fingerprint(self) -> str:
-        from relattr.digests import digest_files
+        from relattr.system.digests import digest_files
 
         return digest_files(self.root, self._annotations())
 
@@ -173,7 +173,7 @@ class Viral(Dataset):
         return [*NEEDED, *(path for path in answers if (self.root / path).is_file())]
 
     @cached_property
-    def drawn(self) -> Drawn:
+    def drawn(self) -> ViralSplit:
         """The training and test pairs over all images; the images need not be there.
 
         Raises `BadInput`, naming the file, for annotations that are not what they should be.
@@ -181,7 +181,7 @@ class Viral(Dataset):
         path = self.root / _viral_files.RANDOM_PAIRS
         ids = _viral_files.read_pairs(path, "top_pair_matrix_489", self.n_random_pairs)
         pairs = self.scored.ranked(ids, str(path))
-        return Drawn(self.scored, pairs, self.n_extremes, self.n_train_pairs, self.n_test_pairs, self.seed)
+        return ViralSplit(self.scored, pairs, self.n_extremes, self.n_train_pairs, self.n_test_pairs, self.seed)
 
     # ------------------------------------------------------------------ the tasks
 
@@ -316,8 +316,9 @@ class Viral(Dataset):
 
         found = {}
         for file, variable in (
-            (_viral_files.ALL_PAIRS, "pair_matrix_spot"), (_viral_files.RANDOM_PAIRS, "top_pair_matrix_489"),
-        ):  # fmt: skip
+            (_viral_files.ALL_PAIRS, "pair_matrix_spot"),
+            (_viral_files.RANDOM_PAIRS, "top_pair_matrix_489"),
+        ):
             if (self.root / file).exists():
                 ids = _viral_files.read_pairs(self.root / file, variable)
                 score = self.scored.score[self.scored.positions(ids, file)]
@@ -328,7 +329,7 @@ class Viral(Dataset):
 
     def downloads(self) -> Sequence[Download]:
         """The annotations; the images cannot be fetched any more."""
-        from relattr.fetch import Download
+        from relattr.system.download import Download
 
         return [Download(e.path, (f"{COPY}/{e.path}",), e.sha256, e.size) for e in listed(self.manifest)]
 

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from relattr import Dataset, register_dataset
 from relattr.errors import BadInput, Blocked, UnknownName
-from relattr.paths import data_dir
-from relattr.seeds import derive
+from relattr.random import derive_seed
+from relattr.system.paths import data_dir
 
 from . import _zappos_files
 from ._release import CHECKSUMS, listed, not_there, say_missing
-from ._zappos_files import ATTRIBUTES, FILES, N_SPLITS, Released
+from ._zappos_files import ATTRIBUTES, FILES, N_SPLITS, ZapposRelease
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from relattr.dataset import Finding
-    from relattr.fetch import Download
     from relattr.images import Images
     from relattr.pairs import Pairs
+    from relattr.system.download import Download
     from relattr.task import Task, TaskName, TestSet
 
 N_IMAGES, N_TEST = 50_025, 300
@@ -124,7 +124,7 @@ class Zappos(Dataset):
         return _zappos_files.on_disk(self.root / folder, (paths[i] for i in self.released.used.tolist()))
 
     @property
-    def released(self) -> Released:
+    def released(self) -> ZapposRelease:
         """The annotations; the images need not be there. Raises `BadInput` where they are not what they should be."""
         return _zappos_files.read(self.folder, self.n_images, self.n_test)
 
@@ -142,7 +142,7 @@ class Zappos(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.digests import digest_files, digest_text
+        from relattr.system.digests import digest_files, digest_text
 
         folder = self._check_there()
         annotations = digest_files(self.folder, FILES)
@@ -165,7 +165,7 @@ class Zappos(Dataset):
         """
         ordered = self.released.ordered[attribute]
         train, test = self.released.splits[attribute][int(split) - 1]
-        return ordered.pairs(train), ordered.pairs(test).random_sides(derive(0, "zappos", attribute, split))
+        return ordered.pairs(train), ordered.pairs(test).random_sides(derive_seed(0, "zappos", attribute, split))
 
     def task(self, name: TaskName) -> Task:
         from relattr.task import Task, TrainingSet
@@ -221,7 +221,7 @@ class Zappos(Dataset):
 
     def downloads(self) -> Sequence[Download]:
         """The annotations; the images are to be downloaded from the homepage by hand."""
-        from relattr.fetch import Download
+        from relattr.system.download import Download
 
         return [Download(e.path, (f"{COPY}/{e.path}",), e.sha256, e.size) for e in listed(self.manifest)]
 
@@ -256,7 +256,7 @@ class ZapposFine(Zappos):
             train = Pairs.concatenate(
                 [train, self.released.equal[attribute].pairs(~self.released.asked_again(attribute))]
             )
-        return train, test.random_sides(derive(0, "zappos-fine", attribute))
+        return train, test.random_sides(derive_seed(0, "zappos-fine", attribute))
 
     def _protocol(self, split: str, train: Pairs, test: Pairs) -> str:
         return (

@@ -42,8 +42,8 @@ class OnBlocks(Method):
     check_with: ClassVar[dict[str, Any]] = {"words": 16}
 
     def needs(self) -> Sequence[Need]:
+        from relattr.backbones.weights import Weights
         from relattr.features.color_names import DD50
-        from relattr.features.weights import Weights
 
         found: list[Need] = []
         if {"gist", *DEEP_BLOCKS} & set(self.blocks):
@@ -115,7 +115,7 @@ class OnBlocks(Method):
 
         run = self._circumstances
         if name in DEEP_BLOCKS:
-            from relattr.features.deep import cached_deep_features
+            from relattr.backbones.extraction import cached_deep_features
 
             layer = "scores" if name == "objects" else self.layer
             return cached_deep_features(images, self.backbone, layer, device=run.device)

@@ -21,9 +21,19 @@ if TYPE_CHECKING:
 NEIGHBOURS = 8
 """Nearest training images that a fitted network keeps for each training image (Figure 5)."""
 SCHEDULED = (
-    "updates", "batch", "rate", "head_batches", "localiser_rate", "stages", "frozen", "frozen_localiser", "standardise",
-    "crop", "view", "test_views",
-)  # fmt: skip
+    "updates",
+    "batch",
+    "rate",
+    "head_batches",
+    "localiser_rate",
+    "stages",
+    "frozen",
+    "frozen_localiser",
+    "standardise",
+    "crop",
+    "view",
+    "test_views",
+)
 """The parameters that, where they are given, take the place of the preset's."""
 
 
@@ -57,16 +67,22 @@ class RankingNetwork(Method):
     held_out: float = 0.0
 
     check_with: ClassVar[Mapping[str, Any]] = {
-        "backbone": "micro", "preset": "fast", "updates": 30, "batch": 24, "rate": 0.01, "crop": 1.0, "view": 1.0,
+        "backbone": "micro",
+        "preset": "fast",
+        "updates": 30,
+        "batch": 24,
+        "rate": 0.01,
+        "crop": 1.0,
+        "view": 1.0,
         "test_views": 1,
-    }  # fmt: skip
+    }
 
     def __post_init__(self) -> None:
         if not 0 <= self.held_out < 0.5:
             raise BadInput(f"held_out must be a share in [0, 0.5); got {self.held_out}")
 
     def needs(self) -> Sequence[Need]:
-        from relattr.features.weights import Weights
+        from relattr.backbones.weights import Weights
 
         return (DEEP, Weights(self.backbone))
 
@@ -91,9 +107,9 @@ class RankingNetwork(Method):
 
     def objective(self, train: TrainingSet, batch: int) -> Objective:
         """What it is trained on: here the pairs."""
-        from relattr.training.objectives import OfPairs
+        from relattr.training.objectives import PairwiseObjective
 
-        return OfPairs(train.pairs, batch)
+        return PairwiseObjective(train.pairs, batch)
 
     def second(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
         """The second network or what it is to be trained on, and the name of its backbone; see `fitting.fit`."""
@@ -149,7 +165,7 @@ class RankingNetwork(Method):
         """
         import numpy as np
 
-        from relattr.features.deep import cached_deep_features
+        from relattr.backbones.extraction import cached_deep_features
 
         joined, done = [], np.zeros(2)
         for curve in self.curves.values():  # one stage after the other, in steps and in seconds

@@ -98,7 +98,7 @@ class SoundSVMs(Method):
     exempt: ClassVar[Mapping[str, str]] = {"noise": _FIXED}
 
     def needs(self) -> Sequence[Need]:
-        from relattr.features.weights import Weights
+        from relattr.backbones.weights import Weights
 
         return (DEEP, Weights(self.backbone))
 
@@ -139,7 +139,7 @@ class SoundSVMs(Method):
 
     def _features(self, images: Images) -> NDArray[np.float32]:
         from relattr import Run
-        from relattr.features.deep import cached_deep_features
+        from relattr.backbones.extraction import cached_deep_features
 
         device = getattr(self, "_run", Run()).device
         return cached_deep_features(images, self.backbone, self.layer, device=device)

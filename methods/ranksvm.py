@@ -87,7 +87,7 @@ class RankSVMOnBackbone(RankSVMOnFeatures):
     layer: str | None = None
 
     def needs(self) -> Sequence[Need]:
-        from relattr.features.weights import Weights
+        from relattr.backbones.weights import Weights
 
         return (DEEP, Weights(self.backbone))
 
@@ -97,6 +97,6 @@ class RankSVMOnBackbone(RankSVMOnFeatures):
         return ()
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        from relattr.features.deep import cached_deep_features
+        from relattr.backbones.extraction import cached_deep_features
 
         return cached_deep_features(images, self.backbone, self.layer, device=self._circumstances.device)

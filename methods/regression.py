@@ -35,10 +35,10 @@ class Regression(RankingNetwork):
     loss: Literal["smooth_l1", "mse"] = "smooth_l1"
 
     def objective(self, train: TrainingSet, batch: int) -> Objective:
-        from relattr.training.objectives import OfScores
+        from relattr.training.objectives import RegressionObjective
 
         assert train.scores is not None
-        return OfScores(brought(train.scores, self.target), batch, self.loss)
+        return RegressionObjective(brought(train.scores, self.target), batch, self.loss)
 
 
 def brought(scores: NDArray[np.floating], target: str) -> NDArray[np.float64]:

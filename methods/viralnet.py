@@ -41,9 +41,9 @@ class ViralNet(RankingNetwork):
         return SCALES if self.multiscale else SCALES[:1]
 
     def objective(self, train: TrainingSet, batch: int) -> Objective:
-        from relattr.training.objectives import OfPairs
+        from relattr.training.objectives import PairwiseObjective
 
-        return OfPairs(train.pairs, batch, self.gate)
+        return PairwiseObjective(train.pairs, batch, self.gate)
 
 
 @register_method("viralnet-c", label="ViralNet-C")
@@ -65,7 +65,7 @@ class ViralNetC(ViralNet):
         return not self.supplement
 
     def needs(self) -> Sequence[Need]:
-        from relattr.features.weights import Weights
+        from relattr.backbones.weights import Weights
 
         if not self.supplement:
             return super().needs()
@@ -83,8 +83,8 @@ class ViralNetC(ViralNet):
     def second(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
         if not self.supplement:
             return train.categories, self.backbone
-        from relattr.features.backbones import Backbone
-        from relattr.features.loading import load_into, read_weights
+        from relattr.backbones.backbone import Backbone
+        from relattr.backbones.loading import load_into, read_weights
         from relattr.networks.ranker import Extractor
         from relattr.training.supplement import Supplement
 
@@ -106,6 +106,6 @@ class WeightsAt:
         return None if self.path.is_file() else f"needs the weights file {self.path}, which is not there"
 
     def fingerprint(self) -> str:
-        from relattr.digests import digest_file
+        from relattr.system.digests import digest_file
 
         return "weights:" + digest_file(self.path) if self.path.is_file() else f"missing:{self.path.name}"

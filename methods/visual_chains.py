@@ -83,18 +83,38 @@ class VisualChains(Method):
 
     reference: ClassVar[str] = "Xiao and Lee, Discovering the Spatial Extent of Relative Attributes, ICCV 2015"
     check_with: ClassVar[Mapping[str, Any]] = {
-        "appearance": "hog", "discovery": "hog", "components": 32, "sides": (0.5, 0.75), "max_candidates": 25,
-        "n_iter": 15, "k_init": 4, "k_pert": 2, "k_ens": 6, "folds": 3,
-    }  # fmt: skip
+        "appearance": "hog",
+        "discovery": "hog",
+        "components": 32,
+        "sides": (0.5, 0.75),
+        "max_candidates": 25,
+        "n_iter": 15,
+        "k_init": 4,
+        "k_pert": 2,
+        "k_ens": 6,
+        "folds": 3,
+    }
 
     def __post_init__(self) -> None:
         from relattr.errors import BadInput
 
         least = {
-            "image_size": 32, "cells": 1, "components": 1, "max_candidates": 1, "n_init": 2, "k_init": 1, "per_end": 1,
-            "rounds": 1, "n_iter": 1, "negatives": 1, "max_negatives": 1, "folds": 2, "k_pert": 0, "k_ens": 1,
+            "image_size": 32,
+            "cells": 1,
+            "components": 1,
+            "max_candidates": 1,
+            "n_init": 2,
+            "k_init": 1,
+            "per_end": 1,
+            "rounds": 1,
+            "n_iter": 1,
+            "negatives": 1,
+            "max_negatives": 1,
+            "folds": 2,
+            "k_pert": 0,
+            "k_ens": 1,
             "selection_folds": 2,
-        }  # fmt: skip
+        }
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise BadInput(f"visual-chains: {name} must be at least {low}; got {getattr(self, name)}")
@@ -105,13 +125,16 @@ class VisualChains(Method):
             raise BadInput(f"visual-chains: scales must be above 0, at least one; got {list(self.scales)}")
 
     def needs(self) -> Sequence[Need]:
-        from relattr.features.weights import Weights
+        from relattr.backbones.weights import Weights
 
         return (DEEP, Weights(self.backbone)) if "backbone" in (self.appearance, self.discovery) else ()
 
     def deviations(self) -> Sequence[str]:
-        found = [f"{name} is {getattr(self, name):g}, published {value:g}" for name, value in _PUBLISHED.items()
-                 if getattr(self, name) != value]  # fmt: skip
+        found = [
+            f"{name} is {getattr(self, name):g}, published {value:g}"
+            for name, value in _PUBLISHED.items()
+            if getattr(self, name) != value
+        ]
         if self.appearance == "hog":
             found.append("rankers see HOG templates of the patches, not pool5 of AlexNet")
         else:
@@ -152,9 +175,13 @@ class VisualChains(Method):
         chains = self._grown(patches, firsts, overlap, run)
 
         moves = np.stack(
-            [np.vstack([[0.0, 0.0, 1.0], random_moves(self.k_pert, self.shift, self.scales, run.rng("companions", k))])
-             for k in range(len(chains))]
-        )  # fmt: skip  # (chains, 1 + k_pert, 3); the first is the chain itself
+            [
+                np.vstack(
+                    [[0.0, 0.0, 1.0], random_moves(self.k_pert, self.shift, self.scales, run.rng("companions", k))]
+                )
+                for k in range(len(chains))
+            ]
+        )  # (chains, 1 + k_pert, 3); the first is the chain itself
         detected = np.stack([chain.detections(patches) for chain in chains])
         parts = parts_of(pairs, self.selection_folds, run.seed_for("selection"))
         accuracy = self._accuracies(seen, held_seen, order, boxes[detected], moves, parts, run)
@@ -228,10 +255,10 @@ class VisualChains(Method):
         return patches
 
     def _grown(self, patches: NDArray[Any], firsts: NDArray[np.int64], overlap: NDArray[Any], run: Run) -> list[Chain]:
-        from relattr.chains.detector import Training
+        from relattr.chains.detector import DetectorSettings
         from relattr.chains.growing import Growth, grow
 
-        training = Training(self.detector_c, self.negatives, self.max_negatives, self.apart, self.folds)
+        training = DetectorSettings(self.detector_c, self.negatives, self.max_negatives, self.apart, self.folds)
         how = Growth(self.rounds, self.n_iter, self.gain, training)
         chains = []
         with run.track("growing chains", len(firsts)) as advance:
@@ -241,9 +268,15 @@ class VisualChains(Method):
         return chains
 
     def _accuracies(
-        self, source: PatchSource, held: Any, order: NDArray[np.int64], detected: NDArray[Any], moves: NDArray[Any],
-        parts: Any, run: Run,
-    ) -> NDArray[np.float64]:  # fmt: skip
+        self,
+        source: PatchSource,
+        held: Any,
+        order: NDArray[np.int64],
+        detected: NDArray[Any],
+        moves: NDArray[Any],
+        parts: Any,
+        run: Run,
+    ) -> NDArray[np.float64]:
         """The held-out accuracy of each chain and each companion, ``(chains, 1 + k_pert)``.
 
         ``detected`` ``(chains, n, 4)`` are the boxes that each chain's detector likes most.
@@ -307,9 +340,15 @@ class VisualChains(Method):
     # ------------------------------------------------------------------ what it found, for a figure
 
     def _keep_examples(
-        self, chains: Sequence[Chain], order: NDArray[np.int64], detected: NDArray[Any], moves: NDArray[Any],
-        accuracy: NDArray[np.float64], k: int = 3, m: int = 10,
-    ) -> None:  # fmt: skip
+        self,
+        chains: Sequence[Chain],
+        order: NDArray[np.int64],
+        detected: NDArray[Any],
+        moves: NDArray[Any],
+        accuracy: NDArray[np.float64],
+        k: int = 3,
+        m: int = 10,
+    ) -> None:
         """Keep ``m`` patches, weak to strong, of the best chains, one or a companion of it."""
         import numpy as np
 

@@ -23,11 +23,25 @@ __version__ = "0.1.0"
 
 # resolved on first use, so that `relattr list` need not import NumPy
 _WHERE = {
-    "BadImage": "errors", "BadInput": "errors", "Blocked": "errors", "RelattrError": "errors", "UnknownName": "errors",
-    "Dataset": "dataset", "Finding": "dataset", "Images": "images", "Method": "method", "Pairs": "pairs",
-    "register_constant": "registry", "register_dataset": "registry", "register_method": "registry",
-    "Run": "run", "Task": "task", "TaskName": "task", "TestSet": "task", "TrainingSet": "task",
-}  # fmt: skip
+    "BadImage": "errors",
+    "BadInput": "errors",
+    "Blocked": "errors",
+    "RelattrError": "errors",
+    "UnknownName": "errors",
+    "Dataset": "dataset",
+    "Finding": "dataset",
+    "Images": "images",
+    "Method": "method",
+    "Pairs": "pairs",
+    "register_constant": "registry",
+    "register_dataset": "registry",
+    "register_method": "registry",
+    "Run": "run",
+    "Task": "task",
+    "TaskName": "task",
+    "TestSet": "task",
+    "TrainingSet": "task",
+}
 
 __all__ = [
     "BadImage",

@@ -1,7 +1,7 @@
 """What is wrong with the pairs and images of a dataset, whoever made them.
 
 Leaks between training and test, images that are there twice, labels that follow the side, pairs that
-contradict each other. Nothing here trusts what a dataset says of itself; `relattr.report.audits` brings what was
+contradict each other. Nothing here trusts what a dataset says of itself; `relattr.report.tables.audits` brings what was
 found into the tables.
 """
 

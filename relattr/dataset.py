@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import dataclass_transform
 
-from relattr.paths import data_dir
+from relattr.system.paths import data_dir
 from relattr.task import TaskName
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from relattr.fetch import Download
+    from relattr.system.download import Download
     from relattr.task import Task
 
 

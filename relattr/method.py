@@ -143,7 +143,7 @@ class Method:
         """
         import numpy as np
 
-        from relattr.atomic import write_arrays
+        from relattr.system.atomic import write_arrays
 
         arrays = {}
         for key, value in self.state().items():

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadInput
+from relattr.random import derive_seed
 from relattr.sampling import permuted, random_bits
-from relattr.seeds import derive
 
 Ties = Literal["similar", "skip"]
 _Array = TypeVar("_Array", bound=NDArray[Any])
@@ -132,7 +132,7 @@ class Pairs:
         if not 0 <= count <= wanted:
             raise BadInput(f"count must be between 0 and {wanted}, the number of such pairs; got {count}")
         sample: tuple[NDArray[Any], ...] = tuple(np.empty(count, t) for t in (np.int32, np.int32, np.int8))
-        key, have, position = derive(seed, "pairs"), 0, 0
+        key, have, position = derive_seed(seed, "pairs"), 0, 0
         while have < count:
             ahead = count - have if ties == "similar" else 2 * (count - have) + 4096  # some of them will be ties
             stop = min(position + min(_CHUNK, ahead), order.n_pairs)
@@ -273,7 +273,7 @@ class Pairs:
         The coin decides between the two images of a pair, not whether to turn it round, so that a second
         time with the same seed changes nothing and never undoes the first.
         """
-        key = derive(seed, "sides")
+        key = derive_seed(seed, "sides")
         if self._order is not None:
             return _implied(Order(self._order.items, self._order.strengths, key))
         smaller_left = random_bits(np.arange(len(self), dtype=np.int64), key)

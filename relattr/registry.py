@@ -35,7 +35,7 @@ P = TypeVar("P", Method, Dataset)
 
 
 @dataclass(frozen=True, eq=False)
-class Entry(Generic[P]):
+class Plugin(Generic[P]):
     """One registered plugin: a class under a name, with the parameters that make it this row."""
 
     name: str
@@ -91,19 +91,19 @@ class Registry:
     """All plugins found so far, by name."""
 
     def __init__(self) -> None:
-        self.methods: dict[str, Entry[Method]] = {}
-        self.datasets: dict[str, Entry[Dataset]] = {}
+        self.methods: dict[str, Plugin[Method]] = {}
+        self.datasets: dict[str, Plugin[Dataset]] = {}
         self.constants: dict[str, Constant] = {}
         self.broken: list[Broken] = []
         self._found: set[str] = set()
 
-    def method(self, name: str) -> Entry[Method]:
+    def method(self, name: str) -> Plugin[Method]:
         """The method of this name. Raises `UnknownName` with the nearest ones."""
         if name not in self.methods:
             raise UnknownName("method", name, self.methods)
         return self.methods[name]
 
-    def dataset(self, name: str) -> Entry[Dataset]:
+    def dataset(self, name: str) -> Plugin[Dataset]:
         """The dataset of this name. Raises `UnknownName` with the nearest ones."""
         if name not in self.datasets:
             raise UnknownName("dataset", name, self.datasets)
@@ -195,7 +195,7 @@ def register_method(name: str, *, label: str, **preset: Any) -> Callable[[M], M]
             raise BadInput(f"@register_method({name!r}) is for subclasses of relattr.Method, not {cls!r}")
         _check_name("method", name, {**registry.methods, **registry.constants}, cls.__module__)
         parameters.create(cls, "method", name, preset)
-        registry.methods[name] = Entry(name, label, cls, preset)
+        registry.methods[name] = Plugin(name, label, cls, preset)
         return cls
 
     return register
@@ -216,7 +216,7 @@ def register_dataset(name: str, *, label: str, **preset: Any) -> Callable[[D], D
             raise BadInput(f"@register_dataset({name!r}) is for subclasses of relattr.Dataset, not {cls!r}")
         _check_name("dataset", name, registry.datasets, cls.__module__)
         parameters.create(cls, "dataset", name, preset)
-        registry.datasets[name] = Entry(name, label, cls, preset)
+        registry.datasets[name] = Plugin(name, label, cls, preset)
         return cls
 
     return register

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relattr import progress, seeds
+from relattr import progress
+from relattr.random import derive_seed, generator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +32,10 @@ class Run:
 
     def seed_for(self, *component: str | int) -> int:
         """The seed, in ``[0, 2**63)``, of the component that these words name."""
-        return seeds.derive(self.seed, *component)
+        return derive_seed(self.seed, *component)
 
     def rng(self, *component: str | int) -> np.random.Generator:
         """A NumPy generator for the component that these words name."""
-        return seeds.generator(self.seed, *component)
+        return generator(self.seed, *component)
 
     track = staticmethod(progress.track)

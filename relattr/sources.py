@@ -16,18 +16,29 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from relattr.atomic import write_text
-from relattr.digests import digest_text
 from relattr.errors import BadInput
-from relattr.paths import cache_dir
+from relattr.system.atomic import write_text
+from relattr.system.digests import digest_text
+from relattr.system.paths import cache_dir
 
 DECIDE_NOTHING = frozenset(
     {
-        "relattr", "relattr.atomic", "relattr.dataset", "relattr.digests", "relattr.errors", "relattr.fetch",
-        "relattr.needs", "relattr.paths", "relattr.progress", "relattr.registry", "relattr.sources", "relattr.archive",
-        "relattr.manifest", "relattr.transfer",
+        "relattr",
+        "relattr.system.atomic",
+        "relattr.dataset",
+        "relattr.system.digests",
+        "relattr.errors",
+        "relattr.system.download",
+        "relattr.needs",
+        "relattr.system.paths",
+        "relattr.progress",
+        "relattr.registry",
+        "relattr.sources",
+        "relattr.system.archive",
+        "relattr.system.manifest",
+        "relattr.system.http",
     }
-)  # fmt: skip
+)
 """Modules that find, name, fetch and report, but decide no number: a change there makes nothing stale."""
 
 

@@ -33,7 +33,7 @@ def real() -> Callable[[str], Path]:
     """``real("osr")``: the folder of a dataset's real files; the test is skipped, saying why, without it."""
 
     def find(dataset: str) -> Path:
-        from relattr.paths import data_dir
+        from relattr.system.paths import data_dir
 
         folder = data_dir() / dataset
         if not folder.is_dir():
@@ -50,7 +50,7 @@ def real_weights() -> Callable[[str], Path]:
     """``real_weights("squeezenet1_0")``: the weight file of a backbone; skipped, saying why, without it."""
 
     def find(backbone: str) -> Path:
-        from relattr.paths import weights_dir
+        from relattr.system.paths import weights_dir
 
         path = weights_dir() / f"{backbone}.safetensors"
         if not path.is_file():

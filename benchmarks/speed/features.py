@@ -3,7 +3,7 @@
     RELATTR_WEIGHTS=... python benchmarks/speed/features.py --threads 2
     python benchmarks/speed/features.py --deep-only --json features.json
 
-*Deep features*: `relattr.features.deep`, from uint8 images to features, against the same torchvision network as it
+*Deep features*: `relattr.backbones.extraction`, from uint8 images to features, against the same torchvision network as it
 is usually run: fp32, default memory layout, whole batches through ``net(x)`` up to the same layer, the same
 preprocessing. Both take turns on the same images; each figure is the median over the rounds, the range is that
 of the ratio from round to round. Beside the ratio: the relative norm of the difference to plain fp32, and on how
@@ -30,12 +30,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from relattr.atomic import write_text
-from relattr.features.backbones import Backbone
-from relattr.features.deep import BATCH, DeepExtractor
-from relattr.features.inference import has_bf16
-from relattr.features.preprocess import normalised, prepare
-from relattr.features.weights import Weights, WeightsFile, find_weights
+from relattr.backbones.backbone import Backbone
+from relattr.backbones.extraction import BATCH, DeepExtractor
+from relattr.backbones.inference import has_bf16
+from relattr.backbones.preprocess import normalised, prepare
+from relattr.backbones.weights import Weights, WeightsFile, find_weights
+from relattr.system.atomic import write_text
 
 Row = dict[str, Any]
 PLAIN_BATCH = 32

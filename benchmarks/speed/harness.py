@@ -153,13 +153,23 @@ def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> tu
     (plugins / "grey.py").write_text(DATASET.format(n=DATASETS))
     (folder / "b.toml").write_text(
         f"title = 't'\nmethods = ['trivial-*']\ndatasets = ['grey-*']\nseeds = {list(range(SEEDS))}\n[table]\n"
-        "caption = ''\ncolumns = [" + ", ".join(f"{{label = 'G{k}', dataset = 'grey-{k}'}}" for k in range(DATASETS)) + "]"
-    )  # fmt: skip
+        "caption = ''\ncolumns = ["
+        + ", ".join(f"{{label = 'G{k}', dataset = 'grey-{k}'}}" for k in range(DATASETS))
+        + "]"
+    )
     environment = {**os.environ, "RELATTR_CACHE": str(folder / "cache")}
     command = [
-        sys.executable, "-c", "from relattr.cli import main; main()",
-        "run", "b.toml", "--plugins", "plugins", "--jobs", str(jobs), "--quiet",
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        "from relattr.cli import main; main()",
+        "run",
+        "b.toml",
+        "--plugins",
+        "plugins",
+        "--jobs",
+        str(jobs),
+        "--quiet",
+    ]
     cold = timed(command, folder, environment)
     return cold, timed(command, folder, environment)
 

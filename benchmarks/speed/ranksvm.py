@@ -195,12 +195,24 @@ def run_ranksvm(folder: Path, case: Case, repeats: int, *, default: bool) -> dic
         np.save(kept, best)
     one = pass_seconds(x)
     return {
-        "seconds": clock, "processor_seconds": processor, "first_seconds": first[0],
-        "peak_mb": peak, "added_mb": peak - before, "newton": model.n_newton_, "cg": model.n_cg_,
-        "passes": len(passes), "pass_seconds": one, "floor_seconds": one * len(passes),
-        "objective": model.objective_, "excess": model.objective_ / best - 1, "tol": tol, "reached": True,
-        "gap": model.gap_, "train_accuracy": model.score(x, pairs), "C": case.C,
-    }  # fmt: skip
+        "seconds": clock,
+        "processor_seconds": processor,
+        "first_seconds": first[0],
+        "peak_mb": peak,
+        "added_mb": peak - before,
+        "newton": model.n_newton_,
+        "cg": model.n_cg_,
+        "passes": len(passes),
+        "pass_seconds": one,
+        "floor_seconds": one * len(passes),
+        "objective": model.objective_,
+        "excess": model.objective_ / best - 1,
+        "tol": tol,
+        "reached": True,
+        "gap": model.gap_,
+        "train_accuracy": model.score(x, pairs),
+        "C": case.C,
+    }
 
 
 def objective(x: Any, pairs: Any, w: Any, c: float) -> float:
@@ -238,10 +250,18 @@ def run_linearsvc(folder: Path, case: Case, repeats: int, *, dual: bool) -> dict
         more, more_processor, _ = timed(lambda: svc.fit(differences, pairs.label), repeats - 1)
         clock, processor = clock + more, processor + more_processor
     return {
-        "seconds": clock, "processor_seconds": processor, "excess": excess, "reached": bool(excess <= ACCURATE),
-        "tol": tol, "tried": tried, "forming_seconds": forming,
-        "peak_mb": memory("VmHWM"), "added_mb": memory("VmHWM") - before, "dual": dual, "C": case.C,
-    }  # fmt: skip
+        "seconds": clock,
+        "processor_seconds": processor,
+        "excess": excess,
+        "reached": bool(excess <= ACCURATE),
+        "tol": tol,
+        "tried": tried,
+        "forming_seconds": forming,
+        "peak_mb": memory("VmHWM"),
+        "added_mb": memory("VmHWM") - before,
+        "dual": dual,
+        "C": case.C,
+    }
 
 
 def run_lock_step(folder: Path, case: Case, repeats: int, *, attributes: int) -> dict[str, Any]:
@@ -264,12 +284,21 @@ def run_lock_step(folder: Path, case: Case, repeats: int, *, attributes: int) ->
     scale = len(problems) / len(some)
     differ = max(abs(a.objective_ / b.objective_ - 1) for a, b in zip(alone, together, strict=False))
     return {
-        "seconds": clock, "processor_seconds": processor, "peak_mb": peak, "added_mb": peak - before,
-        "newton": sum(m.n_newton_ for m in together), "cg": sum(m.n_cg_ for m in together), "passes": len(passes),
-        "pass_seconds": one, "floor_seconds": sum(max(one, k * x.size / rate) for k in passes),
-        "one_by_one_seconds": alone_clock[0] * scale, "one_by_one_processor_seconds": alone_processor[0] * scale,
-        "one_by_one_fits_run": len(some), "largest_difference_of_objectives": differ, "C": list(GRID),
-    }  # fmt: skip
+        "seconds": clock,
+        "processor_seconds": processor,
+        "peak_mb": peak,
+        "added_mb": peak - before,
+        "newton": sum(m.n_newton_ for m in together),
+        "cg": sum(m.n_cg_ for m in together),
+        "passes": len(passes),
+        "pass_seconds": one,
+        "floor_seconds": sum(max(one, k * x.size / rate) for k in passes),
+        "one_by_one_seconds": alone_clock[0] * scale,
+        "one_by_one_processor_seconds": alone_processor[0] * scale,
+        "one_by_one_fits_run": len(some),
+        "largest_difference_of_objectives": differ,
+        "C": list(GRID),
+    }
 
 
 def run_child(name: str, solver: str, folder: Path, repeats: int, attributes: int) -> dict[str, Any]:
@@ -291,9 +320,17 @@ def measure(
     threads = str(args.threads)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, **more}
     command = [
-        sys.executable, str(Path(__file__).resolve()), "--child", name, solver, str(folder),
-        "--repeats", str(repeats), "--one-by-one", str(args.one_by_one),
-    ]  # fmt: skip
+        sys.executable,
+        str(Path(__file__).resolve()),
+        "--child",
+        name,
+        solver,
+        str(folder),
+        "--repeats",
+        str(repeats),
+        "--one-by-one",
+        str(args.one_by_one),
+    ]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{solver} on {name} ended with status {done.returncode}; its message is above")
@@ -390,11 +427,17 @@ def main() -> None:
         import sklearn
 
         about = {
-            "schema": SCHEMA, "seed": args.seed, "threads": args.threads, "command": sys.argv,
+            "schema": SCHEMA,
+            "seed": args.seed,
+            "threads": args.threads,
+            "command": sys.argv,
             "cpu": platform.processor(),
-            "cores": os.cpu_count(), "python": platform.python_version(), "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__, "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
-        }  # fmt: skip
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
+        }
         part = args.json.with_name(args.json.name + ".part")
         part.write_text(json.dumps({**about, "results": results}, indent=1))
         os.replace(part, args.json)

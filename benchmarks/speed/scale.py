@@ -27,9 +27,15 @@ from typing import Any
 N_TRAIN, N_TEST = 8062, 2016
 SIZES = {"n_train": N_TRAIN, "n_test": N_TEST, "n_pairs": 10_000_000, "n_test_pairs": 1_000_000}
 DIMENSIONS = {
-    "linear-gist": 512, "linear-color-histogram": 50, "linear-texture": 1239, "linear-color-patches": 5376,
-    "linear-gradient": 10752, "linear-decaf": 4096, "linear-objects": 1000, "linear-combined": 23025,
-}  # fmt: skip
+    "linear-gist": 512,
+    "linear-color-histogram": 50,
+    "linear-texture": 1239,
+    "linear-color-patches": 5376,
+    "linear-gradient": 10752,
+    "linear-decaf": 4096,
+    "linear-objects": 1000,
+    "linear-combined": 23025,
+}
 """Of the rows of Table 2, with the backbone of the paper."""
 
 
@@ -165,7 +171,7 @@ def main() -> None:
         head = f"{row['row']:<26}d {row['d']:>6,}  C {row['C']:g}  accuracy {100 * row['accuracy']:.2f} %"
         print(f"{head}  peak {row['peak_gb']:.2f} GB  {times}", flush=True)
     if args.json:
-        from relattr.atomic import write_text
+        from relattr.system.atomic import write_text
 
         about = {"command": sys.argv, "threads": args.threads, "cores": os.cpu_count(), "load": os.getloadavg()}
         write_text(args.json, json.dumps({**about, "rows": rows}, indent=1))

@@ -24,7 +24,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Provenance, Result, TestResult
 from relattr.harness.store import Store
 from relattr.pairs import Pairs
-from relattr.report.evidence import Shown, keep_pairs, test_key
+from relattr.report.tables.judging import TestPairs, keep_pairs, test_key
 from relattr.statistics import count_strengths
 
 IMAGES, PAIRS = 620, 250
@@ -35,9 +35,18 @@ def fill(folder: Path, methods: int, datasets: int, seeds: int) -> None:
     store = Store(folder / "results")
     rng = np.random.default_rng(0)
     about = Provenance(
-        commit="0" * 40, dirty=False, command="synthetic", python="3", versions={}, system="synthetic", cpu="synthetic",
-        threads=1, memory_bytes=1 << 30, device="cpu", started="2020-01-01T00:00:00+00:00",
-    )  # fmt: skip
+        commit="0" * 40,
+        dirty=False,
+        command="synthetic",
+        python="3",
+        versions={},
+        system="synthetic",
+        cpu="synthetic",
+        threads=1,
+        memory_bytes=1 << 30,
+        device="cpu",
+        started="2020-01-01T00:00:00+00:00",
+    )
     for d in range(datasets):
         truth = rng.standard_normal(IMAGES)
         left = rng.integers(0, IMAGES, PAIRS)
@@ -48,13 +57,20 @@ def fill(folder: Path, methods: int, datasets: int, seeds: int) -> None:
                 strengths = truth + (0.3 + m / methods) * rng.standard_normal(IMAGES)
                 count = count_strengths(strengths, pairs)
                 result = Result(
-                    version=VERSION, cell=Cell(f"method-{m:03}", {}, f"data-{d:02}", {}, "a", "standard", seed),
-                    status="ok", fingerprints={"data": f"data-{d}"}, provenance=about, label=f"Method {m}",
-                    dataset_label=f"Data {d}", protocol="synthetic", seconds_fit=1.0 + m, seconds_compare=0.1,
+                    version=VERSION,
+                    cell=Cell(f"method-{m:03}", {}, f"data-{d:02}", {}, "a", "standard", seed),
+                    status="ok",
+                    fingerprints={"data": f"data-{d}"},
+                    provenance=about,
+                    label=f"Method {m}",
+                    dataset_label=f"Data {d}",
+                    protocol="synthetic",
+                    seconds_fit=1.0 + m,
+                    seconds_compare=0.1,
                     tests=(TestResult("test", IMAGES, PAIRS, count.ordered, count.correct, count.tied),),
-                )  # fmt: skip
+                )
                 store.write(result, {"strengths test": strengths})
-        keep_pairs(store.folder, test_key(result, "test"), Shown(pairs, np.arange(IMAGES)))
+        keep_pairs(store.folder, test_key(result, "test"), TestPairs(pairs, np.arange(IMAGES)))
     columns = ", ".join(f"{{label = 'Data {d}', dataset = 'data-{d:02}'}}" for d in range(datasets))
     (folder / "large.toml").write_text(
         "title = 'Synthetic: random numbers'\nmethods = ['method-*']\ndatasets = ['data-*']\n"
@@ -75,12 +91,20 @@ def main() -> None:
             f"{given.methods} methods x {given.datasets} datasets x {given.seeds} seeds, load {os.getloadavg()[0]:.1f}"
         )
         for what, arguments in (
-            ("tables", ["--out", "tables"]), ("report", ["--out", "page.html"]),
-        ):  # fmt: skip
+            ("tables", ["--out", "tables"]),
+            ("report", ["--out", "page.html"]),
+        ):
             command = [
-                sys.executable, "-c", "from relattr.cli import main; main()", what, "large.toml",
-                "--results", "results", "--no-audit", *arguments,
-            ]  # fmt: skip
+                sys.executable,
+                "-c",
+                "from relattr.cli import main; main()",
+                what,
+                "large.toml",
+                "--results",
+                "results",
+                "--no-audit",
+                *arguments,
+            ]
             before = os.times()
             began = time.perf_counter()
             subprocess.run(command, cwd=folder, check=True, capture_output=True)

@@ -114,8 +114,8 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
 
     import torch
 
-    from relattr import seeds
     from relattr.networks.build import Architecture, build
+    from relattr.random import generator
     from relattr.registry import registry
     from relattr.statistics import count_strengths
     from relattr.training.fitting import cropper_of
@@ -138,7 +138,7 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
     what = Architecture(given.backbone, frozen=schedule.frozen)
     network = build(what, seed=seed).to(device)
     side = min(256, max(max(train.images[i].shape[:2]) for i in range(8)))
-    watched = np.sort(seeds.generator(0, "watched").permutation(len(test.images))[: given.watched])
+    watched = np.sort(generator(0, "watched").permutation(len(test.images))[: given.watched])
     judged = test.pairs.take(np.isin(test.pairs.left, watched) & np.isin(test.pairs.right, watched)).renumbered(watched)
     pixels, shown = load(train.images, side, device), load(test.images.subset(watched), side, device)
     cropper = cropper_of(what, network, side)
@@ -192,11 +192,11 @@ def run(given: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Call
 def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int) -> Any:
     """The steps of relattr's trainer, one at a time."""
     from relattr.training.head import fit_head
-    from relattr.training.objectives import OfPairs
+    from relattr.training.objectives import PairwiseObjective
     from relattr.training.optimiser import optimiser, parts_of
-    from relattr.training.trainer import Training, steps
+    from relattr.training.trainer import TrainingLoop, steps
 
-    how = Training("speed", OfPairs(pairs, schedule.batch), pixels, cropper, schedule, seed)
+    how = TrainingLoop("speed", PairwiseObjective(pairs, schedule.batch), pixels, cropper, schedule, seed)
     if schedule.head_batches:
         fit_head(network, how)
         yield 0, 0
@@ -212,17 +212,19 @@ def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, seed: int, 
     from torchvision.transforms import v2
 
     how = cropper.how
-    crop = v2.Compose([
-        v2.RandomCrop(round(cropper.side * pixels.shape[-1])),
-        v2.Resize(how.input_size, antialias=True),
-        v2.RandomHorizontalFlip(),
-        v2.ToDtype(torch.float32, scale=True),
-        v2.Normalize(how.mean, how.std),
-    ])  # fmt: skip
+    crop = v2.Compose(
+        [
+            v2.RandomCrop(round(cropper.side * pixels.shape[-1])),
+            v2.Resize(how.input_size, antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(how.mean, how.std),
+        ]
+    )
     held = pixels.cpu()
     left, right, label = (torch.from_numpy(np.array(part)) for part in pairs.arrays)
 
-    class OfPairs(Dataset):
+    class PairwiseObjective(Dataset):
         def __len__(self) -> int:
             return len(label)
 
@@ -233,7 +235,7 @@ def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, seed: int, 
     device = pixels.device
     made = torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
     while True:
-        for one, other, target in DataLoader(OfPairs(), PAIRS, shuffle=True, drop_last=True, num_workers=0):
+        for one, other, target in DataLoader(PairwiseObjective(), PAIRS, shuffle=True, drop_last=True, num_workers=0):
             strengths = network([torch.cat([one, other]).to(device)]).strength
             n = len(target)
             loss = functional.binary_cross_entropy_with_logits(strengths[:n] - strengths[n:], target.to(device))

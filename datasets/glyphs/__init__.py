@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relattr.dataset import Dataset, Finding
-from relattr.digests import digest_text
 from relattr.errors import BadInput, UnknownName
 from relattr.registry import register_dataset
+from relattr.system.digests import digest_text
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 from . import backbone  # noqa: F401 - registers `micro`
@@ -111,7 +111,7 @@ class Glyphs(Dataset):
 
     def task(self, name: TaskName) -> Task:
         from relattr.pairs import Pairs
-        from relattr.seeds import derive
+        from relattr.random import derive_seed
 
         from .scene import CATEGORIES
         from .scores import banded, heavy
@@ -125,7 +125,7 @@ class Glyphs(Dataset):
             pairs=Pairs.from_scores(
                 banded(strength, self.similar),
                 count=self.n_pairs,
-                seed=derive(self.seed, "training pairs", attribute),
+                seed=derive_seed(self.seed, "training pairs", attribute),
             ),
             scores=heavy(strength),
             categories=self.categories("train"),
@@ -137,7 +137,7 @@ class Glyphs(Dataset):
             pairs=Pairs.from_scores(
                 self.strengths(attribute, "test"),
                 count=self.n_test_pairs,
-                seed=derive(self.seed, "test pairs", attribute),
+                seed=derive_seed(self.seed, "test pairs", attribute),
             ),
             boxes=self.boxes(attribute),
         )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relattr.digests import digest_text
-from relattr.features.registry import register_backbone
-from relattr.networks.micro import pretrained_micro
+from relattr.backbones.micro import pretrained_micro
+from relattr.backbones.names import register_backbone
+from relattr.system.digests import digest_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
-from relattr.seeds import derive
+from relattr.random import derive_seed
 
 from . import outlines, style
 from .canvas import Canvas, Colour
@@ -57,7 +57,7 @@ def pretraining(n: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.in
 
 def picture_seed(seed: int, index: int) -> int:
     """The seed of picture ``index``, of a stream of its own."""
-    return derive(seed, "pretraining", index)
+    return derive_seed(seed, "pretraining", index)
 
 
 def picture(kind: int, rng: np.random.Generator, size: int = SIDE) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.seeds import generator
+from relattr.random import generator
 
 from . import outlines, style
 from .canvas import Canvas, Colour

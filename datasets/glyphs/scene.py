@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from relattr.seeds import derive, generator
+from relattr.random import derive_seed, generator
 
 CATEGORIES = ("bands", "waves", "dots", "bricks", "rays", "scales")
 """Names of the categories, by what the ground of their scenes is strewn with."""
@@ -81,7 +81,7 @@ def scene(seed: int, stream: str, index: int, jitter: float | None = None) -> Sc
 
     Its medium cue is at most ``jitter`` from `HOME` in x and in y; None: anywhere around the middle.
     """
-    own = derive(seed, "scene", stream, index)
+    own = derive_seed(seed, "scene", stream, index)
     rng = np.random.default_rng(own)
     latent = rng.standard_normal(5)
     category = int(rng.integers(len(CATEGORIES)))
@@ -93,7 +93,7 @@ def scene(seed: int, stream: str, index: int, jitter: float | None = None) -> Sc
         Cue(x, y, side, float(z)) for (x, y), side, z in zip(places, sides, latent[:3], strict=True)
     )
     crowding = CROWDED * hint + math.sqrt(1.0 - CROWDED**2) * float(latent[3])
-    return Scene(derive(own, "drawing"), category, crowding, hint, (large, medium, small))
+    return Scene(derive_seed(own, "drawing"), category, crowding, hint, (large, medium, small))
 
 
 def _places(sides: list[float], rng: np.random.Generator, jitter: float | None) -> list[tuple[float, float]]:

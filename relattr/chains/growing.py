@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.chains.detector import Detector, Patches, Training, train
+from relattr.chains.detector import Detector, DetectorSettings, Patches, train
 from relattr.chains.dynamic import best_chains
 
 
@@ -19,7 +19,7 @@ class Growth:
     rounds: int = 3
     per_round: int = 80
     gain: float = 0.05
-    training: Training = field(default_factory=Training)
+    training: DetectorSettings = field(default_factory=DetectorSettings)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relattr.backbones.backbone import Backbone
+from relattr.backbones.extraction import DeepExtractor
 from relattr.chains.patches import unit
 from relattr.errors import BadInput
-from relattr.features.backbones import Backbone
 from relattr.features.cache import cached_rows
-from relattr.features.deep import DeepExtractor
 from relattr.images import Images
 from relattr.sources import fingerprint_of
 
@@ -68,7 +68,7 @@ class MapPatches:
 
     def _cached(self, images: Images) -> NDArray[np.float32]:
         spec = self._extract.spec
-        key = f"{spec.key()} {fingerprint_of('relattr.features.deep')}"
+        key = f"{spec.key()} {fingerprint_of('relattr.backbones.extraction')}"
         return cached_rows(images, key, self._extract, what=f"{spec.backbone} maps")
 
     def describe(

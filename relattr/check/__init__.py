@@ -12,7 +12,7 @@ A law that a plugin need not keep is listed, with the reason, in its class attri
 
 from __future__ import annotations
 
-from relattr.check.law import Check, Finding, Law, LawBroken
+from relattr.check.law import Check, CheckResult, Law, LawBroken
 from relattr.check.suite import dataset_checks, dataset_laws, method_checks, method_laws
 
-__all__ = ["Check", "Finding", "Law", "LawBroken", "dataset_checks", "dataset_laws", "method_checks", "method_laws"]
+__all__ = ["Check", "CheckResult", "Law", "LawBroken", "dataset_checks", "dataset_laws", "method_checks", "method_laws"]

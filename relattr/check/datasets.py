@@ -15,7 +15,7 @@ from relattr.check.law import Law, NotApplicable, demand
 from relattr.dataset import Dataset
 from relattr.errors import Blocked, UnknownName
 from relattr.images import Images
-from relattr.registry import Entry
+from relattr.registry import Plugin
 from relattr.task import Task, TaskName
 
 TASKS = 4
@@ -26,10 +26,10 @@ COMPARED = 1000
 """How many training and test images are compared by content, at most."""
 
 
-class Subject:
+class DatasetUnderTest:
     """A dataset under examination."""
 
-    def __init__(self, entry: Entry[Dataset], values: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, entry: Plugin[Dataset], values: Mapping[str, Any] | None = None) -> None:
         self.entry = entry
         self.values = dict(values or {})
 
@@ -53,19 +53,19 @@ class Subject:
         return [self.dataset.task(names[k]) for k in chosen if k < len(names)]
 
 
-def states_its_origin(s: Subject) -> None:
+def states_its_origin(s: DatasetUnderTest) -> None:
     dataset = s.new()
     for what in ("citation", "licence", "homepage"):
         demand(getattr(dataset, what).strip(), f"{what} is empty")
     demand(s.entry.summary, f"class {s.entry.cls.__name__} has no docstring")
 
 
-def missing_is_said(s: Subject) -> None:
+def missing_is_said(s: DatasetUnderTest) -> None:
     why = s.new().missing()
     demand(why is None or (isinstance(why, str) and why.strip()), f"missing() gave {why!r}; expected text or None")
 
 
-def downloads_are_checked(s: Subject) -> None:
+def downloads_are_checked(s: DatasetUnderTest) -> None:
     for download in s.new().downloads():
         digest = getattr(download, "sha256", "")
         demand(
@@ -74,7 +74,7 @@ def downloads_are_checked(s: Subject) -> None:
         )
 
 
-def tasks_are_named(s: Subject) -> None:
+def tasks_are_named(s: DatasetUnderTest) -> None:
     dataset = s.new()
     names, why = dataset.tasks(), dataset.missing()
     if not names and why is not None:
@@ -88,7 +88,7 @@ def tasks_are_named(s: Subject) -> None:
         demand(name.split in splits, f"task {name} has a split that is not among {splits}")
 
 
-def unknown_task_is_refused(s: Subject) -> None:
+def unknown_task_is_refused(s: DatasetUnderTest) -> None:
     try:
         s.dataset.task(TaskName(s.entry.name, "no such attribute", "no such split"))
     except UnknownName:
@@ -96,13 +96,13 @@ def unknown_task_is_refused(s: Subject) -> None:
     demand(False, "task(name) gave a task for an attribute that it does not have; expected UnknownName")
 
 
-def fingerprint_is_constant(s: Subject) -> None:
+def fingerprint_is_constant(s: DatasetUnderTest) -> None:
     first, second = s.dataset.fingerprint(), s.new().fingerprint()
     demand(isinstance(first, str) and first, f"fingerprint() gave {first!r}; expected text")
     demand(first == second, "two instances with the same parameters have different fingerprints")
 
 
-def tasks_are_whole(s: Subject) -> None:
+def tasks_are_whole(s: DatasetUnderTest) -> None:
     for task in s.tasks:
         demand(task.name in s.dataset.tasks(), f"task(name) gave {task.name}, which tasks() does not list")
         demand(task.protocol.strip(), f"{task.name}: protocol is empty")
@@ -111,7 +111,7 @@ def tasks_are_whole(s: Subject) -> None:
             demand(test.pairs.n_ordered, f"{task.name}, {test.name}: no test pair is ordered")
 
 
-def same_task_again(s: Subject) -> None:
+def same_task_again(s: DatasetUnderTest) -> None:
     for task in s.tasks[:2]:
         first, second = _contents(task), _contents(s.new().task(task.name))
         for what, digest in first.items():
@@ -146,7 +146,7 @@ def _spread(n: int, most: int) -> list[int]:
     return sorted({round(j * (n - 1) / max(1, most - 1)) for j in range(most)}) if n else []
 
 
-def sides_are_random(s: Subject) -> None:
+def sides_are_random(s: DatasetUnderTest) -> None:
     looked = False
     for task in s.tasks:
         for test in task.tests:
@@ -166,7 +166,7 @@ def sides_are_random(s: Subject) -> None:
         raise NotApplicable("no test set has 50 ordered pairs")
 
 
-def images_decode(s: Subject) -> None:
+def images_decode(s: DatasetUnderTest) -> None:
     for task in s.tasks[:2]:
         for what, images in (("training", task.train.images), *((t.name, t.images) for t in task.tests)):
             for k in _spread(len(images), IMAGES):
@@ -177,7 +177,7 @@ def images_decode(s: Subject) -> None:
                 )
 
 
-def no_test_image_is_trained_on(s: Subject) -> str:
+def no_test_image_is_trained_on(s: DatasetUnderTest) -> str:
     compared: set[str] = set()
     for task in s.tasks:
         trained, how = _identities(task.train.images, task.train.pairs.images)
@@ -206,7 +206,7 @@ def _identities(images: Images, used: Any) -> tuple[set[str], str]:
     return found, "" if whole else f"by content {COMPARED} images a side at most (relattr audit compares all)"
 
 
-def verifies(s: Subject) -> None:
+def verifies(s: DatasetUnderTest) -> None:
     findings = s.dataset.verify()
     wrong = [f"{f.what}: {f.detail}" for f in findings if not f.ok]
     demand(not wrong, "; ".join(wrong))

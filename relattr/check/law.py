@@ -31,7 +31,7 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What became of a law for a plugin."""
 
     law: Law
@@ -52,21 +52,21 @@ class Check:
     def __str__(self) -> str:
         return f"{self.plugin}-{self.law.name}"
 
-    def run(self) -> Finding:
+    def run(self) -> CheckResult:
         """Look, and say what was found; an error in the plugin breaks the law."""
         if self.exempt is not None:
-            return Finding(self.law, "exempt", self.exempt)
+            return CheckResult(self.law, "exempt", self.exempt)
         try:
             said = self.law.look(self.subject())
         except LawBroken as broken:
-            return Finding(self.law, "broken", str(broken))
+            return CheckResult(self.law, "broken", str(broken))
         except NotApplicable as why:
-            return Finding(self.law, "not applicable", str(why))
+            return CheckResult(self.law, "not applicable", str(why))
         except Blocked as why:
-            return Finding(self.law, "blocked", str(why))
+            return CheckResult(self.law, "blocked", str(why))
         except Exception as error:
-            return Finding(self.law, "broken", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-        return Finding(self.law, "held", said or "")
+            return CheckResult(self.law, "broken", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+        return CheckResult(self.law, "held", said or "")
 
     def hold(self) -> None:
         """Raise `LawBroken` if the law is broken; in pytest, skip where it was not looked at."""

@@ -21,7 +21,7 @@ from relattr.check.law import Law, NotApplicable, demand
 from relattr.errors import Blocked
 from relattr.method import Method
 from relattr.pairs import Pairs
-from relattr.registry import Entry
+from relattr.registry import Plugin
 from relattr.run import Run
 from relattr.statistics import count_margins
 from relattr.task import TrainingSet
@@ -34,10 +34,10 @@ CHANCE = 0.15
 """How far from 0.5 the accuracy may be after labels that say nothing."""
 
 
-class Subject:
+class MethodUnderTest:
     """A method under examination; what several laws look at is fitted once."""
 
-    def __init__(self, entry: Entry[Method], values: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, entry: Plugin[Method], values: Mapping[str, Any] | None = None) -> None:
         self.entry = entry
         self.values = {**entry.cls.check_with, **(values or {})}
 
@@ -106,7 +106,7 @@ def _same(found: NDArray[Any], expected: NDArray[Any], what: str, scale: float |
     )
 
 
-def describes_itself(s: Subject) -> None:
+def describes_itself(s: MethodUnderTest) -> None:
     entry = s.entry
     demand(entry.summary, f"class {entry.cls.__name__} has no docstring")
     demand(entry.label.strip(), "its label is empty")
@@ -118,7 +118,7 @@ def describes_itself(s: Subject) -> None:
         demand(isinstance(need.fingerprint(), str), f"{need}.fingerprint() gave no text")
 
 
-def parameters_are_plain(s: Subject) -> None:
+def parameters_are_plain(s: MethodUnderTest) -> None:
     method = s.entry.create(s.values)
     values = parameters.values_of(method)
     text = json.dumps(values)
@@ -126,7 +126,7 @@ def parameters_are_plain(s: Subject) -> None:
     demand(parameters.values_of(again) == values, f"parameters {values} come back from JSON as other ones")
 
 
-def margins_are_numbers(s: Subject) -> None:
+def margins_are_numbers(s: MethodUnderTest) -> None:
     demand(
         s.margins.shape == (len(s.problem.pairs),),
         f"compare gave shape {s.margins.shape} for {len(s.problem.pairs)} pairs",
@@ -137,11 +137,11 @@ def margins_are_numbers(s: Subject) -> None:
     demand(none.shape == (0,), f"compare gave shape {none.shape} for no pairs; expected (0,)")
 
 
-def sides_negate(s: Subject) -> None:
+def sides_negate(s: MethodUnderTest) -> None:
     _same(s.fitted.compare(s.problem.test, s.problem.pairs.swapped()), -s.margins, "with left and right exchanged")
 
 
-def order_is_nothing(s: Subject) -> None:
+def order_is_nothing(s: MethodUnderTest) -> None:
     shuffled = np.random.default_rng(0).permutation(len(s.problem.pairs))
     some = np.concatenate([shuffled, shuffled[:50], shuffled[:50]])
     _same(
@@ -151,14 +151,14 @@ def order_is_nothing(s: Subject) -> None:
     )
 
 
-def labels_are_not_read(s: Subject) -> None:
+def labels_are_not_read(s: MethodUnderTest) -> None:
     pairs = s.problem.pairs
     for label in (np.zeros(len(pairs), np.int8), -pairs.label):
         found = s.fitted.compare(s.problem.test, Pairs(pairs.left, pairs.right, label))
         _same(found, s.margins, "with other labels on the same test pairs")
 
 
-def strengths_are_transitive(s: Subject) -> None:
+def strengths_are_transitive(s: MethodUnderTest) -> None:
     if not s.fitted.has_strength:
         raise NotApplicable("it compares pairs jointly and claims no strength")
     a, b, c = (np.random.default_rng(k).permutation(problem.N_TEST) for k in range(3))
@@ -169,7 +169,7 @@ def strengths_are_transitive(s: Subject) -> None:
     _same(ab + bc, ac, "margin(a, b) + margin(b, c) against margin(a, c)")
 
 
-def company_is_nothing(s: Subject) -> None:
+def company_is_nothing(s: MethodUnderTest) -> None:
     first = s.problem.pairs.take(np.arange(5))
     alone = np.concatenate([s.fitted.compare(s.problem.test, first.take(np.array([k]))) for k in range(len(first))])
     _same(alone * 1.0, s.margins[:5], "pairs compared one by one against all together") if np.std(
@@ -177,14 +177,14 @@ def company_is_nothing(s: Subject) -> None:
     ) else None
 
 
-def same_seed_same_result(s: Subject) -> None:
+def same_seed_same_result(s: MethodUnderTest) -> None:
     expected = s.margins
     _scramble(2)
     again = s.fit(s.make().train)
     _same(again.compare(s.problem.test, s.problem.pairs), expected, "fitted again with the same seed")
 
 
-def input_is_not_touched(s: Subject) -> None:
+def input_is_not_touched(s: MethodUnderTest) -> None:
     made = s.make()
     before = _contents(made.train)
     s.fit(made.train)
@@ -206,7 +206,7 @@ def _contents(train: TrainingSet) -> dict[str, str]:
     }
 
 
-def saves_and_loads(s: Subject) -> None:
+def saves_and_loads(s: MethodUnderTest) -> None:
     expected = s.margins
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fitted.npz"
@@ -220,7 +220,7 @@ def saves_and_loads(s: Subject) -> None:
     _same(again.compare(s.problem.test, s.problem.pairs), expected, "saved and loaded")
 
 
-def nothing_from_noise(s: Subject) -> None:
+def nothing_from_noise(s: MethodUnderTest) -> None:
     # one random labelling can point anywhere along the one thing that varies; with its reverse it averages out
     accuracies = s.noise
     mean = sum(accuracies) / 2
@@ -231,12 +231,12 @@ def nothing_from_noise(s: Subject) -> None:
     )
 
 
-def learns(s: Subject) -> None:
+def learns(s: MethodUnderTest) -> None:
     accuracy = count_margins(s.margins, s.problem.pairs).accuracy
     demand(accuracy >= LEARNT, f"accuracy on unseen images is {accuracy:.2f}, expected at least {LEARNT}")
 
 
-def test_images_change_nothing(s: Subject) -> None:
+def test_images_change_nothing(s: MethodUnderTest) -> None:
     expected = s.margins
     before = _state(s.fitted)
     s.fitted.compare(s.problem.others, s.problem.other_pairs)
@@ -252,7 +252,7 @@ def _state(method: Method) -> str:
     return digest.hexdigest()
 
 
-def _law(name: str, statement: str, look: Callable[[Subject], None]) -> Law:
+def _law(name: str, statement: str, look: Callable[[MethodUnderTest], None]) -> Law:
     return Law(name, statement, look)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from relattr.images import Images, PairAnswers
 from relattr.pairs import Pairs
-from relattr.seeds import generator
+from relattr.random import generator
 from relattr.task import TrainingSet
 
 SIDE = 96

@@ -39,7 +39,7 @@ def method_checks(
     from relattr.check import methods
 
     entry = _discovered(plugins).method(name)
-    subject = cache(lambda: methods.Subject(entry, values))
+    subject = cache(lambda: methods.MethodUnderTest(entry, values))
     return _checks(name, methods.LAWS, subject, entry.cls.exempt)
 
 
@@ -50,7 +50,7 @@ def dataset_checks(
     from relattr.check import datasets
 
     entry = _discovered(plugins).dataset(name)
-    subject = cache(lambda: datasets.Subject(entry, values))
+    subject = cache(lambda: datasets.DatasetUnderTest(entry, values))
     return _checks(name, datasets.LAWS, subject, entry.cls.exempt)
 
 

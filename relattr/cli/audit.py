@@ -26,7 +26,7 @@ def audit(names: Sequence[str], results: Path, settings: Sequence[str], plugin_f
     """
     from relattr import parameters
     from relattr.cli.progress import bars
-    from relattr.report.audits import kept_audit
+    from relattr.report.tables.audits import kept_audit
 
     registry, values = load_registry(plugin_folders), parse_settings(settings)
     chosen = {name: registry.dataset(name).create(values) for name in matching(registry.datasets, names, "dataset")}

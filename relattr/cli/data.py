@@ -55,7 +55,7 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     Interrupted downloads go on where they stopped. Nothing is downloaded when RELATTR_OFFLINE is set.
     """
     from relattr.cli.progress import bars
-    from relattr.fetch import fetch as fetch_files
+    from relattr.system.download import fetch as fetch_files
 
     with OneByOne() as each:
         for name, dataset in _chosen(names, load_registry(plugin_folders)):

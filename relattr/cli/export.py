@@ -9,8 +9,8 @@ import click
 
 from relattr.cli.shared import load_registry, plugins_option, results_option
 from relattr.harness import benchmark as benchmarks
-from relattr.harness.belonging import belonging
 from relattr.harness.result import Result
+from relattr.harness.scope import cells_in_scope
 from relattr.harness.store import Store
 
 
@@ -19,13 +19,19 @@ from relattr.harness.store import Store
 @results_option
 @plugins_option
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("results.csv"), show_default=True,
-    metavar="FILE", help="Where to: .csv, or .parquet where pyarrow is installed (relattr[parquet]).",
-)  # fmt: skip
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("results.csv"),
+    show_default=True,
+    metavar="FILE",
+    help="Where to: .csv, or .parquet where pyarrow is installed (relattr[parquet]).",
+)
 @click.option(
-    "--strengths", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--strengths",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
     help="Also write the strength of each test image (the margin of each pair, for methods without strengths).",
-)  # fmt: skip
+)
 @click.option("--keep-stale", is_flag=True, help="Also rows that something has changed since; column state marks them.")
 def export(
     benchmark: str | None,
@@ -44,7 +50,7 @@ def export(
     from relattr.harness import export as exporting
 
     registry, store = load_registry(plugin_folders), Store(results)
-    own = None if benchmark is None else belonging(benchmarks.load(benchmark), registry)
+    own = None if benchmark is None else cells_in_scope(benchmarks.load(benchmark), registry)
     found: list[Result] = []
     for item in store:
         if not isinstance(item, Result):

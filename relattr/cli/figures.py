@@ -15,9 +15,11 @@ from relattr.harness.store import Store
 @click.command()
 @matrix_options
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="The folder to write into.  [default: paper_tables/out/figures/BENCHMARK]",
-)  # fmt: skip
+)
 def figures(benchmark: str, out: Path | None, **chosen: Any) -> None:
     """Draw the figures of BENCHMARK that are made of images, as PNG and PDF, from results that are there.
 
@@ -28,7 +30,7 @@ def figures(benchmark: str, out: Path | None, **chosen: Any) -> None:
 
     `relattr report` shows them on its page.
     """
-    from relattr.report.pictures import draw_all
+    from relattr.report.figures.draw import draw_all
 
     definition = benchmarks.load(benchmark)
     registry = load_registry(chosen["plugin_folders"])

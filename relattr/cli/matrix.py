@@ -17,18 +17,18 @@ import click
 
 from relattr.cli.shared import choice_of, columns, load_registry, matrix_options
 from relattr.errors import BadInput
+from relattr.execution.resources import jobs_by_default
 from relattr.harness import benchmark as benchmarks
-from relattr.harness.estimate import Times, times
+from relattr.harness.estimate import CellDurations, times
 from relattr.harness.limits import share_of_memory, show_seconds, show_size
-from relattr.harness.plan import Plan, Planned, make_plan, waiting
+from relattr.harness.plan import Plan, PlannedCell, make_plan, waiting
 from relattr.harness.result import FAILURES, Result
-from relattr.harness.sharing import jobs_by_default
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 
 if TYPE_CHECKING:
     from relattr.cli.reporter import Reporter
-    from relattr.harness.backends import Executor
+    from relattr.execution.backends import Executor
     from relattr.harness.benchmark import Benchmark
 
 
@@ -42,9 +42,13 @@ def _plan(benchmark: str, chosen: dict[str, Any]) -> tuple[Plan, Registry, Store
 @click.command()
 @matrix_options
 @click.option(
-    "--jobs", "-j", default=0, show_default="as for relattr run", metavar="N",
+    "--jobs",
+    "-j",
+    default=0,
+    show_default="as for relattr run",
+    metavar="N",
     help="Cells at once, for the time estimate and the usual memory limit.",
-)  # fmt: skip
+)
 def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
     """Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
 
@@ -106,14 +110,20 @@ def status(benchmark: str, **chosen: Any) -> None:
     "--retry", multiple=True, type=click.Choice(FAILURES), help="Run cells again that ended so. May be repeated."
 )
 @click.option(
-    "--jobs", "-j", default=0, metavar="N",
+    "--jobs",
+    "-j",
+    default=0,
+    metavar="N",
     show_default="one a GPU; else processors / threads, at most 8, where BENCHMARK names threads; else 1",
     help="Cells at once.",
-)  # fmt: skip
+)
 @click.option(
-    "--backend", type=click.Choice(["local", "dask", "inline"]), default="local", show_default=True,
+    "--backend",
+    type=click.Choice(["local", "dask", "inline"]),
+    default="local",
+    show_default=True,
     help="Where cells run: processes here, the workers of a Dask cluster, or this very process without limits.",
-)  # fmt: skip
+)
 @click.option("--address", default="", metavar="HOST:PORT", help="The Dask scheduler; without it, workers start here.")
 @click.option(
     "--device",
@@ -123,9 +133,12 @@ def status(benchmark: str, **chosen: Any) -> None:
     help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
 )
 @click.option(
-    "--threads", default=0, metavar="N", show_default="what BENCHMARK names, or processors / jobs",
+    "--threads",
+    default=0,
+    metavar="N",
+    show_default="what BENCHMARK names, or processors / jobs",
     help="Processor threads a cell may use.",
-)  # fmt: skip
+)
 @click.option("--quiet", "-q", is_flag=True, help="Say only what failed, and the table.")
 @click.option("--verbose", "-v", is_flag=True, help="Also say what begins, warnings and tracebacks.")
 def run(
@@ -167,9 +180,20 @@ def run(
     todo = waiting(made, retry)
     if todo:
         written = _compute(
-            todo, registry, store, made.benchmark, retry=retry, jobs=jobs, backend=backend, address=address,
-            device=device, threads=threads, quiet=quiet, verbose=verbose, folders=chosen["plugin_folders"],
-        )  # fmt: skip
+            todo,
+            registry,
+            store,
+            made.benchmark,
+            retry=retry,
+            jobs=jobs,
+            backend=backend,
+            address=address,
+            device=device,
+            threads=threads,
+            quiet=quiet,
+            verbose=verbose,
+            folders=chosen["plugin_folders"],
+        )
     after = {p.cell.key: store.read(p.cell) for p in made.cells}
     _summary(made, registry, store, written, after, chosen["results"])
     _next(benchmark, made, chosen["results"], chosen["plugin_folders"])
@@ -178,14 +202,25 @@ def run(
 
 
 def _compute(
-    todo: Sequence[Planned], registry: Registry, store: Store, benchmark: Benchmark, *, retry: Sequence[str],
-    jobs: int, backend: str, address: str, device: str, threads: int, quiet: bool, verbose: bool,
+    todo: Sequence[PlannedCell],
+    registry: Registry,
+    store: Store,
+    benchmark: Benchmark,
+    *,
+    retry: Sequence[str],
+    jobs: int,
+    backend: str,
+    address: str,
+    device: str,
+    threads: int,
+    quiet: bool,
+    verbose: bool,
     folders: Sequence[Path],
-) -> list[Result]:  # fmt: skip
+) -> list[Result]:
     from relattr.cli.reporter import Reporter
-    from relattr.harness.job import to_preload
-    from relattr.harness.processes import supported
-    from relattr.harness.runner import Runner
+    from relattr.execution.job import to_preload
+    from relattr.execution.processes import supported
+    from relattr.execution.runner import Runner
 
     if backend == "local" and not supported():
         click.echo(
@@ -200,9 +235,16 @@ def _compute(
     known = times(todo, store)
     with Reporter(todo, known, jobs, quiet=quiet, verbose=verbose) as reporter, _stoppable():
         runner = Runner(
-            todo, registry, store, report=_with_log(reporter, store) if verbose else reporter.finished,
-            elsewhere=reporter.elsewhere, say=reporter.say, device=device, threads=threads, folders=folders,
-        )  # fmt: skip
+            todo,
+            registry,
+            store,
+            report=_with_log(reporter, store) if verbose else reporter.finished,
+            elsewhere=reporter.elsewhere,
+            say=reporter.say,
+            device=device,
+            threads=threads,
+            folders=folders,
+        )
         preload = to_preload(todo, registry)
         with _executor(backend, jobs, address, registry, reporter, folders, preload) as executor:
             return runner.run(executor)
@@ -210,10 +252,15 @@ def _compute(
 
 @contextlib.contextmanager
 def _executor(
-    backend: str, jobs: int, address: str, registry: Registry, reporter: Reporter, folders: Sequence[Path],
+    backend: str,
+    jobs: int,
+    address: str,
+    registry: Registry,
+    reporter: Reporter,
+    folders: Sequence[Path],
     preload: Sequence[str],
-) -> Iterator[Executor]:  # fmt: skip
-    from relattr.harness import backends
+) -> Iterator[Executor]:
+    from relattr.execution import backends
 
     if backend == "inline":
         with backends.inline(registry, started=reporter.started) as executor:
@@ -264,7 +311,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def _with_log(reporter: Reporter, store: Store) -> Any:
-    def report(planned: Planned, result: Result) -> None:
+    def report(planned: PlannedCell, result: Result) -> None:
         reporter.finished(planned, result)
         log = store.log(planned.cell)
         if log:
@@ -276,12 +323,12 @@ def _with_log(reporter: Reporter, store: Store) -> Any:
 def _summary(
     made: Plan, registry: Registry, store: Store, written: Sequence[Result], after: dict[str, Any], results: Path
 ) -> None:
-    from relattr.report.model import build
-    from relattr.report.write import to_text
+    from relattr.report.formats.write import to_text
+    from relattr.report.tables.builder import build
 
     click.echo(to_text(build(made.benchmark, registry, store)))
     _absent(made)
-    bad: dict[tuple[str, str], list[Planned]] = defaultdict(list)
+    bad: dict[tuple[str, str], list[PlannedCell]] = defaultdict(list)
     for p in made.cells:
         found = after[p.cell.key]
         if isinstance(found, Result) and found.status not in ("ok", "skipped"):
@@ -312,11 +359,11 @@ def _next(benchmark: str, made: Plan, results: Path, plugins: Sequence[Path]) ->
     click.echo(f"LaTeX, CSV and Markdown: {shlex.join(words)}")
 
 
-def _state(planned: Planned) -> str:
+def _state(planned: PlannedCell) -> str:
     return "stale, kept" if planned.kept else planned.state
 
 
-def _estimate(made: Plan, known: Times, jobs: int) -> None:
+def _estimate(made: Plan, known: CellDurations, jobs: int) -> None:
     todo = [p for p in made.cells if p.runs]
     if not todo:
         return
@@ -342,7 +389,7 @@ def _limits(made: Plan, jobs: int) -> None:
             click.echo(f"    {method}: {limits}")
 
 
-def _count(cells: Sequence[Planned]) -> str:
+def _count(cells: Sequence[PlannedCell]) -> str:
     counts = Counter(p.state for p in cells)
     return (
         f"{len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))

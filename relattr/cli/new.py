@@ -63,9 +63,14 @@ def new() -> None:
 @new.command()
 @click.argument("name")
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path("my_methods"),
-    show_default=True, metavar="DIR", help="The folder to write it into.",
-)  # fmt: skip
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("my_methods"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder to write it into.",
+)
 def method(name: str, folder: Path) -> None:
     """Write a method called NAME that runs, in one file."""
     words = re.findall(r"[A-Za-z0-9]+", name)

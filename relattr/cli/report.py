@@ -17,9 +17,11 @@ from relattr.harness.store import Store
 @results_option
 @plugins_option
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
     help="The page to write.  [default: paper_tables/out/<benchmark>.html]",
-)  # fmt: skip
+)
 @click.option("--audit/--no-audit", default=True, show_default=True, help="Show what the datasets' audit finds.")
 def report(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path | None, audit: bool) -> None:
     """Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.
@@ -27,8 +29,8 @@ def report(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: P
     It needs no network and no other file: send it, print it, put it anywhere. Pictures that `relattr figures` wrote
     into figures/<benchmark>/ beside it are put into it.
     """
-    from relattr.atomic import write_text
-    from relattr.report.page import to_html
+    from relattr.report.formats.page import to_html
+    from relattr.system.atomic import write_text
 
     definition = benchmarks.load(benchmark)
     path = out or Path("paper_tables/out") / f"{definition.name}.html"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relattr.execution.job import Job
 from relattr.harness.cell import Cell
-from relattr.harness.estimate import Times
-from relattr.harness.job import Job
+from relattr.harness.estimate import CellDurations
 from relattr.harness.limits import show_seconds
-from relattr.harness.plan import Planned
+from relattr.harness.plan import PlannedCell
 from relattr.harness.result import FAILURES, Result
 
 if TYPE_CHECKING:
@@ -33,7 +33,13 @@ class Reporter:
     """
 
     def __init__(
-        self, cells: Sequence[Planned], times: Times, places: int, *, quiet: bool = False, verbose: bool = False
+        self,
+        cells: Sequence[PlannedCell],
+        times: CellDurations,
+        places: int,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
     ) -> None:
         self._total = len(cells)
         self._left = {planned.cell.key: planned for planned in cells}
@@ -54,9 +60,13 @@ class Reporter:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._bars = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                console=Console(stderr=True), transient=True,
-            )  # fmt: skip
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
             self._bars.start()
             self._rows[""] = self._bars.add_task("cells", total=self._total)
         threading.Thread(target=self._live, daemon=True).start()
@@ -92,7 +102,7 @@ class Reporter:
             if self._bars is not None and row is not None:
                 self._bars.update(row, description=f"  {job.cell}: {description}", completed=done, total=total)
 
-    def finished(self, planned: Planned, result: Result) -> None:
+    def finished(self, planned: PlannedCell, result: Result) -> None:
         """A cell has ended, and its result is written."""
         with self._lock:
             self._ended(planned)
@@ -113,7 +123,7 @@ class Reporter:
                 if result.traceback:
                     self.say("    " + result.traceback.rstrip().replace("\n", "\n    "))
 
-    def elsewhere(self, planned: Planned, result: Result) -> None:
+    def elsewhere(self, planned: PlannedCell, result: Result) -> None:
         """A cell was done by another runner on the same store."""
         with self._lock:
             self._ended(planned)
@@ -131,7 +141,7 @@ class Reporter:
 
     # ------------------------------------------------------------------ inside
 
-    def _ended(self, planned: Planned) -> None:
+    def _ended(self, planned: PlannedCell) -> None:
         key = planned.cell.key
         self._done += 1
         self._left.pop(key, None)

@@ -11,35 +11,48 @@ import click
 
 from relattr.errors import RelattrError
 from relattr.harness.limits import Limits, parse_options
-from relattr.harness.plan import Choice, parse_settings
+from relattr.harness.plan import Selection, parse_settings
 from relattr.registry import Registry, registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 plugins_option = click.option(
-    "--plugins", "plugin_folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
+    "--plugins",
+    "plugin_folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="A folder of plugin files (.py) to load beside the built-in ones. May be repeated.",
-)  # fmt: skip
+)
 results_option = click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, metavar="DIR",
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    metavar="DIR",
     help="The folder of results.",
-)  # fmt: skip
+)
 
 
 limit_options = [
     click.option(
-        f"--{what}-limit", f"{what}_limits", multiple=True, metavar="[GLOB=]" + example,
+        f"--{what}-limit",
+        f"{what}_limits",
+        multiple=True,
+        metavar="[GLOB=]" + example,
         help=f"{text} May be given for the methods that match GLOB, and repeated.",
     )
     for what, example, text in (
         ("time", "45m", "Wall-clock time a cell may take (90s, 45m, 1h30m, none)."),
         (
-            "memory", "6G", "Memory its processes may have together (512M, 6G, none); where none is named, nine tenths "
+            "memory",
+            "6G",
+            "Memory its processes may have together (512M, 6G, none); where none is named, nine tenths "
             "of the machine's, shared equally by the cells at once.",
         ),
         ("file", "2G", "Size of the largest file it may write."),
     )
-]  # fmt: skip
+]
 
 
 def limits_from(
@@ -59,7 +72,9 @@ def matrix_options(command: F) -> F:
         [
             click.argument("benchmark"),
             click.option(
-                "--methods", multiple=True, metavar="GLOB",
+                "--methods",
+                multiple=True,
+                metavar="GLOB",
                 help="Only methods that match; where none of the benchmark's do, others. May be repeated.",
             ),
             click.option(
@@ -69,11 +84,17 @@ def matrix_options(command: F) -> F:
                 "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
             ),
             click.option(
-                "--seeds", multiple=True, type=click.IntRange(0), metavar="N",
+                "--seeds",
+                multiple=True,
+                type=click.IntRange(0),
+                metavar="N",
                 help="These seeds in place of the benchmark's. May be repeated.",
             ),
             click.option(
-                "--set", "settings", multiple=True, metavar="KEY=VALUE",
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="KEY=VALUE",
                 help="Set a parameter of every method that has it (backbone=squeezenet1_0), or of one plugin "
                 "(ranksvm-hog2x2.C=1). May be repeated.",
             ),
@@ -82,14 +103,14 @@ def matrix_options(command: F) -> F:
             results_option,
             plugins_option,
         ]
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
 
-def choice_of(chosen: Mapping[str, Any]) -> Choice:
+def choice_of(chosen: Mapping[str, Any]) -> Selection:
     """What the `matrix_options` of a command ask for. Raises `BadInput`."""
-    return Choice(
+    return Selection(
         chosen["methods"],
         chosen["datasets"],
         parse_settings(chosen["settings"]),

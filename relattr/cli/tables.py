@@ -17,14 +17,20 @@ from relattr.harness.store import Store
 @results_option
 @plugins_option
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("paper_tables/out"), show_default=True,
-    metavar="DIR", help="The folder to write into.",
-)  # fmt: skip
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("paper_tables/out"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder to write into.",
+)
 @click.option(
-    "--against", default="", metavar="METHOD",
+    "--against",
+    default="",
+    metavar="METHOD",
     help="Also a table of what every other method adds to this one, with intervals: an ablation. A method's name, or "
     "the key of a row in the CSV file.",
-)  # fmt: skip
+)
 @click.option("--audit/--no-audit", default=True, show_default=True, help="Mark leaks that the datasets' audit finds.")
 def tables(
     benchmark: Sequence[str], results: Path, plugin_folders: Sequence[Path], out: Path, against: str, audit: bool
@@ -40,10 +46,10 @@ def tables(
     relattr tables table3
     relattr tables glyphs --against viralnet     what scales and categories add to it
     """
-    from relattr.report import write_gains
-    from relattr.report.audits import flags_of
-    from relattr.report.model import build
-    from relattr.report.write import to_text, write_all
+    from relattr.report.formats import write_ablation
+    from relattr.report.formats.write import to_text, write_all
+    from relattr.report.tables.audits import flags_of
+    from relattr.report.tables.builder import build
 
     registry = load_registry(plugin_folders)
     store = Store(results)
@@ -55,7 +61,7 @@ def tables(
             click.echo(f"left out, not a result: {line}", err=True)
         click.echo(to_text(table))
         if table.gains is not None:
-            click.echo(write_gains.to_text(table.gains))
+            click.echo(write_ablation.to_text(table.gains))
         made.append(table)
     written = write_all(made, out)
     for path in written:

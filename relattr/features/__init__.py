@@ -1,1 +1,1 @@
-"""Image features: one building block a file."""
+"""Hand-crafted image features, one a file."""

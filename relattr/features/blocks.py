@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.digests import digest_array
 from relattr.errors import UnknownName
 from relattr.features.cache import cached_array, cached_rows
 from relattr.features.color_names import Vocabulary, color_histogram, fingerprint
 from relattr.progress import track
 from relattr.sources import fingerprint_of
+from relattr.system.digests import digest_array
 
 if TYPE_CHECKING:
     from relattr.features.coded import CodedFeature

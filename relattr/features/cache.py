@@ -16,12 +16,12 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from relattr.atomic import read_array, replacing, sweep, write_array, write_text
-from relattr.digests import digest_text
 from relattr.errors import BadInput
 from relattr.images import Images
-from relattr.paths import cache_dir
 from relattr.progress import track
+from relattr.system.atomic import read_array, replacing, sweep, write_array, write_text
+from relattr.system.digests import digest_text
+from relattr.system.paths import cache_dir
 
 CHUNK = 256
 """Rows computed between two writes."""

@@ -15,10 +15,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from relattr import seeds
 from relattr.errors import BadInput
 from relattr.features import dictionary, llc, pyramid
-from relattr.features.reading import ImageSequence, Pixels, read
+from relattr.features.input import ImageSequence, Pixels, read
+from relattr.random import derive_seed, generator
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[int], object]
@@ -94,7 +94,7 @@ class CodedFeature:
         is called with the number of images sampled so far. Raises BadInput for images that cannot be used, or
         too few of them for the dictionary.
         """
-        rng = seeds.generator(seed, "dictionary", "sample")
+        rng = generator(seed, "dictionary", "sample")
         chosen = rng.permutation(len(images))[: self.max_images]
         counts = []
         for i in chosen:
@@ -109,7 +109,7 @@ class CodedFeature:
             filled += int(n)
             if progress is not None:
                 progress(done)
-        self.words_ = dictionary.learn(sample, self.n_words, seeds.derive(seed, "dictionary", "k-means"))
+        self.words_ = dictionary.learn(sample, self.n_words, derive_seed(seed, "dictionary", "k-means"))
         return self
 
     def transform(self, images: ImageSequence, progress: Progress | None = None, threads: int = 1) -> Floats:

@@ -17,11 +17,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.digests import digest_array
 from relattr.errors import BadInput
+from relattr.features.input import ImageSequence, Pixels, read
 from relattr.features.lab import to_lab
-from relattr.features.reading import ImageSequence, Pixels, read
-from relattr.paths import weights_dir
+from relattr.system.digests import digest_array
+from relattr.system.paths import weights_dir
 
 N_NAMES = 50
 STEPS = 32

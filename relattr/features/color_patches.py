@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from relattr.features.coded import CodedFeature, Floats
 from relattr.features.color_names import N_NAMES, Vocabulary, color_names
-from relattr.features.reading import Pixels
+from relattr.features.input import Pixels
 
 
 class ColorPatches(CodedFeature):

@@ -27,8 +27,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from relattr.features.memory import kept_memory
-from relattr.features.reading import ImageSequence, Pixels, read
+from relattr.features.input import ImageSequence, Pixels, read
+from relattr.system.malloc import kept_memory
 
 Complex = NDArray[np.complex64]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from relattr.features.coded import CodedFeature, Floats
 from relattr.features.hog import CELL_CHANNELS, stacked_hog
 from relattr.features.hog_grid import make_grid
-from relattr.features.reading import Pixels
+from relattr.features.input import Pixels
 
 
 class HOG2x2(CodedFeature):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relattr.features.reading import ImageSequence, read
+from relattr.features.input import ImageSequence, read
 
 BINS = 10
 DIMENSIONS = 3 * BINS

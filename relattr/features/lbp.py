@@ -21,7 +21,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.features.reading import ImageSequence, Pixels, read
+from relattr.features.input import ImageSequence, Pixels, read
 
 MAXSIZE = 500
 PATTERNS = 59

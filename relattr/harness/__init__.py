@@ -1,1 +1,1 @@
-"""Running a benchmark: its cells, what decides them, where their results are kept."""
+"""What a benchmark asks for and what was computed: cells, plans, results, and the store that keeps them."""

@@ -16,14 +16,14 @@ RESERVED = ("macros", "preamble", "tables")
 """Files that stand beside the tables of every benchmark."""
 
 
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RowSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of the paper's table: a method, and what the published table calls it."""
 
     method: str
     published: str = ""
 
 
-class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A column: the mean over a dataset's attributes and splits (or one of them), on one of its test sets."""
 
     label: str
@@ -34,12 +34,12 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     published: str = ""
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the table looks like, and where its published numbers are."""
 
     caption: str
-    rows: tuple[Row, ...] = ()
-    columns: tuple[Column, ...] = ()
+    rows: tuple[RowSpec, ...] = ()
+    columns: tuple[ColumnSpec, ...] = ()
     published: str = ""
     source: str = ""
 
@@ -50,7 +50,7 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     methods: tuple[str, ...]
     datasets: tuple[str, ...]
-    table: Table
+    table: TableSpec
     name: str = ""
     description: str = ""
     seeds: tuple[int, ...] = (0,)
@@ -65,9 +65,9 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same for the methods that match a pattern; wins over ``limits``."""
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[RowSpec, ...]:
         """The rows of its table; where none are written down, one for each method."""
-        return self.table.rows or tuple(Row(method) for method in self.methods)
+        return self.table.rows or tuple(RowSpec(method) for method in self.methods)
 
 
 def folder() -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from relattr import sources
-from relattr.digests import digest_text
-from relattr.registry import Entry
+from relattr.registry import Plugin
+from relattr.system.digests import digest_text
 from relattr.task import TaskName
 
 PROTOCOL = "1"
@@ -41,7 +41,7 @@ class Cell(msgspec.Struct, frozen=True):
         return f"{self.method} on {self.task}, seed {self.seed}"
 
 
-def fingerprints(cell: Cell, method: Entry[Any], dataset: Entry[Any]) -> dict[str, str]:
+def fingerprints(cell: Cell, method: Plugin[Any], dataset: Plugin[Any]) -> dict[str, str]:
     """Everything outside the coordinates that decides the cell's number, by what it is.
 
     ``code <module>`` for each module of project code it runs, ``data``, ``need <n>`` for each need of
@@ -51,14 +51,14 @@ def fingerprints(cell: Cell, method: Entry[Any], dataset: Entry[Any]) -> dict[st
     return {**data, **of_method(method, cell.method_parameters)}
 
 
-def missing(dataset: Entry[Any], values: Mapping[str, Any], *, pixels: bool) -> str | None:
+def missing(dataset: Plugin[Any], values: Mapping[str, Any], *, pixels: bool) -> str | None:
     """Why a method that looks at pixels, or one that does not, cannot run on a dataset; None if it can."""
     made = dataset.create(values)
     found: str | None = made.missing() if pixels else made.missing_labels()
     return found
 
 
-def of_dataset(dataset: Entry[Any], values: Mapping[str, Any], *, pixels: bool = True) -> dict[str, str]:
+def of_dataset(dataset: Plugin[Any], values: Mapping[str, Any], *, pixels: bool = True) -> dict[str, str]:
     """The part of the fingerprints that the dataset decides, and the protocol."""
     made = dataset.create(values)
     found = {"protocol": PROTOCOL, "data": made.fingerprint() if pixels else made.labels_fingerprint()}
@@ -66,13 +66,13 @@ def of_dataset(dataset: Entry[Any], values: Mapping[str, Any], *, pixels: bool =
     return found
 
 
-def of_method(method: Entry[Any], values: Mapping[str, Any]) -> dict[str, str]:
+def of_method(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """The part of the fingerprints that the method decides."""
     found = {f"code {module}": digest for module, digest in sources.sources_of(method.module).items()}
     return {**found, **of_needs(method, values)}
 
 
-def of_needs(method: Entry[Any], values: Mapping[str, Any]) -> dict[str, str]:
+def of_needs(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """The part of the fingerprints that the needs of the method decide."""
     prints = (need.fingerprint() for need in method.create(values).needs())
     return {f"need {k}": text for k, text in enumerate(prints) if text}

@@ -11,33 +11,87 @@ from typing import Any
 
 import msgspec
 
-from relattr.atomic import replacing
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import look_up
 from relattr.harness.result import Result
 from relattr.harness.store import Store
 from relattr.registry import Registry
+from relattr.system.atomic import replacing
 
 COLUMNS: dict[str, type] = {
-    "method": str, "method_label": str, "method_parameters": str, "dataset": str, "dataset_label": str,
-    "dataset_parameters": str, "attribute": str, "split": str, "seed": int, "key": str, "state": str, "state_why": str,
-    "status": str, "reason": str, "test": str, "n_images": int, "n_pairs": int, "n_ordered": int, "n_correct": int,
-    "n_tied": int, "ties": str, "accuracy": float, "spearman": float, "box_centre": float, "box_iou": float,
-    "first_box_centre": float, "first_box_iou": float, "test_note": str, "protocol": str, "notes": str,
-    "deviations": str, "warnings": str, "seconds_fit": float, "seconds_compare": float, "seconds": float,
-    "peak_memory_bytes": int, "attempts": int, "limits": str, "fingerprints": str, "commit": str, "dirty": bool,
-    "command": str, "python": str, "versions": str, "system": str, "host": str, "cpu": str, "threads": int,
-    "memory_bytes": int, "device": str, "gpu": str, "started": str,
-}  # fmt: skip
+    "method": str,
+    "method_label": str,
+    "method_parameters": str,
+    "dataset": str,
+    "dataset_label": str,
+    "dataset_parameters": str,
+    "attribute": str,
+    "split": str,
+    "seed": int,
+    "key": str,
+    "state": str,
+    "state_why": str,
+    "status": str,
+    "reason": str,
+    "test": str,
+    "n_images": int,
+    "n_pairs": int,
+    "n_ordered": int,
+    "n_correct": int,
+    "n_tied": int,
+    "ties": str,
+    "accuracy": float,
+    "spearman": float,
+    "box_centre": float,
+    "box_iou": float,
+    "first_box_centre": float,
+    "first_box_iou": float,
+    "test_note": str,
+    "protocol": str,
+    "notes": str,
+    "deviations": str,
+    "warnings": str,
+    "seconds_fit": float,
+    "seconds_compare": float,
+    "seconds": float,
+    "peak_memory_bytes": int,
+    "attempts": int,
+    "limits": str,
+    "fingerprints": str,
+    "commit": str,
+    "dirty": bool,
+    "command": str,
+    "python": str,
+    "versions": str,
+    "system": str,
+    "host": str,
+    "cpu": str,
+    "threads": int,
+    "memory_bytes": int,
+    "device": str,
+    "gpu": str,
+    "started": str,
+}
 """Name and type of each column of `rows`; what is no plain value is JSON."""
 
 _BOXES = {"centre": "box_centre", "iou": "box_iou", "first_centre": "first_box_centre", "first_iou": "first_box_iou"}
 _KINDS = {"strengths": "strength", "margins": "margin"}
 
 VALUE_COLUMNS: dict[str, type] = {
-    "method": str, "method_parameters": str, "dataset": str, "dataset_parameters": str, "attribute": str,
-    "split": str, "seed": int, "key": str, "state": str, "test": str, "kind": str, "index": int, "value": float,
-}  # fmt: skip
+    "method": str,
+    "method_parameters": str,
+    "dataset": str,
+    "dataset_parameters": str,
+    "attribute": str,
+    "split": str,
+    "seed": int,
+    "key": str,
+    "state": str,
+    "test": str,
+    "kind": str,
+    "index": int,
+    "value": float,
+}
 """The same of `values`: ``kind`` is ``strength`` of image ``index`` of the test set, or ``margin`` of its pair."""
 
 

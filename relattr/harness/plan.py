@@ -11,12 +11,12 @@ import msgspec
 
 from relattr import parameters
 from relattr.errors import BadInput, RelattrError, UnknownName
-from relattr.harness.benchmark import Benchmark, Column
+from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.cell import Cell, changed, missing, of_dataset, of_method
-from relattr.harness.checked import check
 from relattr.harness.limits import Limits, for_method
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.store import Store, Unreadable
+from relattr.harness.validation import validate
 from relattr.registry import Registry, matching
 from relattr.task import TaskName
 
@@ -25,7 +25,7 @@ State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked", "
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What the user asked for on top of the benchmark file."""
 
     methods: Sequence[str] = ()
@@ -41,7 +41,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedCell:
     """A cell, whether it has to run, and why; ``result`` is what the store has of it."""
 
     cell: Cell
@@ -64,18 +64,18 @@ class Plan:
     """The cells of a benchmark, the rows and columns that have no code yet, and datasets without any task here."""
 
     benchmark: Benchmark
-    cells: Sequence[Planned]
+    cells: Sequence[PlannedCell]
     absent: Mapping[str, str]
     empty: Mapping[str, str] = field(default_factory=dict)
     """Why each of them has none."""
 
 
-def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Choice = Choice()) -> Plan:
+def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Selection = Selection()) -> Plan:
     """List the cells of a benchmark and look each one up in the store.
 
     Raises `UnknownName` for a method, dataset, attribute or parameter that is not there.
     """
-    check(benchmark, registry)
+    validate(benchmark, registry)
     absent: dict[str, str] = {}
     empty: dict[str, str] = {}
     chosen_methods = _choose(benchmark.methods, choice.methods, registry.methods, "method", absent)
@@ -129,7 +129,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, choice: Ch
     return Plan(_shown(benchmark, chosen, tasks_of, registry), cells, absent, empty)
 
 
-def waiting(plan: Plan, retry: Sequence[str] = ()) -> list[Planned]:
+def waiting(plan: Plan, retry: Sequence[str] = ()) -> list[PlannedCell]:
     """The cells of a plan that a run computes: those without a valid result, and failures of these statuses."""
     found = []
     for planned in plan.cells:
@@ -139,37 +139,37 @@ def waiting(plan: Plan, retry: Sequence[str] = ()) -> list[Planned]:
     return found
 
 
-def look_up(cell: Cell, registry: Registry, store: Store) -> Planned:
+def look_up(cell: Cell, registry: Registry, store: Store) -> PlannedCell:
     """What the store has of a cell, and whether that still holds."""
     known = _known(registry, store)
     found = store.read(cell)
     why = known.absent(cell)
     if why is not None:
-        return Planned(cell, "blocked", why, {}, _readable(found))
+        return PlannedCell(cell, "blocked", why, {}, _readable(found))
     try:
         prints = known.fingerprints(cell)
     except Exception as error:  # a file that cannot be read, or a broken plugin, stops its cells, not the matrix
         why = str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
-        return Planned(cell, "blocked", why, {}, _readable(found))
+        return PlannedCell(cell, "blocked", why, {}, _readable(found))
     if found is None:
         state: State = "missing"
         reason = "no result yet"
     elif isinstance(found, Unreadable):
-        return Planned(cell, "unreadable", f"{found.path} is not a result: {found.why}", prints)
+        return PlannedCell(cell, "unreadable", f"{found.path} is not a result: {found.why}", prints)
     elif differences := changed(found.fingerprints, prints):
         state, reason = "stale", ", ".join(differences)
     elif found.status == "ok":
-        return Planned(cell, "done", "", prints, found)
+        return PlannedCell(cell, "done", "", prints, found)
     elif found.status in FAILURES:
-        return Planned(cell, "failed", f"{found.status}: {found.reason}", prints, found)
+        return PlannedCell(cell, "failed", f"{found.status}: {found.reason}", prints, found)
     elif found.status == "skipped":
-        return Planned(cell, "skipped", found.reason, prints, found)
+        return PlannedCell(cell, "skipped", found.reason, prints, found)
     else:  # what was blocked may be there now
         state, reason = "blocked", found.reason
     needs = known.needs(cell)
     if needs is not None:
         state, reason = ("stale", f"{reason}; {needs}") if state == "stale" else ("blocked", needs)
-    return Planned(cell, state, reason, prints, _readable(found))
+    return PlannedCell(cell, state, reason, prints, _readable(found))
 
 
 class _Known:
@@ -263,7 +263,7 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _overrides(
-    benchmark: Benchmark, choice: Choice, registry: Registry, methods: Sequence[str], datasets: Sequence[str]
+    benchmark: Benchmark, choice: Selection, registry: Registry, methods: Sequence[str], datasets: Sequence[str]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """The parameters to set on each chosen plugin, ``("method" or "dataset", its name)``.
 
@@ -329,7 +329,7 @@ def _shown(
     for name in joined:
         entry = registry.dataset(name)
         columns += [
-            Column(label=f"{entry.label}: {attribute}", dataset=name, attribute=attribute)
+            ColumnSpec(label=f"{entry.label}: {attribute}", dataset=name, attribute=attribute)
             for attribute in dict.fromkeys(task.attribute for task in tasks_of.get(name, ()))
         ]
     caption = f"Accuracy on {', '.join(registry.dataset(name).label for name in datasets)}."

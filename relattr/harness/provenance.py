@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from relattr.atomic import write_bytes
-from relattr.digests import digest_text
 from relattr.harness.limits import machine_memory
 from relattr.harness.result import Provenance
-from relattr.paths import cache_dir
+from relattr.system.atomic import write_bytes
+from relattr.system.digests import digest_text
+from relattr.system.paths import cache_dir
 
 
 def provenance(device: str, threads: int, origin: Origin | None = None, gpu: str = "") -> Provenance:
@@ -71,8 +71,11 @@ def _revision() -> tuple[str, bool | None]:
     def git(*arguments: str) -> str:
         return subprocess.run(
             ["git", "-C", str(home), *arguments],  # noqa: S607
-            check=True, capture_output=True, text=True, timeout=20,
-        ).stdout.strip()  # fmt: skip
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        ).stdout.strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() == home:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from relattr.atomic import sweep, write_bytes
 from relattr.errors import BadInput
 from relattr.harness.arrays import pack_arrays, unpack_arrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import Arrays, Result, decode, encode
+from relattr.system.atomic import sweep, write_bytes
 
 if TYPE_CHECKING:
     from filelock import FileLock

@@ -13,13 +13,13 @@ import numpy as np
 import PIL
 from numpy.typing import ArrayLike, NDArray
 
-from relattr.digests import digest_text
 from relattr.errors import BadImage, BadInput
 from relattr.images.answers import PairAnswers
-from relattr.images.decoded import DecodedImages
+from relattr.images.cache import DecodedImages
 from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource, ManyFiles, NoFiles
-from relattr.paths import cache_dir
 from relattr.sources import fingerprint_of
+from relattr.system.digests import digest_text
+from relattr.system.paths import cache_dir
 
 __all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images", "ManyFiles", "NoFiles", "PairAnswers"]
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.digests import digest_array, digest_files, digest_text
 from relattr.errors import BadImage, BadInput, Blocked
 from relattr.images.decode import decode
+from relattr.system.digests import digest_array, digest_files, digest_text
 
 
 class ImageSource(Protocol):

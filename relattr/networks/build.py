@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from relattr.features.backbones import Backbone
+from relattr.backbones.backbone import Backbone
 from relattr.networks.parts import drop_unused, freeze
 from relattr.networks.ranker import Extractor, Ranker
 from relattr.networks.transformer import SCALE, Localiser

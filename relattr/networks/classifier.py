@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from relattr.networks.parts import hold_statistics
-from relattr.networks.ranker import Extractor, Scored
+from relattr.networks.ranker import Extractor, RankerOutput
 
 
 class Classifier(nn.Module):
@@ -27,8 +27,8 @@ class Classifier(nn.Module):
         hold_statistics(self)
         return self
 
-    def forward(self, views: Sequence[torch.Tensor]) -> Scored:
-        return Scored(self.answer(self.features(views)), ())
+    def forward(self, views: Sequence[torch.Tensor]) -> RankerOutput:
+        return RankerOutput(self.answer(self.features(views)), ())
 
     def features(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
         """What the score layer is a function of, ``(n, dim)``."""

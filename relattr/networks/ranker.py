@@ -12,8 +12,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import nn
 
+from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
-from relattr.features.backbones import Backbone
 from relattr.networks import pyramid
 from relattr.networks.parts import hold_statistics
 from relattr.networks.standardise import Standardise
@@ -40,7 +40,7 @@ class Extractor(nn.Module):
         return self.standardise(found.float())
 
 
-class Scored(NamedTuple):
+class RankerOutput(NamedTuple):
     """What the network gives for ``n`` images: ``strength`` (n,), and the ``theta`` (n, 3) of each transformer."""
 
     strength: torch.Tensor
@@ -88,7 +88,7 @@ class Ranker(nn.Module):
         hold_statistics(self)
         return self
 
-    def forward(self, views: Sequence[torch.Tensor], supplement: torch.Tensor | None = None) -> Scored:
+    def forward(self, views: Sequence[torch.Tensor], supplement: torch.Tensor | None = None) -> RankerOutput:
         """The strength of each image.
 
         ``views``: its normalised input once, ``(n, 3, h, h)``, or once for each input of its own: the whole image
@@ -97,7 +97,7 @@ class Ranker(nn.Module):
         views = list(views) * self.n_inputs if len(views) == 1 else list(views)
         found, theta = self._features(views)
         parts = found if supplement is None else [*found, supplement]
-        return Scored(self.answer(torch.cat(parts, 1)), tuple(theta))
+        return RankerOutput(self.answer(torch.cat(parts, 1)), tuple(theta))
 
     def answer(self, features: torch.Tensor) -> torch.Tensor:
         """The strengths ``(n,)`` that the score layer gives for features ``(n, d)``, the supplement's at their end."""

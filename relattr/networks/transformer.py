@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
-from relattr.features.backbones import Backbone
 from relattr.networks.standardise import Standardise
 
 SCALE = 0.33

@@ -18,7 +18,7 @@ from relattr.ranksvm import checks
 from relattr.ranksvm.accuracy import accuracy
 from relattr.ranksvm.graph import Graph, HingeLoss, Loss
 from relattr.ranksvm.logistic import LogisticLoss, OrderLogisticLoss
-from relattr.ranksvm.newton import Limits, NotFiniteError, Solution, drive, solve
+from relattr.ranksvm.newton import NotFiniteError, Solution, SolverLimits, drive, solve
 from relattr.ranksvm.order import Ladder, OrderHingeLoss
 from relattr.ranksvm.products import scores, space_for
 
@@ -151,7 +151,7 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
                     space.size,
                     rows.shape[0],
                     space.primal,
-                    Limits(model.tol, model.max_newton, model.max_cg),
+                    SolverLimits(model.tol, model.max_newton, model.max_cg),
                     space.sketch,
                 )
                 for model, pairs in problems

@@ -227,9 +227,18 @@ def _inside_parallel(s: Floats, flat: Index, starts: Index, near: Index, at: Ind
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _product(
-    t: Floats, c: float, c_similar: float, near: Index, at: Index, size: Index, flat: Index, starts: Index, out: Floats,
-    start: int, stop: int,
-) -> None:  # fmt: skip
+    t: Floats,
+    c: float,
+    c_similar: float,
+    near: Index,
+    at: Index,
+    size: Index,
+    flat: Index,
+    starts: Index,
+    out: Floats,
+    start: int,
+    stop: int,
+) -> None:
     for i in range(start, stop):
         row = near[at[i] : at[i] + size[i]]
         even = row.size - row.size % 4
@@ -251,9 +260,17 @@ def _product(
 
 @njit(cache=True, nogil=True, parallel=True)
 def _product_parallel(
-    t: Floats, c: float, c_similar: float, near: Index, at: Index, size: Index, flat: Index, starts: Index, out: Floats,
+    t: Floats,
+    c: float,
+    c_similar: float,
+    near: Index,
+    at: Index,
+    size: Index,
+    flat: Index,
+    starts: Index,
+    out: Floats,
     bounds: Index,
-) -> None:  # fmt: skip
+) -> None:
     for k in prange(bounds.size - 1):
         _product(t, c, c_similar, near, at, size, flat, starts, out, bounds[k], bounds[k + 1])
 

@@ -24,9 +24,16 @@ _SERIAL = 512  # images below which that is done by one thread
 
 @njit(cache=True, nogil=True)
 def _logistic(
-    s: Floats, c: float, c_similar: float, flat: Index, starts: Index, g: Floats, weight: NDArray[np.float32],
-    start: int, stop: int,
-) -> float:  # fmt: skip
+    s: Floats,
+    c: float,
+    c_similar: float,
+    flat: Index,
+    starts: Index,
+    g: Floats,
+    weight: NDArray[np.float32],
+    start: int,
+    stop: int,
+) -> float:
     """Value of these rows' pairs (similar ones are met twice), gradients, and the second derivative of each pair."""
     ordered = 0.0
     similar = 0.0
@@ -55,9 +62,15 @@ def _logistic(
 
 @njit(cache=True, nogil=True, parallel=True)
 def _logistic_parallel(
-    s: Floats, c: float, c_similar: float, flat: Index, starts: Index, g: Floats, weight: NDArray[np.float32],
+    s: Floats,
+    c: float,
+    c_similar: float,
+    flat: Index,
+    starts: Index,
+    g: Floats,
+    weight: NDArray[np.float32],
     bounds: Index,
-) -> float:  # fmt: skip
+) -> float:
     parts = np.empty(bounds.size - 1)
     for k in prange(bounds.size - 1):
         parts[k] = _logistic(s, c, c_similar, flat, starts, g, weight, bounds[k], bounds[k + 1])

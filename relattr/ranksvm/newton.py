@@ -53,7 +53,7 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class Limits:
+class SolverLimits:
     """When to stop: duality gap by objective, Newton steps, conjugate-gradient steps in each of them."""
 
     tol: float
@@ -93,7 +93,7 @@ class _Preconditioner:
         return r + combination(self.sketch.vectors, self.extra * scores(self.sketch.vectors, r))
 
 
-def solve(loss: Loss, size: int, n: int, primal: bool, limits: Limits, sketch: Sketch | None = None) -> Solver:
+def solve(loss: Loss, size: int, n: int, primal: bool, limits: SolverLimits, sketch: Sketch | None = None) -> Solver:
     """Minimise ``|w|^2 / 2 + loss(X w)`` from ``w = 0``; ``size`` numbers make a point, ``n`` images have scores.
 
     Out of the primal a point is ``a`` with ``w = X' a``, and ``|w|^2 = a' X w``: an inner product there
@@ -222,8 +222,10 @@ def drive(space: Space, solvers: Sequence[Solver]) -> list[Solution]:
         advance(k, None)
     while wants:
         for kind, multiply in (
-            ("scores", space.scores_of), ("exact", space.exact_scores_of), ("combination", space.combinations_of),
-        ):  # fmt: skip
+            ("scores", space.scores_of),
+            ("exact", space.exact_scores_of),
+            ("combination", space.combinations_of),
+        ):
             who = [k for k, (what, _) in wants.items() if what == kind]
             if who:
                 for k, product in zip(who, multiply([wants[k][1] for k in who]), strict=True):

@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
+from relattr.random import generator
 from relattr.ranksvm import checks
 from relattr.ranksvm.accuracy import accuracy, correct_and_ordered
 from relattr.ranksvm.estimator import RankSVM, fit_many
-from relattr.seeds import generator
 
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 _FALLBACK = 0.1  # Parikh & Grauman's
@@ -94,8 +94,11 @@ class RankSVMCV(BaseEstimator):
         if isinstance(self.folds, bool) or not isinstance(self.folds, (int, np.integer)) or self.folds < 2:
             raise BadInput(f"folds is {self.folds!r}; expected an integer of at least 2")
         shared: dict[str, Any] = {
-            "C_similar": self.C_similar, "loss": self.loss, "max_newton": self.max_newton, "max_cg": self.max_cg,
-        }  # fmt: skip
+            "C_similar": self.C_similar,
+            "loss": self.loss,
+            "max_newton": self.max_newton,
+            "max_cg": self.max_cg,
+        }
         self.Cs_ = grid
         x = checks.features(X)
         checks.parameters(C=grid[0], tol=self.tol, **shared)

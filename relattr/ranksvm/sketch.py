@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relattr.random import generator
 from relattr.ranksvm.graph import Curvature
-from relattr.seeds import generator
 
 Floats = NDArray[np.float64]
 _SAMPLE = 1024  # images looked at

@@ -1,1 +1,1 @@
-"""What readers get: tables beside the published numbers."""
+"""What readers get: tables beside the published numbers, figures, and a page."""

@@ -7,11 +7,25 @@ from relattr.statistics.bootstrap import Bootstrap, bootstrap
 from relattr.statistics.correlation import spearman
 from relattr.statistics.counts import Count, count_margins, count_strengths
 from relattr.statistics.design import Design, Judgement
-from relattr.statistics.interval import Difference, Estimate, accuracy, difference, pairs_interval
-from relattr.statistics.multiple import holm
+from relattr.statistics.interval import AccuracyEstimate, Difference, accuracy, difference, pairs_interval
+from relattr.statistics.multiple_comparisons import holm
 from relattr.statistics.ranks import Ranks, average_ranks
 
 __all__ = [
-    "Bootstrap", "Count", "Design", "Difference", "Estimate", "Judgement", "Ranks", "accuracy", "average_ranks",
-    "bootstrap", "count_margins", "count_strengths", "difference", "holm", "pairs_interval", "spearman",
-]  # fmt: skip
+    "AccuracyEstimate",
+    "Bootstrap",
+    "Count",
+    "Design",
+    "Difference",
+    "Judgement",
+    "Ranks",
+    "accuracy",
+    "average_ranks",
+    "bootstrap",
+    "count_margins",
+    "count_strengths",
+    "difference",
+    "holm",
+    "pairs_interval",
+    "spearman",
+]

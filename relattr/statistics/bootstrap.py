@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
-from relattr.seeds import generator
+from relattr.random import generator
 from relattr.statistics import kernels
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.interval import _weights, residuals

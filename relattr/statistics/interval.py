@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
-from relattr.statistics import passes
+from relattr.statistics import pair_loops
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.kernels import order_residuals
 
 
 @dataclass(frozen=True)
-class Estimate:
+class AccuracyEstimate:
     """An accuracy in [0, 1] with its interval; ``variance`` is that of images and of seeds, added."""
 
     value: float
@@ -67,7 +67,7 @@ class Difference:
 
 def accuracy(
     design: Design, judgements: Sequence[Judgement], *, weights: Sequence[float] | None = None, level: float = 0.95
-) -> Estimate:
+) -> AccuracyEstimate:
     """The accuracy of a method: the mean over tests of the mean over its judgements (seeds) on each.
 
     ``weights``, one for each judgement, adding up to 1, make another mean of it. Raises `BadInput` where
@@ -81,7 +81,7 @@ def accuracy(
     low, high = _wilson(
         value, images + (seeds or 0.0), _together(images, df_images, seeds, df_seeds), design.n_images / 2, level
     )
-    return Estimate(value, low, high, images, seeds, design.n_images, sum(design.n_ordered[t] for t in tests))
+    return AccuracyEstimate(value, low, high, images, seeds, design.n_images, sum(design.n_ordered[t] for t in tests))
 
 
 def difference(
@@ -166,10 +166,10 @@ def residuals(
     for k, (j, weight) in enumerate(zip(judgements, weights, strict=True)):
         assert j.correct is not None
         own = np.zeros(low.size) if k else q  # summed on its own, so that equal judgements cancel to the last bit
-        passes.add_residuals(own, places[j.test], j.correct, weight / j.n_ordered)
+        pair_loops.add_residuals(own, places[j.test], j.correct, weight / j.n_ordered)
         if k:
             q += own
-    return passes.at_images(q, low, high, design.n_images)
+    return pair_loops.at_images(q, low, high, design.n_images)
 
 
 def _variance_seeds(judgements: Sequence[Judgement], weights: Sequence[float]) -> tuple[float | None, float]:

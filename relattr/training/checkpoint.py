@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from relattr.atomic import write_bytes
+from relattr.system.atomic import write_bytes
 
 
 def write(path: Path, network: nn.Module, made: torch.optim.SGD, step: int, curve: list[list[float]], key: str) -> None:

@@ -27,7 +27,7 @@ def local_device(device: str) -> str:
     return device
 
 
-def together(network: nn.Module) -> nn.Module:
+def wrap_in_ddp(network: nn.Module) -> nn.Module:
     """The network, its gradients averaged over all processes; itself where there is one."""
     if world()[1] == 1:
         return network

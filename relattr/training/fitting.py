@@ -12,20 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
-from relattr.features.backbones import Backbone
-from relattr.features.memory import kept_memory
 from relattr.networks.build import Architecture, build, centre_first_crops
 from relattr.networks.parts import drop_unused
 from relattr.networks.ranker import Extractor, Ranker
 from relattr.networks.transformer import boxes
+from relattr.system.malloc import kept_memory
 from relattr.training.distributed import local_device
 from relattr.training.objectives import Objective
 from relattr.training.optimiser import parts_of
 from relattr.training.pixels import SIDE, SIDE_OF_SCALES, Cropper, load
 from relattr.training.schedule import Schedule
 from relattr.training.supplement import Supplement, trained_on
-from relattr.training.trainer import Training, train
+from relattr.training.trainer import TrainingLoop, train
 
 if TYPE_CHECKING:
     from relattr.images import Images
@@ -182,7 +182,7 @@ def fit(
         elif what.scales:
             centre_first_crops(network, cropper.fixed(pixels[:TRIED], 1))
         applied = FittedRanker(what, schedule, network, supplement if stage == "whole" else None, side, run.device)
-        how = Training(
+        how = TrainingLoop(
             name=f"{stage} network" if len(stages) > 1 else "network",
             objective=objective,
             pixels=pixels,

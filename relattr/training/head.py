@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from relattr.errors import BadInput
-from relattr.features.memory import kept_memory
-from relattr.networks.ranker import Scored
+from relattr.networks.ranker import RankerOutput
+from relattr.system.malloc import kept_memory
 
 if TYPE_CHECKING:
     from relattr.networks.classifier import Classifier
     from relattr.networks.ranker import Ranker
-    from relattr.training.trainer import Training
+    from relattr.training.trainer import TrainingLoop
 
 DECAY = 2e-4
 """Of the layer's weights, times the mean squared length of the features."""
@@ -28,7 +28,7 @@ ITERATIONS = 50
 _CHUNK = 64
 
 
-def fit_head(network: Ranker | Classifier, how: Training) -> None:
+def fit_head(network: Ranker | Classifier, how: TrainingLoop) -> None:
     """Fit ``network.score`` in place to the first ``head_batches`` batches, each image seen once, its middle.
 
     Raises `BadInput` where the loss is not a finite number: the network's features are none, then.
@@ -44,7 +44,7 @@ def fit_head(network: Ranker | Classifier, how: Training) -> None:
     def loss() -> torch.Tensor:
         made.zero_grad()
         losses = [
-            batch.judge(Scored(network.answer(features[where]), ())).loss
+            batch.judge(RankerOutput(network.answer(features[where]), ())).loss
             for batch, where in zip(batches, places, strict=True)
         ]
         found = torch.stack(losses).mean() + decay / 2 * score.weight.square().sum()
@@ -60,7 +60,7 @@ def fit_head(network: Ranker | Classifier, how: Training) -> None:
     made.zero_grad()
 
 
-def _features(network: Ranker | Classifier, how: Training, images: torch.Tensor) -> torch.Tensor:
+def _features(network: Ranker | Classifier, how: TrainingLoop, images: torch.Tensor) -> torch.Tensor:
     """All that the score layer is given for these images, ``(n, d)`` float32."""
     device = how.pixels.device
     was = network.training

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from relattr import seeds
 from relattr.errors import BadInput
-from relattr.networks.ranker import Scored
+from relattr.networks.ranker import RankerOutput
 from relattr.pairs import Pairs
+from relattr.random import generator
 from relattr.training.batches import PairBatches
 from relattr.training.losses import Gate, PairBatch, pairwise
 
 
-class Judged(NamedTuple):
+class BatchResult(NamedTuple):
     """A batch's loss; how many things it was over, and how many of them the network had right (of how many)."""
 
     loss: torch.Tensor
@@ -32,7 +32,7 @@ class Step(Protocol):
 
     images: NDArray[np.int64]
 
-    def judge(self, scored: Scored) -> Judged: ...
+    def judge(self, scored: RankerOutput) -> BatchResult: ...
 
 
 class Objective(Protocol):
@@ -45,7 +45,7 @@ class _PairStep:
     def __init__(self, images: NDArray[np.int64], pairs: PairBatch, gate: Gate) -> None:
         self.images, self.pairs, self.gate = images, pairs, gate
 
-    def judge(self, scored: Scored) -> Judged:
+    def judge(self, scored: RankerOutput) -> BatchResult:
         strength = scored.strength
         left, right, target = (part.to(strength.device) for part in self.pairs[:3])
         pairs = PairBatch(left, right, target, self.pairs.weight)
@@ -53,10 +53,10 @@ class _PairStep:
         with torch.no_grad():
             ordered = pairs.target != 0.5
             ahead = (strength[pairs.left] - strength[pairs.right]) * (pairs.target - 0.5)
-        return Judged(loss, len(ordered), int((ahead[ordered] > 0).sum()), int(ordered.sum()))
+        return BatchResult(loss, len(ordered), int((ahead[ordered] > 0).sum()), int(ordered.sum()))
 
 
-class OfPairs:
+class PairwiseObjective:
     """RankNet's loss over labelled pairs, and the spatial loss of the transformers."""
 
     def __init__(self, pairs: Pairs, batch: int, gate: Gate = "crop") -> None:
@@ -66,7 +66,7 @@ class OfPairs:
     def steps(self, seed: int) -> Iterator[Step]:
         epoch = 0
         while True:
-            for made, weight in self.batches.epoch(seeds.generator(seed, "batches", epoch)):
+            for made, weight in self.batches.epoch(generator(seed, "batches", epoch)):
                 pairs = PairBatch(
                     torch.from_numpy(made.left),
                     torch.from_numpy(made.right),
@@ -81,16 +81,16 @@ class _ScoreStep:
     def __init__(self, images: NDArray[np.int64], target: torch.Tensor, loss: str) -> None:
         self.images, self.target, self.loss = images, target, loss
 
-    def judge(self, scored: Scored) -> Judged:
+    def judge(self, scored: RankerOutput) -> BatchResult:
         target = self.target.to(scored.strength.device)
         measure = functional.smooth_l1_loss if self.loss == "smooth_l1" else functional.mse_loss
         with torch.no_grad():
             ahead = (scored.strength[:, None] - scored.strength) * (target[:, None] - target)
             right, of = int((ahead > 0).sum()) // 2, int((target[:, None] != target).sum()) // 2
-        return Judged(measure(scored.strength, target), len(target), right, of)
+        return BatchResult(measure(scored.strength, target), len(target), right, of)
 
 
-class OfScores:
+class RegressionObjective:
     """The distance of an image's strength from its own number, already brought to a usual size."""
 
     def __init__(self, target: NDArray[np.floating], batch: int, loss: str = "smooth_l1") -> None:
@@ -101,7 +101,7 @@ class OfScores:
     def steps(self, seed: int) -> Iterator[Step]:
         epoch = 0
         while True:
-            shuffled = seeds.generator(seed, "batches", epoch).permutation(len(self.target))
+            shuffled = generator(seed, "batches", epoch).permutation(len(self.target))
             for k in range(len(shuffled) // self.batch):
                 images = shuffled[k * self.batch : (k + 1) * self.batch]
                 yield _ScoreStep(images, torch.from_numpy(self.target[images]), self.loss)
@@ -112,13 +112,13 @@ class _ClassStep:
     def __init__(self, images: NDArray[np.int64], target: torch.Tensor) -> None:
         self.images, self.target = images, target
 
-    def judge(self, scored: Scored) -> Judged:
+    def judge(self, scored: RankerOutput) -> BatchResult:
         target = self.target.to(scored.strength.device)
         right = int((scored.strength.argmax(1) == target).sum())
-        return Judged(functional.cross_entropy(scored.strength, target), len(target), right, len(target))
+        return BatchResult(functional.cross_entropy(scored.strength, target), len(target), right, len(target))
 
 
-class OfClasses:
+class ClassificationObjective:
     """Cross entropy of each image's class; every class is drawn as often as every other."""
 
     def __init__(self, classes: NDArray[np.integer], batch: int) -> None:
@@ -128,7 +128,7 @@ class OfClasses:
         members = [np.flatnonzero(self.classes == c) for c in np.unique(self.classes)]
         number = 0
         while True:
-            rng = seeds.generator(seed, "batches", number)
+            rng = generator(seed, "batches", number)
             kinds = rng.integers(0, len(members), self.batch)
             images = np.array([rng.choice(members[k]) for k in kinds])
             yield _ClassStep(images, torch.from_numpy(self.classes[images]))

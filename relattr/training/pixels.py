@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from relattr.features.preprocess import normalised, prepare
-from relattr.features.registry import Preprocessing
+from relattr.backbones.names import Preprocessing
+from relattr.backbones.preprocess import normalised, prepare
 
 if TYPE_CHECKING:
     from relattr.images import Images

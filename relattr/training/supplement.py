@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from relattr.networks.classifier import Classifier
 from relattr.networks.parts import drop_unused, freeze
 from relattr.networks.ranker import Extractor
-from relattr.training.objectives import OfClasses
+from relattr.training.objectives import ClassificationObjective
 from relattr.training.pixels import Cropper
 from relattr.training.schedule import Schedule
-from relattr.training.trainer import Training, train
+from relattr.training.trainer import TrainingLoop, train
 
 _BATCH = 128
 
@@ -67,7 +67,7 @@ def trained_on(
 ) -> tuple[Supplement, NDArray[np.float64]]:
     """A network taught to tell the categories of the training images apart, each as often as the others.
 
-    Returns it and its learning curve. ``circumstances`` are those of `Training`.
+    Returns it and its learning curve. ``circumstances`` are those of `TrainingLoop`.
     """
     kinds, classes = np.unique(categories, return_inverse=True)
     size = extractor.backbone.input_size
@@ -76,9 +76,9 @@ def trained_on(
         net = Classifier(extractor, len(kinds)).to(pixels.device)
     drop_unused(net, lambda: net([torch.zeros(1, 3, size, size, device=pixels.device)]).strength)
     freeze(net.extractor, schedule.frozen)
-    how = Training(
+    how = TrainingLoop(
         name="category network",
-        objective=OfClasses(classes, schedule.batch),
+        objective=ClassificationObjective(classes, schedule.batch),
         pixels=pixels,
         cropper=Cropper(extractor.backbone.preprocessing, size),
         schedule=schedule,

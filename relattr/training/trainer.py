@@ -15,14 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from relattr import progress, seeds
-from relattr.digests import digest_text
+from relattr import progress
+from relattr.backbones.inference import has_bf16
 from relattr.errors import BadInput
-from relattr.features.inference import has_bf16
-from relattr.features.memory import kept_memory
+from relattr.random import derive_seed, generator
+from relattr.system.digests import digest_text
+from relattr.system.malloc import kept_memory
 from relattr.training import checkpoint, distributed
 from relattr.training.head import fit_head
-from relattr.training.objectives import Judged, Objective
+from relattr.training.objectives import BatchResult, Objective
 from relattr.training.optimiser import optimiser, set_rate
 from relattr.training.schedule import Schedule
 
@@ -40,7 +41,7 @@ JUDGED = 10
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingLoop:
     """One training of one network.
 
     Parameters
@@ -70,7 +71,9 @@ class Training:
     judge: Callable[[], float] | None = None
 
 
-def train(network: Ranker | Classifier, parts: Sequence[tuple[nn.Module, float]], how: Training) -> NDArray[np.float64]:
+def train(
+    network: Ranker | Classifier, parts: Sequence[tuple[nn.Module, float]], how: TrainingLoop
+) -> NDArray[np.float64]:
     """Train a network in place; the curve, ``(points, 4)``: step, loss, held-out accuracy or NaN, seconds.
 
     ``parts`` are parts of it, with what the learning rate is multiplied by for each. Raises `BadInput`, naming the
@@ -127,15 +130,15 @@ def train(network: Ranker | Classifier, parts: Sequence[tuple[nn.Module, float]]
 
 
 def steps(
-    network: nn.Module, made: torch.optim.SGD, how: Training, start: int = 0
-) -> Iterator[tuple[int, Judged, float]]:
+    network: nn.Module, made: torch.optim.SGD, how: TrainingLoop, start: int = 0
+) -> Iterator[tuple[int, BatchResult, float]]:
     """Take the steps from ``start`` on, one each time it is asked: its images, what they were judged, and the loss.
 
     Raises `BadInput` as `train` does. While it is held, freed memory is kept and torch's global generator is its own.
     """
     device, total = how.pixels.device, how.schedule.updates
     rank, processes = distributed.world()
-    model = distributed.together(network)
+    model = distributed.wrap_in_ddp(network)
     # each process takes every so-manieth batch; what is done already is dealt again and left out
     dealt = itertools.islice(how.objective.steps(how.seed), start * processes + rank, None, processes)
     low = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
@@ -145,8 +148,8 @@ def steps(
     ):
         for step, batch in enumerate(itertools.islice(dealt, total - start), start):
             set_rate(made, how.schedule.rate_at(step, total))
-            rng = seeds.generator(how.seed, "crops", step, rank)
-            torch.manual_seed(seeds.derive(how.seed, "dropout", step, rank))
+            rng = generator(how.seed, "crops", step, rank)
+            torch.manual_seed(derive_seed(how.seed, "dropout", step, rank))
             chosen = torch.from_numpy(batch.images).to(device)
             pixels = how.pixels[chosen]
             inputs = [how.cropper.random(pixels, rng) for _ in range(how.views)]
@@ -165,7 +168,7 @@ def steps(
             yield len(batch.images), judged, loss
 
 
-def _judged(network: nn.Module, how: Training) -> float:
+def _judged(network: nn.Module, how: TrainingLoop) -> float:
     assert how.judge is not None
     network.eval()
     with torch.inference_mode():

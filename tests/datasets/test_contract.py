@@ -17,9 +17,18 @@ CHECKS = [check for name in OURS for check in dataset_checks(name, values=SMALL.
 
 def test_none_is_left_out() -> None:
     assert set(OURS) >= {
-        "folder", "glyphs", "lfw10", "osr", "osr-shipped", "popularity", "pubfig", "relative-attributes", "viral",
-        "zappos", "zappos-fine",
-    }  # fmt: skip
+        "folder",
+        "glyphs",
+        "lfw10",
+        "osr",
+        "osr-shipped",
+        "popularity",
+        "pubfig",
+        "relative-attributes",
+        "viral",
+        "zappos",
+        "zappos-fine",
+    }
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=str)

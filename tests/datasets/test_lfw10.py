@@ -16,15 +16,23 @@ import scipy.io
 from PIL import Image
 from relattr.datasets import lfw10
 
-from relattr import manifest
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.registry import registry
+from relattr.system import manifest
 from relattr.task import Task, TaskName
 
 ATTRIBUTES = [
-    "baldhead", "darkhair", "eyesopen", "goodlooking", "masculinelooking",
-    "mouthopen", "smile", "v_teeth", "vforehead", "young",
-]  # fmt: skip
+    "baldhead",
+    "darkhair",
+    "eyesopen",
+    "goodlooking",
+    "masculinelooking",
+    "mouthopen",
+    "smile",
+    "v_teeth",
+    "vforehead",
+    "young",
+]
 
 
 def make() -> lfw10.LFW10:

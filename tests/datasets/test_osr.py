@@ -22,10 +22,10 @@ import scipy.io
 from PIL import Image
 from relattr.datasets import osr
 
-from relattr import manifest
 from relattr.errors import BadInput, Blocked, UnknownName
-from relattr.fetch import Patience, fetch
 from relattr.registry import registry
+from relattr.system import manifest
+from relattr.system.download import RetryPolicy, fetch
 from relattr.task import TaskName
 
 ATTRIBUTES = ["natural", "open", "perspective", "size-large", "diagonal-plane", "depth-close"]
@@ -515,7 +515,7 @@ def test_a_fetched_release_works(
     shutil.copy(tmp_path / "all/outdoor_scenes.mat", served / "SPLIT_COPY/data/outdoor_scenes.mat")
 
     dataset = make()
-    done = fetch(dataset.downloads(), dataset.root, what="osr", patience=Patience(tries=2, sleep=lambda s: None))
+    done = fetch(dataset.downloads(), dataset.root, what="osr", patience=RetryPolicy(tries=2, sleep=lambda s: None))
     assert done.fetched == 41
     assert make().missing() is None
     assert problems(make()) == {}

@@ -241,33 +241,51 @@ def third(line: str) -> Callable[[list[str]], list[str]]:
 
 FAULTS: dict[str, tuple[Callable[[Path], Any], tuple[str, str], str]] = {
     "no score": (
-        edit(ONE_PER_USER, lambda lines: ["id,views,user", *lines[1:]]), TASKS[0], "one-per-user.csv has .*no column 'score'"
+        edit(ONE_PER_USER, lambda lines: ["id,views,user", *lines[1:]]),
+        TASKS[0],
+        "one-per-user.csv has .*no column 'score'",
     ),
-    "no id": (edit(USER_MIX, lambda lines: ["photo,score,user", *lines[1:]]), TASKS[1], "user-mix.csv has .*no column 'id'"),
+    "no id": (
+        edit(USER_MIX, lambda lines: ["photo,score,user", *lines[1:]]),
+        TASKS[1],
+        "user-mix.csv has .*no column 'id'",
+    ),
     "no user": (
-        edit(USER_MIX, lambda lines: [line.rpartition(",")[0] for line in lines]), (USER_SPECIFIC, EACH_USER),
+        edit(USER_MIX, lambda lines: [line.rpartition(",")[0] for line in lines]),
+        (USER_SPECIFIC, EACH_USER),
         "user-mix.csv has no column 'user', which user-specific needs",
     ),
-    "NaN": (edit(USER_MIX, third("7,nan,b")), TASKS[1], "user-mix.csv, line 3: score is 'nan'; expected a finite number"),
+    "NaN": (
+        edit(USER_MIX, third("7,nan,b")),
+        TASKS[1],
+        "user-mix.csv, line 3: score is 'nan'; expected a finite number",
+    ),
     "text": (edit(USER_MIX, third("7,many,b")), TASKS[1], "line 3: score is 'many'"),
     "twice": (
-        edit(ONE_PER_USER, lambda lines: [*lines, f"{lines[1].split(',')[0]},9.25,new"]), TASKS[0],
+        edit(ONE_PER_USER, lambda lines: [*lines, f"{lines[1].split(',')[0]},9.25,new"]),
+        TASKS[0],
         "id '100000' is there twice, with the scores .* and 9.25",
     ),
-    "id out of the folder": (edit(USER_MIX, third("../7,1,b")), TASKS[1], "line 3: id is '../7'; expected the name of a file"),
+    "id out of the folder": (
+        edit(USER_MIX, third("../7,1,b")),
+        TASKS[1],
+        "line 3: id is '../7'; expected the name of a file",
+    ),
     "user": (edit(USER_MIX, third("7,1,b/c")), TASKS[1], "line 3: user is 'b/c'"),
     "empty": (edit(USER_MIX, third("7,,b")), TASKS[1], "line 3: score is empty"),
     "short": (edit(USER_MIX, third("7,1")), TASKS[1], "line 3: 2 cells; expected 3"),
     "no rows": (edit(USER_MIX, lambda lines: lines[:1]), TASKS[1], "user-mix.csv has a header and no rows"),
     "a user twice": (
-        edit(ONE_PER_USER, lambda lines: [*lines, "777,1,u3"]), TASKS[0],
+        edit(ONE_PER_USER, lambda lines: [*lines, "777,1,u3"]),
+        TASKS[0],
         "61 photographs of 60 users; expected one of each",
     ),
     "one score": (
-        edit(USER_MIX, lambda lines: [lines[0], *(f"{line.split(',')[0]},1,b" for line in lines[1:])]), TASKS[1],
+        edit(USER_MIX, lambda lines: [lines[0], *(f"{line.split(',')[0]},1,b" for line in lines[1:])]),
+        TASKS[1],
         "the 45 photographs to train of user-mix .standard. all have one score",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -15,8 +15,8 @@ from relattr.datasets.relative_attributes import RelativeAttributes
 
 from relattr.check import dataset_checks, method_checks
 from relattr.errors import BadInput, Blocked, UnknownName
+from relattr.execution.evaluate import evaluate_cell
 from relattr.harness.cell import Cell
-from relattr.harness.execute import execute
 from relattr.harness.result import Result
 from relattr.registry import registry
 from relattr.run import Run
@@ -118,7 +118,7 @@ def test_a_task(path: Path, attribute: str, images: bool) -> None:
 def run(method: str, dataset: str = "pubfig", attribute: str = "Male", **values: Any) -> Result:
     parameters = {} if method == "chance" else {"C": 1.0}  # no search: it is tested with the solver
     cell = Cell(method, parameters, dataset, values, attribute, "standard", 0)
-    found, _ = execute(cell, registry, {}, None, Run())  # type: ignore[arg-type]  # only handed on
+    found, _ = evaluate_cell(cell, registry, {}, None, Run())  # type: ignore[arg-type]  # only handed on
     return found
 
 
@@ -216,17 +216,23 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "features of other images": ({"feat": np.zeros((N - 1, 5))}, f"feat has shape (47, 5); expected ({N}, d)"),
     "NaN": ({"feat": BAD_FEATURES}, "feat(5, 3) is nan; expected a finite number"),
     "labels from 0": ({"class_labels": np.array([[c] for c in OF])}, "class_labels(1, 1) is 0; expected 1 to 4"),
-    "label of no class": ({"class_labels": np.array([[c + 2] for c in OF])}, "class_labels(4, 1) is 5; expected 1 to 4"),
+    "label of no class": (
+        {"class_labels": np.array([[c + 2] for c in OF])},
+        "class_labels(4, 1) is 5; expected 1 to 4",
+    ),
     "half a label": ({"class_labels": np.full((N, 1), 1.5)}, "class_labels(1, 1) is 1.5"),
     "too few labels": ({"class_labels": np.ones((N - 1, 1))}, f"class_labels has shape (47, 1); expected ({N}, 1)"),
     "mask": ({"used_for_training": np.full((N, 1), 2)}, "used_for_training(1, 1) is 2; expected 0 to 1"),
     "nothing to test": ({"used_for_training": np.ones((N, 1))}, f"used_for_training marks {N} of {N} images"),
     "order turned": ({"relative_ordering": np.ones((4, 2))}, "relative_ordering has shape (4, 2); expected (2, 4)"),
-    "predictor turned": ({"relative_att_predictor": np.ones((2, 5))}, "relative_att_predictor has shape (2, 5); expected (5, 2)"),
+    "predictor turned": (
+        {"relative_att_predictor": np.ones((2, 5))},
+        "relative_att_predictor has shape (2, 5); expected (5, 2)",
+    ),
     "an image twice": ({"im_names": cells([NAMES[0], *NAMES[:-1]])}, f"im_names names {NAMES[0]!r} twice"),
     "an attribute twice": ({"attribute_names": cells(["a", "a"])}, "attribute_names names 'a' twice"),
     "names": ({"im_names": np.zeros((1, N))}, "expected text"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)

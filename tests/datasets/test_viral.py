@@ -17,10 +17,10 @@ from PIL import Image
 from relattr.datasets import _viral_attributes as five
 from relattr.datasets import _viral_files, viral
 
-from relattr import manifest
 from relattr.check import dataset_checks
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.registry import registry
+from relattr.system import manifest
 from relattr.task import Task, TaskName
 
 PUBLISHED = TaskName("viral", "virality", "published")
@@ -372,8 +372,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Path:
         Image.fromarray(pixels).save(found / f"images/{i}.jpg")
     manifest.write(tmp_path / "viral.txt", found, ["Create_Dataset_Code", "Top_489_pair.mat"])
     for name, value in {
-        "manifest": tmp_path / "viral.txt", "n_images": N, "n_extremes": EXTREMES, "n_random_pairs": PAIRS,
-    }.items():  # fmt: skip
+        "manifest": tmp_path / "viral.txt",
+        "n_images": N,
+        "n_extremes": EXTREMES,
+        "n_random_pairs": PAIRS,
+    }.items():
         monkeypatch.setattr(viral.Viral, name, value)
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "data"))
     return found
@@ -737,9 +740,12 @@ def test_verify_finds_what_does_not_follow(root: Path, files: Files) -> None:
         return {finding.what for finding in small().verify() if not finding.ok}
 
     always = {  # a small release has other counts, and files that were not written here
-        "the most and least viral images", "categories", "answers on five attributes", "Human Annotated Atts.-5",
+        "the most and least viral images",
+        "categories",
+        "answers on five attributes",
+        "Human Annotated Atts.-5",
         "SVM + Deep Attributes-5",
-    }  # fmt: skip
+    }
     before = wrong()
     assert before <= always
     files.records[9]["max_a_score"] += 1e-6

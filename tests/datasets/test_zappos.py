@@ -13,10 +13,10 @@ import scipy.io
 from PIL import Image
 from relattr.datasets import _zappos_files, zappos
 
-from relattr import manifest
 from relattr.check import dataset_checks
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.registry import registry
+from relattr.system import manifest
 from relattr.task import TaskName
 
 ATTRIBUTES = ["open", "pointy", "sporty", "comfort"]
@@ -113,8 +113,14 @@ def test_real_counts_and_paths(folder: Path) -> None:
     assert released.used.size == 5551
     odd = {p.split("/")[2] for p in released.paths if p.rpartition("/")[0].endswith(".") or "Levi's " in p}
     assert odd == {
-        "L.A.M.B.", "Aquatalia by Marvin K.", "Neil M.", "W.A.G.", "T.U.K.", "Levi's Kids", "Levi's Shoes",
-    }  # fmt: skip
+        "L.A.M.B.",
+        "Aquatalia by Marvin K.",
+        "Neil M.",
+        "W.A.G.",
+        "T.U.K.",
+        "Levi's Kids",
+        "Levi's Shoes",
+    }
     for name in ("zappos", "zappos-fine"):
         findings = make(name).verify()
         assert len(findings) == 10

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import relattr.features.deep
+import relattr.backbones.extraction
 from relattr import check
 from relattr.errors import BadInput
 from relattr.images import Images, PairAnswers
@@ -73,7 +73,7 @@ def test_sound_models_learn_the_answers_and_add_them_up(monkeypatch: pytest.Monk
     def features(images: Images, *_: Any, **__: Any) -> np.ndarray[Any, Any]:
         return x[images.indices]
 
-    monkeypatch.setattr(relattr.features.deep, "cached_deep_features", features)
+    monkeypatch.setattr(relattr.backbones.extraction, "cached_deep_features", features)
     rng = np.random.default_rng(3)
     first, second = np.triu_indices(60, 1)  # the last 20 images are never asked about
     some = rng.permutation(first.size)[:700]

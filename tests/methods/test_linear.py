@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import relattr.backbones.extraction
 import relattr.features.blocks
-import relattr.features.deep
 from relattr import check
 from relattr.check import problem
 from relattr.errors import BadInput, UnknownName
@@ -62,7 +62,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     monkeypatch.setattr(relattr.features.blocks, "plain_rows", plain)
     monkeypatch.setattr(relattr.features.blocks, "learn_words", words)
     monkeypatch.setattr(relattr.features.blocks, "coded_rows", coded)
-    monkeypatch.setattr(relattr.features.deep, "cached_deep_features", deep)
+    monkeypatch.setattr(relattr.backbones.extraction, "cached_deep_features", deep)
     return calls
 
 
@@ -78,12 +78,22 @@ def test_the_rows_of_table_2_are_here_and_say_what_they_are_made_of() -> None:
         "linear-decaf": ("decaf",),
         "linear-objects": ("objects",),
         "linear-combined": (
-            "gist", "color-histogram", "texture", "color-patches", "hog2x2", "hog3x3", "decaf", "objects",
+            "gist",
+            "color-histogram",
+            "texture",
+            "color-patches",
+            "hog2x2",
+            "hog3x3",
+            "decaf",
+            "objects",
         ),
-    }  # fmt: skip
+    }
     assert [name for name in names if DEEP in made[name].needs()] == [
-        "linear-gist", "linear-decaf", "linear-objects", "linear-combined",
-    ]  # fmt: skip
+        "linear-gist",
+        "linear-decaf",
+        "linear-objects",
+        "linear-combined",
+    ]
     own_colors = [name for name in names if any("Khan et al." in d for d in made[name].deviations())]
     assert own_colors == ["linear-color-histogram", "linear-color-patches", "linear-combined"]
     assert any("SSIM" in d for d in method("svm-image-features").deviations())
@@ -124,9 +134,10 @@ def test_standardised_by_the_training_images(asked: list[tuple[Any, ...]], monke
     assert abs(float(svm.features(made.test.subset([0])).mean())) < 3  # by those of training, not by its own
     constant = method("linear-gist", scaling="standard", C=1.0)
     monkeypatch.setattr(
-        relattr.features.blocks, "plain_rows",
+        relattr.features.blocks,
+        "plain_rows",
         lambda name, images, vocabulary: np.stack([np.array([5, image.mean()], np.float32) for image in images]),
-    )  # fmt: skip
+    )
     constant.fit(made.train, Run())
     assert (constant.features(made.test)[:, 0] == 0).all()
 

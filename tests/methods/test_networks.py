@@ -6,17 +6,24 @@ import numpy as np
 import pytest
 
 from relattr import BadInput, Pairs, Run, TrainingSet
+from relattr.backbones import micro_net
+from relattr.backbones import names as backbones
 from relattr.check import problem
-from relattr.features import registry as backbones
-from relattr.networks import micro_net
 from relattr.registry import registry
 from relattr.statistics import count_margins
 
 HOW = backbones.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 QUICK = {
-    "backbone": "tiny", "preset": "fast", "updates": 40, "batch": 24, "rate": 0.02, "crop": 1.0, "view": 1.0,
-    "test_views": 1, "frozen": 0.0,
-}  # fmt: skip
+    "backbone": "tiny",
+    "preset": "fast",
+    "updates": 40,
+    "batch": 24,
+    "rate": 0.02,
+    "crop": 1.0,
+    "view": 1.0,
+    "test_views": 1,
+    "frozen": 0.0,
+}
 
 
 def made():

@@ -7,23 +7,30 @@ import dataclasses
 import numpy as np
 import pytest
 
+from relattr.backbones.names import Preprocessing, register_backbone, unregister_backbone
 from relattr.chains.boxes import moved
 from relattr.chains.templates import hog_templates
 from relattr.check import method_checks
 from relattr.errors import BadInput
-from relattr.features.registry import Preprocessing, register_backbone, unregister_backbone
 from relattr.pairs import Pairs
+from relattr.random import generator
 from relattr.registry import registry
 from relattr.run import Run
-from relattr.seeds import generator
 from relattr.statistics import count_margins
 from relattr.task import TaskName
 
 registry.discover()
 QUICK = {
-    "appearance": "hog", "discovery": "hog", "components": 64, "sides": (0.25, 0.375), "max_candidates": 40,
-    "n_iter": 25, "k_init": 4, "k_pert": 2, "k_ens": 8,
-}  # fmt: skip
+    "appearance": "hog",
+    "discovery": "hog",
+    "components": 64,
+    "sides": (0.25, 0.375),
+    "max_candidates": 40,
+    "n_iter": 25,
+    "k_init": 4,
+    "k_pert": 2,
+    "k_ens": 8,
+}
 
 
 @pytest.mark.parametrize("check", method_checks("visual-chains"), ids=str)

@@ -62,9 +62,11 @@ def task(arrays, train, test):
     z = np.where(np.arange(len(test)) % 2, 1, -1)
     make = lambda p, label: Pairs(p[:, 0], p[:, 1], label)  # noqa: E731
     return Task(
-        TaskName("d", "a", "s"), TrainingSet(images, make(np.array(train), y)),
-        [Judged("test", images, make(np.array(test), z))], "made up",
-    )  # fmt: skip
+        TaskName("d", "a", "s"),
+        TrainingSet(images, make(np.array(train), y)),
+        [Judged("test", images, make(np.array(test), z))],
+        "made up",
+    )
 
 
 def pictures(n):
@@ -104,7 +106,7 @@ def test_the_same_pictures_in_another_collection_are_a_leak_whatever_their_names
 def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
     from relattr import Dataset
     from relattr.audit import audit_dataset
-    from relattr.report.audits import Failed, Flag, leaks
+    from relattr.report.tables.audits import Failed, Flag, leaks
 
     class Two(Dataset):
         name = "two"
@@ -175,7 +177,7 @@ def test_the_two_duplicate_pairs_of_osr_are_found():
 def test_the_virality_release_is_audited_through_its_adapter_without_images():
     from relattr.audit import audit_dataset
     from relattr.registry import registry
-    from relattr.report.audits import leaks
+    from relattr.report.tables.audits import leaks
 
     data("viral", "pair_matrix.mat")
     registry.discover()

@@ -31,14 +31,30 @@ def from_command_line(key: str, text: str) -> Any:
 @pytest.mark.parametrize(
     ("key", "text", "value"),
     [
-        ("number", "2", 2.0), ("number", "1e-3", 1e-3), ("number", '"2.5"', 2.5), ("count", "7", 7),
-        ("count", "-7", -7), ("flag", "true", True), ("flag", "false", False), ("flag", '"true"', True),
+        ("number", "2", 2.0),
+        ("number", "1e-3", 1e-3),
+        ("number", '"2.5"', 2.5),
+        ("count", "7", 7),
+        ("count", "-7", -7),
+        ("flag", "true", True),
+        ("flag", "false", False),
+        ("flag", '"true"', True),
         ("text", "some words", "some words"),
-        ("text", "", ""), ("text", '"7"', "7"), ("text", "2024", "2024"), ("text", "[1]", "[1]"), ("loss", "logistic", "logistic"), ("mixed", "auto", "auto"),
-        ("mixed", "0.1", 0.1), ("mixed", "3", 3.0), ("maybe", "5", 5), ("maybe", "null", None),
-        ("sizes", "[3, 4, 5]", (3, 4, 5)), ("sizes", "[]", ()), ("pair", '[2, "b"]', (2, "b")),
+        ("text", "", ""),
+        ("text", '"7"', "7"),
+        ("text", "2024", "2024"),
+        ("text", "[1]", "[1]"),
+        ("loss", "logistic", "logistic"),
+        ("mixed", "auto", "auto"),
+        ("mixed", "0.1", 0.1),
+        ("mixed", "3", 3.0),
+        ("maybe", "5", 5),
+        ("maybe", "null", None),
+        ("sizes", "[3, 4, 5]", (3, 4, 5)),
+        ("sizes", "[]", ()),
+        ("pair", '[2, "b"]', (2, "b")),
     ],
-)  # fmt: skip
+)
 def test_a_setting_of_the_command_line_becomes_its_type(key, text, value):
     found = from_command_line(key, text)
     assert found == value
@@ -47,9 +63,18 @@ def test_a_setting_of_the_command_line_becomes_its_type(key, text, value):
 
 @pytest.mark.parametrize(
     ("key", "value", "same"),
-    [("number", "2", 2.0), ("flag", "true", True), ("flag", "0", False), ("count", "12", 12), ("mixed", "auto", "auto"),
-     ("mixed", "2", 2.0), ("maybe", "4", 4), ("maybe", "null", None), ("loss", "hinge", "hinge")],
-)  # fmt: skip
+    [
+        ("number", "2", 2.0),
+        ("flag", "true", True),
+        ("flag", "0", False),
+        ("count", "12", 12),
+        ("mixed", "auto", "auto"),
+        ("mixed", "2", 2.0),
+        ("maybe", "4", 4),
+        ("maybe", "null", None),
+        ("loss", "hinge", "hinge"),
+    ],
+)
 def test_text_is_read_as_the_type(key, value, same):
     found = getattr(create(Thing, "method", "thing", {key: value}), key)
     assert found == same
@@ -59,13 +84,25 @@ def test_text_is_read_as_the_type(key, value, same):
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        ("number", "much"), ("number", "true"), ("number", "[1]"), ("count", "2.5"), ("count", "many"),
-        ("flag", "perhaps"),        ("flag", "2"), ("loss", "squared"), ("mixed", "automatic"),
-        ("maybe", "none at all"), ("sizes", "[1, 2.5]"),
-        ("sizes", "5"), ("pair", "[1]"), ("pair", '["b", 1]'),
-        ("number", "Infinity"), ("number", "nan"), ("mixed", "-Infinity"),
+        ("number", "much"),
+        ("number", "true"),
+        ("number", "[1]"),
+        ("count", "2.5"),
+        ("count", "many"),
+        ("flag", "perhaps"),
+        ("flag", "2"),
+        ("loss", "squared"),
+        ("mixed", "automatic"),
+        ("maybe", "none at all"),
+        ("sizes", "[1, 2.5]"),
+        ("sizes", "5"),
+        ("pair", "[1]"),
+        ("pair", '["b", 1]'),
+        ("number", "Infinity"),
+        ("number", "nan"),
+        ("mixed", "-Infinity"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_is_refused_by_name(key, text):
     with pytest.raises(BadInput, match=rf"method thing: {key}="):
         from_command_line(key, text)
@@ -102,8 +139,17 @@ def test_parameters_are_inherited_and_class_variables_are_none():
 
 
 def test_values_come_back_as_they_were_given():
-    given = {"number": 2.5, "count": 3, "flag": True, "text": "x", "loss": "logistic", "mixed": 4.0, "maybe": 6,
-             "sizes": (7,), "pair": (1, "b")}  # fmt: skip
+    given = {
+        "number": 2.5,
+        "count": 3,
+        "flag": True,
+        "text": "x",
+        "loss": "logistic",
+        "mixed": 4.0,
+        "maybe": 6,
+        "sizes": (7,),
+        "pair": (1, "b"),
+    }
     made = create(Thing, "method", "thing", given)
     again = create(Thing, "method", "thing", values_of(made))
     assert values_of(again) == values_of(made)

@@ -116,12 +116,16 @@ def test_a_folder_that_is_none_is_an_error(registry, tmp_path):
 
 def test_entry_points_of_an_installed_package(registry, write, tmp_path, monkeypatch):
     site = write("elsewhere_plugin.py", METHOD.format(name="elsewhere"), folder="site")
-    write("elsewhere_data.py", """
+    write(
+        "elsewhere_data.py",
+        """
         from relattr import Dataset, register_dataset
         @register_dataset("elsewhere", label="Elsewhere")
         class Data(Dataset):
             "Data."
-        """, folder="site")  # fmt: skip
+        """,
+        folder="site",
+    )
     info = site / "elsewhere-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
@@ -144,9 +148,15 @@ def test_entry_points_of_an_installed_package(registry, write, tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     "failure",
-    ["1 / 0", "def (", "import no_such_package", "raise SystemExit(3)", "from relattr import NoSuchName",
-     "class Bad(Method):\n    x: list = []"],
-)  # fmt: skip
+    [
+        "1 / 0",
+        "def (",
+        "import no_such_package",
+        "raise SystemExit(3)",
+        "from relattr import NoSuchName",
+        "class Bad(Method):\n    x: list = []",
+    ],
+)
 def test_a_broken_plugin_breaks_no_other(registry, write, failure):
     folder = write("a_good.py", METHOD.format(name="good"))
     write("b_bad.py", METHOD.format(name="half") + "\n" + failure)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from relattr.backbones.backbone import Backbone
 from relattr.chains.candidates import candidate_boxes
 from relattr.chains.maps import MapPatches, pool_weights
 from relattr.chains.patches import WHOLE, Compression, unit
 from relattr.chains.templates import HogPatches, hog_templates
-from relattr.features.backbones import Backbone
 from relattr.images import Images
 
 

@@ -9,7 +9,7 @@ from relattr import Dataset, Images, Method, Pairs, Task, TaskName, TrainingSet,
 from relattr import TestSet as Judged  # pytest would take it for a test
 from relattr.check import datasets, methods
 from relattr.check.law import Check
-from relattr.registry import Entry
+from relattr.registry import Plugin
 
 
 def verdicts(laws, subject):
@@ -17,7 +17,9 @@ def verdicts(laws, subject):
 
 
 def of_method(cls, *names):
-    found = verdicts([law for law in methods.LAWS if law.name in names], methods.Subject(Entry("it", "It", cls, {})))
+    found = verdicts(
+        [law for law in methods.LAWS if law.name in names], methods.MethodUnderTest(Plugin("it", "It", cls, {}))
+    )
     return {name: finding.verdict for name, finding in found.items()}
 
 
@@ -112,8 +114,8 @@ class Shades(Dataset):
 
 
 def of_dataset(**values):
-    entry = Entry("it", "It", Shades, values)
-    return verdicts(datasets.LAWS, datasets.Subject(entry))
+    entry = Plugin("it", "It", Shades, values)
+    return verdicts(datasets.LAWS, datasets.DatasetUnderTest(entry))
 
 
 def test_a_dataset_that_shuffles_its_images_under_fixed_labels():

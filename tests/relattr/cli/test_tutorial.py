@@ -41,8 +41,11 @@ def execute(page, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     environment = {
-        **os.environ, "PYTHONPATH": str(site), "RELATTR_CACHE": str(tmp_path / "cache"), "PYTHONWARNINGS": "error",
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(site),
+        "RELATTR_CACHE": str(tmp_path / "cache"),
+        "PYTHONWARNINGS": "error",
+    }
     work = tmp_path / "work"
     work.mkdir()
     commands = 0

@@ -26,8 +26,10 @@ def test_a_colour_has_the_nearest_name() -> None:
 
 def test_plain_colours_have_the_names_one_expects() -> None:
     colours = {
-        (0, 0, 0): 0, (255, 255, 255): 4, (128, 128, 128): 2,  # greys from dark to light
-    }  # fmt: skip
+        (0, 0, 0): 0,
+        (255, 255, 255): 4,
+        (128, 128, 128): 2,  # greys from dark to light
+    }
     for rgb, name in colours.items():
         assert color_names.color_names(np.array([[rgb]], np.uint8))[0, 0] == name
     red, green, blue = (color_names.color_names(np.array([[c]], np.uint8))[0, 0] for c in np.eye(3, dtype=int) * 255)

@@ -11,8 +11,8 @@ import pytest
 from relattr.errors import BadInput
 from relattr.features.hog import stacked_hog
 from relattr.features.hog2x2 import HOG2x2
+from relattr.features.input import shrink
 from relattr.features.llc import encode
-from relattr.features.reading import shrink
 
 Image = npt.NDArray[np.uint8]
 

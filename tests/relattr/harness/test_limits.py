@@ -20,8 +20,17 @@ from relattr.harness.limits import (
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("45m", 2700), ("1h30m", 5400), ("90s", 90), ("90", 90), ("2d", 172800), ("0.5h", 1800), (" 1h 5m ", 3900), ("none", None)],
-)  # fmt: skip
+    [
+        ("45m", 2700),
+        ("1h30m", 5400),
+        ("90s", 90),
+        ("90", 90),
+        ("2d", 172800),
+        ("0.5h", 1800),
+        (" 1h 5m ", 3900),
+        ("none", None),
+    ],
+)
 def test_times(text, expected):
     assert seconds(text) == expected
 

@@ -225,10 +225,13 @@ def test_the_command_line_decides_no_number():
 @pytest.mark.parametrize("command", [["--help"], ["list", "methods"], ["plan"], ["status"]])
 def test_light_commands_load_nothing_heavy(place, command):
     (place.plugins / "tiny.py").write_text(
-        (place.plugins / "tiny.py").read_text()
-        .replace("from relattr import Dataset, Images, Pairs, Task, TestSet, TrainingSet, UnknownName, register_dataset",
-                 "from relattr import Dataset, register_dataset")
-    )  # fmt: skip
+        (place.plugins / "tiny.py")
+        .read_text()
+        .replace(
+            "from relattr import Dataset, Images, Pairs, Task, TestSet, TrainingSet, UnknownName, register_dataset",
+            "from relattr import Dataset, register_dataset",
+        )
+    )
     place.method("m")
     place.benchmark()
     if len(command) == 1 and command[0] != "--help":
@@ -238,9 +241,14 @@ def test_light_commands_load_nothing_heavy(place, command):
         "print([m for m in ('numpy', 'torch', 'joblib', 'rich', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *command], capture_output=True, text=True, cwd=place.folder, timeout=60,
-        env=place.environment, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code, *command],
+        capture_output=True,
+        text=True,
+        cwd=place.folder,
+        timeout=60,
+        env=place.environment,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
 
 

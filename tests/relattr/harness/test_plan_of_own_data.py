@@ -10,8 +10,8 @@ from PIL import Image
 
 from relattr.errors import UnknownName
 from relattr.harness import benchmark
-from relattr.harness.belonging import belonging
-from relattr.harness.plan import Choice, Plan, make_plan
+from relattr.harness.plan import Plan, Selection, make_plan
+from relattr.harness.scope import cells_in_scope
 from relattr.harness.store import Store
 from relattr.registry import registry
 
@@ -29,7 +29,7 @@ def own(tmp_path: Path) -> Path:
 
 def plan(results: Path, *datasets: str, **settings: str) -> Plan:
     registry.discover()
-    choice = Choice(methods=["chance"], datasets=datasets, set={f"folder.{k}": v for k, v in settings.items()})
+    choice = Selection(methods=["chance"], datasets=datasets, set={f"folder.{k}": v for k, v in settings.items()})
     return make_plan(benchmark.load("quick"), registry, Store(results), choice)
 
 
@@ -40,7 +40,7 @@ def test_each_attribute_gets_a_column(own: Path, tmp_path: Path) -> None:
     assert columns == [(f"Own images: {a}", "folder", a, "test") for a in ("red", "blue")]
     assert made.benchmark.table.caption == "Accuracy on Own images."
     assert made.benchmark.dataset["folder"]["path"] == str(own)
-    belongs = belonging(made.benchmark, registry)
+    belongs = cells_in_scope(made.benchmark, registry)
     assert all(belongs(p.cell) for p in made.cells)  # so that the table finds their rows
 
 

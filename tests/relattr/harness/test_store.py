@@ -16,13 +16,28 @@ from relattr.harness.store import Store, Unreadable
 
 CELL = Cell("m", {"C": 1.0}, "d", {}, "smile", "standard", 3)
 ABOUT = Provenance(
-    commit="c", dirty=False, command="relattr run", python="3.11", versions={}, system="s", cpu="c", threads=1,
-    memory_bytes=1, device="cpu", started="now",
-)  # fmt: skip
+    commit="c",
+    dirty=False,
+    command="relattr run",
+    python="3.11",
+    versions={},
+    system="s",
+    cpu="c",
+    threads=1,
+    memory_bytes=1,
+    device="cpu",
+    started="now",
+)
 RESULT = Result(
-    version=VERSION, cell=CELL, status="ok", fingerprints={"data": "x"}, provenance=ABOUT, label="M", dataset_label="D",
+    version=VERSION,
+    cell=CELL,
+    status="ok",
+    fingerprints={"data": "x"},
+    provenance=ABOUT,
+    label="M",
+    dataset_label="D",
     tests=(rows.TestResult("test", n_images=3, n_pairs=3, n_ordered=2, n_correct=1, n_tied=1),),
-)  # fmt: skip
+)
 ARRAYS = {"strengths test": np.array([0.5, np.nan, -1.0])}
 
 
@@ -149,10 +164,15 @@ def test_key_depends_on_every_coordinate_and_on_no_order():
     other = [
         msgspec.structs.replace(CELL, **{name: value})
         for name, value in {
-            "method": "n", "method_parameters": {"C": 2.0}, "dataset": "e", "dataset_parameters": {"a": 1},
-            "attribute": "b", "split": "t", "seed": 4,
+            "method": "n",
+            "method_parameters": {"C": 2.0},
+            "dataset": "e",
+            "dataset_parameters": {"a": 1},
+            "attribute": "b",
+            "split": "t",
+            "seed": 4,
         }.items()
-    ]  # fmt: skip
+    ]
     assert len({CELL.key, *(cell.key for cell in other)}) == 8
     one = msgspec.structs.replace(CELL, method_parameters={"a": 1, "b": 2})
     two = msgspec.structs.replace(CELL, method_parameters={"b": 2, "a": 1})

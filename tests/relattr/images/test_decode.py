@@ -46,9 +46,14 @@ def close(found, expected, tolerance):
 
 @pytest.mark.parametrize(
     ("suffix", "options", "tolerance"),
-    [("png", {}, 0), ("webp", {"lossless": True}, 0), ("webp", {"quality": 95}, 12),
-     ("jpg", {"quality": 98, "subsampling": 0}, 6), ("jpg", {"quality": 95, "progressive": True}, 9)],
-)  # fmt: skip
+    [
+        ("png", {}, 0),
+        ("webp", {"lossless": True}, 0),
+        ("webp", {"quality": 95}, 12),
+        ("jpg", {"quality": 98, "subsampling": 0}, 6),
+        ("jpg", {"quality": 95, "progressive": True}, 9),
+    ],
+)
 def test_rgb(tmp_path, suffix, options, tolerance):
     path = save(tmp_path / f"x.{suffix}", Image.fromarray(smooth()), **options)
     close(decode(path), smooth(), tolerance)
@@ -134,10 +139,15 @@ def test_exif_orientation_is_applied(tmp_path, orientation, suffix, tolerance):
     """Row 0 of the stored array is the visual side that the standard (JEITA CP-3451, tag 0x0112) says."""
     upright = smooth()
     stored = {
-        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
-        5: upright.transpose(1, 0, 2), 6: np.rot90(upright, 1), 7: upright[::-1, ::-1].transpose(1, 0, 2),
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
         8: np.rot90(upright, -1),
-    }  # fmt: skip
+    }
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = save(
@@ -167,9 +177,15 @@ def test_of_an_animation_the_first_frame(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "side", "expected"),
-    [((100, 200), 50, (25, 50)), ((200, 100), 50, (50, 25)), ((30, 50), 50, (30, 50)), ((3, 900), 100, (1, 100)),
-     ((20, 20), None, (20, 20)), ((333, 500), 100, (67, 100))],
-)  # fmt: skip
+    [
+        ((100, 200), 50, (25, 50)),
+        ((200, 100), 50, (50, 25)),
+        ((30, 50), 50, (30, 50)),
+        ((3, 900), 100, (1, 100)),
+        ((20, 20), None, (20, 20)),
+        ((333, 500), 100, (67, 100)),
+    ],
+)
 def test_large_images_shrink_to_the_longer_side(tmp_path, shape, side, expected):
     path = save(tmp_path / "x.png", Image.fromarray(smooth(*shape)))
     assert decode(path, side).shape == (*expected, 3)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from relattr.backbones import micro_net
+from relattr.backbones.backbone import Backbone
+from relattr.backbones.names import Preprocessing
 from relattr.errors import BadInput
-from relattr.features.backbones import Backbone
-from relattr.features.registry import Preprocessing
-from relattr.networks import micro_net
 from relattr.networks.build import Architecture, build, centre_first_crops
 from relattr.networks.parts import freeze, n_parameters
 from relattr.networks.pyramid import resized, view

@@ -34,9 +34,12 @@ def objective(x: np.ndarray, pairs: Pairs, w: np.ndarray, c: float, c_similar: f
 
 def reference(x: np.ndarray, pairs: Pairs, c: float, c_similar: float, loss: str) -> float:
     found = minimize(
-        lambda w: objective(x, pairs, w, c, c_similar, loss), np.zeros(x.shape[1]), jac=True, method="L-BFGS-B",
+        lambda w: objective(x, pairs, w, c, c_similar, loss),
+        np.zeros(x.shape[1]),
+        jac=True,
+        method="L-BFGS-B",
         options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-14, "gtol": 1e-9, "maxcor": 50},
-    )  # fmt: skip
+    )
     return float(found.fun)
 
 
@@ -314,11 +317,17 @@ def test_refuses_what_is_wrong() -> None:
             with pytest.raises(BadInput, match=message):
                 model.fit(features, p)
     for parameters, message in [
-        ({"C": 0}, "C is 0"), ({"C": -1.0}, "C is -1"), ({"C": float("nan")}, "C is nan"), ({"C": "1"}, "C is '1'"),
-        ({"C": True}, "C is True"), ({"C_similar": -1}, "C_similar is -1"),
+        ({"C": 0}, "C is 0"),
+        ({"C": -1.0}, "C is -1"),
+        ({"C": float("nan")}, "C is nan"),
+        ({"C": "1"}, "C is '1'"),
+        ({"C": True}, "C is True"),
+        ({"C_similar": -1}, "C_similar is -1"),
         ({"loss": "hinge"}, "squared_hinge, logistic"),
-        ({"tol": 0}, "tol is 0"), ({"max_newton": 0}, "max_newton is 0"), ({"max_cg": 1.5}, "max_cg is 1.5"),
-    ]:  # fmt: skip
+        ({"tol": 0}, "tol is 0"),
+        ({"max_newton": 0}, "max_newton is 0"),
+        ({"max_cg": 1.5}, "max_cg is 1.5"),
+    ]:
         with pytest.raises(BadInput, match=message):
             RankSVM(**parameters).fit(x, pairs)
     with pytest.raises(BadInput, match="C from each problem"):

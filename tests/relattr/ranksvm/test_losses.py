@@ -52,10 +52,17 @@ def implied(n: int, levels: int, seed: int) -> Pairs:
 @pytest.mark.parametrize("serial", [True, False])
 @pytest.mark.parametrize(
     "pairs",
-    [some_pairs(20, 200, 0), some_pairs(20, 150, 1, similar=False), some_pairs(40, 15, 2), implied(25, 6, 3),
-     implied(25, 1000, 4), implied(25, 2, 5), implied(2, 1000, 6)],
+    [
+        some_pairs(20, 200, 0),
+        some_pairs(20, 150, 1, similar=False),
+        some_pairs(40, 15, 2),
+        implied(25, 6, 3),
+        implied(25, 1000, 4),
+        implied(25, 2, 5),
+        implied(2, 1000, 6),
+    ],
     ids=["dense", "no similar", "sparse", "six levels", "no ties", "two levels", "one pair"],
-)  # fmt: skip
+)
 def test_equals_a_loop_over_pairs(loss: str, serial: bool, pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     if not serial:
         for module in (graph_module, logistic_module, order_module):

@@ -118,8 +118,12 @@ def test_parameters() -> None:
     x, pairs, _ = problem(60, 3, 300)
     assert clone(RankSVMCV((1.0, 2.0), folds=3, seed=7)).get_params()["seed"] == 7
     for parameters, message in [
-        ({"Cs": ()}, "Cs is empty"), ({"Cs": (1.0, -1.0)}, "each of Cs is -1"), ({"folds": 1}, "folds is 1"),
-        ({"folds": 2.5}, "folds is 2.5"), ({"loss": "hinge"}, "loss is 'hinge'"), ({"tol": -1}, "tol is -1"),
-    ]:  # fmt: skip
+        ({"Cs": ()}, "Cs is empty"),
+        ({"Cs": (1.0, -1.0)}, "each of Cs is -1"),
+        ({"folds": 1}, "folds is 1"),
+        ({"folds": 2.5}, "folds is 2.5"),
+        ({"loss": "hinge"}, "loss is 'hinge'"),
+        ({"tol": -1}, "tol is -1"),
+    ]:
         with pytest.raises(BadInput, match=message):
             RankSVMCV(**parameters).fit(x, pairs)

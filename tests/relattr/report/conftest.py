@@ -3,19 +3,28 @@
 import numpy as np
 import pytest
 
-from relattr.harness.benchmark import Benchmark, Column, Row, Table
+from relattr.harness.benchmark import Benchmark, ColumnSpec, RowSpec, TableSpec
 from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Provenance, Result, TestResult
 from relattr.harness.store import Store
 from relattr.pairs import Pairs
 from relattr.registry import Registry
-from relattr.report.evidence import Shown, keep_pairs, test_key
+from relattr.report.tables.judging import TestPairs, keep_pairs, test_key
 from relattr.statistics import count_margins, count_strengths
 
 PROVENANCE = Provenance(
-    commit="0" * 40, dirty=False, command="relattr run synthetic", python="3.11", versions={"numpy": "2"},
-    system="synthetic", cpu="synthetic", threads=1, memory_bytes=1, device="cpu", started="2020-01-01T00:00:00+00:00",
-)  # fmt: skip
+    commit="0" * 40,
+    dirty=False,
+    command="relattr run synthetic",
+    python="3.11",
+    versions={"numpy": "2"},
+    system="synthetic",
+    cpu="synthetic",
+    threads=1,
+    memory_bytes=1,
+    device="cpu",
+    started="2020-01-01T00:00:00+00:00",
+)
 
 
 class Synthetic:
@@ -50,29 +59,47 @@ class Synthetic:
             count, kind = count_strengths(strengths, pairs), "strengths"
         cell = Cell(method, more.pop("parameters", {}), dataset, {}, attribute, more.pop("split", "standard"), seed)
         tests = (
-            TestResult("test", int(pairs.images.size), len(pairs), count.ordered, count.correct, count.tied,
-                       more.pop("test_note", ""), more.pop("spearman", None), more.pop("ties", "error")),
-        )  # fmt: skip
+            TestResult(
+                "test",
+                int(pairs.images.size),
+                len(pairs),
+                count.ordered,
+                count.correct,
+                count.tied,
+                more.pop("test_note", ""),
+                more.pop("spearman", None),
+                more.pop("ties", "error"),
+            ),
+        )
         result = Result(
-            version=VERSION, cell=cell, status=status, fingerprints={"data": f"synthetic {dataset}", "protocol": "1"},
-            provenance=PROVENANCE, label=label or method, dataset_label=dataset,
+            version=VERSION,
+            cell=cell,
+            status=status,
+            fingerprints={"data": f"synthetic {dataset}", "protocol": "1"},
+            provenance=PROVENANCE,
+            label=label or method,
+            dataset_label=dataset,
             reason="" if status == "ok" else more.pop("reason", "it broke"),
             traceback="" if status == "ok" else more.pop("traceback", "Traceback\n  <b>broken</b> & more"),
-            tests=tests if status == "ok" else (), protocol="synthetic",
+            tests=tests if status == "ok" else (),
+            protocol="synthetic",
             **{"seconds_fit": 2.0, "seconds_compare": 0.5, **more},
-        )  # fmt: skip
+        )
         self.store.write(result, {f"{kind} test": strengths} if status == "ok" and arrays else None)
         if status == "ok":
-            keep_pairs(self.store.folder, test_key(result, "test"), Shown(pairs, np.arange(self.n_images)))
+            keep_pairs(self.store.folder, test_key(result, "test"), TestPairs(pairs, np.arange(self.n_images)))
         return result
 
 
 def benchmark(methods, columns, rows=(), published="", name="synthetic"):
     return Benchmark(
-        title="Synthetic: random numbers for the tests", methods=tuple(methods), name=name,
-        datasets=tuple(dict.fromkeys(c.dataset for c in columns)), seeds=(0,),
-        table=Table(caption="Random numbers.", rows=tuple(rows), columns=tuple(columns), published=published),
-    )  # fmt: skip
+        title="Synthetic: random numbers for the tests",
+        methods=tuple(methods),
+        name=name,
+        datasets=tuple(dict.fromkeys(c.dataset for c in columns)),
+        seeds=(0,),
+        table=TableSpec(caption="Random numbers.", rows=tuple(rows), columns=tuple(columns), published=published),
+    )
 
 
 @pytest.fixture
@@ -87,9 +114,9 @@ def make_benchmark():
 
 @pytest.fixture
 def columns():
-    return Column(label="A", dataset="a"), Column(label="B", dataset="b")
+    return ColumnSpec(label="A", dataset="a"), ColumnSpec(label="B", dataset="b")
 
 
 @pytest.fixture
 def row():
-    return Row
+    return RowSpec

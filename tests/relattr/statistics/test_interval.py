@@ -179,7 +179,7 @@ def test_weights_make_another_mean():
 
 
 def test_nominal_coverage_in_a_small_simulation():
-    """The committed simulation (benchmarks/coverage.py) in miniature: sparse pairs, where both usual ones fail."""
+    """The committed simulation (benchmarks/studies/coverage.py) in miniature: sparse pairs, where both usual ones fail."""
     inside = wide = 0
     for seed in range(300):
         rng = np.random.default_rng(seed)

@@ -31,9 +31,17 @@ def test_two_processes_end_with_the_same_weights(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     launch = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-        "--master-port", str(port), str(program),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-addr",
+        "127.0.0.1",
+        "--master-port",
+        str(port),
+        str(program),
+    ]
     for command in (launch, [sys.executable, str(program)]):
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -9,16 +9,15 @@ import pytest
 import torch
 
 from relattr import Images, Pairs, Run
-from relattr.features import registry
-from relattr.features.backbones import Backbone
-from relattr.networks import micro_net
+from relattr.backbones import micro_net, names
+from relattr.backbones.backbone import Backbone
 from relattr.networks.build import Architecture
 from relattr.training.fitting import FittedRanker, first_boxes, fit
-from relattr.training.objectives import OfPairs
+from relattr.training.objectives import PairwiseObjective
 from relattr.training.schedule import PRESETS
 from relattr.training.supplement import Supplement
 
-HOW = registry.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+HOW = names.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=4, batch=8, crop=1.0, view=1.0)
 WHAT = Architecture("tiny", (1.0, 0.5), frozen_localiser=True)
 N = 16
@@ -31,9 +30,9 @@ def made() -> torch.nn.Module:
 
 @pytest.fixture(autouse=True)
 def tiny():
-    registry.register_backbone("tiny", build=made, untrained=made, fingerprint=lambda: "tiny", preprocessing=HOW)
+    names.register_backbone("tiny", build=made, untrained=made, fingerprint=lambda: "tiny", preprocessing=HOW)
     yield
-    registry.unregister_backbone("tiny")
+    names.unregister_backbone("tiny")
 
 
 def images() -> Images:
@@ -42,7 +41,7 @@ def images() -> Images:
 
 
 def fitted(what: Architecture = WHAT, **more):
-    return fit(what, SCHEDULE, OfPairs(Pairs.all_of(np.arange(float(N))), 8), images(), Run(seed=2), **more)
+    return fit(what, SCHEDULE, PairwiseObjective(Pairs.all_of(np.arange(float(N))), 8), images(), Run(seed=2), **more)
 
 
 def test_the_second_stage_starts_from_the_localisers_of_the_first_and_a_new_ranker(monkeypatch):

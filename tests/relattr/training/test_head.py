@@ -11,16 +11,17 @@ import torch
 from scipy.optimize import minimize
 
 from relattr import BadInput, Pairs
-from relattr.features.backbones import Backbone
-from relattr.features.registry import Preprocessing
-from relattr.networks import micro_net, ranker
+from relattr.backbones import micro_net
+from relattr.backbones.backbone import Backbone
+from relattr.backbones.names import Preprocessing
+from relattr.networks import ranker
 from relattr.networks.classifier import Classifier
 from relattr.training import head
-from relattr.training.objectives import OfClasses, OfPairs, OfScores
+from relattr.training.objectives import ClassificationObjective, PairwiseObjective, RegressionObjective
 from relattr.training.optimiser import parts_of
 from relattr.training.pixels import Cropper
 from relattr.training.schedule import PRESETS
-from relattr.training.trainer import Training, train
+from relattr.training.trainer import TrainingLoop, train
 
 N = 20
 HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -36,19 +37,22 @@ def network() -> ranker.Ranker:
     return ranker.Ranker(extractor(), sizes=(64, 64, 64))
 
 
-def training(**more) -> Training:
+def training(**more) -> TrainingLoop:
     rng = np.random.default_rng(5)
     shade = torch.from_numpy(120 + 80 * STRENGTHS)[:, None, None, None]
     pixels = (shade + torch.from_numpy(rng.normal(0, 40, (N, 3, 64, 64)))).clamp(0, 255).to(torch.uint8)
     usual = {
-        "name": "a network", "objective": OfPairs(Pairs.all_of(STRENGTHS), 8), "pixels": pixels,
-        "cropper": Cropper(HOW, 64), "seed": 3,
+        "name": "a network",
+        "objective": PairwiseObjective(Pairs.all_of(STRENGTHS), 8),
+        "pixels": pixels,
+        "cropper": Cropper(HOW, 64),
+        "seed": 3,
         "schedule": dataclasses.replace(PRESETS["fast"], updates=3, batch=8, head_batches=4),
-    }  # fmt: skip
-    return Training(**{**usual, **more})
+    }
+    return TrainingLoop(**{**usual, **more})
 
 
-def seen_by(net: ranker.Ranker, how: Training, images) -> np.ndarray:
+def seen_by(net: ranker.Ranker, how: TrainingLoop, images) -> np.ndarray:
     """The features of one image at a time, for a loop that is written out."""
     net.eval()
     with torch.no_grad():
@@ -102,13 +106,13 @@ def test_only_the_score_layer_changes_and_the_same_way_each_time(training_mode):
 
 def test_scores_and_classes_are_fitted_too():
     net = network()
-    how = training(objective=OfScores(STRENGTHS, 8))
+    how = training(objective=RegressionObjective(STRENGTHS, 8))
     head.fit_head(net, how)
     found = net.score(torch.from_numpy(seen_by(net, how, range(N))).float()).squeeze(1).detach().numpy()
     assert np.corrcoef(found, STRENGTHS)[0, 1] > 0.8
     classes = (STRENGTHS > 0).astype(int)
     told = Classifier(extractor(), 2)
-    how = training(objective=OfClasses(classes, 8))
+    how = training(objective=ClassificationObjective(classes, 8))
     head.fit_head(told, how)
     told.eval()
     found = told([how.cropper.fixed(how.pixels, 1)[0]]).strength.argmax(1).numpy()

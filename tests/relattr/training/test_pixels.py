@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from relattr.features.preprocess import normalised
-from relattr.features.registry import Preprocessing
+from relattr.backbones.names import Preprocessing
+from relattr.backbones.preprocess import normalised
 from relattr.images import Images
 from relattr.training.pixels import SIDE, SIDE_OF_SCALES, Cropper, load
 

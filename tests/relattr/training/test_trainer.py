@@ -11,16 +11,17 @@ import pytest
 import torch
 
 from relattr import BadInput, Pairs, progress
-from relattr.features.backbones import Backbone
-from relattr.features.registry import Preprocessing
-from relattr.networks import micro_net, ranker, transformer
+from relattr.backbones import micro_net
+from relattr.backbones.backbone import Backbone
+from relattr.backbones.names import Preprocessing
+from relattr.networks import ranker, transformer
 from relattr.networks.parts import drop_unused
 from relattr.training import trainer
-from relattr.training.objectives import OfClasses, OfPairs, OfScores
+from relattr.training.objectives import ClassificationObjective, PairwiseObjective, RegressionObjective
 from relattr.training.optimiser import parts_of
 from relattr.training.pixels import Cropper
 from relattr.training.schedule import PRESETS
-from relattr.training.trainer import Training, train
+from relattr.training.trainer import TrainingLoop, train
 
 N = 24
 HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -37,17 +38,21 @@ def network(localised: bool = True) -> ranker.Ranker:
     return net
 
 
-def training(**more) -> Training:
+def training(**more) -> TrainingLoop:
     strengths = np.linspace(0, 1, N)
     pixels = (torch.tensor(strengths)[:, None, None, None] * 200 + 20).expand(N, 3, 64, 64).to(torch.uint8)
     usual = {
-        "name": "a network", "objective": OfPairs(Pairs.all_of(strengths), 8), "pixels": pixels,
-        "cropper": Cropper(HOW, 64), "schedule": SCHEDULE, "seed": 3,
-    }  # fmt: skip
-    return Training(**{**usual, **more})
+        "name": "a network",
+        "objective": PairwiseObjective(Pairs.all_of(strengths), 8),
+        "pixels": pixels,
+        "cropper": Cropper(HOW, 64),
+        "schedule": SCHEDULE,
+        "seed": 3,
+    }
+    return TrainingLoop(**{**usual, **more})
 
 
-def fit(how: Training, net: ranker.Ranker | None = None):
+def fit(how: TrainingLoop, net: ranker.Ranker | None = None):
     net = net or network()
     return net, train(net, parts_of(net, how.schedule), how)
 
@@ -155,13 +160,13 @@ def test_every_image_goes_through_the_network_once_a_batch():
 def test_regression_and_classification_learn_too():
     scores = np.linspace(-1, 1, N)
     schedule = dataclasses.replace(SCHEDULE, updates=60)
-    _, curve = fit(training(objective=OfScores(scores, 8), schedule=schedule), network(localised=False))
+    _, curve = fit(training(objective=RegressionObjective(scores, 8), schedule=schedule), network(localised=False))
     assert curve[-1, 1] < 0.5 * curve[0, 1]
-    steps = OfClasses(np.array([0] * 20 + [1] * 4), 10).steps(0)
+    steps = ClassificationObjective(np.array([0] * 20 + [1] * 4), 10).steps(0)
     drawn = np.concatenate([next(steps).images for _ in range(200)])
     assert abs((drawn >= 20).mean() - 0.5) < 0.05  # the rare class as often as the other
     with pytest.raises(BadInput, match="smooth_l1 or mse"):
-        OfScores(scores, 8, "l7")
+        RegressionObjective(scores, 8, "l7")
 
 
 def test_what_is_held_out_is_judged_now_and_then_and_at_the_end():

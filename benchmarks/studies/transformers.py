@@ -1,0 +1,214 @@
+"""Why does a transformer find the cue, or not? Two questions on glyphs, where the place of the cue is known.
+
+1. *Could it?* A localiser is told where the badge that decides `local` is, and trained to put its crop there: with
+   its backbone left as it was or trained too, and for two sizes of what it sees.
+2. *Is it told?* All that a transformer learns from is the gradient of the ranking loss by the place of its crop. A
+   ranker is trained on crops that lie on the badge, shifted by up to `SHIFT`, until it ranks well; then crops are
+   put at known distances from the badge, and the direction of that gradient is compared with the direction of the
+   badge: the mean cosine, and the share of the gradient's length that points there. A gradient that knew the place
+   would have 1, one that knows nothing 0. Then all crops of a batch are off in one direction, as they are at first
+   where the badge has one place in all images, and the same is asked of the sum of their gradients.
+
+    python benchmarks/studies/transformers.py [--images 1500] [--steps 600] [--out benchmarks/studies/transformers.md]
+
+About six minutes of one processor. Places are in [-1, 1] across the image; a badge is 0.4 wide, a crop 0.66.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from relattr.backbones.preprocess import normalised
+from relattr.networks.build import Architecture, build
+from relattr.networks.ranker import Ranker
+from relattr.networks.transformer import SCALE, crop
+from relattr.pairs import Pairs
+from relattr.registry import registry
+from relattr.statistics import count_strengths
+from relattr.training.losses import ranknet
+from relattr.training.pixels import load
+
+BATCH, SIDE, TEST = 64, 128, 300
+SHIFT = 0.15
+DISTANCES = ((0.02, 0.08), (0.08, 0.16), (0.16, 0.25), (0.25, 0.4))
+
+
+class Scenes:
+    """Images ``(n, 3, 128, 128)``, normalised; where the badge is ``(n, 2)`` as x, y; how strong, ``(n,)``."""
+
+    def __init__(self, data: Any, stream: str, first: int, n: int, how: Any) -> None:
+        images = data.images.subset(np.arange(first, first + n))
+        self.pixels = normalised(load(images, SIDE, "cpu"), how)
+        box = torch.from_numpy(np.asarray(data.boxes("local", stream))[:, 0]).float()
+        self.place = box[:, :2] + box[:, 2:] - 1
+        self.strength = torch.from_numpy(data.strengths("local", stream)).float()
+
+    def batches(self, steps: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Random ones of them, mirrored half the time."""
+        rng = np.random.default_rng(seed)
+        for _ in range(steps):
+            i = torch.from_numpy(rng.choice(len(self.pixels), BATCH, replace=False))
+            mirror = torch.from_numpy(rng.random(BATCH) < 0.5)
+            x = torch.where(mirror[:, None, None, None], self.pixels[i].flip(3), self.pixels[i])
+            place = self.place[i] * torch.where(mirror[:, None], torch.tensor([-1.0, 1.0]), torch.ones(2))
+            yield x, place, self.strength[i]
+
+
+def train(module: nn.Module, rate: float, losses: Iterator[Callable[[], torch.Tensor]], steps: int) -> None:
+    """SGD with a cosine, over what can be trained."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    made = torch.optim.SGD(trained, rate, momentum=0.9, weight_decay=5e-4)
+    module.train()
+    for k, loss in enumerate(losses):
+        made.param_groups[0]["lr"] = rate * min(1, (k + 1) / 40) * 0.5 * (1 + math.cos(math.pi * k / steps))
+        made.zero_grad()
+        loss().backward()
+        made.step()
+    module.eval()
+
+
+def told(train_on: Scenes, test: Scenes, view: float, frozen: bool, steps: int) -> tuple[float, float]:
+    """Root mean square distance by axis, and the share of middles in the badge, of a localiser that was told."""
+    what = Architecture("micro", scales=(1.0,), view=view, frozen_localiser=frozen)
+    network = build(what, whole=False, seed=0)
+
+    def losses() -> Iterator[Callable[[], torch.Tensor]]:
+        for x, place, _ in train_on.batches(steps, 0):
+            yield lambda x=x, place=place: (middle(network, x) - place).square().sum(1).mean()  # type: ignore[misc]
+
+    train(network.localisers[0], 1e-2, losses(), steps)
+    with torch.no_grad():
+        away = torch.cat([middle(network, x) for x in test.pixels.split(BATCH)]) - test.place
+    return float(away.square().mean().sqrt()), float((away.abs() < 0.2).all(1).float().mean())
+
+
+def middle(network: Ranker, x: torch.Tensor) -> torch.Tensor:
+    """Where the network's first crop has its middle, ``(n, 2)``."""
+    theta = network.locate([x])[0]
+    return theta[:, :1] * theta[:, 1:]
+
+
+def rank_loss(network: Ranker, x: torch.Tensor, place: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
+    """RankNet's loss over all pairs of a batch, its crops put at ``place``."""
+    theta = torch.cat([torch.full((len(x), 1), SCALE), place / SCALE], 1)
+    scores = network.score(network.extractor(crop(x, theta, network.sizes[1]))).squeeze(1)
+    left, right = torch.triu_indices(len(x), len(x), 1)
+    return ranknet(scores[left] - scores[right], (strength[left] > strength[right]).float()).mean()
+
+
+def ranker(train_on: Scenes, steps: int) -> Ranker:
+    """A ranker of crops that lie on the badge."""
+    network = build(Architecture("micro", scales=(1.0,)), whole=False, seed=0)
+    for parameter in network.localisers.parameters():
+        parameter.requires_grad_(False)
+
+    def losses() -> Iterator[Callable[[], torch.Tensor]]:
+        rng = np.random.default_rng(1)
+        for x, place, strength in train_on.batches(steps, 1):
+            shifted = place + torch.from_numpy(rng.uniform(-SHIFT, SHIFT, (BATCH, 2))).float()
+            yield lambda x=x, at=shifted, s=strength: rank_loss(network, x, at, s)  # type: ignore[misc]
+
+    train(network, 3e-2, losses(), steps)
+    return network
+
+
+def accuracy(network: Ranker, test: Scenes) -> float:
+    """Of the pairs of test images, their crops on the badge, the share in the right order."""
+    theta = torch.cat([torch.full((len(test.place), 1), SCALE), test.place / SCALE], 1)
+    with torch.no_grad():
+        cut = crop(test.pixels, theta, network.sizes[1])
+        scores = torch.cat([network.score(network.extractor(part)).squeeze(1) for part in cut.split(BATCH)])
+    return count_strengths(scores.double().numpy(), Pairs.from_scores(test.strength.numpy())).accuracy
+
+
+def pointing(network: Ranker, scenes: Scenes, nearest: float, farthest: float, batches: int) -> tuple[float, float]:
+    """Mean cosine of the descent direction and the badge's, and the share of its length that points there."""
+    rng = np.random.default_rng(2)
+    cosines, along, lengths = [], [], []
+    for x, place, strength in scenes.batches(batches, 2):
+        angle, far = rng.uniform(0, 2 * math.pi, BATCH), rng.uniform(nearest, farthest, BATCH)
+        off = torch.from_numpy(np.stack([far * np.cos(angle), far * np.sin(angle)], 1)).float()
+        at = (place + off).requires_grad_(True)
+        (slope,) = torch.autograd.grad(rank_loss(network, x, at, strength), at)
+        towards = (slope * off).sum(1) / off.norm(dim=1)  # down the slope, against the offset
+        length = slope.norm(dim=1).clamp_min(1e-12)
+        cosines.append(towards / length)
+        along.append(towards)
+        lengths.append(length)
+    return float(torch.cat(cosines).mean()), float(torch.cat(along).sum() / torch.cat(lengths).sum())
+
+
+def agreeing(network: Ranker, scenes: Scenes, nearest: float, farthest: float, batches: int) -> float:
+    """Mean cosine of a batch's summed descent direction and the badges', all of whose crops are off the same way."""
+    rng = np.random.default_rng(3)
+    cosines = []
+    for x, place, strength in scenes.batches(batches, 3):
+        angle, far = rng.uniform(0, 2 * math.pi), rng.uniform(nearest, farthest, (BATCH, 1))
+        way = np.array([math.cos(angle), math.sin(angle)])
+        at = (place + torch.from_numpy(far * way).float()).requires_grad_(True)
+        (slope,) = torch.autograd.grad(rank_loss(network, x, at, strength), at)
+        whole = slope.sum(0).double().numpy()
+        cosines.append(float(whole @ way) / max(float(np.linalg.norm(whole)), 1e-12))
+    return float(np.mean(cosines))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=1500, help="training images (1500)")
+    parser.add_argument("--steps", type=int, default=600, help="of each training, of 64 images (600)")
+    parser.add_argument("--batches", type=int, default=32, help="of 64 images that gradients are taken on (32)")
+    parser.add_argument("--out", type=Path, help="write the tables there, as Markdown")
+    given = parser.parse_args()
+
+    registry.discover()
+    data: Any = registry.dataset("glyphs").create({"n_train": given.images, "n_test": TEST})
+    how = build(Architecture("micro"), seed=0).extractor.backbone.preprocessing
+    train_on, test = (
+        Scenes(data, stream, first, n, how)
+        for stream, first, n in (("train", 0, given.images), ("test", given.images, TEST))
+    )
+    lines = [
+        f"Written by `python benchmarks/studies/transformers.py --images {given.images} --steps {given.steps}`:",
+        f"attribute `local`, one seed. Places in [-1, 1]; badges lie {float(test.place.std()):.2f} (std) around",
+        "the middle and are 0.4 wide.",
+        "",
+        "## Could it? A localiser that is told where the badge is, on test images",
+        "",
+        "| it sees | its backbone | distance, rms by axis | middle in the badge |",
+        "|---|---|---:|---:|",
+    ]
+    for view, frozen in ((1.0, True), (2.0, True), (1.0, False), (2.0, False)):
+        away, inside = told(train_on, test, view, frozen, given.steps)
+        lines.append(f"| {64 * view:.0f} pixels | {'as it was' if frozen else 'trained'} | {away:.3f} | {inside:.0%} |")
+        print(lines[-1], flush=True)
+    network = ranker(train_on, given.steps)
+    lines += [
+        "",
+        "## Is it told? The direction of the ranking loss's gradient, crops put beside the badge",
+        "",
+        f"The ranker orders {accuracy(network, test):.1%} of the test pairs when its crops lie on the badge.",
+        "",
+        "| distance from the badge | mean cosine | share of the gradient's length | mean cosine, sum of 64 images |",
+        "|---|---:|---:|---:|",
+    ]
+    for nearest, farthest in DISTANCES:
+        cosine, share = pointing(network, train_on, nearest, farthest, given.batches)
+        together = agreeing(network, train_on, nearest, farthest, given.batches)
+        lines.append(f"| {nearest:g} to {farthest:g} | {cosine:.3f} | {share:.3f} | {together:.3f} |")
+        print(lines[-1], flush=True)
+    text = "\n".join(lines) + "\n"
+    if given.out:
+        given.out.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The backbone `micro`: a small AlexNet-shaped network, pretrained once and kept. Imports no torch.
+
+A dataset that draws a classification set registers it::
+
+    register_backbone("micro", **pretrained_micro(draw, key="glyphs shapes v1"))
+
+The first process that needs the weights draws the set and trains, in well under a minute on two cores, while the
+others wait; the weights then lie in the cache folder as safetensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from relattr.backbones.names import Preprocessing
+from relattr.errors import BadInput
+from relattr.progress import track
+from relattr.random import generator
+from relattr.sources import fingerprint_of
+from relattr.system.digests import digest_text
+from relattr.system.paths import cache_dir
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+Draw = Callable[[], "tuple[NDArray[np.uint8], NDArray[np.integer]]"]
+"""Gives images ``(n, 64, 64, 3)`` uint8 and the class of each, ``(n,)`` integers from 0."""
+
+PREPROCESSING = Preprocessing(input_size=64, resize=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+UNTRAINED_CLASSES = 10
+HELD_OUT = 10
+"""One image in so many is held out of the pretraining, to say in the file how well it went."""
+
+
+class Parts(TypedDict):
+    """The arguments of `register_backbone`."""
+
+    build: Callable[[], nn.Module]
+    untrained: Callable[[], nn.Module]
+    fingerprint: Callable[[], str]
+    missing: Callable[[], str | None]
+    preprocessing: Preprocessing
+
+
+def pretrained_micro(draw: Draw, key: str, *, seed: int = 0) -> Parts:
+    """What `register_backbone` takes to make `micro`, pretrained on what ``draw`` gives, known.
+
+    ``key`` names everything that decides what ``draw`` gives (its code and seed included); together with the
+    code of the network and its training, and ``seed``, it names the weights.
+    """
+
+    def fingerprint() -> str:
+        return "micro:" + digest_text(key, str(seed), fingerprint_of("relattr.backbones.micro_net"))
+
+    def build() -> nn.Module:
+        path = cache_dir() / "weights" / f"micro-{fingerprint().removeprefix('micro:')[:40]}.safetensors"
+        return _load(path) or _train(path, draw, seed)
+
+    return Parts(
+        build=build,
+        untrained=_untrained,
+        fingerprint=fingerprint,
+        missing=lambda: None,
+        preprocessing=PREPROCESSING,
+    )
+
+
+def _untrained() -> nn.Module:
+    from relattr.backbones.micro_net import Micro
+
+    return Micro(UNTRAINED_CLASSES)
+
+
+def _load(path: Path) -> nn.Module | None:
+    """The network with the weights of this file; None if it is not there, or not whole."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from relattr.backbones.micro_net import Micro
+
+    try:
+        weights = load_file(path)
+        net = Micro(len(weights["classifier.fc8.bias"]))
+        net.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, RuntimeError):
+        return None  # it can be made again
+    return net.eval()
+
+
+def _train(path: Path, draw: Draw, seed: int) -> nn.Module:
+    from filelock import FileLock
+    from safetensors.torch import save
+
+    from relattr.backbones import micro_net
+    from relattr.system.atomic import write_bytes
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        made = _load(path)  # another process may have had the lock
+        if made is not None:
+            return made
+        images, classes = draw()
+        held_out = generator(seed, "micro", "held out").permutation(len(images)) % HELD_OUT == 0
+        n = int((~held_out).sum())
+        with track("pretraining micro", micro_net.steps(n, micro_net.EPOCHS)) as advance:
+            weights = micro_net.pretrain(images[~held_out], classes[~held_out], seed=seed, progress=advance)
+        net = micro_net.Micro(len(weights["classifier.fc8.bias"]))
+        net.load_state_dict(weights)
+        right = micro_net.accuracy(net, images[held_out], classes[held_out])
+        write_bytes(path, save(weights, metadata={"held_out_accuracy": f"{right:.4f}", "trained_on": str(n)}))
+    made = _load(path)
+    if made is None:
+        raise BadInput(f"the weights of micro cannot be read back from {path}; is the disk full?")
+    return made

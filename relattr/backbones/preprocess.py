@@ -1,0 +1,77 @@
+"""From images of any sizes to what a network takes: resized with antialiasing, cropped, normalised.
+
+The resizing is that of torchvision's transforms on a decoded image (and so Pillow's, to a grey level): on uint8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from relattr.backbones.names import Preprocessing
+from relattr.errors import BadInput
+
+Crop = Literal["center", "resize", "ten"]
+CROPS: tuple[Crop, ...] = ("center", "resize", "ten")
+
+
+def views(image_count: int, crop: Crop) -> int:
+    """How many inputs so many images give."""
+    return image_count * (10 if crop == "ten" else 1)
+
+
+def prepare(images: Sequence[NDArray[np.uint8]], how: Preprocessing, crop: Crop) -> torch.Tensor:
+    """Cut the network's views out of some images: ``(n, 3, size, size)`` uint8, channels last in memory.
+
+    ``crop``: ``center`` brings the shorter side to ``how.resize`` and cuts out the middle; ``resize`` squeezes
+    the whole image into the square; ``ten`` gives for each image the four corners and the middle, and the
+    same mirrored, ten views in a row. Raises `BadInput` for an image that is not ``(h, w, 3)`` uint8.
+    """
+    size = how.input_size
+    out = torch.empty((views(len(images), crop), size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise BadInput(f"image {index} is {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
+        by_size.setdefault(image.shape, []).append(index)
+    for (height, width, _), members in by_size.items():  # images of one size go together
+        batch = torch.from_numpy(np.stack([images[i] for i in members])).permute(0, 3, 1, 2)
+        if crop == "resize":
+            out[members] = _resized(batch, size, size, how.bicubic)
+            continue
+        scale = how.resize / min(height, width)
+        if height <= width:
+            batch = _resized(batch, how.resize, int(scale * width + 1e-9), how.bicubic)
+        else:
+            batch = _resized(batch, int(scale * height + 1e-9), how.resize, how.bicubic)
+        down, right = batch.shape[2] - size, batch.shape[3] - size
+        middle = (round(down / 2), round(right / 2))
+        if crop == "center":
+            out[members] = batch[:, :, middle[0] : middle[0] + size, middle[1] : middle[1] + size]
+            continue
+        corners = [(0, 0), (0, right), (down, 0), (down, right), middle]
+        rows = torch.tensor(members) * 10
+        for first, mirrored in ((0, batch), (5, batch.flip(3))):
+            for view, (top, left) in enumerate(corners):
+                out[rows + first + view] = mirrored[:, :, top : top + size, left : left + size]
+    return out
+
+
+def normalised(pixels: torch.Tensor, how: Preprocessing) -> torch.Tensor:
+    """``(n, 3, h, w)`` uint8 to the network's float32 input, on the device where the pixels are."""
+    mean = torch.tensor(how.mean, device=pixels.device).view(1, 3, 1, 1)
+    scale = torch.tensor(how.std, device=pixels.device).view(1, 3, 1, 1).reciprocal()
+    x = pixels.float().mul_(scale / 255).sub_(mean * scale)
+    return x.flip(1).contiguous(memory_format=torch.channels_last) if how.bgr else x
+
+
+def _resized(batch: torch.Tensor, height: int, width: int, bicubic: bool) -> torch.Tensor:
+    if batch.shape[2:] == (height, width):
+        return batch
+    mode = "bicubic" if bicubic else "bilinear"
+    return functional.interpolate(batch, (height, width), mode=mode, align_corners=False, antialias=True)

@@ -1,0 +1,1 @@
+"""What a table shows: accuracies, intervals, comparisons, verdicts and notes, as data."""

@@ -1,0 +1,115 @@
+"""Zip files to folders, trusting nothing that the archive says about itself.
+
+The folder appears whole or not at all: members are written to a temporary folder beside it, which is
+renamed at the end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from relattr.errors import BadInput
+from relattr.system.atomic import write_text
+from relattr.system.manifest import check_path
+
+STAMP = ".unpacked"
+"""The file in an unpacked folder that holds the SHA-256 of the archive it came from."""
+
+MAX_BYTES = 200 * 1024**3
+MAX_MEMBERS = 2_000_000
+_BLOCK = 1 << 20
+
+
+def is_unpacked(folder: Path, sha256: str) -> bool:
+    """Whether ``folder`` was unpacked from the archive with this SHA-256."""
+    try:
+        return (folder / STAMP).read_text(encoding="utf-8").strip() == sha256
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def unpack(
+    archive: Path, folder: Path, sha256: str, *, max_bytes: int = MAX_BYTES, max_members: int = MAX_MEMBERS
+) -> None:
+    """Unpack a zip file into ``folder``, which must not exist yet, and stamp it with the archive's SHA-256.
+
+    Raises `BadInput`, and leaves nothing behind, for a file that is no zip or is damaged, for a member
+    that is a link or device, is encrypted, is listed twice, or would be written outside the folder, for
+    more than ``max_members`` members or ``max_bytes`` bytes, and where the folder exists.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise BadInput(f"{folder} exists, but was not unpacked from {archive.name}; move it away and fetch again")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
+    try:
+        inside = temporary / "unpacked"  # mkdtemp's own folder is for its owner only
+        inside.mkdir()
+        try:
+            with zipfile.ZipFile(archive) as file:
+                members = _checked(archive, file, max_bytes, max_members)
+                free = shutil.disk_usage(temporary).free
+                needed = sum(member.file_size for member in members)
+                if needed > free:
+                    raise BadInput(f"{archive} unpacks to {needed:,} bytes, but {folder.parent} has {free:,} free")
+                for member in members:
+                    _extract(file, member, inside)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            if isinstance(error, BadInput):
+                raise
+            raise BadInput(f"{archive} is not a whole zip file ({error}); delete it and fetch again") from error
+        write_text(inside / STAMP, sha256 + "\n")
+        inside.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _checked(archive: Path, file: zipfile.ZipFile, max_bytes: int, max_members: int) -> list[zipfile.ZipInfo]:
+    """The files of an archive, once every member was found harmless by name, kind and size."""
+    infos = file.infolist()
+    if len(infos) > max_members:
+        raise BadInput(f"{archive} has {len(infos):,} members; at most {max_members:,} are accepted")
+    total, seen, files = 0, set(), []
+    for info in infos:
+        name = info.filename.removesuffix("/")
+        try:
+            check_path(name)
+        except BadInput:
+            raise BadInput(f"{archive} has a member {info.filename!r} that would leave the folder") from None
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise BadInput(f"{archive} has a member {info.filename!r} that is a link or device, not a file")
+        if info.flag_bits & 1:
+            raise BadInput(f"{archive} has an encrypted member {info.filename!r}")
+        if name in seen or name == STAMP:
+            raise BadInput(f"{archive} has a member {info.filename!r} twice, or one of a reserved name")
+        seen.add(name)
+        total += info.file_size
+        if not info.is_dir():
+            files.append(info)
+    if total > max_bytes:
+        raise BadInput(f"{archive} unpacks to {total:,} bytes; at most {max_bytes:,} are accepted")
+    plain = {info.filename for info in files}
+    for name in seen:
+        parents = name.split("/")[:-1]
+        if any("/".join(parents[:k]) in plain for k in range(1, len(parents) + 1)):
+            raise BadInput(f"{archive} has a member {name!r} below another one that is a file")
+    return files
+
+
+def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    target = folder / member.filename
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = 0
+    with file.open(member) as source, target.open("xb") as copy:
+        while block := source.read(_BLOCK):
+            written += len(block)
+            if written > member.file_size:  # a bomb: more comes out than the directory declares
+                raise BadInput(f"{member.filename} is larger than the {member.file_size:,} bytes it declares")
+            copy.write(block)
+    if written != member.file_size:
+        raise BadInput(f"{member.filename} has {written:,} bytes, but declares {member.file_size:,}")

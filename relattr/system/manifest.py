@@ -1,0 +1,118 @@
+"""Lists of files with their checksums: one ``sha256 size path`` a line, sorted by path.
+
+A dataset keeps one to say which files it is made of. Make one with `write`, or from a shell:
+``python -m relattr.system.manifest FOLDER MANIFEST FILE...`` (names of files or folders below FOLDER).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from relattr.errors import BadInput
+from relattr.system.atomic import write_text
+from relattr.system.digests import digest_file
+
+_PLAIN = re.compile(r"[\w-][\w. -]*(?:/[\w-][\w. -]*)*", re.ASCII)
+"""Paths that nobody can mistake, most of them: the longer look takes twenty times as long."""
+
+
+def check_path(path: str) -> None:
+    """Raise `BadInput` unless this is a plain relative path that stays below its folder.
+
+    Forward slashes only; nothing that a Windows or a POSIX system would read as leaving the folder.
+    """
+    if _PLAIN.fullmatch(path):
+        return
+    parts = path.split("/")
+    windows = PureWindowsPath(path)
+    if (
+        not path
+        or "\\" in path
+        or "\0" in path
+        or any(part in ("", ".", "..") for part in parts)
+        or PurePosixPath(path).is_absolute()
+        or windows.drive
+        or windows.root
+    ):
+        raise BadInput(f"path {path!r} is not a plain relative path below the dataset's folder")
+
+
+@dataclass(frozen=True)
+class ManifestEntry:
+    """One file: ``path`` relative to the folder, with forward slashes; its SHA-256 in hex; its ``size`` in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise BadInput(f"the SHA-256 of {self.path} is {self.sha256!r}; expected 64 hexadecimal digits")
+        if self.size < 0:
+            raise BadInput(f"the size of {self.path} is {self.size}; expected at least 0 bytes")
+
+
+def difference(path: Path, sha256: str, size: int) -> str | None:
+    """In what way the file at ``path`` is not the one meant; None if it is. Reads it only if its size is right."""
+    try:
+        found = path.stat().st_size
+        if not path.is_file():
+            return "is not a file"
+        if found != size:
+            return f"has {found:,} bytes, expected {size:,}"
+        got = digest_file(path)
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except BadInput as error:
+        return str(error)
+    return None if got == sha256 else f"has SHA-256 {got}, expected {sha256}"
+
+
+def differences(root: Path, entries: Sequence[ManifestEntry]) -> dict[str, str]:
+    """The files below ``root`` that are not as listed: path -> what is wrong with it."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # hashing releases the GIL
+        found = pool.map(lambda entry: difference(root / entry.path, entry.sha256, entry.size), entries)
+        return {entry.path: wrong for entry, wrong in zip(entries, found, strict=True) if wrong is not None}
+
+
+def read(path: Path) -> tuple[ManifestEntry, ...]:
+    """The entries of a manifest. Raises `BadInput`, naming the line, if it is not one."""
+    entries = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read the manifest {path}: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        words = line.split(" ", 2)
+        if len(words) != 3 or not words[1].isdecimal():
+            raise BadInput(f"{path}, line {number}: expected 'sha256 size path', got {line[:120]!r}")
+        entries.append(ManifestEntry(words[2], words[0], int(words[1])))
+    paths = [entry.path for entry in entries]
+    if paths != sorted(set(paths)):
+        raise BadInput(f"{path}: paths must be sorted, each listed once")
+    return tuple(entries)
+
+
+def write(path: Path, root: Path, names: Iterable[str]) -> None:
+    """Write the manifest of these files (or of all files in these folders) below ``root``."""
+    files: set[str] = set()
+    for name in names:
+        found = [root / name] if not (root / name).is_dir() else [p for p in (root / name).rglob("*") if p.is_file()]
+        files.update(p.relative_to(root).as_posix() for p in found)
+    entries = [ManifestEntry(name, digest_file(root / name), (root / name).stat().st_size) for name in sorted(files)]
+    write_text(path, "".join(f"{entry.sha256} {entry.size} {entry.path}\n" for entry in entries))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit("usage: python -m relattr.system.manifest FOLDER MANIFEST FILE...")
+    write(Path(sys.argv[2]), Path(sys.argv[1]), sys.argv[3:])

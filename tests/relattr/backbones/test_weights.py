@@ -1,0 +1,191 @@
+"""Weights are found in a stated order, checked, fingerprinted, and their absence is explained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relattr.backbones import names, weights
+from relattr.backbones.torchvision_files import DOWNLOADS, FILES
+from relattr.backbones.weights import Missing, Weights, WeightsFile, fetch_weights, find_weights
+from relattr.errors import BadInput, Blocked, UnknownName
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    for variable, name in (("RELATTR_WEIGHTS", "weights"), ("RELATTR_CACHE", "cache"), ("TORCH_HOME", "torch")):
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.delenv("RELATTR_OFFLINE", raising=False)
+    return tmp_path
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def hub_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, digits: str) -> Path:
+    """A file in torch's cache that alexnet's weights are said to be."""
+    name = f"alexnet-owt-{digits}.pth"
+    monkeypatch.setitem(FILES, "alexnet", name)
+    return write(tmp_path / "torch/hub/checkpoints" / name, content)
+
+
+def test_the_weights_folder_comes_first_and_then_the_hub_cache(tmp_path, monkeypatch):
+    content = b"from the hub"
+    hub = hub_file(tmp_path, monkeypatch, content, hashlib.sha256(content).hexdigest()[:8])
+    assert find_weights("alexnet") == WeightsFile(hub, "torch hub cache")
+    own = write(tmp_path / "weights/alexnet.safetensors", b"own")
+    assert find_weights("alexnet") == WeightsFile(own, "weights folder")
+    assert find_weights("torchvision:alexnet") == WeightsFile(own, "weights folder")
+
+
+def test_a_hub_file_whose_hash_is_not_the_one_in_its_name_is_refused(tmp_path, monkeypatch):
+    path = hub_file(tmp_path, monkeypatch, b"not what it says", "7be5be79")
+    with pytest.raises(BadInput, match=r"damaged.*7be5be79") as error:
+        find_weights("alexnet")
+    assert str(path) in str(error.value)
+    assert str(path) in (Weights("alexnet").missing() or "")
+
+
+def test_the_hugging_face_cache_is_read_as_the_hub_writes_it(tmp_path):
+    known = names.resolve("timm:resnet18")
+    folder = tmp_path / "hf" / f"models--{known.hf_repo.replace('/', '--')}"
+    write(folder / "refs/main", b"0123456789abcdef0123456789abcdef01234567")
+    path = write(folder / "snapshots/0123456789abcdef0123456789abcdef01234567" / known.hf_file, b"tensors")
+    assert find_weights("timm:resnet18") == WeightsFile(path, "hugging face cache")
+
+
+def test_a_library_shadowed_by_another_has_a_file_of_its_own(tmp_path):
+    assert names.resolve("resnet18").library == "torchvision"
+    assert names.resolve("timm:resnet18").file_stem == "timm-resnet18"
+    assert names.resolve("vit_tiny_patch16_224").library == "timm"
+    assert names.resolve("vit_tiny_patch16_224").file_stem == "vit_tiny_patch16_224"
+
+
+def test_offline_and_missing_says_which_file_where_and_how(tmp_path, monkeypatch):
+    monkeypatch.setenv("RELATTR_OFFLINE", "1")
+    reason = Weights("alexnet").missing()
+    assert reason is not None
+    for part in ("alexnet.safetensors", str(tmp_path / "weights"), FILES["alexnet"], DOWNLOADS, "RELATTR_OFFLINE"):
+        assert part in reason
+    with pytest.raises(Blocked, match=r"alexnet\.safetensors"):
+        fetch_weights("alexnet")
+    assert not (tmp_path / "torch").exists()
+
+
+def test_online_a_download_may_be_tried_and_its_failure_blocks(tmp_path, monkeypatch):
+    assert Weights("alexnet").missing() is None
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", fail)
+    with pytest.raises(Blocked, match=r"alexnet\.safetensors.*no route to host"):
+        fetch_weights("alexnet")
+
+
+def test_a_download_is_checked_and_lands_in_the_hub_cache(tmp_path, monkeypatch):
+    content = b"the weights"
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    monkeypatch.setitem(FILES, "alexnet", f"alexnet-owt-{digits}.pth")
+    served = write(tmp_path / "server" / f"alexnet-owt-{digits}.pth", content)
+    monkeypatch.setattr(names, "DOWNLOADS", served.parent.as_uri() + "/")
+    found = fetch_weights("alexnet")
+    assert found.place == "torch hub cache"
+    assert found.path.read_bytes() == content
+
+    wrong = write(tmp_path / "server" / "alexnet-owt-00000000.pth", content)
+    monkeypatch.setitem(FILES, "alexnet", wrong.name)
+    with pytest.raises(Blocked, match="hash"):
+        fetch_weights("alexnet")
+    assert not list((tmp_path / "torch").rglob("alexnet-owt-00000000*"))
+
+
+def test_caffenet_has_no_download(tmp_path):
+    reason = Weights("caffenet").missing()
+    assert reason is not None
+    assert "caffenet.safetensors" in reason
+    assert "no download" in reason
+    assert isinstance(find_weights("caffenet"), Missing)
+
+
+def test_the_fingerprint_is_the_sha256_and_is_not_computed_twice(tmp_path, monkeypatch):
+    path = write(tmp_path / "weights/vgg16.safetensors", b"a" * 1000)
+    expected = hashlib.sha256(b"a" * 1000).hexdigest()
+    assert Weights("vgg16").fingerprint() == expected
+    monkeypatch.setattr(weights, "digest_file", lambda path: pytest.fail("hashed again"))
+    assert Weights("vgg16").fingerprint() == expected
+    monkeypatch.undo()
+    monkeypatch.setenv("RELATTR_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path / "cache"))
+    write(path, b"b" * 1001)
+    assert Weights("vgg16").fingerprint() == hashlib.sha256(b"b" * 1001).hexdigest()
+
+
+def test_a_damaged_memory_of_a_fingerprint_is_not_believed(tmp_path):
+    write(tmp_path / "weights/vgg16.safetensors", b"a")
+    expected = Weights("vgg16").fingerprint()
+    (remembered,) = (tmp_path / "cache/digests").iterdir()
+    for damage in ("", "{}", json.dumps({"sha256": 3}), json.dumps({"sha256": "xyz"})):
+        remembered.write_text(damage)
+        assert Weights("vgg16").fingerprint() == expected
+
+
+def test_the_fingerprint_of_what_is_not_there_names_the_file():
+    assert Weights("alexnet").fingerprint() == f"undownloaded:{FILES['alexnet']}"
+    assert Weights("caffenet").fingerprint() == "undownloaded:caffenet"
+
+
+def test_an_unknown_name_offers_the_nearest():
+    for call in (find_weights, lambda name: Weights(name).missing(), lambda name: Weights(name).fingerprint()):
+        with pytest.raises(UnknownName, match="'alexnett'; did you mean alexnet"):
+            call("alexnett")
+    with pytest.raises(UnknownName, match="library of backbones"):
+        find_weights("torchvison:alexnet")
+    with pytest.raises(UnknownName, match="torchvision backbone"):
+        find_weights("torchvision:resnet18d")
+
+
+def test_a_registered_backbone_speaks_for_itself():
+    names.register_backbone(
+        "tiny-test", build=lambda: pytest.fail("built"), fingerprint=lambda: "tiny:1", missing=lambda: "no disk"
+    )
+    try:
+        assert Weights("tiny-test").missing() == "no disk"
+        assert Weights("tiny-test").fingerprint() == "tiny:1"
+        with pytest.raises(BadInput, match="registered backbone"):
+            find_weights("tiny-test")
+        for taken in ("tiny-test", "alexnet", "caffenet"):
+            with pytest.raises(BadInput, match="there already"):
+                names.register_backbone(taken, build=lambda: None, fingerprint=str)
+    finally:
+        names.unregister_backbone("tiny-test")
+    with pytest.raises(BadInput, match="printable text"):
+        names.register_backbone("a:b", build=lambda: None, fingerprint=str)
+
+
+def test_the_table_of_torchvision_files_is_that_of_torchvision():
+    from torchvision import models
+
+    available = set(models.list_models(module=models))
+    common = available & set(FILES)
+    assert len(common) >= 75  # most of what either knows
+    for name in common:
+        assert models.get_model_weights(name).DEFAULT.url == DOWNLOADS + FILES[name]
+
+
+def test_planning_imports_no_torch(tmp_path):
+    code = (
+        "import sys; from relattr.backbones.weights import Weights; import relattr.backbones.micro;"
+        "w = Weights('alexnet'); w.missing(); w.fingerprint();"
+        "heavy = {'torch', 'torchvision', 'timm', 'numpy'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,128 @@
+"""A real Dask cluster of separate worker processes on loopback gives the rows that local processes give."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="cells have processes of their own on Linux only"),
+    pytest.mark.slow,
+]
+
+
+@pytest.fixture
+def cluster(place):
+    """The address of a scheduler, and its two workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    environment = {**place.environment, "PYTHONWARNINGS": "default"}
+    log = (place.folder / "cluster.log").open("w")
+    processes = []
+
+    def begin(*arguments: str) -> subprocess.Popen[bytes]:
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", *arguments], env=environment, stdout=log, stderr=log, cwd=place.folder
+            )
+        )
+        return processes[-1]
+
+    begin("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    workers = [
+        begin(
+            "distributed.cli.dask_worker",
+            address,
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            "--name",
+            f"w{k}",
+            "--no-nanny",
+            "--local-directory",
+            str(place.folder / f"w{k}"),
+        )
+        for k in range(2)
+    ]
+    yield address, workers
+    for process in reversed(processes):
+        process.kill()
+        process.wait()
+    log.close()
+
+
+def rows(place) -> dict[str, tuple]:
+    found = {}
+    for path in (place.folder / "results").rglob("*.json"):
+        row = json.loads(path.read_bytes())
+        found[row["cell"]["method"] + str(row["cell"]["seed"])] = (
+            row["status"],
+            json.dumps(row.get("tests")),
+            row.get("arrays", {}) and row["arrays"]["sha256"],
+            row["fingerprints"] == {},
+            row.get("reason"),
+        )
+    return found
+
+
+@pytest.mark.usefixtures("no_process_left")
+def test_the_same_rows_as_local(place, cluster):
+    address, _ = cluster
+    place.method("learns", "self.r_ = run.rng('x').random()", noise="self.r_ * (np.arange(len(images)) % 2)")
+    place.method("raises", "raise ValueError('no')")
+    place.method("segfaults", "import ctypes\nctypes.string_at(0)")
+    place.benchmark(seeds=range(4))
+    said = place.relattr("run", "--backend", "dask", "--address", address, code=1)
+    distributed = rows(place)
+    for path in (place.folder / "results").rglob("*.json"):
+        path.unlink()
+    local = place.relattr("run", "--jobs", "2", code=1)
+    assert len(distributed) == 12
+    assert distributed == rows(place)
+    assert re.split(r"\nfailed", said)[0].split("\n\n")[:3] == re.split(r"\nfailed", local)[0].split("\n\n")[:3]
+
+
+@pytest.mark.usefixtures("no_process_left")
+def test_a_worker_that_is_killed_loses_nothing(place, cluster, count, wait_for):
+    address, workers = cluster
+    place.method("short", count + "\ntime.sleep(0.3)")
+    place.benchmark(seeds=range(16))
+    runner = place.start("run", "--backend", "dask", "--address", address)
+    wait_for(lambda: len(place.runs_of) >= 4, 60)
+    os.kill(workers[0].pid, signal.SIGKILL)
+    said = runner.communicate(timeout=100)
+    assert runner.returncode == 0, said
+    found = rows(place)
+    assert len(found) == 16
+    assert {row[0] for row in found.values()} == {"ok"}
+    # the cell that the worker had, and those whose results it still held, once more
+    assert sum(place.runs_of.values()) <= 19
+
+
+def test_without_an_address_workers_start_here(place):
+    place.method("good")
+    place.benchmark(seeds=range(3))
+    place.relattr("run", "--backend", "dask", "--jobs", "2")
+    assert len(rows(place)) == 3
+
+
+def test_no_scheduler_is_wrong_use(place):
+    place.method("good")
+    place.benchmark()
+    began = time.monotonic()
+    said = place.relattr("run", "--backend", "dask", "--address", "tcp://127.0.0.1:9", code=2)
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said
+    assert time.monotonic() - began < 60
+    assert not Path(place.folder / "results" / "tiny").exists()

@@ -1,0 +1,246 @@
+"""One cell from its task to its result, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+import pytest
+
+from relattr import parameters
+from relattr.dataset import Dataset
+from relattr.execution.evaluate import evaluate_cell
+from relattr.harness.benchmark import Benchmark, TableSpec
+from relattr.harness.cell import Cell
+from relattr.harness.plan import make_plan
+from relattr.harness.provenance import provenance
+from relattr.harness.result import Result, TestResult, decode, encode
+from relattr.harness.store import Store
+from relattr.images import Images, PairAnswers
+from relattr.method import Method
+from relattr.pairs import Pairs
+from relattr.registry import Constant, Plugin, Registry
+from relattr.run import Run
+from relattr.task import Task, TestSet, TrainingSet
+
+BRIGHTNESS = [30, 10, 20, 50, 40, 0]
+
+
+def grey(values: list[int]) -> Images:
+    return Images.from_arrays([np.full((4, 4, 3), v, np.uint8) for v in values])
+
+
+class Squares(Dataset):
+    """Grey squares; of the test images the last is in no pair."""
+
+    def attributes(self) -> list[str]:
+        return ["brightness"]
+
+    def fingerprint(self) -> str:
+        return "squares"
+
+    def task(self, name: Any) -> Task:
+        train = TrainingSet(grey(BRIGHTNESS), Pairs.from_scores(np.array(BRIGHTNESS, float)))
+        pairs = Pairs([0, 1, 2, 3], [1, 2, 3, 4], [1, -1, -1, 1])
+        scores = np.array([3.0, 1.0, 2.0, 4.0, 5.0, 99.0])  # not quite the brightness
+        tests = [
+            TestSet("scored", grey(BRIGHTNESS), pairs, scores=scores),
+            TestSet("plain", grey(BRIGHTNESS), pairs),
+        ]
+        return Task(name, train, tests, "squares")
+
+
+class Brightness(Method):
+    """Mean grey level."""
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        pass
+
+    def strength(self, images: Images) -> Any:
+        return np.array([image.mean() for image in images])
+
+
+class Jointly(Brightness):
+    """The same, without strengths."""
+
+    def compare(self, images: Images, pairs: Pairs) -> Any:
+        strengths = self.strength(images)
+        return strengths[pairs.left] - strengths[pairs.right]
+
+
+def result_of(method: type[Method], dataset: type[Dataset] = Squares) -> Result:
+    registry = Registry()
+    registry.methods["m"] = Plugin("m", "M", method, {})
+    registry.datasets["squares"] = Plugin("squares", "Squares", dataset, {})
+    values = parameters.values_of(method())
+    cell = Cell("m", values, "squares", {}, "brightness", "standard", 0)
+    result, _ = evaluate_cell(cell, registry, {}, provenance("cpu", 1), Run())
+    return result
+
+
+class Listed(Brightness):
+    """Margins as a list."""
+
+    has_strength = False
+
+    def compare(self, images: Images, pairs: Pairs) -> Any:
+        strengths = self.strength(images)
+        return (strengths[pairs.left] - strengths[pairs.right]).tolist()
+
+
+class ObjectExhibit(Brightness):
+    """An exhibit that only pickle could keep."""
+
+    def exhibits(self, train: TrainingSet, run: Run) -> Any:
+        return {"what": np.array([{"a": 1}], object)}
+
+
+class NumberedDeviations(Brightness):
+    """Deviations that are no text."""
+
+    def deviations(self) -> Any:
+        return [1]
+
+
+class OneDeviation(Brightness):
+    """One text in place of several."""
+
+    def deviations(self) -> Any:
+        return "another backbone"
+
+
+def test_what_a_method_gives_that_cannot_be_kept_is_its_own_failure() -> None:
+    assert result_of(Listed).status == "ok"
+    for method, said in (
+        (ObjectExhibit, "exhibit what is ndarray of object"),
+        (NumberedDeviations, r"deviations() should be texts; got [1]"),
+        (OneDeviation, "deviations() should be texts; got 'another backbone'"),
+    ):
+        result = result_of(method)
+        assert result.status == "failed"
+        assert said in result.reason
+
+
+def test_strengths_are_correlated_with_the_scores_of_paired_images() -> None:
+    result = result_of(Brightness)
+    scored, plain = result.tests
+    assert (scored.n_correct, scored.n_ordered) == (plain.n_correct, plain.n_ordered) == (4, 4)
+    # ranks of 30 10 20 50 40 against 3 1 2 4 5: the last two are exchanged
+    assert scored.spearman == pytest.approx(1 - 6 * 2 / (5 * 24))
+    assert plain.spearman is None
+    assert decode(encode(result)) == result
+
+
+def test_margins_have_no_correlation() -> None:
+    assert [t.spearman for t in result_of(Jointly).tests] == [None, None]
+
+
+def test_a_correlation_beyond_one_is_no_result() -> None:
+    with pytest.raises((ValueError, msgspec.ValidationError), match=r"between -1 and 1, not 1\.5"):
+        TestResult("t", 2, 1, 1, 1, 0, spearman=1.5)
+
+
+# ---------------------------------------------------------------------- without pixels, by answers, ties by another rule
+
+
+class Unseen(Squares):
+    """Squares whose pixels are not here, and answers about the pairs of one test set."""
+
+    def missing(self) -> str | None:
+        return "no images"
+
+    def missing_labels(self) -> str | None:
+        return None
+
+    def task(self, name: Any) -> Task:
+        task = super().task(name)
+        test = task.tests[0]
+        pairs = np.stack([test.pairs.left, test.pairs.right], axis=1)
+        answers = PairAnswers(pairs, np.array([[1], [-1], [0], [-1]]), ["lighter"])
+        asked = TestSet("asked", test.images.with_answers("people", answers), test.pairs)
+        return Task(name, task.train, [asked, task.tests[1]], "squares")
+
+
+class People(Method):
+    """What people say."""
+
+    uses_pixels: ClassVar[bool] = False
+    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
+    ties: ClassVar[Literal["error", "half", "drop"]] = "drop"
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        pass
+
+    def compare(self, images: Images, pairs: Pairs) -> Any:
+        answers, _ = images.answers["people"].of(images.indices[pairs.left], images.indices[pairs.right])
+        return answers[:, 0].astype(float)
+
+
+class Others(People):
+    """Another question."""
+
+    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("darker",)}
+
+
+class Learners(People):
+    """Answers about training pairs."""
+
+    uses_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
+
+
+def test_who_looks_at_no_pixel_runs_where_images_are_not() -> None:
+    result = result_of(Brightness, Unseen)
+    assert (result.status, result.reason) == ("blocked", "no images")
+    result = result_of(People, Unseen)
+    assert result.status == "ok"
+    (row,) = result.tests  # and only where people were asked
+    assert (row.test, row.n_ordered, row.n_correct, row.n_tied, row.ties) == ("asked", 4, 2, 1, "drop")
+    assert row.accuracy == 2 / 3
+    assert (row.accuracy_with("half"), row.accuracy_with("error")) == (2.5 / 4, 2 / 4)
+    for said in ("tied pairs are left out", "2 right, 1 tied of 4", "66.67 without", "62.50 with", "50.00 as errors"):
+        assert said in row.note
+    assert decode(encode(result)) == result
+
+
+def test_who_needs_answers_that_are_not_there_is_skipped() -> None:
+    for method, match in (
+        (Others, "needs the answers of people about test pairs"),
+        (Learners, "needs the answers of people about training pairs, and squares has none"),
+    ):
+        result = result_of(method, Unseen)
+        assert result.status == "skipped"
+        assert match in result.reason
+
+
+def test_a_published_row_is_in_the_plan_of_no_cell_and_not_missed(tmp_path: Path) -> None:
+    registry = Registry()
+    registry.methods["m"] = Plugin("m", "M", Brightness, {})
+    registry.datasets["squares"] = Plugin("squares", "Squares", Unseen, {})
+    registry.constants["human"] = Constant("human", "Human", "people", "somewhere")
+    benchmark = Benchmark(
+        title="t", methods=("m", "human", "nobody"), datasets=("squares",), table=TableSpec(caption="", columns=())
+    )
+    plan = make_plan(benchmark, registry, Store(tmp_path))
+    assert set(plan.absent) == {"nobody"}
+    (cell,) = plan.cells
+    assert (cell.cell.method, cell.state, cell.why) == ("m", "blocked", "no images")
+
+
+def test_the_plan_of_who_looks_at_no_pixel_asks_for_labels_only(tmp_path: Path) -> None:
+    class Labelled(Unseen):
+        def labels_fingerprint(self) -> str:
+            return "labels"
+
+    registry = Registry()
+    for name, method in (("m", Brightness), ("people", People)):
+        registry.methods[name] = Plugin(name, name, method, {})
+    registry.datasets["squares"] = Plugin("squares", "Squares", Labelled, {})
+    benchmark = Benchmark(
+        title="t", methods=("m", "people"), datasets=("squares",), table=TableSpec(caption="", columns=())
+    )
+    pixels, people = make_plan(benchmark, registry, Store(tmp_path)).cells
+    assert (pixels.state, people.state) == ("blocked", "missing")
+    assert people.fingerprints["data"] == "labels"

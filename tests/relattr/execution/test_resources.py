@@ -1,0 +1,85 @@
+"""How many cells run at once, and with how many threads, where nobody says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from relattr.execution import resources
+from relattr.harness import limits
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("threads", [0, 1, 2, 100])
+def test_the_processors_are_used_and_not_used_twice(monkeypatch, n, threads):
+    monkeypatch.setattr(resources, "visible_gpus", list)
+    monkeypatch.setattr(resources, "processors", lambda: n)
+    jobs = resources.jobs_by_default(threads, "auto")
+    assert 1 <= jobs <= resources.MOST_JOBS
+    if threads:
+        assert jobs == 1 or jobs * threads <= n
+        assert jobs == resources.MOST_JOBS or (jobs + 1) * threads > n  # one more would not fit
+    else:
+        assert jobs == 1
+
+
+@pytest.mark.parametrize(("device", "jobs"), [("auto", 3), ("cuda", 3), ("cpu", 5)])
+def test_each_gpu_has_one_cell(monkeypatch, device, jobs):
+    monkeypatch.setattr(resources, "visible_gpus", lambda: ["0", "1", "2"])
+    monkeypatch.setattr(resources, "processors", lambda: 5)
+    assert resources.jobs_by_default(1, device) == jobs
+
+
+def test_cells_have_the_threads_that_their_benchmark_names(place):
+    together = (
+        "import pathlib, time\n"
+        "me = pathlib.Path(%r) / f'{type(self).__name__}{run.seed}'\n"
+        "me.touch()\n"
+        "end = time.monotonic() + 20\n"
+        "while len(list(me.parent.glob('*'))) < 2 and time.monotonic() < end: time.sleep(0.02)\n"
+        "assert len(list(me.parent.glob('*'))) == 2, 'ran alone'"
+    )
+    meeting = place.folder / "meeting"
+    meeting.mkdir()
+    place.method("meets", together % str(meeting))
+    place.benchmark(seeds=(0, 1), more="threads = 1")
+    if resources.processors() < 2:
+        pytest.skip("one processor runs one cell at a time")
+    place.relattr("run")  # each waits for the other: they run at once
+    rows = [json.loads(path.read_text()) for path in place.folder.glob("results/tiny/meets/*.json")]
+    assert [row["provenance"]["threads"] for row in rows] == [1, 1]
+    half = 0.9 * limits.machine_memory() / 2
+    assert [limits.size(row["limits"]["memory"]) for row in rows] == [pytest.approx(half, rel=0.1)] * 2
+
+
+def test_what_is_named_wins_over_a_share_of_the_machine(place):
+    place.method("plain")
+    place.benchmark(seeds=(0, 1), more="threads = 1")
+    place.relattr("run", "--jobs", "2", "--memory-limit", "1G")
+    rows = [json.loads(path.read_text()) for path in place.folder.glob("results/tiny/plain/*.json")]
+    assert [row["limits"]["memory"] for row in rows] == ["1G", "1G"]
+
+
+def test_a_lone_cell_too_has_no_more_threads_than_its_benchmark_names(place):
+    place.method("plain")
+    place.benchmark(more="threads = 3")
+    place.relattr("run", "--jobs", "1")
+    (path,) = place.folder.glob("results/tiny/plain/*.json")
+    assert json.loads(path.read_text())["provenance"]["threads"] == 3
+
+
+def test_the_command_line_wins_over_the_benchmark(place):
+    place.method("plain")
+    place.benchmark(more="threads = 1")
+    place.relattr("run", "--threads", "2", "--jobs", "1")
+    (path,) = place.folder.glob("results/tiny/plain/*.json")
+    assert json.loads(path.read_text())["provenance"]["threads"] == 2
+
+
+def test_a_benchmark_with_a_negative_number_of_threads_is_refused(place):
+    place.method("plain")
+    place.benchmark(more="threads = -1")
+    said = place.relattr("plan", code=2)
+    assert "bench.toml" in said
+    assert "threads must be 0 or more; got -1" in said

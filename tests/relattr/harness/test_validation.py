@@ -1,0 +1,54 @@
+"""A slip of the pen in a benchmark file or an option is named, with the nearest names."""
+
+from __future__ import annotations
+
+import pytest
+
+COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
+
+
+@pytest.mark.parametrize(
+    ("more", "column", "said"),
+    [
+        ("[set]\ngamam = 1", COLUMN, "no parameter of a method ([set] of benchmark bench) is called 'gamam'; did you"),
+        ("[set]\n'plian.gamma' = 1", COLUMN, "is called 'plian'; did you mean plain"),
+        ("[set]\n'plain.gamam' = 1", COLUMN, "no parameter of plain ([set] of benchmark bench) is called 'gamam'"),
+        ("[dataset.tinny]\nn_attributes = 1", COLUMN, "([dataset.tinny] of benchmark bench) is called 'tinny'"),
+        ("[method_limits.'plian*']\ntime = '5m'", COLUMN, "([method_limits] of benchmark bench) is called 'plian*'"),
+        ("", "columns = [{label = 'Tiny', dataset = 'tinny'}]", "(a column of benchmark bench) is called 'tinny'"),
+        (
+            "",
+            "columns = [{label = 'Tiny', dataset = 'tiny', attribute = 'a7'}]",
+            "no attribute of tiny (a column of benchmark bench) is called 'a7'; did you mean a0",
+        ),
+    ],
+)
+def test_a_name_that_is_nowhere_is_an_error(place, more, column, said):
+    place.method("plain", parameters="gamma: float = 1.0")
+    path = place.benchmark(more=more)
+    path.write_text(path.read_text().replace(COLUMN, column))
+    assert said in place.relattr("plan", code=2)
+
+
+def test_what_is_right_passes(place):
+    place.method("plain", parameters="gamma: float = 1.0")
+    path = place.benchmark(
+        more="[set]\ngamma = 2.0\n'plain.gamma' = 3.0\n[dataset.tiny]\nn_attributes = 2\n"
+        "[method_limits.'pl*']\ntime = '5m'"
+    )
+    path.write_text(path.read_text().replace(COLUMN, COLUMN.replace("'tiny'}", "'tiny', attribute = 'a1'}")))
+    assert "2 cells: 2 missing" in place.relattr("plan", "--time-limit", "p*=1m")
+
+
+def test_methods_to_come_may_have_parameters_of_their_own(place):
+    place.method("plain")
+    place.benchmark(methods=["plain", "not-yet"], more="[set]\nnobody_knows = 1")
+    assert "not here yet: not-yet" in place.relattr("plan")
+
+
+def test_a_limit_for_no_method_is_an_error(place):
+    place.method("plain")
+    place.benchmark()
+    assert "(of a limit) is called 'plian'; did you mean plain" in place.relattr(
+        "plan", "--time-limit", "plian=5m", code=2
+    )

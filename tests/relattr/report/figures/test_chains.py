@@ -1,0 +1,76 @@
+"""The figure of chains: what is seen in it, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from relattr.errors import BadInput
+from relattr.images import Images
+from relattr.report.figures.chains import draw_chains
+
+
+@pytest.fixture
+def images():
+    """Grey images, each with a square of its own colour at the top left."""
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255)]
+    arrays = [np.full((40, 60, 3), 128, np.uint8) for _ in colours]
+    for array, colour in zip(arrays, colours, strict=True):
+        array[:20, :30] = colour
+    return Images.from_arrays(arrays)
+
+
+@pytest.fixture
+def exhibits():
+    return {
+        "chain images": np.array([[3, 1, 0], [2, 2, 2]]),
+        "chain boxes": np.tile(np.array([0.0, 0.0, 0.5, 0.5], np.float32), (2, 3, 1)),
+        "chain accuracy": np.array([0.9, 0.8]),
+    }
+
+
+def test_patches_are_shown_in_their_order(images, exhibits, tmp_path):
+    draw_chains(images, exhibits, tmp_path / "f.png", title="An attribute")
+    picture = np.asarray(Image.open(tmp_path / "f.png").convert("RGB"))
+
+    def centre(colour, rows):
+        _, x = np.nonzero((picture[rows] == colour).all(-1))
+        return x.mean()
+
+    upper = slice(0, picture.shape[0] // 2)
+    order = [centre(c, upper) for c in ((255, 0, 255), (0, 255, 0), (255, 0, 0))]
+    assert order == sorted(order)
+    assert not (picture[upper] == (0, 0, 255)).all(-1).any()
+    patch = (picture[picture.shape[0] // 2 :] == (0, 0, 255)).all(-1)
+    assert patch.any(0).mean() > 0.9  # the patches of the second chain fill its row
+    assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
+
+
+def test_the_same_figure_has_the_same_bytes(images, exhibits, tmp_path):
+    for name in ("a.pdf", "b.pdf"):
+        draw_chains(images, exhibits, tmp_path / name)
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("chain images", None, "needs the exhibit 'chain images'"),
+        ("chain images", np.array([[0, 1, 4], [0, 0, 0]]), "expected integers from 0 to 3"),
+        ("chain images", np.zeros((2, 2), int), "expected"),
+        ("chain images", np.zeros((0, 3), int), "at least one chain"),
+        ("chain boxes", np.tile([0.5, 0.0, 0.5, 1.0], (2, 3, 1)), "x0 < x1"),
+        ("chain boxes", np.tile([0.5, 0.0, np.nan, 1.0], (2, 3, 1)), "x0 < x1"),
+        ("chain accuracy", np.zeros(3), "expected"),
+    ],
+)
+def test_exhibits_that_do_not_fit_are_refused(images, exhibits, tmp_path, name, value, words):
+    if value is None:
+        del exhibits[name]
+    else:
+        exhibits[name] = value
+    with pytest.raises(BadInput, match=words):
+        draw_chains(images, exhibits, tmp_path / "f.png")
+    assert list(tmp_path.iterdir()) == []

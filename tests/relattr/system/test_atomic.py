@@ -1,0 +1,123 @@
+"""A file is whole or as it was, whatever fails and whenever the process dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from relattr.system.atomic import read_array, replacing, sweep, write_array, write_arrays, write_bytes, write_text
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_text(tmp_path / "a" / "b.txt", "é\n\n")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "é\n\n".encode()
+    write_bytes(tmp_path / "a" / "b.txt", b"\x00\xff")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"\x00\xff"
+    write_arrays(tmp_path / "c.npz", {"x y": np.arange(3), "z_": np.array("text")})
+    with np.load(tmp_path / "c.npz", allow_pickle=False) as found:
+        assert found["x y"].tolist() == [0, 1, 2]
+        assert found["z_"].item() == "text"
+    write_array(tmp_path / "d.npy", np.eye(2))
+    np.testing.assert_array_equal(read_array(tmp_path / "d.npy"), np.eye(2))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "c.npz", "d.npy"]
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "f"
+    path.write_text("old")
+    with pytest.raises(type(error)):
+        _write_half(path, error)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def _write_half(path, error):
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+def test_a_failure_leaves_no_file_where_none_was(tmp_path):
+    with pytest.raises(ValueError, match="pickle"):
+        write_array(tmp_path / "f.npy", np.array([object()]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_until_the_block_ends_readers_see_the_old_file(tmp_path):
+    path = tmp_path / "f"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.parent == path.parent
+    assert path.read_text() == "new"
+
+
+def test_the_file_has_the_usual_permissions(tmp_path):
+    (tmp_path / "usual").write_text("")
+    write_text(tmp_path / "ours", "")
+    assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)
+
+
+def test_writers_at_once_leave_one_whole_text(tmp_path):
+    texts = [str(k) * 100_000 for k in range(4)]
+    threads = [threading.Thread(target=write_text, args=(tmp_path / "f", text)) for text in texts * 5]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "f").read_text() in texts
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path):
+    code = (
+        "import os, signal, sys, pathlib\n"
+        "from relattr.system.atomic import replacing\n"
+        "with replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path, other = tmp_path / "f[1].npy", tmp_path / "f[1].npy2"
+    for target in (path, other):
+        assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode == -signal.SIGKILL
+    assert not path.exists()
+    assert len(list(tmp_path.iterdir())) == 2
+    sweep(path)
+    assert [p.name.startswith(".f[1].npy2.") for p in tmp_path.iterdir()] == [True]
+
+
+def damaged_files():
+    whole = tuple(np.lib.format.magic(1, 0))
+    yield "empty", b""
+    yield "no array", b"hello, world"
+    yield "zip", b"PK\x03\x04 not a zip"
+    yield "header only", bytes(whole) + b"\x10"
+    yield "bad header", np.lib.format.magic(1, 0) + b"\x04\x00{]}\n"
+
+
+@pytest.mark.parametrize(("name", "content"), list(damaged_files()))
+@pytest.mark.parametrize("mode", [None, "r", "r+"])
+def test_an_array_that_is_not_whole_is_none(tmp_path, name, content, mode):
+    (tmp_path / "f.npy").write_bytes(content)
+    assert read_array(tmp_path / "f.npy", mode) is None
+    assert read_array(tmp_path / "missing.npy", mode) is None
+
+
+@pytest.mark.parametrize("mode", [None, "r", "r+"])
+def test_a_truncated_array_is_none(tmp_path, mode):
+    write_array(tmp_path / "f.npy", np.arange(1000))
+    os.truncate(tmp_path / "f.npy", 5000)
+    assert read_array(tmp_path / "f.npy", mode) is None
+
+
+def test_pickled_objects_are_not_read(tmp_path):
+    np.save(tmp_path / "f.npy", np.array([{}], dtype=object), allow_pickle=True)
+    assert read_array(tmp_path / "f.npy") is None

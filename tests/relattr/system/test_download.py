@@ -1,0 +1,692 @@
+"""`fetch` against a real server on loopback that fails, truncates, stalls and lies."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from relattr.errors import BadInput, Blocked
+from relattr.progress import listening
+from relattr.system.download import Download, Fetched, FetchError, RetryPolicy, _part, fetch
+
+CONTENT = random.Random(7).randbytes(300_000)
+QUICK = RetryPolicy(tries=3, pause=0.01, connect=10.0, stall=10.0, sleep=lambda seconds: None)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.requests.append((self.path, dict(self.headers)))
+            nth = sum(path == self.path for path, _ in self.server.requests)
+        try:
+            self.server.routes[self.path](self, nth)
+        except KeyError:
+            self.answer(404, b"no such file")
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the client had enough
+
+    def answer(self, status: int, body: bytes = b"", /, **headers: str) -> None:
+        self.send_response(status)
+        fields = {"Content-Length": str(len(body)), **{k.replace("_", "-"): v for k, v in headers.items()}}
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def ranged(self, body: bytes = CONTENT, **headers: str) -> None:
+        """Answer as a server does that knows Range."""
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if asked is None:
+            self.answer(200, body, **headers)
+        elif int(asked[1]) >= len(body):
+            self.answer(416, b"", Content_Range=f"bytes */{len(body)}")
+        else:
+            start = int(asked[1])
+            where = f"bytes {start}-{len(body) - 1}/{len(body)}"
+            self.answer(206, body[start:], Content_Range=where, **headers)
+
+    def cut(self, body: bytes, sent: int, **headers: str) -> None:
+        """Announce a body, send some of it and close."""
+        self.send_response(200)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[:sent])
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@dataclass
+class Server:
+    """A server whose routes say what each path does: ``route(handler, nth request of this path)``."""
+
+    routes: dict[str, Callable[[Handler, int], None]] = field(default_factory=dict)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ended: threading.Event = field(default_factory=threading.Event)
+    port: int = 0
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def headers(self, path: str) -> list[dict[str, str]]:
+        return [headers for asked, headers in self.requests if asked == path]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Bound(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def finish_request(self, request, client_address):  # type: ignore[no-untyped-def]
+            Handler(request, client_address, state)  # type: ignore[arg-type]
+
+        def handle_error(self, request, client_address):  # type: ignore[no-untyped-def]
+            pass  # clients are killed on purpose here
+
+    with Bound(("127.0.0.1", 0), Handler) as httpd:
+        state.port = httpd.server_address[1]
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield state
+        state.ended.set()
+        httpd.shutdown()
+        thread.join(5)
+
+
+def a_download(*urls: str, content: bytes = CONTENT, path: str = "images/a.bin", **more: str) -> Download:
+    return Download(path, tuple(urls), hashlib.sha256(content).hexdigest(), len(content), **more)
+
+
+def only(folder: Path) -> set[str]:
+    """The files below a folder, its lock files apart."""
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock"}
+
+
+# ---------------------------------------------------------------------- servers that serve
+
+
+def test_a_file_is_fetched_once_and_then_left_alone(server: Server, tmp_path: Path) -> None:
+    server.routes["/a"] = lambda h, n: h.ranged()
+    download = a_download(server.url("/a"))
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(present=0, fetched=1)
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+    assert only(tmp_path) == {"images/a.bin"}
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(present=1, fetched=0)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("wrong", [CONTENT[:-1], CONTENT[:-1] + b"?"], ids=["size", "content"])
+def test_a_file_that_is_there_and_wrong_is_replaced(server: Server, tmp_path: Path, wrong: bytes) -> None:
+    server.routes["/a"] = lambda h, n: h.ranged()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.bin").write_bytes(wrong)
+    assert fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK).fetched == 1
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_many_files_come_several_at_a_time_and_progress_counts_each_byte_once(server: Server, tmp_path: Path) -> None:
+    contents = {f"/{i}": random.Random(i).randbytes(1000 + i) for i in range(60)}
+    meeting = threading.Barrier(3, timeout=5)  # broken unless three requests are under way together
+
+    def serve(h: Handler, n: int) -> None:
+        if h.path in ("/0", "/1", "/2"):
+            meeting.wait()
+        if h.path == "/7" and n == 1:
+            h.cut(contents[h.path], 500)
+        else:
+            h.ranged(contents[h.path])
+
+    server.routes.update(dict.fromkeys(contents, serve))
+    downloads = [a_download(server.url(p), content=c, path=f"some/{p[1:]}") for p, c in contents.items()]
+    reported: list[tuple[str, int]] = []
+    steps: list[int] = []
+
+    class Listen:
+        def __init__(self, description: str, total: int) -> None:
+            reported.append((description, total))
+
+        def __enter__(self) -> Callable[[int], None]:
+            return steps.append
+
+        def __exit__(self, *args: object) -> None:
+            pass
+
+    with listening(Listen):
+        fetch(downloads, tmp_path, what="toys", patience=QUICK)
+    assert reported == [("downloading toys", sum(map(len, contents.values())))]
+    assert sum(steps) == reported[0][1]
+    assert min(steps) > 0
+    for path, content in contents.items():
+        assert (tmp_path / "some" / path[1:]).read_bytes() == content
+
+
+def test_no_length_and_chunks_are_accepted(server: Server, tmp_path: Path) -> None:
+    def chunked(h: Handler, n: int) -> None:
+        h.send_response(200)
+        h.send_header("Transfer-Encoding", "chunked")
+        h.end_headers()
+        for start in range(0, len(CONTENT), 50_000):
+            block = CONTENT[start : start + 50_000]
+            h.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+        h.wfile.write(b"0\r\n\r\n")
+
+    server.routes["/a"] = chunked
+    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_a_redirect_is_followed(server: Server, tmp_path: Path) -> None:
+    server.routes["/a"] = lambda h, n: h.answer(302, b"", Location="/b")
+    server.routes["/b"] = lambda h, n: h.ranged()
+    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+# ---------------------------------------------------------------------- servers that fail
+
+
+def test_a_server_that_fails_twice_is_asked_again_after_growing_pauses(server: Server, tmp_path: Path) -> None:
+    server.routes["/a"] = lambda h, n: h.answer(500, b"oops") if n <= 2 else h.ranged()
+    pauses: list[float] = []
+    patience = RetryPolicy(tries=3, pause=0.5, connect=10, stall=10, sleep=pauses.append)
+    fetch([a_download(server.url("/a"))], tmp_path, patience=patience)
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+    assert pauses == [0.5, 1.0]
+
+
+def test_retry_after_is_heeded_up_to_the_longest_pause(server: Server, tmp_path: Path) -> None:
+    asked = {1: "7", 2: "3600"}
+    server.routes["/a"] = lambda h, n: h.answer(429, b"", Retry_After=asked[n]) if n in asked else h.ranged()
+    pauses: list[float] = []
+    patience = RetryPolicy(tries=3, pause=0.5, longest_pause=20, connect=10, stall=10, sleep=pauses.append)
+    fetch([a_download(server.url("/a"))], tmp_path, patience=patience)
+    assert pauses == [7.0, 20.0]
+
+
+def test_a_missing_file_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+    server.routes["/good"] = lambda h, n: h.ranged()
+    fetch([a_download(server.url("/gone"), server.url("/good"))], tmp_path, patience=QUICK)
+    assert [path for path, _ in server.requests] == ["/gone", "/good"]
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_a_cut_transfer_is_continued_and_says_of_which_version(server: Server, tmp_path: Path) -> None:
+    def serve(h: Handler, n: int) -> None:
+        if n == 1:
+            h.cut(CONTENT, 200_000, ETag='"v1"')
+        else:
+            h.ranged(ETag='"v1"')
+
+    server.routes["/a"] = serve
+    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    first, second = server.headers("/a")
+    assert "Range" not in first
+    assert second["Range"] == "bytes=200000-"
+    assert second["If-Range"] == '"v1"'
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_a_weak_etag_is_not_used_to_continue(server: Server, tmp_path: Path) -> None:
+    server.routes["/a"] = lambda h, n: h.cut(CONTENT, 1000, ETag='W/"v1"') if n == 1 else h.ranged()
+    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    assert "If-Range" not in server.headers("/a")[1]
+
+
+def test_a_server_that_ignores_range_is_read_from_the_start(server: Server, tmp_path: Path) -> None:
+    server.routes["/a"] = lambda h, n: h.cut(CONTENT, 100_000) if n == 1 else h.answer(200, CONTENT)
+    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    assert "Range" in server.headers("/a")[1]
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_a_server_that_answers_another_range_is_not_believed(server: Server, tmp_path: Path) -> None:
+    def serve(h: Handler, n: int) -> None:
+        if n == 1:
+            h.cut(CONTENT, 100_000)
+        elif n == 2:
+            h.answer(206, CONTENT[5:], Content_Range=f"bytes 5-{len(CONTENT) - 1}/{len(CONTENT)}")
+        else:
+            h.ranged()
+
+    server.routes["/a"] = serve
+    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_a_range_that_cannot_be_satisfied_starts_over(server: Server, tmp_path: Path) -> None:
+    def serve(h: Handler, n: int) -> None:
+        if n == 1:
+            h.cut(CONTENT, 100_000)
+        elif "Range" in h.headers:
+            h.answer(416)
+        else:
+            h.answer(200, CONTENT)
+
+    server.routes["/a"] = serve
+    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    assert ["Range" in headers for headers in server.headers("/a")] == [False, True, False]
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_a_server_that_never_gets_further_is_given_up(server: Server, tmp_path: Path) -> None:
+    big = random.Random(1).randbytes(3 << 20)
+
+    def serve(h: Handler, n: int) -> None:
+        if n > 20:
+            h.answer(404)
+        elif "Range" in h.headers:
+            h.answer(416)
+        else:
+            h.cut(big, 2 << 20)
+
+    server.routes["/a"] = serve
+    with pytest.raises(FetchError, match=r"\(3 tries\)"):
+        fetch([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
+
+
+def test_tries_are_counted_anew_while_a_big_file_gets_further(server: Server, tmp_path: Path) -> None:
+    big = random.Random(2).randbytes(6 << 20)
+
+    def serve(h: Handler, n: int) -> None:
+        start = int(h.headers.get("Range", "bytes=0-")[6:-1])
+        h.send_response(206 if start else 200)
+        h.send_header("Content-Length", str(len(big) - start))
+        if start:
+            h.send_header("Content-Range", f"bytes {start}-{len(big) - 1}/{len(big)}")
+        h.end_headers()
+        h.wfile.write(big[start : start + (1 << 20) + 100])
+        h.close_connection = True
+
+    server.routes["/a"] = serve
+    fetch([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
+    assert len(server.requests) == 6  # twice as many as the tries it has
+    assert (tmp_path / "images/a.bin").read_bytes() == big
+
+
+def test_a_stalled_server_is_left_for_the_next_and_its_bytes_are_kept(server: Server, tmp_path: Path) -> None:
+    def stall(h: Handler, n: int) -> None:
+        h.send_response(200)
+        h.send_header("Content-Length", str(len(CONTENT)))
+        h.end_headers()
+        h.wfile.write(CONTENT[:70_000])
+        h.wfile.flush()
+        server.ended.wait(10)
+
+    server.routes["/stalls"] = stall
+    server.routes["/good"] = lambda h, n: h.ranged()
+    patience = RetryPolicy(tries=1, connect=10, stall=0.3, sleep=lambda s: None)
+    started = time.monotonic()
+    fetch([a_download(server.url("/stalls"), server.url("/good"))], tmp_path, patience=patience)
+    assert time.monotonic() - started < 9
+    assert server.headers("/good")[0]["Range"] == "bytes=70000-"
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_a_trickle_is_a_stall(server: Server, tmp_path: Path) -> None:
+    def trickle(h: Handler, n: int) -> None:
+        h.send_response(200)
+        h.send_header("Content-Length", str(len(CONTENT)))
+        h.end_headers()
+        for i in range(400):
+            h.wfile.write(CONTENT[i : i + 1])
+            h.wfile.flush()
+            if server.ended.wait(0.02):
+                return
+
+    server.routes["/a"] = trickle
+    patience = RetryPolicy(tries=1, connect=10, stall=0.3, sleep=lambda s: None)
+    started = time.monotonic()
+    with pytest.raises(FetchError, match=r"sent \d+ bytes in \d+ s"):
+        fetch([a_download(server.url("/a"))], tmp_path, patience=patience)
+    assert time.monotonic() - started < 9
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"(?s)images/a\.bin.*127\.0\.0\.1:1/a: .*refused.*3 tries"):
+        fetch([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
+    assert only(tmp_path) == set()
+
+
+def test_a_dead_host_is_not_asked_for_thousands_of_files(server: Server, tmp_path: Path) -> None:
+    files = [a_download(server.url(f"/{i}"), content=b"%d" % i, path=f"{i}") for i in range(200)]
+    server.routes.update({f"/{i}": lambda h, n: h.answer(503) for i in range(200)})
+    patience = RetryPolicy(workers=2, tries=2, connect=10, stall=10, sleep=lambda s: None, dead_host=3)
+    with pytest.raises(FetchError, match="could not fetch 200 of 200 toys") as error:
+        fetch(files, tmp_path, what="toys", patience=patience)
+    assert "and 195 more" in str(error.value)
+    assert len(server.requests) <= 2 * (3 + 2)
+
+
+def test_one_bad_file_does_not_cost_the_others(server: Server, tmp_path: Path) -> None:
+    server.routes["/a"] = lambda h, n: h.ranged()
+    bad, good = a_download(server.url("/gone"), path="bad"), a_download(server.url("/a"), path="good")
+    with pytest.raises(FetchError, match=r"(?s)could not fetch 1 of 2 .*bad: http.*/gone: answered 404") as error:
+        fetch([bad, good], tmp_path, patience=QUICK)
+    assert "good" not in str(error.value)
+    assert (tmp_path / "good").read_bytes() == CONTENT
+
+
+# ---------------------------------------------------------------------- servers that lie
+
+
+def liars() -> dict[str, tuple[Callable[[Handler, int], None], str]]:
+    """What each does, and what is said of it."""
+    page = b"<html>404, but we say 200</html>"
+    n = len(CONTENT)
+    return {
+        "wrong bytes": (lambda h, n: h.ranged(CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])), "has SHA-256"),
+        "too short": (lambda h, n: h.ranged(CONTENT[:-1]), f"announces {n - 1:,} bytes"),
+        "too long": (lambda h, n: h.ranged(CONTENT + b"x"), f"announces {n + 1:,} bytes"),
+        "length too small": (lambda h, n: h.answer(200, CONTENT, Content_Length="10"), "announces 10 bytes"),
+        "length too large": (lambda h, k: h.answer(200, CONTENT, Content_Length=str(n + 5)), f"announces {n + 5:,}"),
+        "endless": (endless, f"sends more than the {n:,} bytes"),
+        "error page": (lambda h, n: h.answer(200, page, Content_Type="text/html"), "announces 32 bytes of text/html"),
+        "compressed": (lambda h, n: h.answer(200, CONTENT, Content_Encoding="gzip"), r"encoded the file \(gzip\)"),
+        "local file": (lambda h, n: h.answer(302, b"", Location="file:///etc/passwd"), "neither http nor https"),
+        "ftp": (lambda h, n: h.answer(302, b"", Location="ftp://127.0.0.1/a"), "neither http nor https"),
+        "no host": (lambda h, n: h.answer(302, b"", Location="http://[bad"), "invalid address"),
+        "empty label": (lambda h, n: h.answer(302, b"", Location="http://.a/x"), "invalid address"),
+        "loop": (lambda h, n: h.answer(302, b"", Location=h.path), "redirects more than 5 times"),
+        "partial without being asked": (lambda h, n: h.answer(206, CONTENT[:10]), "answered 206"),
+        "no content": (lambda h, n: h.answer(204), "answered 204"),
+    }
+
+
+def endless(h: Handler, n: int) -> None:
+    h.send_response(200)
+    h.send_header("Connection", "close")
+    h.end_headers()
+    h.close_connection = True
+    for _ in range(1000):
+        h.wfile.write(CONTENT)
+
+
+@pytest.mark.parametrize("lie", liars())
+def test_a_liar_is_reported_and_the_next_mirror_serves(server: Server, tmp_path: Path, lie: str) -> None:
+    server.routes["/lie"], said = liars()[lie]
+    server.routes["/good"] = lambda h, n: h.ranged()
+    with pytest.raises(FetchError, match=said) as error:
+        fetch([a_download(server.url("/lie"))], tmp_path, patience=QUICK)
+    assert "images/a.bin" in str(error.value)
+    assert server.url("/lie") in str(error.value)
+    assert not (tmp_path / "images/a.bin").exists()
+    fetch([a_download(server.url("/lie"), server.url("/good"))], tmp_path, patience=QUICK)
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+    assert only(tmp_path) == {"images/a.bin"}
+
+
+def test_a_wrong_checksum_names_both_and_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    wrong = CONTENT[::-1]
+    server.routes["/a"] = lambda h, n: h.ranged(wrong)
+    with pytest.raises(FetchError) as error:
+        fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    for digest in (hashlib.sha256(wrong).hexdigest(), hashlib.sha256(CONTENT).hexdigest()):
+        assert digest in str(error.value)
+    assert only(tmp_path) == set()
+    assert len(server.requests) == 1
+
+
+def test_a_wrong_beginning_from_one_mirror_does_not_spoil_the_next(server: Server, tmp_path: Path) -> None:
+    server.routes["/bad"] = lambda h, n: h.cut(bytes(len(CONTENT)), 100_000)
+    server.routes["/good"] = lambda h, n: h.ranged()
+    patience = RetryPolicy(tries=1, connect=10, stall=10, sleep=lambda s: None)
+    fetch([a_download(server.url("/bad"), server.url("/good"))], tmp_path, patience=patience)
+    assert ["Range" in headers for headers in server.headers("/good")] == [True, False]
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_all_mirrors_bad_are_all_named(server: Server, tmp_path: Path) -> None:
+    server.routes["/1"] = lambda h, n: h.answer(500)
+    server.routes["/2"], _ = liars()["wrong bytes"]
+    urls = [server.url(path) for path in ("/1", "/2", "/3")]
+    with pytest.raises(FetchError) as error:
+        fetch([a_download(*urls)], tmp_path, patience=QUICK)
+    reasons = ["/1: answered 500 Internal Server Error (3 tries)", "/2: has SHA-256", "/3: answered 404 Not Found"]
+    for reason in reasons:
+        assert reason in str(error.value)
+    assert only(tmp_path) == set()
+
+
+# ---------------------------------------------------------------------- leftovers, processes, disks
+
+
+@pytest.mark.parametrize(
+    ("left", "asked"),
+    [(CONTENT[:1234], ["bytes=1234-"]), (CONTENT, []), (CONTENT + b"more", [None]), (b"\0" * 99, ["bytes=99-", None])],
+    ids=["beginning", "whole", "too long", "wrong"],
+)
+def test_what_a_killed_process_left_is_used_if_it_is_right(
+    server: Server, tmp_path: Path, left: bytes, asked: list[str | None]
+) -> None:
+    server.routes["/a"] = lambda h, n: h.cut(CONTENT, 5000)
+    download = a_download(server.url("/a"))
+    with pytest.raises(FetchError):
+        fetch([download], tmp_path, patience=RetryPolicy(tries=1, connect=10, stall=10))
+    (part,) = only(tmp_path)
+    assert part.startswith("images/.a.bin.")
+    assert part.endswith(".part")
+    (tmp_path / part).write_bytes(left)
+    server.requests.clear()
+    server.routes["/a"] = lambda h, n: h.ranged()
+    fetch([download], tmp_path, patience=QUICK)
+    assert [headers.get("Range") for headers in server.headers("/a")] == asked
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+    assert only(tmp_path) == {"images/a.bin"}
+
+
+def a_process(root: Path, downloads: list[Download], *before: str) -> subprocess.Popen[str]:
+    """A process that fetches these, after some lines of its own."""
+    code = [
+        "from pathlib import Path",
+        "from relattr.system.download import Download, Patience, fetch",
+        *before,
+        f"print(fetch({downloads!r}, Path({str(root)!r}), patience=Patience(tries=2, pause=0.01, stall=5.0)))",
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-c", "\n".join(code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_process_killed_in_the_middle_loses_nothing(server: Server, tmp_path: Path) -> None:
+    half = threading.Event()
+
+    def slow(h: Handler, n: int) -> None:
+        h.send_response(200)
+        h.send_header("Content-Length", str(len(CONTENT)))
+        h.end_headers()
+        h.wfile.write(CONTENT[:150_000])
+        h.wfile.flush()
+        half.set()
+        server.ended.wait(20)
+
+    server.routes["/a"] = slow
+    download = a_download(server.url("/a"))
+    with a_process(tmp_path, [download]) as process:
+        assert half.wait(20)
+        deadline = time.monotonic() + 10
+        while sum(p.stat().st_size for p in tmp_path.rglob("*.part")) < 150_000:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=10)
+    assert not (tmp_path / "images/a.bin").exists()
+    server.routes["/a"] = lambda h, n: h.ranged()
+    fetch([download], tmp_path, patience=QUICK)
+    assert server.headers("/a")[-1]["Range"] == "bytes=150000-"
+    assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
+
+
+def test_two_processes_together_fetch_each_file_once(server: Server, tmp_path: Path) -> None:
+    contents = {f"/{i}": random.Random(i).randbytes(20_000) for i in range(30)}
+    root, marks = tmp_path / "data", [tmp_path / "one", tmp_path / "two"]
+
+    def serve(h: Handler, n: int) -> None:
+        deadline = time.monotonic() + 20
+        while not all(mark.exists() for mark in marks):  # neither may be done before the other has begun
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.02)
+        h.ranged(contents[h.path])
+
+    server.routes.update(dict.fromkeys(contents, serve))
+    downloads = [a_download(server.url(p), content=c, path=p[1:]) for p, c in contents.items()]
+    processes = [a_process(root, downloads, f"Path({str(mark)!r}).touch()") for mark in marks]
+    for process in processes:
+        with process:
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+    for path, content in contents.items():
+        assert (root / path[1:]).read_bytes() == content
+    assert sorted(path for path, _ in server.requests) == sorted(contents)
+    assert only(root) == {path[1:] for path in contents}
+
+
+def test_a_full_disk_leaves_nothing_half_written(server: Server, tmp_path: Path) -> None:
+    server.routes["/a"] = lambda h, n: h.ranged()
+    limit = [  # a file may grow to 100,000 bytes: the write that passes it fails as on a full disk
+        "import resource, signal",
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))",
+    ]
+    with a_process(tmp_path, [a_download(server.url("/a"))], *limit) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "FetchError: cannot write" in errors
+    assert "File too large" in errors
+    assert only(tmp_path) == set()
+
+
+def test_too_little_space_is_said_before_anything_is_fetched(server: Server, tmp_path: Path) -> None:
+    huge = Download("a", (server.url("/a"),), "0" * 64, 1 << 60)
+    with pytest.raises(FetchError, match=r"need 1,152,921,504,606,846,976 bytes more, but .* free"):
+        fetch([huge], tmp_path, patience=QUICK)
+    assert server.requests == []
+
+
+def test_what_is_there_already_needs_no_room(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.routes["/a"] = lambda h, n: h.ranged()
+    download = a_download(server.url("/a"))
+    part = _part(tmp_path, download)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT[:-10])
+    free = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert (tmp_path / download.path).read_bytes() == CONTENT
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "images").write_text("a file where a folder should be")
+    with pytest.raises(FetchError, match="cannot write"):
+        fetch([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
+    assert (tmp_path / "images").read_text() == "a file where a folder should be"
+    with pytest.raises(FetchError, match="cannot make the folder"):
+        fetch([a_download("http://127.0.0.1:1/a")], tmp_path / "images" / "below", patience=QUICK)
+
+
+def test_offline_names_what_is_missing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.routes["/a"] = lambda h, n: h.ranged()
+    here, gone = a_download(server.url("/a"), path="here"), a_download(server.url("/a"), path="gone")
+    fetch([here], tmp_path, patience=QUICK)
+    monkeypatch.setenv("RELATTR_OFFLINE", "1")
+    assert fetch([here], tmp_path, patience=QUICK) == Fetched(1, 0)
+    with pytest.raises(Blocked, match=r"(?s)RELATTR_OFFLINE is set, and 1 of 2 toys are not in .*gone \(http") as error:
+        fetch([here, gone], tmp_path, what="toys", patience=QUICK)
+    assert "here (" not in str(error.value)
+    assert len(server.requests) == 1
+
+
+# ---------------------------------------------------------------------- archives, and what is refused
+
+
+def test_an_archive_is_unpacked_whole_and_only_once(server: Server, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("one/a.txt", "A")
+        file.writestr("b.txt", "B")
+    content = buffer.getvalue()
+    server.routes["/z"] = lambda h, n: h.ranged(content)
+    download = a_download(server.url("/z"), content=content, path="all.zip", unpack="images")
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert (tmp_path / "images/one/a.txt").read_text() == "A"
+    assert only(tmp_path) == {"images/one/a.txt", "images/b.txt", "images/.unpacked"}
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(1, 0)
+    assert len(server.requests) == 1
+
+
+def test_a_folder_of_the_users_own_is_not_overwritten_by_an_archive(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/mine").write_text("mine")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("mine", "theirs")
+    server.routes["/z"] = lambda h, n: h.ranged(buffer.getvalue())
+    download = a_download(server.url("/z"), content=buffer.getvalue(), path="all.zip", unpack="images")
+    for _ in range(2):
+        with pytest.raises(FetchError, match="move it away"):
+            fetch([download], tmp_path, patience=QUICK)
+    assert (tmp_path / "images/mine").read_text() == "mine"
+    assert len(server.requests) == 1  # what was fetched is kept
+    (tmp_path / "images").rename(tmp_path / "away")
+    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert len(server.requests) == 1
+    assert only(tmp_path) == {"away/mine", "images/mine", "images/.unpacked"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "../a", "a/../../b", "a//b", "./a", "a/", "", "C:\\a", "C:/a", "\\\\host\\a", "a\\..\\b", "a\0"],
+)
+def test_paths_that_leave_the_folder_are_refused(path: str) -> None:
+    with pytest.raises(BadInput, match="not a plain relative path"):
+        Download(path, ("http://127.0.0.1/a",), "0" * 64, 1)
+    with pytest.raises(BadInput, match="not a plain relative path"):
+        Download("a", ("http://127.0.0.1/a",), "0" * 64, 1, unpack=path)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/a", "/a", "http:///a", "javascript:1"])
+def test_addresses_of_other_schemes_are_refused(url: str) -> None:
+    with pytest.raises(BadInput, match="not an http or https address"):
+        Download("a", (url,), "0" * 64, 1)
+
+
+def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no mirror"):
+        Download("a", (), "0" * 64, 1)
+    with pytest.raises(BadInput, match="64 hexadecimal"):
+        Download("a", ("http://host/a",), "abc", 1)
+    one = a_download("http://127.0.0.1:1/a")
+    with pytest.raises(BadInput, match=r"images/a\.bin is listed twice"):
+        fetch([one, one], tmp_path, patience=QUICK)
+
+
+def test_importing_fetch_is_light() -> None:
+    heavy = "{'numpy', 'requests', 'filelock', 'scipy', 'torch', 'PIL', 'urllib3'}"
+    code = f"import sys, relattr.system.download; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]", os.fspath(sys.executable)

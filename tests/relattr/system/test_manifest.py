@@ -1,0 +1,83 @@
+"""Manifests: what was written is read back, and what differs from one is found."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relattr.errors import BadInput
+from relattr.system.manifest import ManifestEntry, differences, read, write
+
+
+def a_folder(root: Path) -> dict[str, bytes]:
+    contents = {"images/b c.jpg": b"bee", "images/a.jpg": b"a", "list.txt": b"", "other/x": b"not listed"}
+    for name, content in contents.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return contents
+
+
+def test_what_is_written_is_read_and_matches(tmp_path: Path) -> None:
+    root, manifest = tmp_path / "data", tmp_path / "m.txt"
+    contents = a_folder(root)
+    write(manifest, root, ["list.txt", "images"])
+    entries = read(manifest)
+    assert [entry.path for entry in entries] == ["images/a.jpg", "images/b c.jpg", "list.txt"]
+    for entry in entries:
+        assert entry.sha256 == hashlib.sha256(contents[entry.path]).hexdigest()
+        assert entry.size == len(contents[entry.path])
+    assert differences(root, entries) == {}
+
+
+def test_the_shell_command_writes_the_same(tmp_path: Path) -> None:
+    root, manifest = tmp_path / "data", tmp_path / "m.txt"
+    a_folder(root)
+    write(manifest, root, ["images"])
+    command = [sys.executable, "-m", "relattr.system.manifest", str(root), str(tmp_path / "n.txt"), "images"]
+    subprocess.run(command, check=True, timeout=60)
+    assert (tmp_path / "n.txt").read_bytes() == manifest.read_bytes()
+
+
+def test_every_difference_is_named(tmp_path: Path) -> None:
+    root, manifest = tmp_path / "data", tmp_path / "m.txt"
+    a_folder(root)
+    write(manifest, root, ["images", "list.txt", "other"])
+    (root / "images/a.jpg").write_bytes(b"b")
+    (root / "images/b c.jpg").write_bytes(b"longer")
+    (root / "list.txt").unlink()
+    (root / "other/x").unlink()
+    (root / "other/x").mkdir()
+    found = differences(root, read(manifest))
+    assert set(found) == {"images/a.jpg", "images/b c.jpg", "list.txt", "other/x"}
+    assert found["images/a.jpg"].startswith(f"has SHA-256 {hashlib.sha256(b'b').hexdigest()}, expected")
+    assert found["images/b c.jpg"] == "has 6 bytes, expected 3"
+    assert found["list.txt"] == "is missing"
+    assert found["other/x"] == "is not a file"
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("nonsense\n", "line 1: expected 'sha256 size path', got 'nonsense'"),
+        (f"{'0' * 64} 1 a\n{'0' * 64} -1 b\n", "line 2: expected"),
+        (f"{'0' * 63} 1 a\n", "expected 64 hexadecimal digits"),
+        (f"{'0' * 64} 1 ../a\n", "not a plain relative path"),
+        (f"{'0' * 64} 1 b\n{'0' * 64} 1 a\n", "sorted"),
+        (f"{'0' * 64} 1 a\n{'0' * 64} 1 a\n", "listed once"),
+    ],
+)
+def test_a_bad_manifest_is_refused(tmp_path: Path, text: str, match: str) -> None:
+    (tmp_path / "m.txt").write_text(text)
+    with pytest.raises(BadInput, match=match):
+        read(tmp_path / "m.txt")
+
+
+def test_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"cannot read the manifest .*m\.txt"):
+        read(tmp_path / "m.txt")
+    with pytest.raises(BadInput, match="at least 0"):
+        ManifestEntry("a", "0" * 64, -1)
