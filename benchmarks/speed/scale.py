@@ -62,7 +62,7 @@ class Clock:
 
 def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
     """A whole method, as a cell would run it."""
-    from relattr.harness.plan import parse_settings
+    from relattr.harness.selection import parse_settings
     from relattr.registry import registry
     from relattr.run import Run
     from relattr.statistics import count_strengths

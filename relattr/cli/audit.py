@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from relattr.cli.shared import OneByOne, load_registry, plugins_option, results_option
-from relattr.harness.plan import parse_settings
+from relattr.harness.selection import parse_settings
 from relattr.registry import matching
 
 
@@ -26,7 +26,7 @@ def audit(names: Sequence[str], results: Path, settings: Sequence[str], plugin_f
     """
     from relattr import parameters
     from relattr.cli.progress import bars
-    from relattr.report.tables.audits import kept_audit
+    from relattr.report.tables.audits import cached_audit
 
     registry, values = load_registry(plugin_folders), parse_settings(settings)
     chosen = {name: registry.dataset(name).create(values) for name in matching(registry.datasets, names, "dataset")}
@@ -34,7 +34,7 @@ def audit(names: Sequence[str], results: Path, settings: Sequence[str], plugin_f
         for name, dataset in chosen.items():
             with each.of(name):
                 with bars():
-                    made = kept_audit(results, dataset, parameters.values_of(dataset), again=True)
+                    made = cached_audit(results, dataset, parameters.values_of(dataset), again=True)
                 for observation in made.observations:
                     click.echo(str(observation))
                     if observation.severity == "leak":

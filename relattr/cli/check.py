@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from relattr.cli.shared import load_registry, plugins_option
-from relattr.harness.plan import parse_settings
+from relattr.harness.selection import parse_settings
 from relattr.registry import matching
 
 settings_option = click.option(

@@ -11,7 +11,7 @@ import click
 from relattr.cli.shared import OneByOne, columns, load_registry, plugins_option
 from relattr.dataset import Dataset
 from relattr.errors import BadInput
-from relattr.harness.plan import parse_settings
+from relattr.harness.selection import parse_settings
 from relattr.registry import Registry, matching
 
 names_argument = click.argument("names", nargs=-1, required=True, metavar="DATASET...")

@@ -21,7 +21,7 @@ from relattr.execution.resources import jobs_by_default
 from relattr.harness import benchmark as benchmarks
 from relattr.harness.estimate import CellDurations, times
 from relattr.harness.limits import share_of_memory, show_seconds, show_size
-from relattr.harness.plan import Plan, PlannedCell, make_plan, waiting
+from relattr.harness.plan import Plan, PlannedCell, make_plan
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
@@ -68,9 +68,9 @@ def plan(benchmark: str, jobs: int, **chosen: Any) -> None:
     known = times(made.cells, store)
     rows = []
     for p in made.cells:
-        took = known.of(p) if p.runs else None
+        took = known.of(p) if p.must_run else None
         about = f"~{show_seconds(took)}" if took is not None else ""
-        rows.append((_state(p), p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", about, p.why))
+        rows.append((_state(p), p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", about, p.reason))
     click.echo(columns(rows))
     _absent(made)
     jobs = jobs or jobs_by_default(made.benchmark.threads, "auto")
@@ -90,12 +90,14 @@ def status(benchmark: str, **chosen: Any) -> None:
     rows = []
     for p in made.cells:
         accuracy = seconds = memory = ""
-        if p.result is not None and p.result.status == "ok" and (p.state == "done" or p.kept):
+        if p.result is not None and p.result.status == "ok" and (p.state == "done" or p.keep_stale):
             accuracy = ", ".join(f"{t.test} {100 * t.accuracy:.2f}" for t in p.result.tests)
             seconds = show_seconds((p.result.seconds_fit or 0) + (p.result.seconds_compare or 0))
             memory = show_size(p.result.peak_memory_bytes) if p.result.peak_memory_bytes else ""
-        state = "running" if p.runs and store.is_locked(p.cell) else _state(p)
-        rows.append((state, p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", accuracy, seconds, memory, p.why))
+        state = "running" if p.must_run and store.is_locked(p.cell) else _state(p)
+        rows.append(
+            (state, p.cell.method, str(p.cell.task), f"seed {p.cell.seed}", accuracy, seconds, memory, p.reason)
+        )
     click.echo(columns(rows))
     _absent(made)
     foreign = [found for found in store if isinstance(found, Unreadable)]
@@ -169,7 +171,7 @@ def run(
     """
     made, registry, store = _plan(benchmark, chosen)
     if not made.cells:
-        why = "".join(f"; {reason}" for reason in made.empty.values())
+        why = "".join(f"; {reason}" for reason in made.without_tasks.values())
         raise BadInput(f"{benchmark} has no cell to run with this choice of methods, datasets and attributes{why}")
     for value, name in ((jobs, "--jobs"), (threads, "--threads")):
         if value < 0:
@@ -177,7 +179,7 @@ def run(
     if address and backend != "dask":
         raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")
     written: list[Result] = []
-    todo = waiting(made, retry)
+    todo = made.cells_to_run(retry)
     if todo:
         written = _compute(
             todo,
@@ -324,9 +326,9 @@ def _summary(
     made: Plan, registry: Registry, store: Store, written: Sequence[Result], after: dict[str, Any], results: Path
 ) -> None:
     from relattr.report.formats.write import to_text
-    from relattr.report.tables.builder import build
+    from relattr.report.tables.builder import build_table
 
-    click.echo(to_text(build(made.benchmark, registry, store)))
+    click.echo(to_text(build_table(made.benchmark, registry, store)))
     _absent(made)
     bad: dict[tuple[str, str], list[PlannedCell]] = defaultdict(list)
     for p in made.cells:
@@ -338,7 +340,7 @@ def _summary(
         click.echo(f"{state}: {named}: {reason}", err=True)
         if state in FAILURES:
             click.echo(f"    {store.path(cells[0].cell)}; --retry {state} runs it again", err=True)
-    kept = sum(p.kept for p in made.cells)
+    kept = sum(p.keep_stale for p in made.cells)
     stale = f" ({kept} of them stale)" if kept else ""
     there = len(made.cells) - len(written)
     click.echo(f"{len(written)} cells computed, {there} were there already{stale}. Results in {results}/.")
@@ -360,11 +362,11 @@ def _next(benchmark: str, made: Plan, results: Path, plugins: Sequence[Path]) ->
 
 
 def _state(planned: PlannedCell) -> str:
-    return "stale, kept" if planned.kept else planned.state
+    return "stale, kept" if planned.keep_stale else planned.state
 
 
 def _estimate(made: Plan, known: CellDurations, jobs: int) -> None:
-    todo = [p for p in made.cells if p.runs]
+    todo = [p for p in made.cells if p.must_run]
     if not todo:
         return
     total = known.total(todo)
@@ -399,7 +401,7 @@ def _count(cells: Sequence[PlannedCell]) -> str:
 
 
 def _absent(made: Plan) -> None:
-    if made.absent:
-        click.echo("\nListed in the benchmark but not here yet: " + ", ".join(sorted(made.absent)))
-    for name, why in made.empty.items():
+    if made.unregistered:
+        click.echo("\nListed in the benchmark but not here yet: " + ", ".join(sorted(made.unregistered)))
+    for name, why in made.without_tasks.items():
         click.echo(f"\nNo tasks of {name}: {why}")

@@ -11,7 +11,7 @@ import click
 
 from relattr.errors import RelattrError
 from relattr.harness.limits import Limits, parse_options
-from relattr.harness.plan import Selection, parse_settings
+from relattr.harness.selection import Selection, parse_settings
 from relattr.registry import Registry, registry
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -117,7 +117,7 @@ class Runner:
                 continue
             aside = self._store.set_aside(planned.cell)
             if aside is not None:
-                self._say(f"{planned.why}; set aside as {aside.name}, and the cell is computed again")
+                self._say(f"{planned.reason}; set aside as {aside.name}, and the cell is computed again")
             self._locks[key] = lock
             yield self._jobs[key]
 

@@ -51,7 +51,7 @@ def times(cells: Iterable[PlannedCell], store: Store) -> CellDurations:
     """The durations known for these cells' methods; the rest of the store is read only for methods without any."""
     cells = list(cells)
     found = [p.result for p in cells if p.result is not None]
-    unknown = {p.cell.method for p in cells if p.runs} - {r.cell.method for r in found}
+    unknown = {p.cell.method for p in cells if p.must_run} - {r.cell.method for r in found}
     if unknown:
         found += [r for r in store.of_methods(unknown) if isinstance(r, Result)]
     return CellDurations(found)

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from relattr.errors import BadInput, RelattrError
-from relattr.harness.plan import look_up
 from relattr.harness.result import Result
+from relattr.harness.staleness import look_up_cell
 from relattr.harness.store import Store
 from relattr.registry import Registry
 from relattr.system.atomic import replacing
@@ -128,9 +128,9 @@ def values(results: Iterable[Result], registry: Registry, store: Store) -> Itera
 def _coordinates(result: Result, registry: Registry, store: Store) -> dict[str, Any]:
     cell = result.cell
     try:
-        planned = look_up(cell, registry, store)
+        planned = look_up_cell(cell, registry, store)
         state: str = planned.state
-        why = planned.why
+        why = planned.reason
     except RelattrError as error:  # of a plugin, or with parameters, that are not here any more
         state, why = "unknown", str(error)
     return {

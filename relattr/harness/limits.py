@@ -111,7 +111,7 @@ def parse_options(options: Iterable[str], what: str) -> dict[str, Limits]:
     return found
 
 
-def for_method(name: str, *sources: Mapping[str, Limits]) -> Limits:
+def limits_of_method(name: str, *sources: Mapping[str, Limits]) -> Limits:
     """The limits of a method; earlier sources win over later ones, and in one, a longer pattern over a shorter."""
     found = Limits()
     for source in sources:

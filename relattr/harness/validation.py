@@ -10,7 +10,7 @@ from relattr.harness.benchmark import Benchmark
 from relattr.registry import Registry, matching
 
 
-def validate(benchmark: Benchmark, registry: Registry) -> None:
+def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:
     """Raise `UnknownName`, with the nearest names, for a parameter, dataset, method or attribute that is nowhere.
 
     Methods and datasets that the benchmark lists may still be to come; what it says about them cannot be checked.

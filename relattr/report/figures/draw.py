@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from relattr import parameters
 from relattr.errors import BadInput, RelattrError
-from relattr.harness.plan import Selection, make_plan
+from relattr.harness.plan import make_plan
+from relattr.harness.selection import Selection
 from relattr.harness.store import Store, Unreadable
-from relattr.report.figures.captions import source
+from relattr.report.figures.captions import source_sentence
 from relattr.report.figures.chains import draw_chains
-from relattr.report.figures.neighbours import agreement, draw_neighbours
-from relattr.report.figures.transformers import draw_looks
-from relattr.report.tables.slugs import slug
+from relattr.report.figures.neighbours import draw_neighbours, mean_rank_distance
+from relattr.report.figures.transformers import draw_transformers
+from relattr.report.tables.slugs import slugify
 from relattr.system.atomic import write_text
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class DrawnFigure:
     why: str = ""
 
 
-def draw_all(
+def draw_figures(
     benchmark: Benchmark, registry: Registry, store: Store, choice: Selection, out: Path
 ) -> Iterator[DrawnFigure]:
     """Figure 4 for each cell with transformers, Figure 5 for each network, the chains of each with chains.
@@ -57,7 +58,7 @@ def draw_all(
         if isinstance(result, Unreadable) or result.status != "ok" or _place(result.cell) not in usual:
             continue
         cell = result.cell
-        if choice.set and cell.key not in exact:
+        if choice.settings and cell.key not in exact:
             continue
         what = f"{cell.method} on {cell.task}"
         try:
@@ -100,22 +101,22 @@ def _draw(
     for test in task.tests:
         if f"boxes {test.name}" not in arrays or f"strengths {test.name}" not in arrays:
             continue
-        files = _files(out, f"figure4-{stem}-{slug(test.name)}")
+        files = _files(out, f"figure4-{stem}-{slugify(test.name)}")
         for path in files:
-            draw_looks(test.images, arrays, test.name, path, f"{name}: least on the left, most on the right")
+            draw_transformers(test.images, arrays, test.name, path, f"{name}: least on the left, most on the right")
         says = _about_boxes(arrays[f"boxes {test.name}"])
         caption = (
             f"What the transformers look at. {of}; images of the test set {test.name}. Above each stands the strength "
             "that the method gives it; below lie the crops, grey where they reach beyond the image. Over all images, "
             f"in parts of the image, mean and standard deviation of a box: {says}."
         )
-        yield _drawn(f"where {cell} looks", files, says, f"{caption} {source(result)}")
+        yield _drawn(f"where {cell} looks", files, says, f"{caption} {source_sentence(result)}")
     if {"exhibit neighbours", "exhibit neighbours before", "exhibit strengths"} <= set(arrays):
         files = _files(out, f"figure5-{stem}")
         values = task.train.scores if task.train.scores is not None else arrays["exhibit strengths"]
         for path in files:
             draw_neighbours(task.train.images, arrays, path, f"{name}: nearest neighbours", task.train.scores)
-        now, before = (agreement(arrays[f"exhibit neighbours{k}"], values) for k in ("", " before"))
+        now, before = (mean_rank_distance(arrays[f"exhibit neighbours{k}"], values) for k in ("", " before"))
         says = f"neighbours are {100 * now:.1f} % of the ranks apart, {100 * before:.1f} % in the backbone before"
         numbers = "the dataset's score" if task.train.scores is not None else "the strength that the method gives it"
         caption = (
@@ -123,23 +124,23 @@ def _draw(
             "in the trained network, right of it those in its backbone before, the nearest always next to it; above "
             f"each stands {numbers}. Over all training images, {says} (any two: 33.3 %)."
         )
-        yield _drawn(f"neighbours of {cell}", files, says, f"{caption} {source(result)}")
+        yield _drawn(f"neighbours of {cell}", files, says, f"{caption} {source_sentence(result)}")
     if "exhibit chain images" in arrays:
         exhibits = {key.removeprefix("exhibit "): value for key, value in arrays.items() if key.startswith("exhibit ")}
         files = _files(out, f"chains-{stem}")
         for path in files:
             draw_chains(task.train.images, exhibits, path, name)
         caption = f"Chains of patches, least on the left, most on the right, and below the patches alone. {of}."
-        yield _drawn(f"chains of {cell}", files, "", f"{caption} {source(result)}")
+        yield _drawn(f"chains of {cell}", files, "", f"{caption} {source_sentence(result)}")
 
 
 def stem_of(cell: Cell, changes: Sequence[str]) -> str:
     """What the files of a cell's figures are called after; ``changes`` are its parameters that are not the usual."""
     named = [cell.attribute] + ([] if cell.split == "standard" else [cell.split])
     parts = [cell.dataset, *named, cell.method, f"s{cell.seed}", *changes]
-    if any(slug(part) != part for part in named):  # what a file name leaves out may be what tells two apart
+    if any(slugify(part) != part for part in named):  # what a file name leaves out may be what tells two apart
         parts.append(cell.key[:8])
-    return "-".join(slug(part) for part in parts)
+    return "-".join(slugify(part) for part in parts)
 
 
 def _files(out: Path, stem: str) -> tuple[Path, ...]:

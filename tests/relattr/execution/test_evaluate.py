@@ -224,9 +224,9 @@ def test_a_published_row_is_in_the_plan_of_no_cell_and_not_missed(tmp_path: Path
         title="t", methods=("m", "human", "nobody"), datasets=("squares",), table=TableSpec(caption="", columns=())
     )
     plan = make_plan(benchmark, registry, Store(tmp_path))
-    assert set(plan.absent) == {"nobody"}
+    assert set(plan.unregistered) == {"nobody"}
     (cell,) = plan.cells
-    assert (cell.cell.method, cell.state, cell.why) == ("m", "blocked", "no images")
+    assert (cell.cell.method, cell.state, cell.reason) == ("m", "blocked", "no images")
 
 
 def test_the_plan_of_who_looks_at_no_pixel_asks_for_labels_only(tmp_path: Path) -> None:

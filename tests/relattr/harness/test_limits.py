@@ -8,7 +8,7 @@ from relattr.errors import BadInput
 from relattr.harness import limits
 from relattr.harness.limits import (
     Limits,
-    for_method,
+    limits_of_method,
     parse_options,
     seconds,
     share_of_memory,
@@ -66,10 +66,10 @@ def test_the_nearest_limit_wins():
     line = parse_options(["1h", "deep-*=2h", "deep-x=3h"], "time")
     file = {"deep-*": Limits(time="10m", memory="2G")}
     usual = {"*": Limits(time="5m", memory="1G", file="9G")}
-    assert for_method("deep-x", line, file, usual) == Limits("3h", "2G", "9G")
-    assert for_method("deep-y", line, file, usual) == Limits("2h", "2G", "9G")
-    assert for_method("flat", line, file, usual) == Limits("1h", "1G", "9G")
-    assert for_method("flat", {}, {"flat": Limits(time="none")}, usual).time == "none"
+    assert limits_of_method("deep-x", line, file, usual) == Limits("3h", "2G", "9G")
+    assert limits_of_method("deep-y", line, file, usual) == Limits("2h", "2G", "9G")
+    assert limits_of_method("flat", line, file, usual) == Limits("1h", "1G", "9G")
+    assert limits_of_method("flat", {}, {"flat": Limits(time="none")}, usual).time == "none"
 
 
 def test_cells_at_once_share_the_memory_and_leave_some(monkeypatch):

@@ -10,8 +10,9 @@ from PIL import Image
 
 from relattr.errors import UnknownName
 from relattr.harness import benchmark
-from relattr.harness.plan import Plan, Selection, make_plan
+from relattr.harness.plan import Plan, make_plan
 from relattr.harness.scope import cells_in_scope
+from relattr.harness.selection import Selection
 from relattr.harness.store import Store
 from relattr.registry import registry
 
@@ -29,7 +30,7 @@ def own(tmp_path: Path) -> Path:
 
 def plan(results: Path, *datasets: str, **settings: str) -> Plan:
     registry.discover()
-    choice = Selection(methods=["chance"], datasets=datasets, set={f"folder.{k}": v for k, v in settings.items()})
+    choice = Selection(methods=["chance"], datasets=datasets, settings={f"folder.{k}": v for k, v in settings.items()})
     return make_plan(benchmark.load("quick"), registry, Store(results), choice)
 
 
@@ -57,7 +58,7 @@ def test_a_dataset_without_a_task_is_named_with_the_reason(own: Path, tmp_path: 
     (own / "any.csv").write_text("image,score\n0.png,nan\n")
     made = plan(tmp_path / "results", "folder", path=str(own))
     assert not made.cells
-    assert "line 2: score is 'nan'" in made.empty["folder"]
-    assert "no path" in plan(tmp_path / "results", "folder").empty["folder"]
+    assert "line 2: score is 'nan'" in made.without_tasks["folder"]
+    assert "no path" in plan(tmp_path / "results", "folder").without_tasks["folder"]
     with pytest.raises(UnknownName, match="pth"):
         plan(tmp_path / "results", "folder", pth=str(own))

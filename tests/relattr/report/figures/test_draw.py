@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from relattr import BadInput, Images
-from relattr.report.figures.canvas import spread
-from relattr.report.figures.neighbours import agreement, draw_neighbours
-from relattr.report.figures.transformers import draw_looks
+from relattr.report.figures.canvas import evenly_ranked
+from relattr.report.figures.neighbours import mean_rank_distance, draw_neighbours
+from relattr.report.figures.transformers import draw_transformers
 
 N = 12
 
@@ -34,7 +34,7 @@ def arrays(scales: int = 3) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("scales", [1, 3])
 def test_where_it_looks_is_drawn_the_same_each_time(tmp_path, scales):
     for name in ("one.png", "two.png", "one.pdf", "two.pdf"):
-        draw_looks(images(), arrays(scales), "test", tmp_path / name, "A_method & <others>, smile")
+        draw_transformers(images(), arrays(scales), "test", tmp_path / name, "A_method & <others>, smile")
     with Image.open(tmp_path / "one.png") as picture:
         assert min(picture.size) > 300
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
@@ -53,7 +53,7 @@ def test_arrays_that_do_not_fit_the_images_are_refused(tmp_path):
     wrong = arrays()
     wrong["boxes test"] = wrong["boxes test"][:5]
     with pytest.raises(BadInput, match=r"expected \(12,\) and \(12, scales, 4\)"):
-        draw_looks(images(), wrong, "test", tmp_path / "a.png", "")
+        draw_transformers(images(), wrong, "test", tmp_path / "a.png", "")
     wrong["exhibit neighbours"] = wrong["exhibit neighbours"] + 8
     with pytest.raises(BadInput, match="do not fit 12 training images"):
         draw_neighbours(images(), wrong, tmp_path / "a.png", "")
@@ -62,8 +62,8 @@ def test_arrays_that_do_not_fit_the_images_are_refused(tmp_path):
 
 def test_images_are_spread_over_the_ranks():
     strengths = np.array([5.0, np.nan, -1.0, 3.0, 2.0, 9.0])
-    assert spread(strengths, 3).tolist() == [2, 3, 5]
-    assert spread(strengths, 99).tolist() == [2, 4, 3, 0, 5]
+    assert evenly_ranked(strengths, 3).tolist() == [2, 3, 5]
+    assert evenly_ranked(strengths, 99).tolist() == [2, 4, 3, 0, 5]
 
 
 def test_agreement_is_what_a_loop_gives():
@@ -72,18 +72,18 @@ def test_agreement_is_what_a_loop_gives():
     near = rng.integers(0, 30, (30, 4))
     rank = {i: k for k, i in enumerate(sorted(range(30), key=lambda i: values[i]))}
     expected = np.mean([abs(rank[i] - rank[int(j)]) / 29 for i in range(30) for j in near[i]])
-    assert agreement(near, values) == pytest.approx(expected)
+    assert mean_rank_distance(near, values) == pytest.approx(expected)
 
 
 def test_results_with_any_parameters_are_drawn_unless_some_are_chosen(tmp_path):
     from relattr import parameters
     from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
     from relattr.harness.cell import Cell
-    from relattr.harness.plan import Selection
+    from relattr.harness.selection import Selection
     from relattr.harness.result import VERSION, Provenance, Result, TestResult
     from relattr.harness.store import Store
     from relattr.registry import registry
-    from relattr.report.figures.draw import draw_all
+    from relattr.report.figures.draw import draw_figures
 
     registry.discover()
     size = {"n_train": N, "n_test": N, "size": 32}
@@ -126,7 +126,7 @@ def test_results_with_any_parameters_are_drawn_unless_some_are_chosen(tmp_path):
     )
 
     def drawn(**settings: float) -> set[str]:
-        found = list(draw_all(benchmark, registry, store, Selection(set=settings), tmp_path / "out"))
+        found = list(draw_figures(benchmark, registry, store, Selection(settings=settings), tmp_path / "out"))
         assert not any(figure.why for figure in found), found
         return {path.name for figure in found for path in figure.files if path.suffix == ".png"}
 
@@ -142,11 +142,11 @@ def looked_at(tmp_path):
     from relattr import parameters
     from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
     from relattr.harness.cell import Cell
-    from relattr.harness.plan import Selection
+    from relattr.harness.selection import Selection
     from relattr.harness.result import VERSION, Provenance, Result, TestResult
     from relattr.harness.store import Store
     from relattr.registry import registry
-    from relattr.report.figures.draw import draw_all
+    from relattr.report.figures.draw import draw_figures
 
     registry.discover()
     size = {"n_train": N, "n_test": N, "size": 32}
@@ -188,7 +188,7 @@ def looked_at(tmp_path):
             tests=(TestResult("test", N, 66, 66, 50, 0),),
         )
         store.write(result, kept)
-        return list(draw_all(benchmark, registry, store, Selection(), tmp_path / "out"))
+        return list(draw_figures(benchmark, registry, store, Selection(), tmp_path / "out"))
 
     return drawn
 

@@ -1,0 +1,120 @@
+"""Whether the stored result of a cell is valid, stale or missing, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from relattr.errors import RelattrError
+from relattr.harness.cell import Cell, changed, missing, of_dataset, of_method
+from relattr.harness.result import FAILURES, Result
+from relattr.harness.store import Store, Unreadable
+from relattr.registry import Registry
+
+T = TypeVar("T")
+State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked", "skipped"]
+
+
+@dataclass(frozen=True)
+class CellState:
+    """The state of a cell in the store, and the reason for it."""
+
+    state: State
+    reason: str
+    fingerprints: Mapping[str, str]
+    """What decides the cell's result now; empty where it cannot be determined."""
+    result: Result | None = None
+    """The stored result, valid or stale."""
+
+
+def look_up_cell(cell: Cell, registry: Registry, store: Store) -> CellState:
+    """Read the stored result of a cell and compare its fingerprints with the current ones.
+
+    An error of the cell's plugins makes it ``blocked``, with the error as the reason. Raises `UnknownName` for a
+    plugin that is not registered.
+    """
+    stored = store.read(cell)
+    result = stored if isinstance(stored, Result) else None
+    method, dataset = registry.method(cell.method), registry.dataset(cell.dataset)
+    cache = _cache_of(registry, store)
+    method_key = "method", cell.method, _json(cell.method_parameters)
+    dataset_key = "dataset", cell.dataset, _json(cell.dataset_parameters)
+    try:
+        pixels = cache.get(("pixels", *method_key), lambda: method.create(cell.method_parameters).uses_pixels)
+        data_key = "pixels" if pixels else "labels", *dataset_key
+        unavailable = cache.get(
+            ("missing", *data_key), lambda: missing(dataset, cell.dataset_parameters, pixels=pixels)
+        )
+        if unavailable is not None:
+            return CellState("blocked", unavailable, {}, result)
+        fingerprints = {
+            **cache.get(data_key, lambda: of_dataset(dataset, cell.dataset_parameters, pixels=pixels)),
+            **cache.get(method_key, lambda: of_method(method, cell.method_parameters)),
+        }
+    except Exception as error:  # an unreadable file or a broken plugin blocks its own cells, not the benchmark
+        reason = str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
+        return CellState("blocked", reason, {}, result)
+    if isinstance(stored, Unreadable):
+        return CellState("unreadable", f"{stored.path} is not a result: {stored.why}", fingerprints)
+    if result is None:
+        state: State = "missing"
+        reason = "no result yet"
+    elif differences := changed(result.fingerprints, fingerprints):
+        state, reason = "stale", ", ".join(differences)
+    elif result.status == "ok":
+        return CellState("done", "", fingerprints, result)
+    elif result.status in FAILURES:
+        return CellState("failed", f"{result.status}: {result.reason}", fingerprints, result)
+    elif result.status == "skipped":
+        return CellState("skipped", result.reason, fingerprints, result)
+    else:  # what was missing when the cell was blocked may be available now
+        state, reason = "blocked", result.reason
+
+    def unmet_need() -> str | None:
+        needs = (need.missing() for need in method.create(cell.method_parameters).needs())
+        return next((need for need in needs if need is not None), None)
+
+    need = cache.get(("needs", *method_key), unmet_need)
+    if need is not None:
+        state, reason = ("stale", f"{reason}; {need}") if state == "stale" else ("blocked", need)
+    return CellState(state, reason, fingerprints, result)
+
+
+class _Cache:
+    """Values that many cells share, such as fingerprints by plugin and parameters; each is computed once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._values: dict[tuple[str, ...], tuple[Any, Exception | None]] = {}
+
+    def get(self, key: tuple[str, ...], compute: Callable[[], T]) -> T:
+        """Return the value of this key; an error that ``compute`` raises is stored and raised again."""
+        if key not in self._values:
+            try:
+                self._values[key] = compute(), None
+            except Exception as error:
+                self._values[key] = None, error
+        value: T
+        value, failure = self._values[key]
+        if failure is not None:
+            raise failure.with_traceback(None)
+        return value
+
+
+_caches: WeakKeyDictionary[Store, _Cache] = WeakKeyDictionary()
+
+
+def _cache_of(registry: Registry, store: Store) -> _Cache:
+    """Return the cache that lives as long as this store is open; a new `Store` computes everything again."""
+    cache = _caches.get(store)
+    if cache is None or cache.registry is not registry:
+        cache = _caches[store] = _Cache(registry)
+    return cache
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(values, order="sorted").decode()
