@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from relattr import Method, register_method
 from relattr.errors import BadInput
+from relattr.mixins import TieRule, UsesPairAnswers
 from relattr.needs import DEEP, Need
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ DEEP_SIGNS = (1, 1, -1, 1, -1)
 _FIXED = "its signs are published constants: it learns nothing from the labels"
 
 
-class Vote(Method):
+class Vote(UsesPairAnswers, Method):
     """The sum of five answers about a pair, with fixed signs; a subclass says whose answers."""
 
     signs: tuple[int, ...] = HUMAN_SIGNS
@@ -41,7 +42,7 @@ class Vote(Method):
     def compare(self, images: Images, pairs: Pairs) -> NDArray[np.floating[Any]]:
         import numpy as np
 
-        (who,) = self.judged_by
+        (who,) = self.test_answers
         answers, known = images.answers[who].of(images.indices[pairs.left], images.indices[pairs.right])
         if not known.all():
             pair = int(np.flatnonzero(~known)[0])
@@ -53,8 +54,8 @@ class Vote(Method):
 class HumanAttributes(Vote):
     """The vote of annotators; as published, pairs whose vote is tied are left out."""
 
-    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"annotators": ATTRIBUTES}
-    ties: ClassVar[Literal["error", "half", "drop"]] = "drop"
+    test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"annotators": ATTRIBUTES}
+    ties: ClassVar[TieRule] = "drop"
 
     def deviations(self) -> Sequence[str]:
         return ("the signs of the vote are not published: these give the published number",)
@@ -68,8 +69,8 @@ class ReleasedSVMs(Vote):
     order whatever the pair: dealt out to the pairs at random they still reach 67 %.
     """
 
-    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"released-svms": ATTRIBUTES}
-    ties: ClassVar[Literal["error", "half", "drop"]] = "half"
+    test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"released-svms": ATTRIBUTES}
+    ties: ClassVar[TieRule] = "half"
 
     def deviations(self) -> Sequence[str]:
         return (
@@ -79,7 +80,7 @@ class ReleasedSVMs(Vote):
 
 
 @register_method("svm-deep-attributes-5-sound", label="SVM + Deep Attributes-5, both orders")
-class SoundSVMs(Method):
+class SoundSVMs(UsesPairAnswers, Method):
     """The same vote of SVMs that do not know which image is the more viral one.
 
     For each attribute a linear pair SVM without bias learns the annotators' answers about training pairs (who has
@@ -94,13 +95,13 @@ class SoundSVMs(Method):
     layer: str | None = "fc6"
     C: float | Literal["auto"] = "auto"
 
-    uses_answers: ClassVar[Mapping[str, Sequence[str]]] = {"annotators": ATTRIBUTES}
+    train_answers: ClassVar[Mapping[str, Sequence[str]]] = {"annotators": ATTRIBUTES}
     exempt: ClassVar[Mapping[str, str]] = {"noise": _FIXED}
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import Weights
+        from relattr.backbones.weights import PretrainedWeights
 
-        return (DEEP, Weights(self.backbone))
+        return (DEEP, PretrainedWeights(self.backbone))
 
     def deviations(self) -> Sequence[str]:
         return (
@@ -117,7 +118,7 @@ class SoundSVMs(Method):
 
         _check(self.name, self.signs)
         self._run = run
-        (who,) = self.uses_answers
+        (who,) = self.train_answers
         # whichever two training images were asked about
         answers = train.images.answers[who]
         left, right, given = answers.among(train.images.indices)

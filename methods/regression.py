@@ -26,7 +26,6 @@ class Regression(RankingNetwork):
     order of the scores and a normal distribution. ``loss``: ``smooth_l1`` or ``mse``.
     """
 
-    reference = "Dubey and Agarwal, Modeling Image Virality with Pairwise Spatial Transformer Networks, MM 2017"
     uses_scores: ClassVar[bool] = True
     # of labels that say nothing some scores are extreme by chance; their ranks turn round with the labels
     check_with: ClassVar[Mapping[str, Any]] = {**RankingNetwork.check_with, "target": "rank", "rate": 0.005}

@@ -20,7 +20,6 @@ class RankSVMOnShippedFeatures(RankSVMOnFeatures):
     """RankSVM on the features in a release, such as Parikh and Grauman's GIST; no image need be there."""
 
     uses_shipped_features = True
-    reference = "Parikh and Grauman, Relative Attributes, ICCV 2011"
 
     def features(self, images: Images) -> NDArray[np.float32]:
         import numpy as np

@@ -12,4 +12,3 @@ from ._networks import RankingNetwork
 class Siamese(RankingNetwork):
     """A backbone and a linear score, trained with RankNet's loss; no transformer (Dubey & Agarwal, Section 4.4)."""
 
-    reference = "Dubey and Agarwal, Modeling Image Virality with Pairwise Spatial Transformer Networks, MM 2017"

@@ -30,8 +30,6 @@ class ViralNet(RankingNetwork):
     loss (``pair``, the paper's formula).
     """
 
-    reference = "Dubey and Agarwal, Modeling Image Virality with Pairwise Spatial Transformer Networks, MM 2017"
-
     multiscale: bool = False
     gate: Literal["crop", "pair"] = "crop"
 
@@ -65,11 +63,11 @@ class ViralNetC(ViralNet):
         return not self.supplement
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import Weights
+        from relattr.backbones.weights import PretrainedWeights
 
         if not self.supplement:
             return super().needs()
-        second = WeightsAt(self.supplement_weights) if self.supplement_weights else Weights(self.supplement)
+        second = WeightsAt(self.supplement_weights) if self.supplement_weights else PretrainedWeights(self.supplement)
         return (*super().needs(), second)
 
     def deviations(self) -> Sequence[str]:
@@ -84,14 +82,14 @@ class ViralNetC(ViralNet):
         if not self.supplement:
             return train.categories, self.backbone
         from relattr.backbones.backbone import Backbone
-        from relattr.backbones.loading import load_into, read_weights
+        from relattr.backbones.loading import load_weights, read_state_dict
         from relattr.networks.ranker import Extractor
         from relattr.training.supplement import Supplement
 
         backbone = Backbone.create(self.supplement, pretrained=not self.supplement_weights)
         if self.supplement_weights:
             path = Path(self.supplement_weights)
-            load_into(backbone.net, read_weights(path), path)
+            load_weights(backbone.net, read_state_dict(path), path)
         extractor = Extractor(backbone, standardise=self.architecture().standardise)
         return Supplement(extractor.to(run.device)), self.supplement
 

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from relattr.dataset import Dataset, Finding
+    from relattr.dataset import Dataset, VerificationResult
     from relattr.errors import BadImage, BadInput, Blocked, RelattrError, UnknownName
     from relattr.images import Images
     from relattr.method import Method
@@ -29,7 +29,7 @@ _WHERE = {
     "RelattrError": "errors",
     "UnknownName": "errors",
     "Dataset": "dataset",
-    "Finding": "dataset",
+    "VerificationResult": "dataset",
     "Images": "images",
     "Method": "method",
     "Pairs": "pairs",
@@ -48,7 +48,6 @@ __all__ = [
     "BadInput",
     "Blocked",
     "Dataset",
-    "Finding",
     "Images",
     "Method",
     "Pairs",
@@ -59,6 +58,7 @@ __all__ = [
     "TestSet",
     "TrainingSet",
     "UnknownName",
+    "VerificationResult",
     "__version__",
     "register_constant",
     "register_dataset",

@@ -6,9 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from typing_extensions import dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from relattr.system.paths import data_dir
 from relattr.task import TaskName
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerificationResult:
     """One thing that `Dataset.verify` looked at: what was expected, what was found."""
 
     what: str
@@ -98,6 +96,6 @@ class Dataset:
         """The files to fetch, with their mirrors and checksums; empty where nothing can be fetched."""
         return ()
 
-    def verify(self) -> list[Finding]:
+    def verify(self) -> list[VerificationResult]:
         """Check files, counts, splits and label codes against what is known of them."""
         return []

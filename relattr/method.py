@@ -1,4 +1,4 @@
-"""The contract of a method: fitted on a training set, it compares pairs."""
+"""The base class of methods: fitted on a training set, a method compares pairs of images."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from typing_extensions import dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from relattr.errors import BadInput
 from relattr.needs import Need
@@ -26,118 +24,81 @@ if TYPE_CHECKING:
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
 class Method:
-    """Base class of all methods. A subclass writes `fit` and `strength` (or `compare`).
+    """Base class of all methods. A subclass defines `fit`, and `strength` or `compare`.
 
-    Parameters of a method are typed class attributes with defaults; what `fit` learns goes into
-    attributes whose names end in ``_`` (numbers, strings, NumPy arrays), which `save` keeps.
+    Parameters of a method are annotated class attributes with default values. What `fit` learns is stored in
+    attributes whose names end in ``_`` (numbers, strings, NumPy arrays); `save` writes those.
+
+    Optional features have mix-ins of their own in `relattr.mixins`: `InspectionMixin` for boxes and figures,
+    `UsesPairAnswers` for answers about pairs.
+
+    Notes
+    -----
+    The ``uses_`` flags are read from an instance, so a subclass may define them as properties that depend on its
+    parameters.
     """
 
     name: ClassVar[str] = ""
-    """The name it is registered under."""
-    uses_scores: ClassVar[bool] = False
-    """Whether `fit` cannot do without ``train.scores``."""
-    uses_categories: ClassVar[bool] = False
-    """Whether `fit` cannot do without ``train.categories``."""
+    """The name under which it is registered."""
     uses_pixels: ClassVar[bool] = True
-    """Whether it looks at images. One that does not also runs where a dataset's images are not."""
-    uses_answers: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """The answers about training pairs that `fit` cannot do without: name -> questions (see `Images.answers`)."""
-    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """The answers that `compare` cannot do without: it is judged on the test sets that have them for every pair."""
-    ties: ClassVar[Literal["error", "half", "drop"]] = "error"
-    """How its tied margins count: as errors, like everybody's. Another rule is for reproducing a number that was
-    published under it (a tie is half right, or the pair is left out), and is said wherever the number stands."""
+    """Whether it reads images. A method that does not also runs where the images of a dataset are missing."""
+    uses_scores: ClassVar[bool] = False
+    """Whether `fit` requires ``train.scores``."""
+    uses_categories: ClassVar[bool] = False
+    """Whether `fit` requires ``train.categories``."""
     uses_shipped_features: ClassVar[bool] = False
-    """Whether it cannot do without features that came with the images (``images.shipped_features``)."""
-    reference: ClassVar[str] = ""
-    """The paper the method is from, as a reader would cite it."""
+    """Whether it requires features that were released with the images (``images.shipped_features``)."""
     exempt: ClassVar[Mapping[str, str]] = {}
-    """The laws of `relattr.check` it need not keep, each with the reason."""
+    """Laws of `relattr.check` that do not apply to it: law -> reason."""
     check_with: ClassVar[Mapping[str, Any]] = {}
-    """Parameters with which the laws are checked: those that make a fit of 80 images a matter of seconds."""
+    """Parameters for `relattr.check`, with which fitting 80 images takes seconds."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(kw_only=True, eq=False)(cls)
 
     def needs(self) -> Sequence[Need]:
-        """What must be there for the method to run with these parameters."""
+        """What must be available for the method to run with these parameters: packages, weights, a GPU."""
         return ()
 
     def deviations(self) -> Sequence[str]:
-        """Every way in which the method with these parameters is not the published one."""
+        """Every difference between the method with these parameters and the published one, as text."""
         return ()
 
     def fit(self, train: TrainingSet, run: Run) -> None:
-        """Learn from the training set. Must not change it."""
+        """Learn from the training set, which must not be modified."""
         raise TypeError(f"{type(self).__name__} does not define fit(train, run)")
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:
-        """The strength of each image, ``(n,)``, larger = more of the attribute."""
+        """The strength of the attribute in each image, ``(n,)``, larger = more of the attribute."""
         raise TypeError(f"{type(self).__name__} defines neither strength(images) nor compare(images, pairs)")
 
     def compare(self, images: Images, pairs: Pairs) -> NDArray[np.floating[Any]]:
-        """The margin of each pair, ``(n_pairs,)``: > 0 where the left image has more.
+        """The margin of each pair, ``(n_pairs,)``: > 0 if the left image has more of the attribute.
 
-        Computed here from `strength`, each image once however many pairs it is in.
+        By default the difference of the two strengths, where the strength of each image is computed once.
         """
-        strengths = self.strengths(images, pairs)
+        strengths = strengths_in_pairs(self, images, pairs)
         return strengths[pairs.left] - strengths[pairs.right]
-
-    def strengths(self, images: Images, pairs: Pairs) -> NDArray[np.float64]:
-        """The strength of each image that is in a pair, NaN for the others: ``(n_images,)``."""
-        import numpy as np
-
-        strengths = np.full(len(images), np.nan)
-        used = pairs.images
-        if not used.size:
-            return strengths
-        found = np.asarray(self.strength(images.subset(used)), dtype=np.float64)
-        if found.shape != (used.size,):
-            raise BadInput(f"{type(self).__name__}.strength gave shape {found.shape} for {used.size} images")
-        strengths[used] = found
-        return strengths
 
     @property
     def has_strength(self) -> bool:
-        """Whether margins are differences of strengths, so that its order of images is transitive."""
+        """Whether margins are differences of strengths, so that the order of the images is transitive."""
         return type(self).compare is Method.compare
 
-    # ------------------------------------------------------------------ what there is to look at
-
-    def boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
-        """Where the fitted method looks in each image, ``(n, k, 4)``: x0, y0, x1, y1, the image being [0, 1].
-
-        They may reach beyond the image. None for a method that does not look at places.
-        """
-        return None
-
-    def first_boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
-        """Where it looked before it was fitted, as `boxes`: what it found is judged against that."""
-        return None
-
-    def exhibits(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
-        """Arrays that figures are drawn from, kept beside the strengths; asked for after the tests.
-
-        ``curve`` (points, 4) is a learning curve: step, loss, held-out accuracy or NaN, seconds. ``neighbours``
-        (n, k) are the nearest training images of each training image, ``neighbours before`` those in the features
-        it started from, and ``strengths`` (n,) theirs.
-        """
-        return {}
-
-    # ------------------------------------------------------------------ keeping what was fitted
+    # ------------------------------------------------------------------ saving and loading
 
     def state(self) -> dict[str, Any]:
         """What `fit` learned: every attribute whose name ends in ``_``."""
         return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Set what `state` returned."""
         for key, value in state.items():
             setattr(self, key, value)
 
     def save(self, path: Path) -> None:
-        """Write what was fitted to a ``.npz`` file, without pickle.
+        """Write the fitted `state` to a ``.npz`` file, without pickle.
 
         Raises `BadInput` for an attribute that is not a number, a string or a NumPy array of them.
         """
@@ -150,19 +111,19 @@ class Method:
             try:
                 arrays[key] = np.asarray(value)
                 kind = arrays[key].dtype.kind
-            except (ValueError, TypeError):  # lists of unequal length, for one
+            except (ValueError, TypeError):  # for example lists of unequal length
                 kind = "O"
             if kind not in "biufU":
                 raise BadInput(
-                    f"{type(self).__name__}.{key} is a {type(value).__name__} that is no array of numbers or text; "
-                    "keep such arrays in attributes of their own"
+                    f"{type(self).__name__}.{key} is a {type(value).__name__}, which cannot be saved; expected a "
+                    "number, a string or an array of numbers or strings. Store each array in a separate attribute"
                 )
         write_arrays(path, arrays)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote into this instance, which must have the same parameters.
+        """Read a file of `save` into this instance, which must have the same parameters.
 
-        Raises `BadInput` for a file that is not whole or not of this kind.
+        Raises `BadInput` if the file is missing, damaged or not a file of `save`.
         """
         import numpy as np
 
@@ -172,3 +133,21 @@ class Method:
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path} does not hold a fitted {type(self).__name__}: {error}") from error
         self.restore({key: value.item() if value.ndim == 0 else value for key, value in state.items()})
+
+
+def strengths_in_pairs(method: Method, images: Images, pairs: Pairs) -> NDArray[np.float64]:
+    """The strength of each image that occurs in a pair, NaN for the others: ``(n_images,)``."""
+    import numpy as np
+
+    strengths = np.full(len(images), np.nan)
+    paired = pairs.images
+    if not paired.size:
+        return strengths
+    computed = np.asarray(method.strength(images.subset(paired)), dtype=np.float64)
+    if computed.shape != (paired.size,):
+        raise BadInput(
+            f"{type(method).__name__}.strength returned shape {computed.shape} for {paired.size} images; "
+            f"expected ({paired.size},)"
+        )
+    strengths[paired] = computed
+    return strengths

@@ -7,7 +7,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from relattr.check import problem
 from relattr.check.law import Law, NotApplicable, demand
 from relattr.errors import Blocked
 from relattr.method import Method
+from relattr.mixins import UsesPairAnswers
 from relattr.pairs import Pairs
 from relattr.registry import Plugin
 from relattr.run import Run
@@ -56,9 +57,15 @@ class MethodUnderTest:
         method.fit(train, Run(seed=seed, device="cpu", threads=1))
         return method
 
+    @property
+    def questions(self) -> dict[str, Sequence[str]]:
+        """The answers about pairs that the method requires."""
+        method = self.entry.create(self.values)
+        return method.questions if isinstance(method, UsesPairAnswers) else {}
+
     def make(self) -> problem.Problem:
         """The problem, made anew, with the answers that the method asks for."""
-        return problem.make(answers={**self.entry.cls.uses_answers, **self.entry.cls.judged_by})
+        return problem.make(self.questions)
 
     @cached_property
     def problem(self) -> problem.Problem:

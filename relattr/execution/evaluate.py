@@ -13,13 +13,14 @@ from relattr.errors import BadInput, Blocked
 from relattr.harness.arrays import plain
 from relattr.harness.cell import Cell, is_unknown, missing, of_needs
 from relattr.harness.result import VERSION, Boxes, Provenance, Result, Status, TestResult
+from relattr.method import strengths_in_pairs
+from relattr.mixins import InspectionMixin, UsesPairAnswers
 from relattr.registry import Plugin, Registry
 from relattr.run import Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from relattr.images import Images
     from relattr.method import Method
     from relattr.pairs import Pairs
     from relattr.task import Task, TestSet
@@ -81,7 +82,7 @@ def _compute(
             raise Blocked(why)
     task = dataset.task(cell.task)
     _applies(method, task)
-    tests = _judged(method, task)
+    tests = _usable_tests(method, task)
     if method.uses_pixels:
         task.train.images.prepare()
     started = time.perf_counter()
@@ -89,8 +90,9 @@ def _compute(
     fitted = time.perf_counter()
     rows = tuple(_judge(method, test, arrays) for test in tests)
     compared = time.perf_counter()
-    for name, array in method.exhibits(task.train, run).items():
-        arrays[f"exhibit {name}"] = array
+    if isinstance(method, InspectionMixin):
+        for name, array in method.artifacts(task.train, run).items():
+            arrays[f"exhibit {name}"] = array
     return {
         "protocol": _texts("the task's protocol", [task.protocol])[0],
         "notes": _texts("the task's notes", task.notes),
@@ -116,30 +118,20 @@ def _applies(method: Method, task: Task) -> None:
     ):
         if uses and values is None:
             raise _Skip(f"needs {what}, and {task.name.dataset} has none")
-    for name, questions in method.uses_answers.items():
-        if not _answered(task.train.images, name, questions):
+    if isinstance(method, UsesPairAnswers):
+        for name in method.missing_train_answers(task.train):
             raise _Skip(f"needs the answers of {name} about training pairs, and {task.name.dataset} has none")
 
 
-def _judged(method: Method, task: Task) -> list[TestSet]:
-    """The test sets that the method can be judged on."""
-    found = []
-    for test in task.tests:
-        known = [
-            test.images.answers[name].of(test.images.indices[test.pairs.left], test.images.indices[test.pairs.right])[1]
-            for name, questions in method.judged_by.items()
-            if _answered(test.images, name, questions)
-        ]
-        if len(known) == len(method.judged_by) and all(part.all() for part in known):
-            found.append(test)
-    if not found:
-        names = ", ".join(method.judged_by)
+def _usable_tests(method: Method, task: Task) -> Sequence[TestSet]:
+    """The test sets on which the method can be evaluated."""
+    if not isinstance(method, UsesPairAnswers):
+        return task.tests
+    tests = method.answered_tests(task)
+    if not tests:
+        names = ", ".join(method.test_answers)
         raise _Skip(f"needs the answers of {names} about test pairs, and no test set of {task.name.dataset} has them")
-    return found
-
-
-def _answered(images: Images, name: str, questions: Sequence[str]) -> bool:
-    return name in images.answers and images.answers[name].questions == tuple(questions)
+    return tests
 
 
 def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> TestResult:
@@ -147,7 +139,7 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
 
     correlation = None
     if method.has_strength:
-        strengths = method.strengths(test.images, test.pairs)
+        strengths = strengths_in_pairs(method, test.images, test.pairs)
         count = count_strengths(strengths, test.pairs)
         arrays[f"strengths {test.name}"] = strengths
         if test.scores is not None:
@@ -158,6 +150,7 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         arrays[f"margins {test.name}"] = margins
     if not count.ordered:
         raise BadInput(f"test set {test.name!r} has no ordered pair to be judged on")
+    ties = method.ties if isinstance(method, UsesPairAnswers) else "error"
     row = TestResult(
         test=test.name,
         n_images=int(test.pairs.images.size),
@@ -168,11 +161,11 @@ def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Te
         note=test.note,
         spearman=correlation,
         boxes=_look(method, test, arrays),
-        ties=method.ties,
+        ties=ties,
     )
-    if method.ties == "error":
+    if ties == "error":
         return row
-    rule = "ties are half right" if method.ties == "half" else "tied pairs are left out"
+    rule = "ties are half right" if ties == "half" else "tied pairs are left out"
     said = (
         f"by the rule it was published under, {rule}: {row.n_correct:,} right, {row.n_tied:,} tied of "
         f"{row.n_ordered:,} pairs; {100 * row.accuracy_with('drop'):.2f} without ties, "
@@ -190,11 +183,11 @@ def _unlabelled(pairs: Pairs) -> Pairs:
 
 def _look(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Boxes | None:
     """Where the method looks in the test images; how well that is, where the truth is known."""
-    boxes = method.boxes(test.images)
-    if boxes is None:
+    boxes = method.boxes(test.images) if isinstance(method, InspectionMixin) else None
+    if boxes is None or not isinstance(method, InspectionMixin):
         return None
     arrays[f"boxes {test.name}"] = boxes
-    first = method.first_boxes(test.images)
+    first = method.initial_boxes(test.images)
     if test.boxes is None or first is None:
         return None
     from relattr.statistics.boxes import found

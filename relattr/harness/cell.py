@@ -47,7 +47,7 @@ def fingerprints(cell: Cell, method: Plugin[Any], dataset: Plugin[Any]) -> dict[
     ``code <module>`` for each module of project code it runs, ``data``, ``need <n>`` for each need of
     the method (backbone weights), and ``protocol``. A cell is stale when any of them has changed.
     """
-    data = of_dataset(dataset, cell.dataset_parameters, pixels=method.cls.uses_pixels)
+    data = of_dataset(dataset, cell.dataset_parameters, pixels=method.create(cell.method_parameters).uses_pixels)
     return {**data, **of_method(method, cell.method_parameters)}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from relattr.errors import BadInput
 from relattr.images import Images
-from relattr.method import Method
+from relattr.method import Method, strengths_in_pairs
 from relattr.pairs import Pairs
 from relattr.run import Run
 from relattr.task import TrainingSet
@@ -66,7 +66,7 @@ def test_each_image_is_looked_at_once_however_many_pairs_it_is_in(fitted, images
 
 
 def test_images_in_no_pair_have_no_strength(fitted, images):
-    found = fitted.strengths(images, Pairs([2], [8], [1]))
+    found = strengths_in_pairs(fitted, images, Pairs([2], [8], [1]))
     assert found.shape == (12,)
     assert np.flatnonzero(np.isfinite(found)).tolist() == [2, 8]
 
@@ -81,7 +81,7 @@ def test_a_strength_of_a_wrong_shape_is_refused(images):
         def strength(self, images):
             return np.zeros((len(images), 1))
 
-    with pytest.raises(BadInput, match=r"Wrong.strength gave shape \(2, 1\) for 2 images"):
+    with pytest.raises(BadInput, match=r"Wrong.strength returned shape \(2, 1\) for 2 images"):
         Wrong().compare(images, Pairs([0], [1], [1]))
 
 

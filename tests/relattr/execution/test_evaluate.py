@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from relattr.harness.result import Result, TestResult, decode, encode
 from relattr.harness.store import Store
 from relattr.images import Images, PairAnswers
 from relattr.method import Method
+from relattr.mixins import InspectionMixin, TieRule, UsesPairAnswers
 from relattr.pairs import Pairs
 from relattr.registry import Constant, Plugin, Registry
 from relattr.run import Run
@@ -91,10 +92,10 @@ class Listed(Brightness):
         return (strengths[pairs.left] - strengths[pairs.right]).tolist()
 
 
-class ObjectExhibit(Brightness):
+class ObjectExhibit(InspectionMixin, Brightness):
     """An exhibit that only pickle could keep."""
 
-    def exhibits(self, train: TrainingSet, run: Run) -> Any:
+    def artifacts(self, train: TrainingSet, run: Run) -> Any:
         return {"what": np.array([{"a": 1}], object)}
 
 
@@ -164,12 +165,12 @@ class Unseen(Squares):
         return Task(name, task.train, [asked, task.tests[1]], "squares")
 
 
-class People(Method):
+class People(UsesPairAnswers, Method):
     """What people say."""
 
     uses_pixels: ClassVar[bool] = False
-    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
-    ties: ClassVar[Literal["error", "half", "drop"]] = "drop"
+    test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
+    ties: ClassVar[TieRule] = "drop"
 
     def fit(self, train: TrainingSet, run: Run) -> None:
         pass
@@ -182,13 +183,13 @@ class People(Method):
 class Others(People):
     """Another question."""
 
-    judged_by: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("darker",)}
+    test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("darker",)}
 
 
 class Learners(People):
     """Answers about training pairs."""
 
-    uses_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
+    train_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
 
 
 def test_who_looks_at_no_pixel_runs_where_images_are_not() -> None:

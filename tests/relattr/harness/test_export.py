@@ -49,7 +49,7 @@ def test_parquet_has_the_same_rows(place):
 
 LOOKS = """
 
-    def exhibits(self, train, run):
+    def artifacts(self, train, run):
         import numpy as np
         return {"neighbours": np.zeros((3, 2), np.int32)}
 
@@ -61,7 +61,8 @@ LOOKS = """
 
 def test_only_strengths_are_in_the_table_of_strengths(place):
     path = place.method("looks")
-    path.write_text(path.read_text().rstrip() + LOOKS)
+    text = path.read_text().replace("class It(Method)", "class It(InspectionMixin, Method)")
+    path.write_text("from relattr.mixins import InspectionMixin\n" + text.rstrip() + LOOKS)
     place.benchmark()
     place.relattr("run")
     (file,) = place.folder.glob("results/tiny/looks/*.npz")
