@@ -20,7 +20,6 @@ from relattr.execution.determinism import seed_globals, set_threads
 from relattr.execution.job import Done, Job, Lost, Outcome
 from relattr.execution.pool import Pool
 from relattr.execution.resources import processors, visible_gpus
-from relattr.harness.arrays import pack_arrays
 from relattr.harness.limits import share_of_memory
 from relattr.registry import Registry
 
@@ -177,7 +176,7 @@ def inline(registry: Registry, *, started: Callable[[Job], None] = lambda job: N
             began = time.monotonic()
             result, arrays = evaluate_cell(job.cell, registry, job.fingerprints, about, circumstances)
             result = msgspec.structs.replace(result, seconds=round(time.monotonic() - began, 3))
-            yield job, Done(msgspec.json.encode(result), pack_arrays(arrays))
+            yield job, Done(msgspec.json.encode(result), arrays.to_npz())
 
     yield run
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from relattr.errors import BadInput, Blocked
-from relattr.harness.arrays import plain
+from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell, is_unknown, missing, of_needs
 from relattr.harness.result import VERSION, Boxes, Provenance, Result, Status, TestResult
 from relattr.method import strengths_in_pairs
@@ -19,8 +19,6 @@ from relattr.registry import Plugin, Registry
 from relattr.run import Run
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from relattr.method import Method
     from relattr.pairs import Pairs
     from relattr.task import Task, TestSet
@@ -32,18 +30,17 @@ class _Skip(Exception):
 
 def evaluate_cell(
     cell: Cell, registry: Registry, prints: Mapping[str, str], provenance: Provenance, run: Run
-) -> tuple[Result, dict[str, NDArray[Any]]]:
+) -> tuple[Result, CellArrays]:
     """Compute a cell. Whatever goes wrong in it becomes its status, reason and traceback.
 
     Returns the result and, for each test set, the strengths of its images or the margins of its pairs.
     """
     status: Status = "ok"
     found: dict[str, Any] = {}
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays = CellArrays()
     try:
         method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
         found = _compute(cell, method_entry, dataset_entry, run, arrays)
-        arrays = {name: plain(name, array) for name, array in arrays.items()}
         if any(is_unknown(text) for text in prints.values()):  # it has downloaded its weights
             prints = {**prints, **of_needs(method_entry, cell.method_parameters)}
     except _Skip as skip:
@@ -57,7 +54,7 @@ def evaluate_cell(
         status = "memory" if isinstance(error, MemoryError) else "failed"
         found = {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     if status != "ok":
-        arrays = {}
+        arrays = CellArrays()
     result = Result(
         version=VERSION,
         cell=cell,
@@ -72,7 +69,7 @@ def evaluate_cell(
 
 
 def _compute(
-    cell: Cell, method_entry: Plugin[Any], dataset_entry: Plugin[Any], run: Run, arrays: dict[str, NDArray[Any]]
+    cell: Cell, method_entry: Plugin[Any], dataset_entry: Plugin[Any], run: Run, arrays: CellArrays
 ) -> dict[str, Any]:
     method = method_entry.create(cell.method_parameters)
     dataset = dataset_entry.create(cell.dataset_parameters)
@@ -91,8 +88,7 @@ def _compute(
     rows = tuple(_judge(method, test, arrays) for test in tests)
     compared = time.perf_counter()
     if isinstance(method, InspectionMixin):
-        for name, array in method.artifacts(task.train, run).items():
-            arrays[f"exhibit {name}"] = array
+        arrays.artifacts.update(method.artifacts(task.train, run))
     return {
         "protocol": _texts("the task's protocol", [task.protocol])[0],
         "notes": _texts("the task's notes", task.notes),
@@ -134,20 +130,20 @@ def _usable_tests(method: Method, task: Task) -> Sequence[TestSet]:
     return tests
 
 
-def _judge(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> TestResult:
+def _judge(method: Method, test: TestSet, arrays: CellArrays) -> TestResult:
     from relattr.statistics import count_margins, count_strengths, spearman
 
     correlation = None
     if method.has_strength:
         strengths = strengths_in_pairs(method, test.images, test.pairs)
         count = count_strengths(strengths, test.pairs)
-        arrays[f"strengths {test.name}"] = strengths
+        arrays.strengths[test.name] = strengths
         if test.scores is not None:
             correlation = spearman(strengths[test.pairs.images], test.scores[test.pairs.images])
     else:
         margins = method.compare(test.images, _unlabelled(test.pairs))
         count = count_margins(margins, test.pairs)
-        arrays[f"margins {test.name}"] = margins
+        arrays.margins[test.name] = margins
     if not count.ordered:
         raise BadInput(f"test set {test.name!r} has no ordered pair to be judged on")
     ties = method.ties if isinstance(method, UsesPairAnswers) else "error"
@@ -181,12 +177,12 @@ def _unlabelled(pairs: Pairs) -> Pairs:
     return type(pairs)(pairs.left, pairs.right, np.zeros(len(pairs), np.int8))
 
 
-def _look(method: Method, test: TestSet, arrays: dict[str, NDArray[Any]]) -> Boxes | None:
+def _look(method: Method, test: TestSet, arrays: CellArrays) -> Boxes | None:
     """Where the method looks in the test images; how well that is, where the truth is known."""
     boxes = method.boxes(test.images) if isinstance(method, InspectionMixin) else None
     if boxes is None or not isinstance(method, InspectionMixin):
         return None
-    arrays[f"boxes {test.name}"] = boxes
+    arrays.boxes[test.name] = boxes
     first = method.initial_boxes(test.images)
     if test.boxes is None or first is None:
         return None

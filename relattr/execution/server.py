@@ -82,13 +82,13 @@ def _use_numpy() -> None:
     import numpy as np
 
     from relattr import images, pairs, statistics  # noqa: F401
-    from relattr.harness.arrays import pack_arrays, unpack_arrays
+    from relattr.harness.arrays import CellArrays
 
     strengths = np.random.default_rng(0).random(8)
     some = pairs.Pairs.from_scores(np.arange(8.0), count=4)
     statistics.count_margins(strengths[some.left] - strengths[some.right], some)
     statistics.count_strengths(strengths, pairs.Pairs.from_scores(np.arange(8.0)))
-    unpack_arrays(pack_arrays({"strengths": strengths}))
+    CellArrays.from_npz(CellArrays(strengths={"test": strengths}).to_npz())
 
 
 def _serve(control: socket.socket, registry: Any) -> None:

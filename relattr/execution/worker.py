@@ -24,7 +24,6 @@ from relattr.execution.evaluate import evaluate_cell
 from relattr.execution.ipc import pack, write_all
 from relattr.execution.job import Job
 from relattr.execution.processes import die_with_parent
-from relattr.harness.arrays import pack_arrays
 from relattr.harness.limits import size
 from relattr.harness.provenance import provenance, versions
 from relattr.registry import registry
@@ -115,7 +114,7 @@ def _compute(job: Job, reports: int) -> None:
         if result.status == "ok":  # libraries that came with the cell count too
             about = msgspec.structs.replace(about, versions=versions())
             result = msgspec.structs.replace(result, provenance=about)
-    write_all(reports, pack(["result", msgspec.json.encode(result), pack_arrays(arrays)]))
+    write_all(reports, pack(["result", msgspec.json.encode(result), arrays.to_npz()]))
 
 
 def _listener(reports: int) -> progress.Listener:

@@ -75,7 +75,6 @@ COLUMNS: dict[str, type] = {
 """Name and type of each column of `rows`; what is no plain value is JSON."""
 
 _BOXES = {"centre": "box_centre", "iou": "box_iou", "first_centre": "first_box_centre", "first_iou": "first_box_iou"}
-_KINDS = {"strengths": "strength", "margins": "margin"}
 
 VALUE_COLUMNS: dict[str, type] = {
     "method": str,
@@ -115,14 +114,13 @@ def values(results: Iterable[Result], registry: Registry, store: Store) -> Itera
     """
     for result in results:
         base = _coordinates(result, registry, store)
-        for name, array in store.arrays(result).items():
-            kind, _, test = name.partition(" ")
-            if kind not in _KINDS:  # boxes, curves, neighbours: not a number for each image or pair
-                continue
-            for index, value in enumerate(array.tolist()):
-                if value == value:
-                    row = {**base, "test": test, "kind": _KINDS[kind], "index": index, "value": value}
-                    yield {column: row[column] for column in VALUE_COLUMNS}
+        arrays = store.arrays(result)
+        for kind, values_of in (("strength", arrays.strengths), ("margin", arrays.margins)):
+            for test, array in values_of.items():
+                for index, value in enumerate(array.tolist()):
+                    if value == value:
+                        row = {**base, "test": test, "kind": kind, "index": index, "value": value}
+                        yield {column: row[column] for column in VALUE_COLUMNS}
 
 
 def _coordinates(result: Result, registry: Registry, store: Store) -> dict[str, Any]:

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from relattr.errors import BadInput
-from relattr.harness.arrays import pack_arrays, unpack_arrays
+from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import Arrays, Result, decode, encode
 from relattr.system.atomic import sweep, write_bytes
 
 if TYPE_CHECKING:
     from filelock import FileLock
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,7 @@ class Store:
         """The result of this cell, valid or stale; what is wrong with its file; None if there is none."""
         return self._read(self.path(cell), cell)
 
-    def write(
-        self, result: Result, arrays: Mapping[str, NDArray[Any]] | bytes | None = None, log: str = ""
-    ) -> Path | None:
+    def write(self, result: Result, arrays: CellArrays | bytes | None = None, log: str = "") -> Path | None:
         """Keep a result, what it printed, and the strengths or margins it came from (or their ``.npz`` content).
 
         The row appears last, and whole. What lies in its place and is not this cell's result is set aside;
@@ -64,7 +61,7 @@ class Store:
         aside = self.set_aside(result.cell)
         for suffix in (".json", ".npz", ".log"):
             sweep(path.with_suffix(suffix))
-        content = arrays if isinstance(arrays, bytes) else pack_arrays(arrays or {})
+        content = arrays.to_npz() if isinstance(arrays, CellArrays) else arrays or b""
         about = Arrays(len(content), hashlib.sha256(content).hexdigest()) if content else None
         for name, text in ((".npz", content), (".log", log.encode(errors="replace"))):
             if text:
@@ -87,21 +84,24 @@ class Store:
         found.path.replace(aside)
         return aside
 
-    def arrays(self, result: Result) -> dict[str, NDArray[Any]]:
-        """The strengths of the images, or margins of the pairs, of each test set: ``strengths <test>``.
+    def arrays(self, result: Result, *, verify: bool = True) -> CellArrays:
+        """Return the arrays of a result; empty if it has none.
 
-        Raises `BadInput` when the file is not the one that was written with the result.
+        With ``verify`` the whole file is read, and `BadInput` is raised if it is not the file that was written with
+        the result. Without, each array is read when it is accessed, and `BadInput` is raised then if that fails.
         """
         if result.arrays is None:
-            return {}
+            return CellArrays()
         path = self.path(result.cell).with_suffix(".npz")
+        if not verify:
+            return CellArrays.open_npz(path)
         try:
             content = path.read_bytes()
         except OSError as error:
             raise BadInput(f"cannot read {path}: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != result.arrays.sha256:
             raise BadInput(f"{path} is not the file that was written with its row; delete the row to compute it again")
-        return unpack_arrays(content)
+        return CellArrays.from_npz(content)
 
     def log(self, cell: Cell) -> str:
         """What the cell printed; empty where it printed nothing."""

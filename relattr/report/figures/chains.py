@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput
-from relattr.report.figures.canvas import BOXES, INK, canvas, save
+from relattr.report.figures.canvas import BOXES, INK, new_figure, save_figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,18 +18,18 @@ BOX = BOXES[0]
 _CELL = 1.0  # inches a side of a picture
 
 
-def draw_chains(images: Images, exhibits: Mapping[str, NDArray[Any]], path: Path, title: str = "") -> None:
+def draw_chains(images: Images, artifacts: Mapping[str, NDArray[Any]], path: Path, title: str = "") -> None:
     """Write a figure with, for each chain, its images with their box and below them the patches themselves.
 
-    ``exhibits`` holds ``chain images`` ``(k, m)``, indices into ``images``, weakest first; ``chain boxes``
+    ``artifacts`` holds ``chain images`` ``(k, m)``, indices into ``images``, weakest first; ``chain boxes``
     ``(k, m, 4)``, x0, y0, x1, y1 in [0, 1]; and ``chain accuracy`` ``(k,)`` in [0, 1]. The suffix of ``path`` is
     the format: ``.pdf``, ``.png``, ``.svg``. Raises `BadInput` for arrays that do not fit these or ``images``.
     """
     from matplotlib.patches import Rectangle
 
-    which, boxes, accuracy = _checked(images, exhibits)
+    which, boxes, accuracy = _checked(images, artifacts)
     k, m = which.shape
-    figure = canvas(_CELL * (m + 0.2), _CELL * (2.35 * k + (0.45 if title else 0.15)))
+    figure = new_figure(_CELL * (m + 0.2), _CELL * (2.35 * k + (0.45 if title else 0.15)))
     top = 1 - (0.4 if title else 0.05) / (2.35 * k + (0.45 if title else 0.15))
     grid = figure.add_gridspec(k, 1, left=0.01, right=0.99, top=top, bottom=0.01, hspace=0.0)
     if title:
@@ -60,17 +60,17 @@ def draw_chains(images: Images, exhibits: Mapping[str, NDArray[Any]], path: Path
                 else:  # the same picture, looked at through the box
                     axes.set_xlim(x0 - 0.5, x1 - 0.5)
                     axes.set_ylim(y1 - 0.5, y0 - 0.5)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def _checked(images: Images, exhibits: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    missing = [name for name in ("chain images", "chain boxes", "chain accuracy") if name not in exhibits]
+def _checked(images: Images, artifacts: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    missing = [name for name in ("chain images", "chain boxes", "chain accuracy") if name not in artifacts]
     if missing:
-        raise BadInput(f"a figure of chains needs the exhibit {missing[0]!r}; got {sorted(exhibits) or 'none'}")
-    which, boxes, accuracy = (exhibits[name] for name in ("chain images", "chain boxes", "chain accuracy"))
+        raise BadInput(f"a figure of chains needs the artifact {missing[0]!r}; got {sorted(artifacts) or 'none'}")
+    which, boxes, accuracy = (artifacts[name] for name in ("chain images", "chain boxes", "chain accuracy"))
     if which.ndim != 2 or not which.size or boxes.shape != (*which.shape, 4) or accuracy.shape != which.shape[:1]:
         raise BadInput(
-            f"exhibits of chains have shapes {which.shape}, {boxes.shape}, {accuracy.shape}; expected (k, m), "
+            f"artifacts of chains have shapes {which.shape}, {boxes.shape}, {accuracy.shape}; expected (k, m), "
             "(k, m, 4), (k,) of at least one chain"
         )
     if which.dtype.kind not in "iu" or which.min() < 0 or which.max() >= len(images):

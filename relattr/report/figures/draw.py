@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from relattr.harness.arrays import CellArrays
     from relattr.harness.benchmark import Benchmark
     from relattr.harness.cell import Cell
     from relattr.harness.result import Result
@@ -63,7 +64,7 @@ def draw_figures(
         what = f"{cell.method} on {cell.task}"
         try:
             arrays = store.arrays(result)
-            if not any(name.startswith(("boxes ", "exhibit neighbours", "exhibit chain")) for name in arrays):
+            if not (arrays.boxes or any(name.startswith(("neighbours", "chain")) for name in arrays.artifacts)):
                 continue
             key = cell.dataset, repr(sorted(cell.dataset_parameters.items())), str(cell.task)
             if key not in tasks:
@@ -88,9 +89,7 @@ def _place(cell: Cell) -> tuple[str, str, Any, str, str, int]:
     return cell.method, cell.dataset, data, cell.attribute, cell.split, cell.seed
 
 
-def _draw(
-    result: Result, usual: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], task: Task, out: Path
-) -> Iterator[DrawnFigure]:
+def _draw(result: Result, usual: Mapping[str, Any], arrays: CellArrays, task: Task, out: Path) -> Iterator[DrawnFigure]:
     cell = result.cell
     changes = parameters.changes(cell.method_parameters, usual)
     split = [] if cell.split == "standard" else [cell.split]
@@ -98,25 +97,26 @@ def _draw(
     label = f"{result.label} [{', '.join(changes)}]" if changes else result.label
     name = ", ".join([label, result.dataset_label, cell.attribute, *split])
     of = f"{name}, seed {cell.seed}"
+    artifacts = arrays.artifacts
     for test in task.tests:
-        if f"boxes {test.name}" not in arrays or f"strengths {test.name}" not in arrays:
+        if test.name not in arrays.boxes or test.name not in arrays.strengths:
             continue
         files = _files(out, f"figure4-{stem}-{slugify(test.name)}")
         for path in files:
             draw_transformers(test.images, arrays, test.name, path, f"{name}: least on the left, most on the right")
-        says = _about_boxes(arrays[f"boxes {test.name}"])
+        says = _about_boxes(arrays.boxes[test.name])
         caption = (
             f"What the transformers look at. {of}; images of the test set {test.name}. Above each stands the strength "
             "that the method gives it; below lie the crops, grey where they reach beyond the image. Over all images, "
             f"in parts of the image, mean and standard deviation of a box: {says}."
         )
         yield _drawn(f"where {cell} looks", files, says, f"{caption} {source_sentence(result)}")
-    if {"exhibit neighbours", "exhibit neighbours before", "exhibit strengths"} <= set(arrays):
+    if {"neighbours", "neighbours before", "strengths"} <= set(artifacts):
         files = _files(out, f"figure5-{stem}")
-        values = task.train.scores if task.train.scores is not None else arrays["exhibit strengths"]
+        values = task.train.scores if task.train.scores is not None else artifacts["strengths"]
         for path in files:
-            draw_neighbours(task.train.images, arrays, path, f"{name}: nearest neighbours", task.train.scores)
-        now, before = (mean_rank_distance(arrays[f"exhibit neighbours{k}"], values) for k in ("", " before"))
+            draw_neighbours(task.train.images, artifacts, path, f"{name}: nearest neighbours", task.train.scores)
+        now, before = (mean_rank_distance(artifacts[f"neighbours{k}"], values) for k in ("", " before"))
         says = f"neighbours are {100 * now:.1f} % of the ranks apart, {100 * before:.1f} % in the backbone before"
         numbers = "the dataset's score" if task.train.scores is not None else "the strength that the method gives it"
         caption = (
@@ -125,11 +125,10 @@ def _draw(
             f"each stands {numbers}. Over all training images, {says} (any two: 33.3 %)."
         )
         yield _drawn(f"neighbours of {cell}", files, says, f"{caption} {source_sentence(result)}")
-    if "exhibit chain images" in arrays:
-        exhibits = {key.removeprefix("exhibit "): value for key, value in arrays.items() if key.startswith("exhibit ")}
+    if "chain images" in artifacts:
         files = _files(out, f"chains-{stem}")
         for path in files:
-            draw_chains(task.train.images, exhibits, path, name)
+            draw_chains(task.train.images, artifacts, path, name)
         caption = f"Chains of patches, least on the left, most on the right, and below the patches alone. {of}."
         yield _drawn(f"chains of {cell}", files, "", f"{caption} {source_sentence(result)}")
 

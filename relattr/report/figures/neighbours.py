@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relattr.errors import BadInput
-from relattr.report.figures.canvas import INK, canvas, save, spread
+from relattr.report.figures.canvas import INK, evenly_ranked, new_figure, save_figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,24 +20,24 @@ QUERIES, SHOWN = 4, 5
 
 
 def draw_neighbours(
-    images: Images, arrays: Mapping[str, NDArray[Any]], path: Path, title: str, scores: NDArray[Any] | None = None
+    images: Images, artifacts: Mapping[str, NDArray[Any]], path: Path, title: str, scores: NDArray[Any] | None = None
 ) -> None:
     """Write a grid: training images over the range of strengths, and the nearest others of each, twice.
 
-    ``arrays`` holds ``exhibit neighbours`` and ``exhibit neighbours before`` ``(n, k)``, indices into ``images``, and
-    ``exhibit strengths`` ``(n,)``. Over each image stands its score where there are ``scores``, else its strength.
+    ``artifacts`` holds ``neighbours`` and ``neighbours before`` ``(n, k)``, indices into ``images``, and
+    ``strengths`` ``(n,)``. Over each image stands its score where there are ``scores``, else its strength.
     Raises `BadInput` for an index that is no image.
     """
-    both = [arrays["exhibit neighbours"], arrays["exhibit neighbours before"]]
-    strengths = arrays["exhibit strengths"]
+    both = [artifacts["neighbours"], artifacts["neighbours before"]]
+    strengths = artifacts["strengths"]
     for near in both:
         if near.shape[0] != len(images) or (near.size and not 0 <= near.min() <= near.max() < len(images)):
             raise BadInput(f"neighbours {near.shape} do not fit {len(images)} training images")
     shown = min(SHOWN, *(near.shape[1] for near in both))
     values = strengths if scores is None else scores
-    queries = spread(values, QUERIES)
+    queries = evenly_ranked(values, QUERIES)
     wide, high = 1.05 * (2 * shown + 1) + 0.9, 1.25 * len(queries) + 0.8
-    figure = canvas(wide, high)
+    figure = new_figure(wide, high)
     figure.suptitle(title, fontsize=10, color=INK, x=0.01, ha="left")
     widths = [1.0] * shown + [0.35, 1.0, 0.35] + [1.0] * shown
     grid = figure.add_gridspec(
@@ -66,10 +66,10 @@ def draw_neighbours(
             axes.imshow(images[index], aspect="auto")
             axes.set_axis_off()
             axes.set_title(f"{values[index]:.2f}", fontsize=7, color=INK, pad=2)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def agreement(near: NDArray[Any], values: NDArray[Any]) -> float:
+def mean_rank_distance(near: NDArray[Any], values: NDArray[Any]) -> float:
     """How alike neighbours are: the mean difference in rank of an image and its neighbours, 0 to 1; 1/3 for any two."""
     n = len(values)
     rank = np.empty(n)

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from relattr.errors import BadInput
-from relattr.report.figures.canvas import BOXES, INK, canvas, save, spread
+from relattr.report.figures.canvas import BOXES, INK, evenly_ranked, new_figure, save_figure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from relattr.harness.arrays import CellArrays
     from relattr.images import Images
 
 SHOWN = 8
 
 
-def draw_looks(images: Images, arrays: Mapping[str, NDArray[Any]], test: str, path: Path, title: str) -> None:
+def draw_transformers(images: Images, arrays: CellArrays, test: str, path: Path, title: str) -> None:
     """Write a grid: images of a test set, least on the left, with their boxes; below each what lies in them.
 
-    ``arrays`` holds ``strengths <test>`` ``(n,)`` and ``boxes <test>`` ``(n, scales, 4)``: x0, y0, x1, y1, the image
+    ``arrays`` holds ``strengths[test]`` ``(n,)`` and ``boxes[test]`` ``(n, scales, 4)``: x0, y0, x1, y1, the image
     being [0, 1]. What a box shows beyond the image is grey. Raises `BadInput` where they do not fit ``images``.
     """
     from matplotlib.patches import Rectangle
 
-    strengths, boxes = arrays[f"strengths {test}"], arrays[f"boxes {test}"]
+    strengths, boxes = arrays.strengths[test], arrays.boxes[test]
     if strengths.shape != (len(images),) or boxes.ndim != 3 or boxes.shape[::2] != (len(images), 4):
         raise BadInput(
             f"strengths and boxes have shapes {strengths.shape} and {boxes.shape}; expected ({len(images)},) and "
             f"({len(images)}, scales, 4)"
         )
-    chosen = spread(strengths, SHOWN)
+    chosen = evenly_ranked(strengths, SHOWN)
     scales = boxes.shape[1]
-    figure = canvas(1.15 * len(chosen) + 0.6, 1.15 * (scales + 1) + 0.75)
+    figure = new_figure(1.15 * len(chosen) + 0.6, 1.15 * (scales + 1) + 0.75)
     figure.suptitle(title, fontsize=10, color=INK, x=0.02, ha="left")
     grid = figure.add_gridspec(
         scales + 1,
@@ -72,4 +70,4 @@ def draw_looks(images: Images, arrays: Mapping[str, NDArray[Any]], test: str, pa
                 for side in axes.spines.values():
                     side.set_color(BOXES[(row - 1) % 3])
                     side.set_linewidth(1.5)
-    save(figure, path)
+    save_figure(figure, path)

@@ -15,17 +15,17 @@ from typing import Any
 import jinja2
 import msgspec
 
-from relattr.harness.arrays import BROKEN
+from relattr.errors import BadInput
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
 from relattr.harness.scope import cells_in_scope
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.report.figures import charts
-from relattr.report.figures.captions import is_of
-from relattr.report.tables.builder import build
+from relattr.report.figures.captions import is_drawn_from
+from relattr.report.tables.builder import build_table
 from relattr.report.tables.entry import VERDICTS, TableEntry
-from relattr.report.tables.notes import GENERAL, Notes, notes_of
+from relattr.report.tables.notes import GENERAL, Footnotes, place_footnotes
 from relattr.report.tables.table import PaperTable
 
 CURVES = 120
@@ -42,8 +42,8 @@ class PageTable:
     key: str
 
     @cached_property
-    def notes(self) -> Notes:
-        return notes_of(self.table)
+    def notes(self) -> Footnotes:
+        return place_footnotes(self.table)
 
     @property
     def general(self) -> str:
@@ -68,10 +68,10 @@ def to_html(
     ``exhibits``: a folder of PNG pictures to put into it (what ``relattr figures`` writes), each with its
     caption in a ``.txt`` of the same name, if there is one.
     """
-    from relattr.report.tables.audits import audits_of, leaks
+    from relattr.report.tables.audits import audit_benchmark, leak_notes
 
-    audits = audits_of(benchmark, registry, store) if audit else {}
-    table = build(benchmark, registry, store, leaks(audits))
+    audits = audit_benchmark(benchmark, registry, store) if audit else {}
+    table = build_table(benchmark, registry, store, leak_notes(audits))
     own = cells_in_scope(benchmark, registry)
     results = [r for r in store if not isinstance(r, Unreadable) and own(r.cell)]
     results.sort(key=lambda r: (r.cell.dataset, r.cell.attribute, r.cell.split, r.cell.method, r.cell.seed, r.cell.key))
@@ -89,7 +89,7 @@ def to_html(
         verdicts=VERDICTS,
         pictures=_pictures(table),
         ranks=table.ranks,
-        ranking=charts.critical_difference(table.ranks, "cd") if table.ranks else None,
+        ranking=charts.critical_difference_diagram(table.ranks, "cd") if table.ranks else None,
         learnt=(learnt := _learnt(results, store))[:CURVES],
         unlearnt=max(0, len(learnt) - CURVES),
         exhibits=(shown := _exhibits(exhibits, results))[0],
@@ -115,14 +115,14 @@ def _pictures(table: PaperTable) -> list[tuple[str, str, str | None]]:
     """For each column with a number: its name, dots and whiskers, accuracy against cost; made safe by `figures`."""
     found = []
     for k, head in enumerate(table.columns):
-        dots = charts.intervals(table, k, f"dots-{k}")
+        dots = charts.interval_chart(table, k, f"dots-{k}")
         if dots is not None:
-            found.append((head.label, dots, charts.cost(table, k, f"cost-{k}")))
+            found.append((head.label, dots, charts.cost_chart(table, k, f"cost-{k}")))
     return found
 
 
 def _learnt(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
-    """A small learning curve for each cell that has the array ``exhibit curve`` ``(steps, 4)``."""
+    """A small learning curve for each cell that has the artifact ``curve`` ``(steps, 4)``."""
     import numpy as np
 
     drawn: list[tuple[str, str]] = []
@@ -130,14 +130,12 @@ def _learnt(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
         if result.arrays is None:
             continue
         try:
-            with np.load(store.path(result.cell).with_suffix(".npz"), allow_pickle=False) as arrays:
-                curve = arrays["exhibit curve"] if "exhibit curve" in arrays.files else np.zeros((0, 4))
-            curve = curve.astype(np.float64)
-        except (*BROKEN, TypeError):
+            curve = store.arrays(result, verify=False).artifacts.get("curve", np.zeros((0, 4))).astype(np.float64)
+        except (BadInput, TypeError, ValueError):
             continue
         if curve.ndim == 2 and curve.shape[1] == 4 and len(curve) > 1:
             name = f"{result.label}: {result.cell.task}, seed {result.cell.seed}"
-            picture = charts.learning(curve, name, f"learnt-{len(drawn)}")
+            picture = charts.learning_curve_chart(curve, name, f"learnt-{len(drawn)}")
             if picture is not None:
                 drawn.append((name, picture))
     return drawn
@@ -155,7 +153,7 @@ def _exhibits(folder: Path | None, results: Sequence[Result]) -> tuple[list[tupl
             name = " ".join(path.stem.replace("_", " ").replace("-", " ").split())
             beside = path.with_suffix(".txt")
             caption = beside.read_text(encoding="utf-8", errors="replace").strip() if beside.is_file() else ""
-            if not is_of(caption, results):
+            if not is_drawn_from(caption, results):
                 outdated += 1
                 continue
             uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"

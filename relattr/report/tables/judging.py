@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.errors import RelattrError
-from relattr.harness.arrays import BROKEN
+from relattr.errors import BadInput, RelattrError
+from relattr.harness.arrays import NPZ_ERRORS
 from relattr.harness.result import Result, TestResult
 from relattr.harness.store import Store
 from relattr.pairs import Pairs
@@ -58,7 +58,7 @@ def test_key(result: Result, test: str) -> TestKey:
     return digest_text(cell.dataset, parameters, cell.attribute, cell.split, test, data)[:32]
 
 
-def keep_pairs(folder: Path, key: TestKey, shown: TestPairs) -> None:
+def store_test_pairs(folder: Path, key: TestKey, shown: TestPairs) -> None:
     """Keep the pairs of a test set beside the rows in ``folder``."""
     order = shown.pairs.order
     if order is not None:
@@ -136,14 +136,13 @@ class Judge:
 
     def _read(self, result: Result, row: TestResult) -> tuple[str, NDArray[Any]]:
         """The strengths of the images of a test set, or the margins of its pairs."""
-        path = self._store.path(result.cell).with_suffix(".npz")
+        arrays = self._store.arrays(result, verify=False)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                for kind in ("strengths", "margins"):
-                    if (name := f"{kind} {row.test}") in arrays.files:
-                        return kind, arrays[name]
-        except BROKEN as error:
-            raise NotJudgeable(f"its strengths cannot be read ({type(error).__name__})") from error
+            for kind, values in (("strengths", arrays.strengths), ("margins", arrays.margins)):
+                if row.test in values:
+                    return kind, values[row.test]
+        except BadInput as error:
+            raise NotJudgeable(f"its strengths cannot be read ({type(error.__cause__).__name__})") from error
         raise NotJudgeable("its strengths and margins were not kept")
 
     def _pairs(self, key: TestKey, result: Result, row: TestResult) -> TestPairs | str:
@@ -165,7 +164,7 @@ class Judge:
                 else:
                     pairs = Pairs(arrays["left"], arrays["right"], arrays["label"])
                 return TestPairs(pairs, arrays["identities"])
-        except BROKEN:
+        except NPZ_ERRORS:
             return None
 
     def _ask(self, key: TestKey, result: Result, test: str) -> TestPairs | str:
@@ -176,7 +175,7 @@ class Judge:
         try:
             dataset = self._registry.dataset(cell.dataset).create(cell.dataset_parameters)
             method = self._registry.methods.get(cell.method)
-            pixels = method is None or method.cls.uses_pixels
+            pixels = method is None or method.create(cell.method_parameters).uses_pixels
             why = dataset.missing() if pixels else dataset.missing_labels()
             if why is not None:
                 return f"the pairs of {cell.dataset} are not here: {why}"
@@ -189,6 +188,6 @@ class Judge:
             if found.name == test:
                 shown = TestPairs(found.pairs, np.asarray(found.images.indices))
                 with contextlib.suppress(OSError):  # a folder that cannot be written to is read all the same
-                    keep_pairs(self._store.folder, key, shown)
+                    store_test_pairs(self._store.folder, key, shown)
                 return shown
         return f"{cell.dataset} has no test set {test!r} now"

@@ -92,8 +92,8 @@ class Listed(Brightness):
         return (strengths[pairs.left] - strengths[pairs.right]).tolist()
 
 
-class ObjectExhibit(InspectionMixin, Brightness):
-    """An exhibit that only pickle could keep."""
+class ObjectArtifact(InspectionMixin, Brightness):
+    """An artifact that only pickle can store."""
 
     def artifacts(self, train: TrainingSet, run: Run) -> Any:
         return {"what": np.array([{"a": 1}], object)}
@@ -116,7 +116,7 @@ class OneDeviation(Brightness):
 def test_what_a_method_gives_that_cannot_be_kept_is_its_own_failure() -> None:
     assert result_of(Listed).status == "ok"
     for method, said in (
-        (ObjectExhibit, "exhibit what is ndarray of object"),
+        (ObjectArtifact, "artifacts['what'] is ndarray of object"),
         (NumberedDeviations, r"deviations() should be texts; got [1]"),
         (OneDeviation, "deviations() should be texts; got 'another backbone'"),
     ):

@@ -10,6 +10,7 @@ import pytest
 
 from relattr.errors import BadInput
 from relattr.harness import result as rows
+from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Provenance, Result, decode, encode
 from relattr.harness.store import Store, Unreadable
@@ -38,7 +39,7 @@ RESULT = Result(
     dataset_label="D",
     tests=(rows.TestResult("test", n_images=3, n_pairs=3, n_ordered=2, n_correct=1, n_tied=1),),
 )
-ARRAYS = {"strengths test": np.array([0.5, np.nan, -1.0])}
+ARRAYS = CellArrays(strengths={"test": np.array([0.5, np.nan, -1.0])})
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_what_is_written_comes_back(store):
     store.write(RESULT, ARRAYS, "it said this\n")
     found = store.read(CELL)
     assert msgspec.structs.replace(found, arrays=None) == RESULT
-    np.testing.assert_array_equal(store.arrays(found)["strengths test"], ARRAYS["strengths test"])
+    np.testing.assert_array_equal(store.arrays(found).strengths["test"], ARRAYS.strengths["test"])
     assert store.log(CELL) == "it said this\n"
     assert list(store) == [found]
     assert list(store.of_methods(["m"])) == [found]
@@ -61,7 +62,7 @@ def test_a_result_without_arrays_or_log_leaves_none_of_an_earlier_one(store):
     store.write(RESULT, ARRAYS, "log")
     store.write(RESULT)
     assert store.log(CELL) == ""
-    assert store.arrays(store.read(CELL)) == {}
+    assert not store.arrays(store.read(CELL))
     assert sorted(p.suffix for p in store.path(CELL).parent.iterdir()) == [".json"]
 
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from relattr.harness.arrays import CellArrays
 from relattr.harness.benchmark import Benchmark, ColumnSpec, RowSpec, TableSpec
 from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Provenance, Result, TestResult
 from relattr.harness.store import Store
 from relattr.pairs import Pairs
 from relattr.registry import Registry
-from relattr.report.tables.judging import TestPairs, keep_pairs, test_key
+from relattr.report.tables.judging import TestPairs, store_test_pairs, test_key
 from relattr.statistics import count_margins, count_strengths
 
 PROVENANCE = Provenance(
@@ -85,9 +86,9 @@ class Synthetic:
             protocol="synthetic",
             **{"seconds_fit": 2.0, "seconds_compare": 0.5, **more},
         )
-        self.store.write(result, {f"{kind} test": strengths} if status == "ok" and arrays else None)
+        self.store.write(result, CellArrays(**{kind: {"test": strengths}}) if status == "ok" and arrays else None)
         if status == "ok":
-            keep_pairs(self.store.folder, test_key(result, "test"), TestPairs(pairs, np.arange(self.n_images)))
+            store_test_pairs(self.store.folder, test_key(result, "test"), TestPairs(pairs, np.arange(self.n_images)))
         return result
 
 

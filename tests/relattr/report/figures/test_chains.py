@@ -22,7 +22,7 @@ def images():
 
 
 @pytest.fixture
-def exhibits():
+def artifacts():
     return {
         "chain images": np.array([[3, 1, 0], [2, 2, 2]]),
         "chain boxes": np.tile(np.array([0.0, 0.0, 0.5, 0.5], np.float32), (2, 3, 1)),
@@ -30,8 +30,8 @@ def exhibits():
     }
 
 
-def test_patches_are_shown_in_their_order(images, exhibits, tmp_path):
-    draw_chains(images, exhibits, tmp_path / "f.png", title="An attribute")
+def test_patches_are_shown_in_their_order(images, artifacts, tmp_path):
+    draw_chains(images, artifacts, tmp_path / "f.png", title="An attribute")
     picture = np.asarray(Image.open(tmp_path / "f.png").convert("RGB"))
 
     def centre(colour, rows):
@@ -47,9 +47,9 @@ def test_patches_are_shown_in_their_order(images, exhibits, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
 
 
-def test_the_same_figure_has_the_same_bytes(images, exhibits, tmp_path):
+def test_the_same_figure_has_the_same_bytes(images, artifacts, tmp_path):
     for name in ("a.pdf", "b.pdf"):
-        draw_chains(images, exhibits, tmp_path / name)
+        draw_chains(images, artifacts, tmp_path / name)
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
 
@@ -57,7 +57,7 @@ def test_the_same_figure_has_the_same_bytes(images, exhibits, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("chain images", None, "needs the exhibit 'chain images'"),
+        ("chain images", None, "needs the artifact 'chain images'"),
         ("chain images", np.array([[0, 1, 4], [0, 0, 0]]), "expected integers from 0 to 3"),
         ("chain images", np.zeros((2, 2), int), "expected"),
         ("chain images", np.zeros((0, 3), int), "at least one chain"),
@@ -66,11 +66,11 @@ def test_the_same_figure_has_the_same_bytes(images, exhibits, tmp_path):
         ("chain accuracy", np.zeros(3), "expected"),
     ],
 )
-def test_exhibits_that_do_not_fit_are_refused(images, exhibits, tmp_path, name, value, words):
+def test_artifacts_that_do_not_fit_are_refused(images, artifacts, tmp_path, name, value, words):
     if value is None:
-        del exhibits[name]
+        del artifacts[name]
     else:
-        exhibits[name] = value
+        artifacts[name] = value
     with pytest.raises(BadInput, match=words):
-        draw_chains(images, exhibits, tmp_path / "f.png")
+        draw_chains(images, artifacts, tmp_path / "f.png")
     assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from relattr import BadInput, Images
+from relattr.harness.arrays import CellArrays
 from relattr.report.figures.canvas import evenly_ranked
-from relattr.report.figures.neighbours import mean_rank_distance, draw_neighbours
+from relattr.report.figures.neighbours import draw_neighbours, mean_rank_distance
 from relattr.report.figures.transformers import draw_transformers
 
 N = 12
@@ -18,17 +19,19 @@ def images() -> Images:
     return Images.from_arrays([np.full((40, 60, 3), 20 * k, np.uint8) for k in range(N)])
 
 
-def arrays(scales: int = 3) -> dict[str, np.ndarray]:
+def arrays(scales: int = 3) -> CellArrays:
     rng = np.random.default_rng(0)
     low = rng.random((N, scales, 2)) * 0.5
     near = np.array([[(i + j) % N for j in range(1, 6)] for i in range(N)], np.int32)
-    return {
-        "strengths test": rng.normal(size=N),
-        "boxes test": np.concatenate([low, low + 0.4], -1).astype(np.float32),
-        "exhibit neighbours": near,
-        "exhibit neighbours before": near[:, ::-1],
-        "exhibit strengths": np.arange(N, dtype=np.float32),
-    }
+    return CellArrays(
+        strengths={"test": rng.normal(size=N)},
+        boxes={"test": np.concatenate([low, low + 0.4], -1).astype(np.float32)},
+        artifacts={
+            "neighbours": near,
+            "neighbours before": near[:, ::-1],
+            "strengths": np.arange(N, dtype=np.float32),
+        },
+    )
 
 
 @pytest.mark.parametrize("scales", [1, 3])
@@ -43,20 +46,20 @@ def test_where_it_looks_is_drawn_the_same_each_time(tmp_path, scales):
 
 
 def test_neighbours_are_drawn_with_scores_and_without(tmp_path):
-    draw_neighbours(images(), arrays(), tmp_path / "a.png", "A method", np.linspace(-5, 40, N))
-    draw_neighbours(images(), arrays(), tmp_path / "b.png", "A method")
+    draw_neighbours(images(), arrays().artifacts, tmp_path / "a.png", "A method", np.linspace(-5, 40, N))
+    draw_neighbours(images(), arrays().artifacts, tmp_path / "b.png", "A method")
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
 def test_arrays_that_do_not_fit_the_images_are_refused(tmp_path):
     wrong = arrays()
-    wrong["boxes test"] = wrong["boxes test"][:5]
+    wrong.boxes["test"] = wrong.boxes["test"][:5]
     with pytest.raises(BadInput, match=r"expected \(12,\) and \(12, scales, 4\)"):
         draw_transformers(images(), wrong, "test", tmp_path / "a.png", "")
-    wrong["exhibit neighbours"] = wrong["exhibit neighbours"] + 8
+    wrong.artifacts["neighbours"] = wrong.artifacts["neighbours"] + 8
     with pytest.raises(BadInput, match="do not fit 12 training images"):
-        draw_neighbours(images(), wrong, tmp_path / "a.png", "")
+        draw_neighbours(images(), wrong.artifacts, tmp_path / "a.png", "")
     assert not list(tmp_path.iterdir())
 
 
@@ -79,8 +82,8 @@ def test_results_with_any_parameters_are_drawn_unless_some_are_chosen(tmp_path):
     from relattr import parameters
     from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
     from relattr.harness.cell import Cell
-    from relattr.harness.selection import Selection
     from relattr.harness.result import VERSION, Provenance, Result, TestResult
+    from relattr.harness.selection import Selection
     from relattr.harness.store import Store
     from relattr.registry import registry
     from relattr.report.figures.draw import draw_figures
@@ -142,8 +145,8 @@ def looked_at(tmp_path):
     from relattr import parameters
     from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
     from relattr.harness.cell import Cell
-    from relattr.harness.selection import Selection
     from relattr.harness.result import VERSION, Provenance, Result, TestResult
+    from relattr.harness.selection import Selection
     from relattr.harness.store import Store
     from relattr.registry import registry
     from relattr.report.figures.draw import draw_figures
@@ -203,7 +206,7 @@ def test_any_number_of_boxes_is_drawn_and_what_cannot_be_costs_no_other(looked_a
     found = looked_at(arrays(4))
     assert not any(figure.why for figure in found), found
     kept = arrays(1)
-    kept["exhibit neighbours"] = kept["exhibit neighbours"].astype("U3")  # no plugin of ours would, but one may
+    kept.artifacts["neighbours"] = kept.artifacts["neighbours"].astype("U3")  # no plugin of ours would, but one may
     looks, neighbours = looked_at(kept)
     assert looks.files
     assert neighbours.why

@@ -8,7 +8,7 @@ import pytest
 
 from relattr.harness.benchmark import ColumnSpec, RowSpec
 from relattr.report.figures import charts
-from relattr.report.figures.captions import source
+from relattr.report.figures.captions import source_sentence
 from relattr.report.formats.page import to_html
 
 EVIL = "a_b & <script>alert(1)</script>\" onload='x'"
@@ -116,8 +116,9 @@ def test_a_cells_own_curve_is_drawn_and_bad_ones_are_not(synthetic, full):
         (3, np.zeros((0, 4))),
     ):
         result = synthetic.add("good", "lfw10", "x", seed, noise=0.2)
-        with np.load(synthetic.store.path(result.cell).with_suffix(".npz")) as arrays:
-            synthetic.store.write(result, {**arrays, "exhibit curve": curve})
+        arrays = synthetic.store.arrays(result)
+        arrays.artifacts["curve"] = curve
+        synthetic.store.write(result, arrays)
     text, _ = page(synthetic, full)
     assert 'id="curves"' in text
     assert "loss from 0.7 to 0.2; held-out accuracy, per cent from 80 to 90, over 20 steps; 60 s in all" in text
@@ -145,7 +146,7 @@ def test_pictures_of_results_that_are_not_here_any_more_are_left_out(synthetic, 
     result = synthetic.add("good", "lfw10", "x", 7, noise=0.2)
     result = synthetic.store.read(result.cell)
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
-    (tmp_path / "figure.txt").write_text(f"Where it looked. {source(result)}\n")
+    (tmp_path / "figure.txt").write_text(f"Where it looked. {source_sentence(result)}\n")
     here = to_html(full, synthetic.registry, synthetic.store, exhibits=tmp_path)
     assert "Where it looked." in here
     synthetic.add("good", "lfw10", "x", 7, noise=0.3)  # the same cell, computed anew
