@@ -1,4 +1,6 @@
-"""The laws that every plugin keeps, as named checks: for ``relattr check`` and for a plugin author's own pytest.
+"""The laws that every plugin must satisfy, as named checks: for ``relattr check`` and for your own pytest suite.
+
+::
 
     import pytest
     from relattr.check import method_checks
@@ -7,7 +9,7 @@
     def test_contract(check):
         check.hold()
 
-A law that a plugin need not keep is listed, with the reason, in its class attribute ``exempt``.
+A plugin to which a law does not apply lists it, with the reason, in its class attribute ``exempt``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A law, and what became of it for one plugin."""
+"""Laws, and the check of one law on one plugin."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ Verdict = Literal["held", "broken", "exempt", "not applicable", "blocked"]
 
 
 class LawBroken(AssertionError):
-    """A plugin does not keep a law; the message says what was found and what was expected."""
+    """A plugin breaks a law; the message gives the actual and the expected behaviour."""
 
 
 class NotApplicable(Exception):
-    """The law says nothing about this plugin, and why."""
+    """A law does not apply to this plugin; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Law:
-    """A law by name; ``look(subject)`` raises `LawBroken` where it is broken, and may say how far it looked."""
+    """A property that every plugin must have.
+
+    ``test(subject)`` raises `LawBroken` if the plugin does not have it. It may return a remark, for example how many
+    images were compared.
+    """
 
     name: str
     statement: str
-    look: Callable[[Any], str | None]
+    test: Callable[[Any], str | None]
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What became of a law for a plugin."""
+    """The verdict on one law for one plugin."""
 
     law: Law
     verdict: Verdict
@@ -41,45 +45,45 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Check:
-    """One law to be held by one plugin; ``subject`` makes what is looked at, once for all its laws."""
+    """One law to check on one plugin; ``subject()`` returns what the law tests, the same object for all laws."""
 
     law: Law
     plugin: str
     subject: Callable[[], Any]
     exempt: str | None = None
-    """The reason for which the plugin need not keep it."""
+    """Why the law does not apply to the plugin, from its ``exempt``; None if it does."""
 
     def __str__(self) -> str:
         return f"{self.plugin}-{self.law.name}"
 
     def run(self) -> CheckResult:
-        """Look, and say what was found; an error in the plugin breaks the law."""
+        """Test the law. An exception raised by the plugin counts as a broken law."""
         if self.exempt is not None:
             return CheckResult(self.law, "exempt", self.exempt)
         try:
-            said = self.law.look(self.subject())
+            remark = self.law.test(self.subject())
         except LawBroken as broken:
             return CheckResult(self.law, "broken", str(broken))
-        except NotApplicable as why:
-            return CheckResult(self.law, "not applicable", str(why))
-        except Blocked as why:
-            return CheckResult(self.law, "blocked", str(why))
+        except NotApplicable as reason:
+            return CheckResult(self.law, "not applicable", str(reason))
+        except Blocked as reason:
+            return CheckResult(self.law, "blocked", str(reason))
         except Exception as error:
             return CheckResult(self.law, "broken", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-        return CheckResult(self.law, "held", said or "")
+        return CheckResult(self.law, "held", remark or "")
 
     def hold(self) -> None:
-        """Raise `LawBroken` if the law is broken; in pytest, skip where it was not looked at."""
-        finding = self.run()
-        if finding.verdict == "broken":
-            raise LawBroken(f"{self.plugin} breaks the law {self.law.name!r} ({self.law.statement}): {finding.detail}")
-        if finding.verdict != "held" and "pytest" in sys.modules:
+        """Raise `LawBroken` if the law is broken; under pytest, skip the test if the law could not be tested."""
+        result = self.run()
+        if result.verdict == "broken":
+            raise LawBroken(f"{self.plugin} breaks the law {self.law.name!r} ({self.law.statement}): {result.detail}")
+        if result.verdict != "held" and "pytest" in sys.modules:
             import pytest
 
-            pytest.skip(f"{finding.verdict}: {finding.detail}")
+            pytest.skip(f"{result.verdict}: {result.detail}")
 
 
-def demand(condition: object, message: str) -> None:
-    """Raise `LawBroken` with this message unless the condition holds."""
+def require(condition: object, message: str) -> None:
+    """Raise `LawBroken` with this message if the condition is false."""
     if not condition:
         raise LawBroken(message)

@@ -7,7 +7,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from relattr import parameters
 from relattr.check import problem
-from relattr.check.law import Law, NotApplicable, demand
+from relattr.check.law import Law, NotApplicable, require
 from relattr.errors import Blocked
 from relattr.method import Method
 from relattr.mixins import UsesPairAnswers
@@ -28,22 +28,22 @@ from relattr.statistics import count_margins
 from relattr.task import TrainingSet
 
 TOLERANCE = 1e-3
-"""How far two margins may differ that should be the same, in units of their standard deviation."""
-LEARNT = 0.8
-"""Accuracy on unseen images that counts as having learnt the problem (chance is 0.5)."""
-CHANCE = 0.15
-"""How far from 0.5 the accuracy may be after labels that say nothing."""
+"""Largest difference between two margins that should be equal, in units of their standard deviation."""
+MIN_ACCURACY = 0.8
+"""Required accuracy on unseen images (chance is 0.5)."""
+NOISE_MARGIN = 0.15
+"""Largest distance of the accuracy from 0.5 after training on random labels."""
 
 
 class MethodUnderTest:
-    """A method under examination; what several laws look at is fitted once."""
+    """The method under test; what several laws need is fitted once and cached."""
 
     def __init__(self, entry: Plugin[Method], values: Mapping[str, Any] | None = None) -> None:
         self.entry = entry
         self.values = {**entry.cls.check_with, **(values or {})}
 
     def new(self) -> Method:
-        """An instance that is not fitted."""
+        """A new, unfitted instance. Raises `Blocked` if a need is missing."""
         method = self.entry.create(self.values)
         for need in method.needs():
             why = need.missing()
@@ -52,7 +52,7 @@ class MethodUnderTest:
         return method
 
     def fit(self, train: TrainingSet, seed: int = 0) -> Method:
-        """An instance fitted on this training set."""
+        """A new instance, fitted on this training set."""
         method = self.new()
         method.fit(train, Run(seed=seed, device="cpu", threads=1))
         return method
@@ -63,13 +63,13 @@ class MethodUnderTest:
         method = self.entry.create(self.values)
         return method.questions if isinstance(method, UsesPairAnswers) else {}
 
-    def make(self) -> problem.Problem:
-        """The problem, made anew, with the answers that the method asks for."""
-        return problem.make(self.questions)
+    def new_problem(self) -> problem.Problem:
+        """A new instance of the problem, with the answers that the method requires."""
+        return problem.make_problem(self.questions)
 
     @cached_property
     def problem(self) -> problem.Problem:
-        return self.make()
+        return self.new_problem()
 
     @cached_property
     def fitted(self) -> Method:
@@ -78,51 +78,54 @@ class MethodUnderTest:
 
     @cached_property
     def margins(self) -> NDArray[np.float64]:
-        """Of the fitted method on the test pairs, ``(n_pairs,)``."""
+        """The margins of the fitted method on the test pairs, ``(n_pairs,)``."""
         return np.asarray(self.fitted.compare(self.problem.test, self.problem.pairs))
 
     @cached_property
     def noise(self) -> list[float]:
-        """The accuracy after a random labelling, and after its reverse."""
+        """The accuracy after training on random labels, and on the same labels reversed."""
         strengths = np.random.default_rng(5).permutation(np.linspace(0.0, 1.0, problem.N_TRAIN))
         return [self.accuracy(self.fit(self.problem.relabelled(x))) for x in (strengths, 1.0 - strengths)]
 
     def accuracy(self, method: Method) -> float:
-        """On the test pairs, in [0, 1]."""
+        """The accuracy on the test pairs, in [0, 1]."""
         return count_margins(method.compare(self.problem.test, self.problem.pairs), self.problem.pairs).accuracy
 
 
 def _scramble(seed: int) -> None:
-    """Put the global generators into another state; a method that uses them shows it."""
+    """Reseed the global random generators, so that a method that uses them gives different results."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _same(found: NDArray[Any], expected: NDArray[Any], what: str, scale: float | None = None) -> None:
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    demand(found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}")
+def _require_equal(margins: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+    margins, expected = np.asarray(margins, np.float64), np.asarray(expected, np.float64)
+    require(margins.shape == expected.shape, f"{what}: shape {margins.shape}, expected {expected.shape}")
     if not expected.size:
         return
-    scale = (float(np.std(expected)) if scale is None else scale) or 1.0
-    worst = int(np.argmax(np.abs(found - expected)))
-    demand(
-        abs(found[worst] - expected[worst]) <= TOLERANCE * scale,
-        f"{what}: margin {worst} is {found[worst]:.6g}, expected {expected[worst]:.6g}",
+    scale = float(np.std(expected)) or 1.0
+    worst = int(np.argmax(np.abs(margins - expected)))
+    require(
+        abs(margins[worst] - expected[worst]) <= TOLERANCE * scale,
+        f"{what}: margin {worst} is {margins[worst]:.6g}, expected {expected[worst]:.6g}",
     )
 
 
-def describes_itself(s: MethodUnderTest) -> None:
+def has_description(s: MethodUnderTest) -> None:
     entry = s.entry
-    demand(entry.summary, f"class {entry.cls.__name__} has no docstring")
-    demand(entry.label.strip(), "its label is empty")
+    require(entry.summary, f"class {entry.cls.__name__} has no docstring")
+    require(entry.label.strip(), "its label is empty")
     method = entry.create()
-    demand(all(isinstance(text, str) and text for text in method.deviations()), "deviations() must give texts")
+    require(all(isinstance(text, str) and text for text in method.deviations()), "deviations() must return strings")
     for need in method.needs():
         why = need.missing()
-        demand(why is None or (isinstance(why, str) and why), f"{need}.missing() gave {why!r}; expected text or None")
-        demand(isinstance(need.fingerprint(), str), f"{need}.fingerprint() gave no text")
+        require(
+            why is None or (isinstance(why, str) and why),
+            f"{need}.missing() returned {why!r}; expected a string or None",
+        )
+        require(isinstance(need.fingerprint(), str), f"{need}.fingerprint() did not return a string")
 
 
 def parameters_are_plain(s: MethodUnderTest) -> None:
@@ -130,74 +133,78 @@ def parameters_are_plain(s: MethodUnderTest) -> None:
     values = parameters.values_of(method)
     text = json.dumps(values)
     again = s.entry.create(json.loads(text))
-    demand(parameters.values_of(again) == values, f"parameters {values} come back from JSON as other ones")
+    require(parameters.values_of(again) == values, f"parameters {values} change when written to JSON and read back")
 
 
 def margins_are_numbers(s: MethodUnderTest) -> None:
-    demand(
+    require(
         s.margins.shape == (len(s.problem.pairs),),
-        f"compare gave shape {s.margins.shape} for {len(s.problem.pairs)} pairs",
+        f"compare returned shape {s.margins.shape} for {len(s.problem.pairs)} pairs",
     )
-    demand(np.issubdtype(s.margins.dtype, np.floating), f"compare gave {s.margins.dtype}; expected real numbers")
-    demand(np.isfinite(s.margins).all(), f"{(~np.isfinite(s.margins)).sum()} margins are NaN or infinite")
-    none = np.asarray(s.fitted.compare(s.problem.test, Pairs([], [], [])))
-    demand(none.shape == (0,), f"compare gave shape {none.shape} for no pairs; expected (0,)")
+    require(
+        np.issubdtype(s.margins.dtype, np.floating),
+        f"compare returned {s.margins.dtype}; expected a float type",
+    )
+    require(np.isfinite(s.margins).all(), f"{(~np.isfinite(s.margins)).sum()} margins are NaN or infinite")
+    empty = np.asarray(s.fitted.compare(s.problem.test, Pairs([], [], [])))
+    require(empty.shape == (0,), f"compare returned shape {empty.shape} for an empty set of pairs; expected (0,)")
 
 
-def sides_negate(s: MethodUnderTest) -> None:
-    _same(s.fitted.compare(s.problem.test, s.problem.pairs.swapped()), -s.margins, "with left and right exchanged")
+def is_antisymmetric(s: MethodUnderTest) -> None:
+    _require_equal(
+        s.fitted.compare(s.problem.test, s.problem.pairs.swapped()), -s.margins, "with left and right swapped"
+    )
 
 
-def order_is_nothing(s: MethodUnderTest) -> None:
+def order_of_pairs_is_irrelevant(s: MethodUnderTest) -> None:
     shuffled = np.random.default_rng(0).permutation(len(s.problem.pairs))
     some = np.concatenate([shuffled, shuffled[:50], shuffled[:50]])
-    _same(
+    _require_equal(
         s.fitted.compare(s.problem.test, s.problem.pairs.take(some)),
         s.margins[some],
         "with pairs in another order and some of them repeated",
     )
 
 
-def labels_are_not_read(s: MethodUnderTest) -> None:
+def test_labels_are_not_used(s: MethodUnderTest) -> None:
     pairs = s.problem.pairs
     for label in (np.zeros(len(pairs), np.int8), -pairs.label):
-        found = s.fitted.compare(s.problem.test, Pairs(pairs.left, pairs.right, label))
-        _same(found, s.margins, "with other labels on the same test pairs")
+        margins = s.fitted.compare(s.problem.test, Pairs(pairs.left, pairs.right, label))
+        _require_equal(margins, s.margins, "with other labels on the same test pairs")
 
 
-def strengths_are_transitive(s: MethodUnderTest) -> None:
+def margins_are_transitive(s: MethodUnderTest) -> None:
     if not s.fitted.has_strength:
-        raise NotApplicable("it compares pairs jointly and claims no strength")
+        raise NotApplicable("it compares pairs jointly and has no strength")
     a, b, c = (np.random.default_rng(k).permutation(problem.N_TEST) for k in range(3))
     different = (a != b) & (b != c) & (a != c)
     a, b, c = a[different], b[different], c[different]
     zero = np.zeros(a.size, np.int8)
     ab, bc, ac = (s.fitted.compare(s.problem.test, Pairs(x, y, zero)) for x, y in ((a, b), (b, c), (a, c)))
-    _same(ab + bc, ac, "margin(a, b) + margin(b, c) against margin(a, c)")
+    _require_equal(ab + bc, ac, "margin(a, b) + margin(b, c) against margin(a, c)")
 
 
-def company_is_nothing(s: MethodUnderTest) -> None:
+def pairs_are_independent(s: MethodUnderTest) -> None:
     first = s.problem.pairs.take(np.arange(5))
     alone = np.concatenate([s.fitted.compare(s.problem.test, first.take(np.array([k]))) for k in range(len(first))])
-    _same(alone * 1.0, s.margins[:5], "pairs compared one by one against all together") if np.std(
-        s.margins[:5]
-    ) else None
+    if np.std(s.margins[:5]):
+        _require_equal(alone, s.margins[:5], "pairs compared one by one against all at once")
 
 
-def same_seed_same_result(s: MethodUnderTest) -> None:
+def is_reproducible(s: MethodUnderTest) -> None:
     expected = s.margins
     _scramble(2)
-    again = s.fit(s.make().train)
-    _same(again.compare(s.problem.test, s.problem.pairs), expected, "fitted again with the same seed")
+    again = s.fit(s.new_problem().train)
+    _require_equal(again.compare(s.problem.test, s.problem.pairs), expected, "fitted again with the same seed")
 
 
-def input_is_not_touched(s: MethodUnderTest) -> None:
-    made = s.make()
-    before = _contents(made.train)
-    s.fit(made.train)
-    after = _contents(made.train)
+def fit_leaves_input_unchanged(s: MethodUnderTest) -> None:
+    train = s.new_problem().train
+    before = _contents(train)
+    s.fit(train)
+    after = _contents(train)
     for what, digest in before.items():
-        demand(after[what] == digest, f"fit changed the training {what}")
+        require(after[what] == digest, f"fit modified the training {what}")
 
 
 def _contents(train: TrainingSet) -> dict[str, str]:
@@ -218,37 +225,37 @@ def saves_and_loads(s: MethodUnderTest) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fitted.npz"
         s.fitted.save(path)
-        with np.load(path, allow_pickle=False) as arrays:  # raises for what only pickle could hold
+        with np.load(path, allow_pickle=False) as arrays:  # raises for arrays that require pickle
             for name in arrays.files:
-                demand(arrays[name].dtype.kind in "biufcUS", f"{name} was saved as {arrays[name].dtype}")
+                require(arrays[name].dtype.kind in "biufcUS", f"{name} was saved as {arrays[name].dtype}")
         again = s.new()
         again.load(path)
-    assert s.noise  # what other fits leave in the class, or anywhere else they share, is not what was loaded
-    _same(again.compare(s.problem.test, s.problem.pairs), expected, "saved and loaded")
+    assert s.noise  # further fits, so that state shared through the class would overwrite what was loaded
+    _require_equal(again.compare(s.problem.test, s.problem.pairs), expected, "after saving and loading")
 
 
-def nothing_from_noise(s: MethodUnderTest) -> None:
-    # one random labelling can point anywhere along the one thing that varies; with its reverse it averages out
+def random_labels_give_chance(s: MethodUnderTest) -> None:
+    # images vary along one dimension, so one random labelling may correlate with it; its reverse cancels that
     accuracies = s.noise
     mean = sum(accuracies) / 2
-    demand(
-        abs(mean - 0.5) <= CHANCE,
-        f"accuracy is {accuracies[0]:.2f} after random labels and {accuracies[1]:.2f} after the same ones reversed; "
-        f"the mean, {mean:.2f}, should be within {CHANCE} of 0.5",
+    require(
+        abs(mean - 0.5) <= NOISE_MARGIN,
+        f"accuracy is {accuracies[0]:.2f} after random labels and {accuracies[1]:.2f} after the same labels reversed; "
+        f"the mean, {mean:.2f}, should be within {NOISE_MARGIN} of 0.5",
     )
 
 
-def learns(s: MethodUnderTest) -> None:
+def learns_noise_free_problem(s: MethodUnderTest) -> None:
     accuracy = count_margins(s.margins, s.problem.pairs).accuracy
-    demand(accuracy >= LEARNT, f"accuracy on unseen images is {accuracy:.2f}, expected at least {LEARNT}")
+    require(accuracy >= MIN_ACCURACY, f"accuracy on unseen images is {accuracy:.2f}, expected at least {MIN_ACCURACY}")
 
 
-def test_images_change_nothing(s: MethodUnderTest) -> None:
+def comparing_leaves_state_unchanged(s: MethodUnderTest) -> None:
     expected = s.margins
     before = _state(s.fitted)
     s.fitted.compare(s.problem.others, s.problem.other_pairs)
-    demand(_state(s.fitted) == before, "comparing changed what was fitted")
-    _same(s.fitted.compare(s.problem.test, s.problem.pairs), expected, "after comparing other images")
+    require(_state(s.fitted) == before, "compare modified the fitted state")
+    _require_equal(s.fitted.compare(s.problem.test, s.problem.pairs), expected, "after comparing other images")
 
 
 def _state(method: Method) -> str:
@@ -259,24 +266,28 @@ def _state(method: Method) -> str:
     return digest.hexdigest()
 
 
-def _law(name: str, statement: str, look: Callable[[MethodUnderTest], None]) -> Law:
-    return Law(name, statement, look)
-
-
 LAWS = (
-    _law("described", "it has a docstring, a label, and says what it needs", describes_itself),
-    _law("plain-parameters", "its parameters come back from JSON as they were", parameters_are_plain),
-    _law("margins", "compare gives one finite real number for each pair, also for none", margins_are_numbers),
-    _law("sides", "exchanging left and right negates the margin", sides_negate),
-    _law("order", "order and repetition of pairs change nothing", order_is_nothing),
-    _law("labels", "a margin does not depend on the label of the pair", labels_are_not_read),
-    _law("transitive", "a strength claims transitivity: margins add up along a chain", strengths_are_transitive),
-    _law("company", "a margin does not depend on which other pairs are asked for", company_is_nothing),
-    _law("same-seed", "the same seed gives the same result, whatever global generators hold", same_seed_same_result),
-    _law("input", "fit does not touch its input", input_is_not_touched),
-    _law("save-load", "a fitted method saves and loads without pickle and gives the same margins", saves_and_loads),
-    _law("test-images", "test images never change what was fitted", test_images_change_nothing),
-    _law("noise", "labels that say nothing give chance", nothing_from_noise),
-    _law("learns", "separable data without label noise is learnt", learns),
+    Law("described", "it has a docstring and a label, and needs and deviations are well-formed", has_description),
+    Law("plain-parameters", "its parameters survive a round trip through JSON", parameters_are_plain),
+    Law(
+        "margins",
+        "compare returns one finite number per pair, also for an empty set of pairs",
+        margins_are_numbers,
+    ),
+    Law("sides", "swapping left and right negates the margin", is_antisymmetric),
+    Law("order", "margins do not depend on the order or repetition of pairs", order_of_pairs_is_irrelevant),
+    Law("labels", "a margin does not depend on the label of the pair", test_labels_are_not_used),
+    Law("transitive", "margins of a method with strengths add up along a chain of images", margins_are_transitive),
+    Law("independence", "a margin does not depend on the other pairs in the call", pairs_are_independent),
+    Law(
+        "same-seed",
+        "the same seed gives the same result, whatever the state of global generators",
+        is_reproducible,
+    ),
+    Law("input", "fit does not modify the training set", fit_leaves_input_unchanged),
+    Law("save-load", "a fitted method saves and loads without pickle and gives the same margins", saves_and_loads),
+    Law("test-images", "comparing images does not modify the fitted state", comparing_leaves_state_unchanged),
+    Law("noise", "random labels give chance accuracy", random_labels_give_chance),
+    Law("learns", "separable data without label noise is learned", learns_noise_free_problem),
 )
-"""The laws, cheap ones first."""
+"""The laws, in order of increasing cost."""

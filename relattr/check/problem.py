@@ -1,8 +1,8 @@
-"""A small problem without label noise that any method of this field can learn, for checking methods.
+"""A small noise-free problem that any method of this field can learn, for checking methods.
 
-Each image has a striped red square in its middle, on a noisy ground; the stronger the attribute, the
-larger the square. Mean colour, edges and shapes all tell, so no method has an excuse. Mean and spread of the
-colours are shipped with the images as features.
+Each image shows a striped red square in its centre, on a noisy background; the stronger the attribute, the larger the
+square. Mean colour, edges and shapes are all informative. The mean and standard deviation of the colours come with
+the images as shipped features.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ N_TRAIN, N_TEST = 80, 40
 N_PAIRS = 400
 
 
-def draw(strength: float, category: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """One image, ``(SIDE, SIDE, 3)`` uint8; ``strength`` in [0, 1]."""
-    ground = np.array([(70, 90, 70), (70, 70, 95)][category])
-    image = ground + rng.normal(0, 8, (SIDE, SIDE, 3))
+def draw_image(strength: float, category: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """One image, ``(SIDE, SIDE, 3)`` uint8; ``strength`` in [0, 1], ``category`` 0 or 1."""
+    background = np.array([(70, 90, 70), (70, 70, 95)][category])
+    image = background + rng.normal(0, 8, (SIDE, SIDE, 3))
     side = 8 + int(strength * (SIDE - 16))
-    low = (SIDE - side) // 2
+    start = (SIDE - side) // 2
     stripes = np.where(np.arange(side) // 4 % 2 == 0, 1.0, 0.45)
-    image[low : low + side, low : low + side] = stripes[:, None, None] * np.array([235.0, 80.0, 60.0])
+    image[start : start + side, start : start + side] = stripes[:, None, None] * np.array([235.0, 80.0, 60.0])
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A training set, test images with all their pairs, and other images to look at in between."""
+    """A training set, test images with all their pairs, and other images that are compared in between."""
 
     train: TrainingSet
     test: Images
@@ -45,30 +45,31 @@ class Problem:
     other_pairs: Pairs
 
     def relabelled(self, strengths: NDArray[np.float64]) -> TrainingSet:
-        """The training images with pairs and scores from other strengths ``(N_TRAIN,)``."""
+        """The training images with pairs and scores computed from other strengths ``(N_TRAIN,)``."""
         return dataclasses.replace(self.train, pairs=_pairs(strengths), scores=np.exp(2.0 * strengths))
 
 
-def make(seed: int = 0, answers: Mapping[str, Sequence[str]] | None = None) -> Problem:
-    """The problem of this seed; made anew, so that whatever a method does to it stays with it.
+def make_problem(answers: Mapping[str, Sequence[str]] | None = None, seed: int = 0) -> Problem:
+    """A new instance of the problem of this seed.
 
-    ``answers`` (name -> questions) come with the images: to every question about every pair, the true order.
+    ``answers`` (name -> questions) are added to the images; the answer to every question about every pair is the true
+    order.
     """
     train, strengths = _images(seed, "train", N_TRAIN, answers)
-    test, truth = _images(seed, "test", N_TEST, answers)
-    others, other_truth = _images(seed, "others", N_TEST, answers)
+    test, test_strengths = _images(seed, "test", N_TEST, answers)
+    others, other_strengths = _images(seed, "others", N_TEST, answers)
     return Problem(
         train=TrainingSet(
             images=train,
             pairs=_pairs(strengths),
             scores=np.exp(2.0 * strengths),
             categories=np.arange(N_TRAIN) % 2,
-            category_names=("green ground", "blue ground"),
+            category_names=("green background", "blue background"),
         ),
         test=test,
-        pairs=Pairs(*Pairs.from_scores(truth, seed=1).arrays),
+        pairs=Pairs(*Pairs.from_scores(test_strengths, seed=1).arrays),
         others=others,
-        other_pairs=Pairs(*Pairs.from_scores(other_truth, seed=2).arrays),
+        other_pairs=Pairs(*Pairs.from_scores(other_strengths, seed=2).arrays),
     )
 
 
@@ -77,9 +78,9 @@ def _images(
 ) -> tuple[Images, NDArray[np.float64]]:
     rng = generator(seed, "check", part)
     strengths = rng.permutation((np.arange(n) + rng.random(n)) / n)
-    drawn = [draw(s, k % 2, rng) for k, s in enumerate(strengths)]
-    colours = np.array([np.concatenate([image.mean((0, 1)), image.std((0, 1))]) / 255 for image in drawn])
-    images = Images.from_arrays(drawn, features=colours)
+    arrays = [draw_image(s, k % 2, rng) for k, s in enumerate(strengths)]
+    colours = np.array([np.concatenate([image.mean((0, 1)), image.std((0, 1))]) / 255 for image in arrays])
+    images = Images.from_arrays(arrays, features=colours)
     first, second = np.triu_indices(n, 1)
     for name, questions in (answers or {}).items():
         order = np.sign(strengths[first] - strengths[second]).astype(np.int8)
@@ -89,7 +90,7 @@ def _images(
 
 
 def _pairs(strengths: NDArray[np.float64]) -> Pairs:
-    """`N_PAIRS` ordered pairs of the images, and some similar ones."""
+    """`N_PAIRS` ordered pairs of the images, less those that are similar, and some similar pairs."""
     ordered = Pairs.from_scores(strengths, count=N_PAIRS, seed=3)
     rank = np.argsort(strengths)
     similar = Pairs(rank[:-1:4], rank[1::4], np.zeros(rank[1::4].size, np.int8))

@@ -1,4 +1,4 @@
-"""All laws of one plugin, as checks."""
+"""All laws of a plugin, as checks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from relattr.registry import Registry, registry
 
 
 def method_laws() -> tuple[Law, ...]:
-    """The laws of a method, by name."""
+    """The laws of methods."""
     from relattr.check import methods
 
     return methods.LAWS
 
 
 def dataset_laws() -> tuple[Law, ...]:
-    """The laws of a dataset, by name."""
+    """The laws of datasets."""
     from relattr.check import datasets
 
     return datasets.LAWS
@@ -29,12 +29,12 @@ def dataset_laws() -> tuple[Law, ...]:
 def method_checks(
     name: str, *, plugins: Iterable[str | Path] = (), values: Mapping[str, Any] | None = None
 ) -> list[Check]:
-    """A check for each law of a method.
+    """One check for each law of methods, for the method of this name.
 
-    ``plugins`` are folders of plugin files to load first, ``values`` parameters to check it with, over those in
-    its ``check_with``.
+    ``plugins`` are folders of plugin files to load first. ``values`` are parameters to check the method with; they
+    take precedence over its ``check_with``.
 
-    Raises `UnknownName` for a method that is not there, or an exemption from a law that is none.
+    Raises `UnknownName` for an unknown method, or if its ``exempt`` names an unknown law.
     """
     from relattr.check import methods
 
@@ -46,7 +46,7 @@ def method_checks(
 def dataset_checks(
     name: str, *, plugins: Iterable[str | Path] = (), values: Mapping[str, Any] | None = None
 ) -> list[Check]:
-    """A check for each law of a dataset; see `method_checks`."""
+    """One check for each law of datasets, for the dataset of this name; see `method_checks`."""
     from relattr.check import datasets
 
     entry = _discovered(plugins).dataset(name)
@@ -61,9 +61,10 @@ def _discovered(plugins: Iterable[str | Path]) -> Registry:
 
 def _checks(name: str, laws: Iterable[Law], subject: Any, exempt: Mapping[str, str]) -> list[Check]:
     laws = list(laws)
-    made = subject()  # a parameter that it does not have is a mistake of whoever asks, not of the plugin
-    made.entry.create(made.values)
-    for law in exempt:
-        if law not in {known.name for known in laws}:
-            raise UnknownName(f"law (in the exemptions of {name})", law, [known.name for known in laws])
+    under_test = subject()
+    under_test.entry.create(under_test.values)  # an unknown parameter is the caller's error, not a broken law
+    known = [law.name for law in laws]
+    for law_name in exempt:
+        if law_name not in known:
+            raise UnknownName(f"law (in the exemptions of {name})", law_name, known)
     return [Check(law, name, subject, exempt.get(law.name)) for law in laws]

@@ -1,30 +1,28 @@
-"""Plugins that break a law in a way that once passed are found out, and right ones are not."""
+"""`relattr check` detects plugins that break a law in subtle ways, and passes correct ones."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from relattr import Dataset, Images, Method, Pairs, Task, TaskName, TrainingSet, UnknownName
-from relattr import TestSet as Judged  # pytest would take it for a test
+from relattr import Dataset, Images, Method, Pairs, Task, TaskName, TestSet, TrainingSet, UnknownName
 from relattr.check import datasets, methods
 from relattr.check.law import Check
 from relattr.registry import Plugin
 
 
-def verdicts(laws, subject):
+def check_results(laws, subject):
     return {law.name: Check(law, "it", lambda: subject).run() for law in laws}
 
 
-def of_method(cls, *names):
-    found = verdicts(
-        [law for law in methods.LAWS if law.name in names], methods.MethodUnderTest(Plugin("it", "It", cls, {}))
-    )
-    return {name: finding.verdict for name, finding in found.items()}
+def method_verdicts(cls, *names):
+    laws = [law for law in methods.LAWS if law.name in names]
+    results = check_results(laws, methods.MethodUnderTest(Plugin("it", "It", cls, {})))
+    return {name: result.verdict for name, result in results.items()}
 
 
 class Plain(Method):
-    """Mean brightness, the right way up."""
+    """Mean brightness, with the sign that fits the training pairs."""
 
     def fit(self, train, run):
         self.slope = np.array(self._slope(train))
@@ -46,7 +44,7 @@ class Plain(Method):
 
 
 class ReadsLabels(Plain):
-    """Adds the answer to its margins, more or less: swapped and repeated as it must be."""
+    """Adds the label to its margins, consistently for swapped and repeated pairs."""
 
     has_strength = False
 
@@ -54,16 +52,16 @@ class ReadsLabels(Plain):
         return super().compare(images, pairs) + abs(self.slope) * pairs.label
 
 
-class SharesWhatItLearnt(Plain):
-    """Keeps what it learnt in its class."""
+class StoresStateInClass(Plain):
+    """Stores what it learned in its class."""
 
-    learnt = 1.0
+    slope = 1.0
 
     def fit(self, train, run):
-        type(self).learnt = self._slope(train)
+        type(self).slope = self._slope(train)
 
     def strength(self, images):
-        return type(self).learnt * np.array([images[k].mean() for k in range(len(images))])
+        return type(self).slope * np.array([images[k].mean() for k in range(len(images))])
 
     def state(self):
         return {"nothing": np.zeros(1)}
@@ -72,14 +70,18 @@ class SharesWhatItLearnt(Plain):
         pass
 
 
-def test_a_method_that_reads_the_labels_of_test_pairs():
-    assert of_method(Plain, "labels", "sides", "order") == dict.fromkeys(("labels", "sides", "order"), "held")
-    assert of_method(ReadsLabels, "labels", "sides", "order") == {"labels": "broken", "sides": "held", "order": "held"}
+def test_use_of_test_labels_is_detected():
+    assert method_verdicts(Plain, "labels", "sides", "order") == dict.fromkeys(("labels", "sides", "order"), "held")
+    assert method_verdicts(ReadsLabels, "labels", "sides", "order") == {
+        "labels": "broken",
+        "sides": "held",
+        "order": "held",
+    }
 
 
-def test_a_method_that_keeps_what_it_learnt_in_its_class():
-    assert of_method(Plain, "save-load") == {"save-load": "held"}
-    assert of_method(SharesWhatItLearnt, "save-load") == {"save-load": "broken"}
+def test_state_stored_in_the_class_is_detected():
+    assert method_verdicts(Plain, "save-load") == {"save-load": "held"}
+    assert method_verdicts(StoresStateInClass, "save-load") == {"save-load": "broken"}
 
 
 def grey(n, offset=0):
@@ -110,35 +112,35 @@ class Shades(Dataset):
         pairs = Pairs.from_scores(np.arange(30.0))
         scores = np.arange(30.0)
         sets = TrainingSet(Images.from_arrays(train), pairs, scores=scores)
-        return Task(name, sets, [Judged("test", Images.from_arrays(test), pairs)], "squares")
+        return Task(name, sets, [TestSet("test", Images.from_arrays(test), pairs)], "squares")
 
 
-def of_dataset(**values):
+def dataset_results(**values):
     entry = Plugin("it", "It", Shades, values)
-    return verdicts(datasets.LAWS, datasets.DatasetUnderTest(entry))
+    return check_results(datasets.LAWS, datasets.DatasetUnderTest(entry))
 
 
-def test_a_dataset_that_shuffles_its_images_under_fixed_labels():
-    assert of_dataset()["same-task"].verdict == "held"
-    found = of_dataset(shuffled=True)["same-task"]
-    assert found.verdict == "broken"
-    assert "loaded twice, its training images differ" in found.detail
+def test_images_shuffled_under_fixed_labels_are_detected():
+    assert dataset_results()["same-task"].verdict == "held"
+    result = dataset_results(shuffled=True)["same-task"]
+    assert result.verdict == "broken"
+    assert "its training images differ when it is loaded twice" in result.detail
 
 
-def test_a_test_image_that_is_trained_on_in_another_collection():
-    assert of_dataset()["no-leak"].verdict == "held"
-    found = of_dataset(leaks=1)["no-leak"]
-    assert found.verdict == "broken"
-    assert "1 test images are training images" in found.detail
+def test_a_leak_between_two_collections_is_detected():
+    assert dataset_results()["no-leak"].verdict == "held"
+    result = dataset_results(leaks=1)["no-leak"]
+    assert result.verdict == "broken"
+    assert "1 test images are training images" in result.detail
 
 
-def test_how_far_images_were_compared_is_said_where_it_was_not_all(monkeypatch):
-    assert of_dataset()["no-leak"].detail == ""
-    monkeypatch.setattr(datasets, "COMPARED", 10)
-    assert "by content 10 images a side at most" in of_dataset()["no-leak"].detail
+def test_an_incomplete_comparison_of_images_is_reported(monkeypatch):
+    assert dataset_results()["no-leak"].detail == ""
+    monkeypatch.setattr(datasets, "MAX_COMPARED", 10)
+    assert "by content at most 10 training and test images" in dataset_results()["no-leak"].detail
 
 
-def test_a_parameter_that_a_plugin_does_not_have_is_no_fault_of_the_plugin():
+def test_an_unknown_parameter_is_the_callers_error():
     from relattr.check import dataset_checks, method_checks
 
     with pytest.raises(UnknownName, match="gama"):
