@@ -17,7 +17,7 @@ import numpy as np
 
 from relattr.pairs import Pairs
 from relattr.statistics import Design, bootstrap
-from relattr.statistics.bootstrap import draw, weigh
+from relattr.statistics.bootstrap import draw_counts, weighted_counts
 
 
 def best(work: Callable[[], object], times: int = 15) -> float:
@@ -52,9 +52,9 @@ def main() -> None:
 
     design = Design([(pairs, None)])
     judgement = design.judge(0, strengths=strengths)
-    counts = draw(n, replicates, 0)
+    counts = draw_counts(n, replicates, 0)
     seconds = best(ours)
-    core = best(lambda: weigh(design, judgement, counts))
+    core = best(lambda: weighted_counts(design, judgement, counts))
 
     some = 5
 
@@ -91,7 +91,7 @@ def main() -> None:
     rate = 2 * 2048**3 / best(lambda: a @ a)
     floor = 4 * n * n * replicates / rate
 
-    hits, totals = weigh(design, judgement, counts)
+    hits, totals = weighted_counts(design, judgement, counts)
     exact = [
         int(c) for c in (counts[0].astype(np.int64)[left] * counts[0].astype(np.int64)[right] * correct).sum()[None]
     ]

@@ -31,10 +31,10 @@ import torch
 from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone
-from relattr.backbones.extraction import BATCH, DeepExtractor
+from relattr.backbones.extraction import BATCH, FeatureExtractor
 from relattr.backbones.inference import has_bf16
-from relattr.backbones.preprocess import normalised, prepare
-from relattr.backbones.weights import Weights, WeightsFile, find_weights
+from relattr.backbones.preprocess import crop_views, normalise_pixels
+from relattr.backbones.weights import PretrainedWeights, WeightsFile, find_weights
 from relattr.system.atomic import write_text
 
 Row = dict[str, Any]
@@ -46,8 +46,8 @@ def plain_features(backbone: Backbone, images: NDArray[np.uint8]) -> NDArray[np.
     rows = []
     with torch.no_grad():
         for start in range(0, len(images), PLAIN_BATCH):
-            pixels = prepare(list(images[start : start + PLAIN_BATCH]), backbone.preprocessing, "center")
-            x = normalised(pixels, backbone.preprocessing).contiguous()
+            pixels = crop_views(list(images[start : start + PLAIN_BATCH]), backbone.preprocessing, "center")
+            x = normalise_pixels(pixels, backbone.preprocessing).contiguous()
             rows.append(backbone.forward_features(x).flatten(1).numpy())
     return np.concatenate(rows)
 
@@ -72,14 +72,14 @@ def build(name: str) -> tuple[Callable[[], Backbone], str]:
         torch.manual_seed(0)
         return Backbone.create(name, pretrained=False)
 
-    return fresh, f"random weights ({Weights(name).fingerprint()})"
+    return fresh, f"random weights ({PretrainedWeights(name).fingerprint()})"
 
 
 def deep_row(name: str, images: NDArray[np.uint8], rounds: int) -> Row:
     """One backbone, shipped against plain."""
     make, weights = build(name)
     plain_net = make()
-    extractor = DeepExtractor(make(), normalise="none")
+    extractor = FeatureExtractor(make(), normalise="none")
     calls = (lambda: extractor(images), lambda: plain_features(plain_net, images))
     ours, plain = (call() for call in calls)  # and so both are warm
     seconds: tuple[list[float], list[float]] = ([], [])

@@ -33,8 +33,8 @@ from relattr.features.color_patches import ColorPatches
 from relattr.features.hog import dense_hog, stacked_hog
 from relattr.features.hog2x2 import HOG2x2
 from relattr.features.lab import lab_histogram
-from relattr.features.lbp import lbp, patterns
-from relattr.features.llc import encode
+from relattr.features.lbp import lbp, uniform_patterns
+from relattr.features.llc import encode_llc
 
 Array = npt.NDArray[np.floating]
 Row = dict[str, Any]
@@ -117,7 +117,7 @@ def llc_rows(images: npt.NDArray[np.uint8], k: int = 3, beta: float = 0.03) -> l
     words = descriptors[np.random.default_rng(1).choice(len(descriptors), 256, replace=False)].copy()
     descriptors = descriptors[:8192]
 
-    index, weights = encode(descriptors, words, k, beta)
+    index, weights = encode_llc(descriptors, words, k, beta)
     peer_index, peer_weights = codes_by_loop(descriptors, words, k, beta)
     codes = np.zeros((2, len(descriptors), len(words)), dtype=np.float32)
     np.put_along_axis(codes[0], index.astype(np.intp), weights, axis=1)
@@ -127,7 +127,7 @@ def llc_rows(images: npt.NDArray[np.uint8], k: int = 3, beta: float = 0.03) -> l
         raise RuntimeError(f"{different:.2%} of the codes are not the peer's: these timings compare different work")
 
     ours, peer = seconds(
-        [lambda: encode(descriptors, words, k, beta), lambda: codes_by_loop(descriptors, words, k, beta)]
+        [lambda: encode_llc(descriptors, words, k, beta), lambda: codes_by_loop(descriptors, words, k, beta)]
     )
     each = [1e6 * t / len(descriptors) for t in (ours, peer)]
     note = f"peer: loop of np.linalg.solve; {each[0]:.1f} against {each[1]:.1f} microseconds a descriptor"
@@ -143,13 +143,13 @@ def lbp_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
     # one number for each of 256 codes in either numbering: if ours is a function of theirs and back, both agree
     theirs = local_binary_pattern(grey[0], 8, 1, method="nri_uniform")[1:-1, 1:-1].astype(int)
     together = np.zeros((59, 59))
-    np.add.at(together, (patterns(grey[0]).astype(int), theirs), 1)
+    np.add.at(together, (uniform_patterns(grey[0]).astype(int), theirs), 1)
     agree = together.max(axis=1).sum() / together.sum()
     if agree < 0.999:
         raise RuntimeError(f"only {agree:.2%} of the patterns are the peer's: these timings compare different work")
     ours, peer, whole = seconds(
         [
-            lambda: [patterns(image) for image in grey],
+            lambda: [uniform_patterns(image) for image in grey],
             lambda: [local_binary_pattern(image, 8, 1, method="nri_uniform") for image in few],
             lambda: lbp(images),
         ]

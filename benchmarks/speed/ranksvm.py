@@ -138,10 +138,10 @@ def timed(run: Callable[[], Any], repeats: int) -> tuple[list[float], list[float
 @contextmanager
 def counted() -> Iterator[list[int]]:
     """How many vectors each pass over the features served."""
-    from relattr.ranksvm.products import Primal
+    from relattr.ranksvm.products import PrimalSpace
 
     passes: list[int] = []
-    before = Primal.scores_of, Primal.combinations_of
+    before = PrimalSpace.matmat, PrimalSpace.rmatmat
 
     def counting(product: Callable[..., Any]) -> Callable[..., Any]:
         def run(self: Any, vectors: list[Any]) -> Any:
@@ -150,20 +150,20 @@ def counted() -> Iterator[list[int]]:
 
         return run
 
-    Primal.scores_of, Primal.combinations_of = map(counting, before)  # type: ignore[method-assign]
+    PrimalSpace.matmat, PrimalSpace.rmatmat = map(counting, before)  # type: ignore[method-assign]
     try:
         yield passes
     finally:
-        Primal.scores_of, Primal.combinations_of = before  # type: ignore[method-assign]
+        PrimalSpace.matmat, PrimalSpace.rmatmat = before  # type: ignore[method-assign]
 
 
 def pass_seconds(x: Any) -> float:
     """The fastest product X v seen, of NumPy's and our own."""
-    from relattr.ranksvm.products import scores
+    from relattr.ranksvm.products import matvec
 
     v = np.ones(x.shape[1], np.float32)
     wide = v.astype(np.float64)
-    return min(min(timed(lambda: x @ v, 15)[0]), min(timed(lambda: scores(x, wide), 15)[0]))
+    return min(min(timed(lambda: x @ v, 15)[0]), min(timed(lambda: matvec(x, wide), 15)[0]))
 
 
 def multiplication_rate() -> float:

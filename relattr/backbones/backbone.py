@@ -11,10 +11,16 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from relattr.backbones.layers import Layer, find_conv, layers_of, reduced, value_at
-from relattr.backbones.loading import load_into, misfit, read_weights
-from relattr.backbones.names import BUILT_IN, Known, Preprocessing, registered_backbones, resolve
-from relattr.backbones.weights import Weights, WeightsFile, fetch_weights
+from relattr.backbones.layers import Layer, find_conv_layer, layer_output, named_layers, reduce_output
+from relattr.backbones.loading import load_weights, read_state_dict, state_dict_mismatch
+from relattr.backbones.names import (
+    BUILT_IN_BACKBONES,
+    Preprocessing,
+    ResolvedBackbone,
+    registered_backbones,
+    resolve_backbone,
+)
+from relattr.backbones.weights import PretrainedWeights, WeightsFile, fetch_weights
 from relattr.errors import BadInput, UnknownName
 
 T = TypeVar("T")
@@ -45,7 +51,7 @@ class Backbone(nn.Module):
         self.name = name
         self.preprocessing = preprocessing or Preprocessing()
         self.fingerprint = fingerprint
-        self._layers = layers_of(net)
+        self._layers = named_layers(net)
         if _is_timm(net):  # they say themselves what their pooled features are, with or without a classifier
             self._layers["pooled"] = Layer(TIMM_POOLED)
             self._layers.pop("conv", None)
@@ -64,7 +70,7 @@ class Backbone(nn.Module):
         nearest names, `Blocked` if the weights are not there and cannot be downloaded, `BadInput` if they
         do not fit.
         """
-        known = resolve(backbone)
+        known = resolve_backbone(backbone)
         own = registered_backbones().get(known.name) if known.library == "registered" else None
         if own is not None:
             if not pretrained and own.untrained is None:
@@ -74,7 +80,7 @@ class Backbone(nn.Module):
             return cls(net, backbone, own.preprocessing, dict(own.layers), fingerprint).eval()
         file = fetch_weights(backbone) if pretrained else None
         fingerprint = file.sha256 if file else "untrained"
-        if known.name in BUILT_IN and known.library == "registered":
+        if known.name in BUILT_IN_BACKBONES and known.library == "registered":
             from relattr.backbones import caffenet
 
             net, preprocessing = caffenet.CaffeNet(), caffenet.PREPROCESSING
@@ -83,7 +89,7 @@ class Backbone(nn.Module):
         else:
             net, preprocessing = _timm(known, file)
         if file is not None and known.library != "timm":
-            load_into(net, read_weights(file.path), file.path)
+            load_weights(net, read_state_dict(file.path), file.path)
         return cls(net, backbone, preprocessing, None, fingerprint).eval()
 
     @property
@@ -127,8 +133,8 @@ class Backbone(nn.Module):
             found = self.net.forward_features(x)  # type: ignore[operator]
             if where.path == TIMM_POOLED:
                 found = self.net.forward_head(found, pre_logits=True)  # type: ignore[operator]
-            return reduced(found, where)
-        return value_at(self.net, where, lambda: self.net(x))
+            return reduce_output(found, where)
+        return layer_output(self.net, where, lambda: self.net(x))
 
     def conv_features(self, x: torch.Tensor) -> torch.Tensor:
         """The last feature map before pooling, ``(n, c, h', w')``: what AlexNet calls pool5.
@@ -164,7 +170,7 @@ class Backbone(nn.Module):
         try:
             with torch.no_grad():
                 try:
-                    with without_data(self):
+                    with meta_tensors(self):
                         return run(torch.empty(1, 3, size, size, device="meta"))
                 except (RuntimeError, TypeError):  # it looks at the numbers, so it must be given some
                     like = next(self.parameters(), torch.empty(0))
@@ -183,7 +189,7 @@ class Backbone(nn.Module):
                 nhwc = str(getattr(self.net, "output_fmt", "NCHW")).upper().endswith("NHWC")
                 return Layer(TIMM_MAP, reduce="nhwc" if nhwc else "")
             raise BadInput(f"{self.name} has no feature map: its features are {tuple(found.shape[1:])} an image")
-        layer = self._imagined(self.input_size, lambda x: find_conv(self.net, lambda: self.net(x)))
+        layer = self._imagined(self.input_size, lambda x: find_conv_layer(self.net, lambda: self.net(x)))
         if layer is None:
             raise BadInput(f"{self.name} has no feature map: none of its modules gives one")
         return layer
@@ -197,7 +203,7 @@ def _is_timm(net: nn.Module) -> bool:
     return hasattr(net, "forward_features") and hasattr(net, "forward_head")
 
 
-class without_data:  # noqa: N801  a context manager reads as a verb here
+class meta_tensors:  # noqa: N801  a context manager reads as a verb here
     """Inside, the tensors of a module hold no data, so that a pass through it costs nothing."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -221,7 +227,7 @@ class without_data:  # noqa: N801  a context manager reads as a verb here
             table[key] = value
 
 
-def _torchvision(known: Known) -> tuple[nn.Module, Preprocessing]:
+def _torchvision(known: ResolvedBackbone) -> tuple[nn.Module, Preprocessing]:
     """A torchvision network with fresh weights, and how its published weights want their input."""
     from torchvision import models
     from torchvision.transforms import InterpolationMode
@@ -244,21 +250,21 @@ def _torchvision(known: Known) -> tuple[nn.Module, Preprocessing]:
     return net, preprocessing
 
 
-def _timm(known: Known, file: WeightsFile | None) -> tuple[nn.Module, Preprocessing]:
+def _timm(known: ResolvedBackbone, file: WeightsFile | None) -> tuple[nn.Module, Preprocessing]:
     """A timm network with the weights of this file, or fresh ones, and how it wants its input."""
     import timm
 
     net = timm.create_model(known.name, pretrained=False)
     if file is not None:
-        weights = read_weights(file.path)
-        if not misfit(net, weights):
-            load_into(net, weights, file.path)
+        weights = read_state_dict(file.path)
+        if not state_dict_mismatch(net, weights):
+            load_weights(net, weights, file.path)
         else:  # many files on the hub are in an older layout, which timm knows how to convert
             try:
                 net = timm.create_model(known.name, pretrained=True, pretrained_cfg_overlay={"state_dict": weights})
             except (RuntimeError, KeyError, AttributeError, ValueError) as error:
                 raise BadInput(
-                    f"weights file {file.path} does not fit timm's {known.name}: {misfit(net, weights)}"
+                    f"weights file {file.path} does not fit timm's {known.name}: {state_dict_mismatch(net, weights)}"
                 ) from error
     cfg = timm.data.resolve_model_data_config(net)
     size = cfg["input_size"][1]
@@ -273,4 +279,4 @@ def _timm(known: Known, file: WeightsFile | None) -> tuple[nn.Module, Preprocess
 
 def weights_fingerprint(backbone: str) -> str:
     """What decides the weights of the backbone of this name, without building it."""
-    return Weights(backbone).fingerprint()
+    return PretrainedWeights(backbone).fingerprint()

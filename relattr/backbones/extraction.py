@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone, weights_fingerprint
-from relattr.backbones.inference import fast_features, has_bf16
+from relattr.backbones.inference import has_bf16, optimised_forward
 from relattr.backbones.names import Preprocessing
-from relattr.backbones.preprocess import CROPS, Crop, normalised, prepare, views
+from relattr.backbones.preprocess import CROPS, Crop, crop_views, n_views, normalise_pixels
 from relattr.errors import BadInput
-from relattr.system.malloc import kept_memory
+from relattr.system.malloc import retain_freed_memory
 
 if TYPE_CHECKING:
     from relattr.images import Images
@@ -38,7 +38,7 @@ class ImageSequence(Protocol):
 
 
 @dataclass(frozen=True)
-class DeepSpec:
+class FeatureSpec:
     """Everything but the images and the code that decides the numbers of a deep feature."""
 
     backbone: str
@@ -58,7 +58,7 @@ class DeepSpec:
         )
 
 
-class DeepExtractor:
+class FeatureExtractor:
     """A layer of a backbone as a function of images, set up once.
 
     Parameters
@@ -103,7 +103,7 @@ class DeepExtractor:
         how = made.preprocessing
         size = input_size or how.input_size
         shorter = resize or (how.resize if input_size is None else max(size, round(how.resize * size / how.input_size)))
-        self.spec = DeepSpec(
+        self.spec = FeatureSpec(
             backbone=made.name,
             layer=layer or made.default_layer,
             preprocessing=dataclasses.replace(how, input_size=size, resize=shorter),
@@ -114,13 +114,13 @@ class DeepExtractor:
         )
         self.device = torch.device(device)
         self.dim = made.feature_dim(self.spec.layer, size)
-        self._images_a_batch = max(1, batch_size // views(1, crop))
-        self._run = fast_features(
+        self._images_a_batch = max(1, batch_size // n_views(1, crop))
+        self._run = optimised_forward(
             made,
             self.spec.layer,
             dtype=torch.bfloat16 if self.spec.precision == "bf16" else torch.float32,
             device=self.device,
-            batch_size=views(self._images_a_batch, crop),
+            batch_size=n_views(self._images_a_batch, crop),
             input_size=size,
         )
 
@@ -132,7 +132,7 @@ class DeepExtractor:
         ``progress`` is called with the number of images just done.
         """
         out = np.empty((len(images), self.dim), dtype=np.float32)
-        with torch.inference_mode(), kept_memory(self.device.type == "cpu"):
+        with torch.inference_mode(), retain_freed_memory(self.device.type == "cpu"):
             for start in range(0, len(images), self._images_a_batch):
                 stop = min(start + self._images_a_batch, len(images))
                 out[start:stop] = self._features([images[i] for i in range(start, stop)])
@@ -142,8 +142,8 @@ class DeepExtractor:
 
     def _features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         how = self.spec.preprocessing
-        pixels = prepare(images, how, self.spec.crop).to(self.device, non_blocking=True)
-        found = self._run(normalised(pixels, how)).flatten(1)
+        pixels = crop_views(images, how, self.spec.crop).to(self.device, non_blocking=True)
+        found = self._run(normalise_pixels(pixels, how)).flatten(1)
         if self.spec.crop == "ten":
             found = found.unflatten(0, (len(images), 10)).mean(1)
         if self.spec.normalise == "l2":
@@ -165,12 +165,12 @@ def deep_features(
     resize: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
-    """A layer of a backbone for each image, ``(n, d)`` float32; the arguments are those of `DeepExtractor`.
+    """A layer of a backbone for each image, ``(n, d)`` float32; the arguments are those of `FeatureExtractor`.
 
     >>> deep_features(images, "alexnet", "fc6").shape  # doctest: +SKIP
     (2688, 4096)
     """
-    extractor = DeepExtractor(
+    extractor = FeatureExtractor(
         backbone,
         layer,
         device=device,
@@ -197,11 +197,11 @@ def cached_deep_features(
 ) -> NDArray[np.float32]:
     """As `deep_features`, each image computed once and kept on disk."""
     from relattr.features.cache import cached_rows
-    from relattr.sources import fingerprint_of
+    from relattr.identity import code_digest
 
     weights = weights_fingerprint(backbone)
     extractor = _extractor(backbone, layer, device, batch_size, precision, crop, normalise, weights)
-    key = f"{extractor.spec.key()} {fingerprint_of('relattr.backbones.extraction')}"
+    key = f"{extractor.spec.key()} {code_digest('relattr.backbones.extraction')}"
     return cached_rows(images, key, extractor, what=f"{backbone} {extractor.spec.layer} features")
 
 
@@ -215,8 +215,8 @@ def _extractor(
     crop: Crop,
     normalise: Normalise,
     weights: str,
-) -> DeepExtractor:
+) -> FeatureExtractor:
     """The last extractor, kept: a cell asks for the features of one image collection after another."""
-    return DeepExtractor(
+    return FeatureExtractor(
         backbone, layer, device=device, batch_size=batch_size, precision=precision, crop=crop, normalise=normalise
     )

@@ -16,8 +16,8 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from relattr.backbones.backbone import TIMM_MAP, TIMM_POOLED, Backbone, without_data
-from relattr.backbones.layers import Layer, reduced
+from relattr.backbones.backbone import TIMM_MAP, TIMM_POOLED, Backbone, meta_tensors
+from relattr.backbones.layers import Layer, reduce_output
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 """Relative difference to the plain network on the trial input, noise, above which the fast form is not used."""
 
 
-def fast_features(
+def optimised_forward(
     backbone: Backbone, layer: str, *, dtype: torch.dtype, device: torch.device, batch_size: int, input_size: int
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function from input ``(n, 3, input_size, input_size)`` float32 to the layer's features, float32.
@@ -84,7 +84,7 @@ class _Cast(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)
-        return reduced(self.net(x).float(), self.layer)
+        return reduce_output(self.net(x).float(), self.layer)
 
 
 class _TimmUpto(nn.Module):
@@ -205,7 +205,7 @@ def _input_shapes(net: fx.GraphModule, shape: tuple[int, ...], dtype: torch.dtyp
                 shapes[n.name] = tuple(self.env[n.args[0]].shape)
             return super().run_node(n)
 
-    with without_data(net):
+    with meta_tensors(net):
         Noting(net, garbage_collect_values=False).run(torch.empty(shape, dtype=dtype, device="meta"))
     return shapes
 

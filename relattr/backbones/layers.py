@@ -35,10 +35,10 @@ class Layer:
     prefix_tokens: int = 0
 
 
-def layers_of(net: nn.Module) -> dict[str, Layer]:
+def named_layers(net: nn.Module) -> dict[str, Layer]:
     """The layers of a network that have names of their own; each is explained at the top of this file.
 
-    ``conv`` is not among them where it takes a run of the network to find it; see `find_conv`.
+    ``conv`` is not among them where it takes a run of the network to find it; see `find_conv_layer`.
     """
     named = {"scores": Layer("")}
     linear = [path for path, module in net.named_modules() if isinstance(module, nn.Linear)]
@@ -69,7 +69,7 @@ def _activated(classifier: Mapping[str, nn.Module], name: str) -> Layer:
     return Layer(f"classifier.{after if isinstance(classifier[after], nn.ReLU) else name}")
 
 
-def find_conv(net: nn.Module, run: Callable[[], object]) -> Layer | None:
+def find_conv_layer(net: nn.Module, run: Callable[[], object]) -> Layer | None:
     """The module that gives the last feature map before ``run()``, one pass, pools it; None where there is none."""
     import torchvision
 
@@ -101,13 +101,13 @@ class _Reached(BaseException):
         self.value = value
 
 
-def value_at(net: nn.Module, layer: Layer, run: Callable[[], torch.Tensor]) -> torch.Tensor:
+def layer_output(net: nn.Module, layer: Layer, run: Callable[[], torch.Tensor]) -> torch.Tensor:
     """What a layer gives while ``run()`` passes something through ``net``, which goes no further than that.
 
     Stopping there saves time, and keeps the value from a following in-place ReLU.
     """
     if not layer.path:
-        return reduced(run(), layer)
+        return reduce_output(run(), layer)
 
     def after(module: nn.Module, given: Any, found: torch.Tensor) -> None:
         raise _Reached(found)
@@ -121,13 +121,13 @@ def value_at(net: nn.Module, layer: Layer, run: Callable[[], torch.Tensor]) -> t
     try:
         run()
     except _Reached as reached:
-        return reduced(reached.value, layer)
+        return reduce_output(reached.value, layer)
     finally:
         handle.remove()
     raise RuntimeError(f"{layer.path} of {type(net).__name__} is never run")
 
 
-def reduced(value: torch.Tensor, layer: Layer) -> torch.Tensor:
+def reduce_output(value: torch.Tensor, layer: Layer) -> torch.Tensor:
     """The feature that a layer means, from what its module gives."""
     if layer.reduce == "mean":
         return value.mean((2, 3))

@@ -11,7 +11,7 @@ from torch import nn
 from relattr.errors import BadInput
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a ``.safetensors`` file, or of a ``.pth`` or ``.bin`` file of tensors alone.
 
     Nothing in a file is ever executed: pickled objects other than tensors and plain containers are refused.
@@ -33,18 +33,20 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     return dict(found)
 
 
-def load_into(net: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
+def load_weights(net: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
     """Copy weights into a network; all of them, and each of the right shape.
 
     Raises `BadInput`, naming the file, the key, what was expected and what was found, if they do not fit.
     """
-    fault = misfit(net, weights)
+    fault = state_dict_mismatch(net, weights)
     if fault:
         raise BadInput(f"weights file {path} does not fit {type(net).__name__}: {fault}")
-    net.load_state_dict(dict(weights), strict=False)  # strict but for counters, which `misfit` lets be absent
+    net.load_state_dict(
+        dict(weights), strict=False
+    )  # strict but for counters, which `state_dict_mismatch` lets be absent
 
 
-def misfit(net: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
+def state_dict_mismatch(net: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
     """How these weights differ in keys, shapes or kind from what the network holds; empty if they fit."""
     expected = net.state_dict()
     # num_batches_tracked decides nothing in a trained network, and files older than it lack it

@@ -18,7 +18,7 @@ from relattr.backbones.names import Preprocessing
 from relattr.errors import BadInput
 from relattr.progress import track
 from relattr.random import generator
-from relattr.sources import fingerprint_of
+from relattr.identity import code_digest
 from relattr.system.digests import digest_text
 from relattr.system.paths import cache_dir
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-Draw = Callable[[], "tuple[NDArray[np.uint8], NDArray[np.integer]]"]
+DrawExamples = Callable[[], "tuple[NDArray[np.uint8], NDArray[np.integer]]"]
 """Gives images ``(n, 64, 64, 3)`` uint8 and the class of each, ``(n,)`` integers from 0."""
 
 PREPROCESSING = Preprocessing(input_size=64, resize=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
@@ -36,7 +36,7 @@ HELD_OUT = 10
 """One image in so many is held out of the pretraining, to say in the file how well it went."""
 
 
-class Parts(TypedDict):
+class BackboneArguments(TypedDict):
     """The arguments of `register_backbone`."""
 
     build: Callable[[], nn.Module]
@@ -46,7 +46,7 @@ class Parts(TypedDict):
     preprocessing: Preprocessing
 
 
-def pretrained_micro(draw: Draw, key: str, *, seed: int = 0) -> Parts:
+def pretrained_micro(draw: DrawExamples, key: str, *, seed: int = 0) -> BackboneArguments:
     """What `register_backbone` takes to make `micro`, pretrained on what ``draw`` gives, known.
 
     ``key`` names everything that decides what ``draw`` gives (its code and seed included); together with the
@@ -54,13 +54,13 @@ def pretrained_micro(draw: Draw, key: str, *, seed: int = 0) -> Parts:
     """
 
     def fingerprint() -> str:
-        return "micro:" + digest_text(key, str(seed), fingerprint_of("relattr.backbones.micro_net"))
+        return "micro:" + digest_text(key, str(seed), code_digest("relattr.backbones.micro_net"))
 
     def build() -> nn.Module:
         path = cache_dir() / "weights" / f"micro-{fingerprint().removeprefix('micro:')[:40]}.safetensors"
         return _load(path) or _train(path, draw, seed)
 
-    return Parts(
+    return BackboneArguments(
         build=build,
         untrained=_untrained,
         fingerprint=fingerprint,
@@ -70,9 +70,9 @@ def pretrained_micro(draw: Draw, key: str, *, seed: int = 0) -> Parts:
 
 
 def _untrained() -> nn.Module:
-    from relattr.backbones.micro_net import Micro
+    from relattr.backbones.micro_net import MicroNet
 
-    return Micro(UNTRAINED_CLASSES)
+    return MicroNet(UNTRAINED_CLASSES)
 
 
 def _load(path: Path) -> nn.Module | None:
@@ -80,18 +80,18 @@ def _load(path: Path) -> nn.Module | None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from relattr.backbones.micro_net import Micro
+    from relattr.backbones.micro_net import MicroNet
 
     try:
         weights = load_file(path)
-        net = Micro(len(weights["classifier.fc8.bias"]))
+        net = MicroNet(len(weights["classifier.fc8.bias"]))
         net.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, RuntimeError):
         return None  # it can be made again
     return net.eval()
 
 
-def _train(path: Path, draw: Draw, seed: int) -> nn.Module:
+def _train(path: Path, draw: DrawExamples, seed: int) -> nn.Module:
     from filelock import FileLock
     from safetensors.torch import save
 
@@ -106,11 +106,11 @@ def _train(path: Path, draw: Draw, seed: int) -> nn.Module:
         images, classes = draw()
         held_out = generator(seed, "micro", "held out").permutation(len(images)) % HELD_OUT == 0
         n = int((~held_out).sum())
-        with track("pretraining micro", micro_net.steps(n, micro_net.EPOCHS)) as advance:
+        with track("pretraining micro", micro_net.n_steps(n, micro_net.EPOCHS)) as advance:
             weights = micro_net.pretrain(images[~held_out], classes[~held_out], seed=seed, progress=advance)
-        net = micro_net.Micro(len(weights["classifier.fc8.bias"]))
+        net = micro_net.MicroNet(len(weights["classifier.fc8.bias"]))
         net.load_state_dict(weights)
-        right = micro_net.accuracy(net, images[held_out], classes[held_out])
+        right = micro_net.top1_accuracy(net, images[held_out], classes[held_out])
         write_bytes(path, save(weights, metadata={"held_out_accuracy": f"{right:.4f}", "trained_on": str(n)}))
     made = _load(path)
     if made is None:

@@ -31,7 +31,7 @@ MEAN, STD = 0.5, 0.25
 """Of every channel, on the scale 0 to 1."""
 
 
-class Micro(nn.Module):
+class MicroNet(nn.Module):
     """``(n, 3, 64, 64)`` float to ``(n, classes)`` class scores; other sizes of 32 pixels and more work too."""
 
     def __init__(self, classes: int) -> None:
@@ -86,7 +86,7 @@ def pretrain(
     epochs: int = EPOCHS,
     progress: Callable[[int], object] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Train `Micro` to classify ``images`` (n, 64, 64, 3) uint8 into ``classes`` (n,) integers from 0; its weights.
+    """Train `MicroNet` to classify ``images`` (n, 64, 64, 3) uint8 into ``classes`` (n,) integers from 0; its weights.
 
     ``seed`` decides everything that is drawn: with the same number of threads the weights are the same.
     ``epochs`` are passes over the images. ``progress`` is called with the number of steps just done, of
@@ -106,10 +106,10 @@ def pretrain(
     rng = generator(seed, "micro", "batches")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "micro", "weights"))  # of the start, and of what dropout drops
-        micro = Micro(int(classes.max()) + 1)
+        micro = MicroNet(int(classes.max()) + 1)
         net = _with_batch_norm(micro).to(memory_format=torch.channels_last).train()
         optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=1e-2)
-        total = steps(len(images), epochs)
+        total = n_steps(len(images), epochs)
         step = 0
         for _ in range(epochs):
             order = torch.from_numpy(rng.permutation(len(images)))
@@ -117,7 +117,9 @@ def pretrain(
                 for group in optimiser.param_groups:
                     group["lr"] = _rate(step, total)
                 dy, dx = rng.integers(-SHIFT, SHIFT + 1, 2)
-                loss = nn.functional.cross_entropy(net(_shifted(to_input(x[batch]), int(dy), int(dx))), y[batch])
+                loss = nn.functional.cross_entropy(
+                    net(_shifted(normalise_images(x[batch]), int(dy), int(dx))), y[batch]
+                )
                 if not torch.isfinite(loss):
                     raise BadInput(f"pretraining: the loss is {loss.item()} at step {step} of {total}")
                 optimiser.zero_grad(set_to_none=True)
@@ -130,7 +132,7 @@ def pretrain(
     return {name: value.detach().contiguous() for name, value in net.state_dict().items()}
 
 
-def _with_batch_norm(net: Micro) -> Micro:
+def _with_batch_norm(net: MicroNet) -> MicroNet:
     """The same network with each convolution's output normalised: it learns in far fewer passes."""
     for name, module in list(net.features.named_children()):
         if isinstance(module, nn.Conv2d):
@@ -138,7 +140,7 @@ def _with_batch_norm(net: Micro) -> Micro:
     return net
 
 
-def _fold_batch_norm(net: Micro) -> None:
+def _fold_batch_norm(net: MicroNet) -> None:
     """Work the normalisation into the convolutions: the trained network has AlexNet's shape and nothing more."""
     net.eval()
     for name, module in list(net.features.named_children()):
@@ -149,23 +151,23 @@ def _fold_batch_norm(net: Micro) -> None:
             setattr(net.features, name, fuse_conv_bn_eval(conv, norm))
 
 
-def steps(n: int, epochs: int) -> int:
+def n_steps(n: int, epochs: int) -> int:
     """The number of optimisation steps of `pretrain` over ``n`` images."""
     return epochs * math.ceil(n / BATCH)
 
 
-def accuracy(net: nn.Module, images: NDArray[np.uint8], classes: NDArray[np.integer]) -> float:
+def top1_accuracy(net: nn.Module, images: NDArray[np.uint8], classes: NDArray[np.integer]) -> float:
     """The share of images that the network puts into their class."""
     net.eval()
     right = 0
     with torch.inference_mode():
         for start in range(0, len(images), 256):
-            found = net(to_input(torch.from_numpy(images[start : start + 256]))).argmax(1).numpy()
+            found = net(normalise_images(torch.from_numpy(images[start : start + 256]))).argmax(1).numpy()
             right += int((found == classes[start : start + 256]).sum())
     return right / len(images)
 
 
-def to_input(images: torch.Tensor) -> torch.Tensor:
+def normalise_images(images: torch.Tensor) -> torch.Tensor:
     """``(n, h, w, 3)`` uint8 to what the network takes."""
     return ((images.permute(0, 3, 1, 2).float() / 255) - MEAN) / STD
 

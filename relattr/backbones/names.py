@@ -103,8 +103,8 @@ def register_backbone(
     """
     if not name or name != name.strip() or set(name) & set(":/\\") or not name.isprintable():
         raise BadInput(f"backbone name {name!r} must be printable text without ':', '/' or outer spaces")
-    if name in FILES or name in _registered or name in BUILT_IN:
-        owner = "torchvision" if name in FILES else "relattr" if name in BUILT_IN else "another plugin"
+    if name in FILES or name in _registered or name in BUILT_IN_BACKBONES:
+        owner = "torchvision" if name in FILES else "relattr" if name in BUILT_IN_BACKBONES else "another plugin"
         raise BadInput(f"a backbone called {name!r} is there already, from {owner}")
     made = RegisteredBackbone(
         name, build, fingerprint, missing, untrained, preprocessing or Preprocessing(), dict(layers or {})
@@ -123,12 +123,12 @@ def registered_backbones() -> dict[str, RegisteredBackbone]:
     return dict(_registered)
 
 
-BUILT_IN = frozenset({"caffenet"})
+BUILT_IN_BACKBONES = frozenset({"caffenet"})
 """Networks of relattr's own whose weights are files that the user brings."""
 
 
 @dataclass(frozen=True)
-class Known:
+class ResolvedBackbone:
     """What a backbone's name stands for.
 
     ``name`` is the library's own name for it; ``file_stem`` names its file in RELATTR_WEIGHTS; ``hub_file``
@@ -145,7 +145,7 @@ class Known:
     hf_file: str = ""
 
 
-def resolve(backbone: str) -> Known:
+def resolve_backbone(backbone: str) -> ResolvedBackbone:
     """What this name stands for.
 
     Raises `UnknownName` with the nearest names. Only a name that is neither registered nor torchvision's
@@ -156,20 +156,20 @@ def resolve(backbone: str) -> Known:
         raise UnknownName("library of backbones", library, ("torchvision", "timm"))
     if not colon:
         library, name = "", backbone
-    if not library and (name in _registered or name in BUILT_IN):
-        return Known("registered", name, name)
+    if not library and (name in _registered or name in BUILT_IN_BACKBONES):
+        return ResolvedBackbone("registered", name, name)
     if library != "timm" and name in FILES:
-        return Known("torchvision", name, name, FILES[name], DOWNLOADS + FILES[name])
+        return ResolvedBackbone("torchvision", name, name, FILES[name], DOWNLOADS + FILES[name])
     if library == "torchvision":
         raise UnknownName("torchvision backbone", name, FILES)
     timm_models = _timm_models()
     if name not in timm_models:
-        raise UnknownName("backbone", name, {*_registered, *BUILT_IN, *FILES, *timm_models})
+        raise UnknownName("backbone", name, {*_registered, *BUILT_IN_BACKBONES, *FILES, *timm_models})
     url, hf_repo, hf_file = timm_models[name]
     # a timm network that shares its name with another library's has another layout of weights
-    shadowed = name in FILES or name in _registered or name in BUILT_IN
+    shadowed = name in FILES or name in _registered or name in BUILT_IN_BACKBONES
     stem = f"timm-{name}" if shadowed else name
-    return Known("timm", name, stem, url.rpartition("/")[2], url, hf_repo, hf_file)
+    return ResolvedBackbone("timm", name, stem, url.rpartition("/")[2], url, hf_repo, hf_file)
 
 
 def _timm_models() -> Mapping[str, tuple[str, str, str]]:

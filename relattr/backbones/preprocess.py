@@ -20,12 +20,12 @@ Crop = Literal["center", "resize", "ten"]
 CROPS: tuple[Crop, ...] = ("center", "resize", "ten")
 
 
-def views(image_count: int, crop: Crop) -> int:
+def n_views(image_count: int, crop: Crop) -> int:
     """How many inputs so many images give."""
     return image_count * (10 if crop == "ten" else 1)
 
 
-def prepare(images: Sequence[NDArray[np.uint8]], how: Preprocessing, crop: Crop) -> torch.Tensor:
+def crop_views(images: Sequence[NDArray[np.uint8]], how: Preprocessing, crop: Crop) -> torch.Tensor:
     """Cut the network's views out of some images: ``(n, 3, size, size)`` uint8, channels last in memory.
 
     ``crop``: ``center`` brings the shorter side to ``how.resize`` and cuts out the middle; ``resize`` squeezes
@@ -33,7 +33,7 @@ def prepare(images: Sequence[NDArray[np.uint8]], how: Preprocessing, crop: Crop)
     same mirrored, ten views in a row. Raises `BadInput` for an image that is not ``(h, w, 3)`` uint8.
     """
     size = how.input_size
-    out = torch.empty((views(len(images), crop), size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    out = torch.empty((n_views(len(images), crop), size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     by_size: dict[tuple[int, ...], list[int]] = {}
     for index, image in enumerate(images):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
@@ -62,7 +62,7 @@ def prepare(images: Sequence[NDArray[np.uint8]], how: Preprocessing, crop: Crop)
     return out
 
 
-def normalised(pixels: torch.Tensor, how: Preprocessing) -> torch.Tensor:
+def normalise_pixels(pixels: torch.Tensor, how: Preprocessing) -> torch.Tensor:
     """``(n, 3, h, w)`` uint8 to the network's float32 input, on the device where the pixels are."""
     mean = torch.tensor(how.mean, device=pixels.device).view(1, 3, 1, 1)
     scale = torch.tensor(how.std, device=pixels.device).view(1, 3, 1, 1).reciprocal()

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from relattr.backbones.names import BUILT_IN, Known, registered_backbones, resolve
+from relattr.backbones.names import BUILT_IN_BACKBONES, ResolvedBackbone, registered_backbones, resolve_backbone
 from relattr.errors import BadInput, Blocked
 from relattr.system.atomic import write_text
 from relattr.system.digests import digest_file
@@ -43,11 +43,11 @@ class WeightsFile:
     @property
     def sha256(self) -> str:
         """SHA-256 of the file, remembered for as long as its size and time of change stay."""
-        return sha256_of(self.path)
+        return cached_sha256(self.path)
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingWeights:
     """Weights that are in none of the places: which files were looked for, and where they could come from."""
 
     backbone: str
@@ -66,14 +66,14 @@ class Missing:
         return f"{text}. Save the state dict of the network there (safetensors); there is no download for it"
 
 
-def find_weights(backbone: str) -> WeightsFile | Missing:
+def find_weights(backbone: str) -> WeightsFile | MissingWeights:
     """The file of a backbone's weights, or where it was looked for.
 
     Raises `UnknownName` for a name that no library knows, `BadInput` for a file in torch's cache whose
     SHA-256 does not begin as its name says, and for a registered backbone, whose weights are its own affair.
     """
-    known = resolve(backbone)
-    if known.library == "registered" and known.name not in BUILT_IN:
+    known = resolve_backbone(backbone)
+    if known.library == "registered" and known.name not in BUILT_IN_BACKBONES:
         raise BadInput(f"{backbone} is a registered backbone: it finds its weights itself")
     own = weights_dir() / f"{known.file_stem}.safetensors"
     if own.exists():
@@ -87,13 +87,13 @@ def find_weights(backbone: str) -> WeightsFile | Missing:
     if known.hub_file:
         hub = hub_checkpoints() / known.hub_file
         if hub.exists():
-            check_name_digest(hub)
+            verify_name_digest(hub)
             return WeightsFile(hub, "torch hub cache")
         looked_for.append(hub)
     sources = [known.url] if known.url else []
     if known.hf_repo:
         sources.append(f"https://huggingface.co/{known.hf_repo}")
-    return Missing(backbone, tuple(looked_for), tuple(sources))
+    return MissingWeights(backbone, tuple(looked_for), tuple(sources))
 
 
 def fetch_weights(backbone: str) -> WeightsFile:
@@ -109,7 +109,7 @@ def fetch_weights(backbone: str) -> WeightsFile:
         raise Blocked(found.reason)
     from filelock import FileLock
 
-    known = resolve(backbone)
+    known = resolve_backbone(backbone)
     lock = cache_dir() / "locks" / f"{known.file_stem}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
@@ -122,13 +122,13 @@ def fetch_weights(backbone: str) -> WeightsFile:
         except Exception as error:  # each library fails in ways of its own; all mean that the file is not there
             raise Blocked(f"{found.reason} (the download failed: {type(error).__name__}: {error})") from error
         again = find_weights(backbone)
-    if isinstance(again, Missing):
+    if isinstance(again, MissingWeights):
         raise Blocked(again.reason)
     return again
 
 
 @dataclass(frozen=True)
-class Weights:
+class PretrainedWeights:
     """The need of a method for the weights of a backbone, as `relattr.needs.Need` describes."""
 
     backbone: str
@@ -147,7 +147,7 @@ class Weights:
             if type(error) is BadInput:  # a file that is not what its name says; an unknown name is the user's
                 return str(error)
             raise
-        if isinstance(found, Missing) and (offline() or not found.sources):
+        if isinstance(found, MissingWeights) and (offline() or not found.sources):
             return found.reason
         return None
 
@@ -162,13 +162,13 @@ class Weights:
             if type(error) is BadInput:
                 return "unusable"
             raise
-        if isinstance(found, Missing):
-            known = resolve(self.backbone)
+        if isinstance(found, MissingWeights):
+            known = resolve_backbone(self.backbone)
             return f"undownloaded:{known.hub_file or known.hf_repo or known.file_stem}"
         return found.sha256
 
 
-def sha256_of(path: Path) -> str:
+def cached_sha256(path: Path) -> str:
     """SHA-256 of a file, remembered in the cache folder by path, size and time of change.
 
     Raises `BadInput` if it cannot be read.
@@ -191,15 +191,15 @@ def sha256_of(path: Path) -> str:
     return digest
 
 
-def check_name_digest(path: Path) -> None:
+def verify_name_digest(path: Path) -> None:
     """Hold a file of torch's cache to the digits of its SHA-256 in its name.
 
     Raises `BadInput` if they differ. A name without such digits is let pass.
     """
     digits = re.search(r"-([0-9a-f]{8,64})\.[a-z]+$", path.name)
-    if digits and not sha256_of(path).startswith(digits[1]):
+    if digits and not cached_sha256(path).startswith(digits[1]):
         raise BadInput(
-            f"{path} is damaged: its SHA-256 begins with {sha256_of(path)[: len(digits[1])]}, "
+            f"{path} is damaged: its SHA-256 begins with {cached_sha256(path)[: len(digits[1])]}, "
             f"its name says {digits[1]}; delete it and it is downloaded again"
         )
 
@@ -221,7 +221,7 @@ def hugging_face_cache() -> Path:
     return Path(home).expanduser() / "hub"
 
 
-def _in_hugging_face_cache(known: Known) -> Path | None:
+def _in_hugging_face_cache(known: ResolvedBackbone) -> Path | None:
     if not hugging_face_cache().is_dir() or importlib.util.find_spec("huggingface_hub") is None:
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -230,7 +230,7 @@ def _in_hugging_face_cache(known: Known) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def _download(known: Known) -> None:
+def _download(known: ResolvedBackbone) -> None:
     """Download to where `find_weights` looks; any error means that it failed."""
     if known.hf_repo:
         from huggingface_hub import hf_hub_download

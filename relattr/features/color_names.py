@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
-from relattr.features.input import ImageSequence, Pixels, read
-from relattr.features.lab import to_lab
+from relattr.features.input import ImageSequence, Pixels, read_image
+from relattr.features.lab import rgb_to_lab
 from relattr.system.digests import digest_array
 from relattr.system.paths import weights_dir
 
@@ -38,7 +38,7 @@ LEVELS = ((32.0, 38.0), (56.0, 52.0), (80.0, 34.0))
 def color_names(image: Pixels, vocabulary: Vocabulary = "lattice") -> NDArray[np.uint8]:
     """The name, 0..49, of each pixel of an image (H, W, 3) uint8: ``(H, W)``."""
     steps = (image >> 3).astype(np.int32)
-    return table(vocabulary)[steps[..., 0] + STEPS * (steps[..., 1] + STEPS * steps[..., 2])]
+    return name_table(vocabulary)[steps[..., 0] + STEPS * (steps[..., 1] + STEPS * steps[..., 2])]
 
 
 def color_histogram(
@@ -50,7 +50,7 @@ def color_histogram(
     """
     out = np.empty((len(images), N_NAMES), np.float32)
     for index in range(len(images)):
-        names = color_names(read(images, index, MAXSIZE, "colour histogram"), vocabulary)
+        names = color_names(read_image(images, index, MAXSIZE, "colour histogram"), vocabulary)
         out[index] = np.bincount(names.ravel(), minlength=N_NAMES) / names.size
         if progress is not None:
             progress(1)
@@ -58,21 +58,21 @@ def color_histogram(
 
 
 @lru_cache(maxsize=2)
-def table(vocabulary: Vocabulary) -> NDArray[np.uint8]:
+def name_table(vocabulary: Vocabulary) -> NDArray[np.uint8]:
     """The name of each of the 32,768 colours. Raises `BadInput` for a file that is not the released table."""
     if vocabulary == "lattice":
         return _lattice()
     if vocabulary == "DD50":
-        return read_table(DD50().path)
+        return read_dd50(DD50().path)
     raise BadInput(f"a vocabulary of colours is 'lattice' or 'DD50', not {vocabulary!r}")
 
 
-def fingerprint(vocabulary: Vocabulary) -> str:
+def vocabulary_fingerprint(vocabulary: Vocabulary) -> str:
     """What decides the names, as a string."""
     return f"{vocabulary} {digest_array(table(vocabulary))[:16]}"
 
 
-def read_table(path: Path) -> NDArray[np.uint8]:
+def read_dd50(path: Path) -> NDArray[np.uint8]:
     """The likeliest name of each colour, from a ``.mat`` file with one table of 32,768 x 50 probabilities."""
     import scipy.io
 
@@ -105,19 +105,19 @@ class DD50:
         )
 
     def fingerprint(self) -> str:
-        return fingerprint("DD50") if self.path.is_file() else ""
+        return vocabulary_fingerprint("DD50") if self.path.is_file() else ""
 
 
 def _lattice() -> NDArray[np.uint8]:
-    """The nearest of `centres` in L*a*b* to the middle of each step of 8 levels."""
+    """The nearest of `lattice_centres` in L*a*b* to the middle of each step of 8 levels."""
     step = np.arange(STEPS**3)
     rgb = np.stack([step % STEPS, step // STEPS % STEPS, step // STEPS**2], axis=1) * 8 + 3.5
-    lab, names = to_lab(rgb), centres()
+    lab, names = rgb_to_lab(rgb), lattice_centres()
     distance = (names**2).sum(1) - 2 * lab @ names.T
     return distance.argmin(1).astype(np.uint8)
 
 
-def centres() -> NDArray[np.float64]:
+def lattice_centres() -> NDArray[np.float64]:
     """L*, a* and b* of the 50 names: the greys, then the dark, the full and the pale hues from red on."""
     greys = [(level, 0.0, 0.0) for level in GREYS]
     angles = 2 * np.pi * np.arange(HUES) / HUES

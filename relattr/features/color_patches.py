@@ -12,19 +12,19 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from relattr.features.coded import CodedFeature, Floats
 from relattr.features.color_names import N_NAMES, Vocabulary, color_names
+from relattr.features.encoded import EncodedFeature, Floats
 from relattr.features.input import Pixels
 
 
-class ColorPatches(CodedFeature):
+class ColorPatches(EncodedFeature):
     """The feature.
 
     Parameters
     ----------
     vocabulary: which 50 colour names (see ``color_names``).
     sizes, step: px a side of the patches, and px between them.
-    maxsize, n_words, k, beta, levels, max_images, per_image, max_descriptors: see ``CodedFeature``.
+    maxsize, n_words, k, beta, levels, max_images, per_image, max_descriptors: see ``EncodedFeature``.
 
     An image smaller than the largest patch is continued by its mirror until it is not.
     """

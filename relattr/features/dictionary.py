@@ -10,7 +10,7 @@ import numpy.typing as npt
 from relattr.errors import BadInput
 
 
-def quotas(counts: Sequence[int], per_image: int, total: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def sample_quotas(counts: Sequence[int], per_image: int, total: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """How many descriptors to take at random from each image.
 
     At most ``per_image`` of an image's ``counts``; where these add up to more than ``total``, what a uniform
@@ -23,7 +23,7 @@ def quotas(counts: Sequence[int], per_image: int, total: int, rng: np.random.Gen
     return rng.multivariate_hypergeometric(capped, total, method="marginals")
 
 
-def learn(descriptors: npt.ArrayLike, n_words: int = 256, seed: int = 0) -> npt.NDArray[np.float32]:
+def learn_visual_words(descriptors: npt.ArrayLike, n_words: int = 256, seed: int = 0) -> npt.NDArray[np.float32]:
     """Words (n_words, d), float32: the means that mini-batch k-means finds in descriptors (n, d).
 
     Euclidean, started from descriptors drawn at random (Sculley, "Web-Scale K-Means Clustering", WWW 2010, as

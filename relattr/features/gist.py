@@ -27,8 +27,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from relattr.features.input import ImageSequence, Pixels, read
-from relattr.system.malloc import kept_memory
+from relattr.features.input import ImageSequence, Pixels, read_image
+from relattr.system.malloc import retain_freed_memory
 
 Complex = NDArray[np.complex64]
 
@@ -44,9 +44,9 @@ def gist(images: ImageSequence, progress: Callable[[int], object] | None = None)
     ``progress`` is called with 1 for each image done. Raises `BadInput`, naming it, for an image that is none.
     """
     out = np.empty((len(images), DIMENSIONS), np.float32)
-    with torch.inference_mode(), kept_memory():
+    with torch.inference_mode(), retain_freed_memory():
         for index in range(len(images)):
-            grey = _square(read(images, index, None, "GIST"))
+            grey = _square(read_image(images, index, None, "GIST"))
             out[index] = _energies(_prefiltered(grey))
             if progress is not None:
                 progress(1)

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from relattr.features.coded import CodedFeature, Floats
+from relattr.features.encoded import EncodedFeature, Floats
 from relattr.features.hog import CELL_CHANNELS, stacked_hog
 from relattr.features.hog_grid import make_grid
 from relattr.features.input import Pixels
 
 
-class HOG2x2(CodedFeature):
+class HOG2x2(EncodedFeature):
     """The feature; HOG 3x3 is ``HOG2x2(cells=3, pad=24)``.
 
     Parameters
     ----------
     cell, cells, step, pad: px a cell, cells a side of a descriptor, px between descriptors, px of mirror on
         each side (see ``hog``).
-    maxsize, n_words, k, beta, levels, max_images, per_image, max_descriptors: see ``CodedFeature``.
+    maxsize, n_words, k, beta, levels, max_images, per_image, max_descriptors: see ``EncodedFeature``.
     """
 
     what = "HOG features"

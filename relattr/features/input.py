@@ -20,7 +20,7 @@ class ImageSequence(Protocol):
     def __getitem__(self, index: int, /) -> Pixels: ...
 
 
-def read(images: ImageSequence, index: int, maxsize: int | None, what: str) -> Pixels:
+def read_image(images: ImageSequence, index: int, maxsize: int | None, what: str) -> Pixels:
     """Image ``index`` with three channels and, where ``maxsize`` is given, no side above it.
 
     Raises `BadInput`, naming the feature (``what``) and the image, for one that is not uint8 (H, W, 3) or (H, W).

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relattr.features.input import ImageSequence, read
+from relattr.features.input import ImageSequence, read_image
 
 BINS = 10
 DIMENSIONS = 3 * BINS
@@ -39,7 +39,7 @@ def _linear(levels: NDArray[Any]) -> NDArray[np.float64]:
 _LINEAR = _linear(np.arange(256))  # powers are what an image of bytes would spend its time on
 
 
-def to_lab(rgb: ArrayLike) -> NDArray[np.float64]:
+def rgb_to_lab(rgb: ArrayLike) -> NDArray[np.float64]:
     """L* in 0..100, a* and b* of sRGB colours ``(..., 3)`` from 0 to 255."""
     given = np.asarray(rgb)
     linear = _LINEAR[given] if given.dtype == np.uint8 else _linear(given)
@@ -56,8 +56,8 @@ def lab_histogram(images: ImageSequence, progress: Callable[[int], object] | Non
     """
     out = np.empty((len(images), DIMENSIONS), np.float32)
     for index in range(len(images)):
-        image = read(images, index, None, "Lab histogram")
-        place = (to_lab(image.reshape(-1, 3)) - LOW) / (HIGH - LOW) * BINS
+        image = read_image(images, index, None, "Lab histogram")
+        place = (rgb_to_lab(image.reshape(-1, 3)) - LOW) / (HIGH - LOW) * BINS
         bins = np.clip(place.astype(np.int64), 0, BINS - 1) + BINS * np.arange(3)
         out[index] = np.bincount(bins.ravel(), minlength=DIMENSIONS) / bins.size
         if progress is not None:

@@ -21,7 +21,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.features.input import ImageSequence, Pixels, read
+from relattr.features.input import ImageSequence, Pixels, read_image
 
 MAXSIZE = 500
 PATTERNS = 59
@@ -42,14 +42,14 @@ def lbp(images: ImageSequence, progress: Callable[[int], object] | None = None) 
     """
     out = np.empty((len(images), DIMENSIONS), np.float32)
     for index in range(len(images)):
-        found = patterns(_grey(read(images, index, MAXSIZE, "LBP")))
+        found = uniform_patterns(_grey(read_image(images, index, MAXSIZE, "LBP")))
         out[index] = np.concatenate([_level(found, cells, total) for cells, total in LEVELS])
         if progress is not None:
             progress(1)
     return out
 
 
-def patterns(grey: Pixels) -> Pixels:
+def uniform_patterns(grey: Pixels) -> Pixels:
     """The number, 0..58, of the pattern of each inner pixel of ``(H, W)`` grey values: ``(H - 2, W - 2)``."""
     out = np.empty((grey.shape[0] - 2, grey.shape[1] - 2), np.uint8)
     _patterns(np.ascontiguousarray(grey), _NUMBERS, out)

@@ -29,7 +29,9 @@ _BLOCK = 4  # descriptors that share one pass over the words: what their partial
 _LARGEST = 1e15
 
 
-def encode(descriptors: npt.ArrayLike, words: npt.ArrayLike, k: int = 3, beta: float = 0.03) -> tuple[Codes, Floats]:
+def encode_llc(
+    descriptors: npt.ArrayLike, words: npt.ArrayLike, k: int = 3, beta: float = 0.03
+) -> tuple[Codes, Floats]:
     """The LLC codes of descriptors (n, d) in a dictionary of words (m, d).
 
     Returns ``indices`` (n, k) int32, nearest word first (of equally near ones the lower index), and ``weights``

@@ -31,7 +31,7 @@ def _concordant(level: NDArray[Any], score: NDArray[Any], n_scores: int, start: 
     return correct
 
 
-def correct_and_ordered(strengths: ArrayLike, pairs: Pairs) -> tuple[int, int]:
+def count_correct(strengths: ArrayLike, pairs: Pairs) -> tuple[int, int]:
     """How many ordered pairs the strengths ``(n,)`` put right (a tie is wrong), and how many there are."""
     s = np.asarray(strengths)
     order = pairs.order
@@ -46,9 +46,9 @@ def correct_and_ordered(strengths: ArrayLike, pairs: Pairs) -> tuple[int, int]:
     return int(_concordant(order.strengths, score, values.size, start)), order.n_pairs - order.n_similar
 
 
-def accuracy(strengths: ArrayLike, pairs: Pairs) -> float:
+def pairwise_accuracy(strengths: ArrayLike, pairs: Pairs) -> float:
     """Correct by ordered pairs; raises `BadInput` where no pair is ordered."""
-    correct, ordered = correct_and_ordered(strengths, pairs)
+    correct, ordered = count_correct(strengths, pairs)
     if ordered == 0:
         raise BadInput(f"accuracy counts ordered pairs; there is none in {pairs!r}")
     return correct / ordered

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
-from relattr.ranksvm.graph import survey
+from relattr.ranksvm.graph import scan_pairs
 
 LOSSES = ("squared_hinge", "logistic")
 
 
-def features(X: ArrayLike, n_features: int | None = None) -> NDArray[Any]:
+def check_features(X: ArrayLike, n_features: int | None = None) -> NDArray[Any]:
     """X as a C-contiguous ``(n, d)`` array, float32 where it was, else float64; NaN is looked for elsewhere."""
     x = np.asarray(X)
     if x.ndim != 2 or x.shape[1] == 0:
@@ -28,7 +28,7 @@ def features(X: ArrayLike, n_features: int | None = None) -> NDArray[Any]:
     return np.ascontiguousarray(x, np.float32 if x.dtype in (np.float32, np.float16) else np.float64)
 
 
-def refuse_nonfinite(x: NDArray[Any]) -> None:
+def check_finite(x: NDArray[Any]) -> None:
     """Raise, naming the place, where ``x`` ``(n, d)`` holds NaN or an infinity."""
     for start in range(0, x.shape[0], 256):
         bad = np.argwhere(~np.isfinite(x[start : start + 256]))
@@ -41,7 +41,7 @@ def refuse_nonfinite(x: NDArray[Any]) -> None:
             )
 
 
-def used_images(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:
+def check_pairs(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:
     """Which of the ``n`` images occur in a pair; raises if a pair names one beyond them or none is ordered.
 
     ``n`` None: as many images as the pairs need.
@@ -57,13 +57,13 @@ def used_images(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:
         used[order.items] = True
         n_ordered = pairs.n_ordered
     else:
-        used, n_ordered = survey(*pairs.arrays, top + 1 if n is None else n)
+        used, n_ordered = scan_pairs(*pairs.arrays, top + 1 if n is None else n)
     if n_ordered == 0:
         raise BadInput(f"there is nothing to learn from {pairs!r}: at least one ordered pair (+1 or -1) is needed")
     return used
 
 
-def positive(name: str, value: Any) -> float:
+def check_positive(name: str, value: Any) -> float:
     """A finite number above zero."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     if not (math.isfinite(number) and number > 0):
@@ -71,12 +71,12 @@ def positive(name: str, value: Any) -> float:
     return number
 
 
-def parameters(C: Any, C_similar: Any, loss: Any, tol: Any, max_newton: Any, max_cg: Any) -> None:
+def check_parameters(C: Any, C_similar: Any, loss: Any, tol: Any, max_newton: Any, max_cg: Any) -> None:
     """Refuse parameters of `RankSVM` that make no sense."""
-    positive("C", C)
-    positive("tol", tol)
+    check_positive("C", C)
+    check_positive("tol", tol)
     if C_similar is not None and not (C_similar == 0 and not isinstance(C_similar, bool)):
-        positive("C_similar", C_similar)
+        check_positive("C_similar", C_similar)
     if loss not in LOSSES:
         raise BadInput(f"loss is {loss!r}; expected one of {', '.join(LOSSES)}")
     for name, value in (("max_newton", max_newton), ("max_cg", max_cg)):

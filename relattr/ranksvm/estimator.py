@@ -15,12 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from relattr.errors import BadInput
 from relattr.pairs import Order, Pairs
 from relattr.ranksvm import checks
-from relattr.ranksvm.accuracy import accuracy
-from relattr.ranksvm.graph import Graph, HingeLoss, Loss
+from relattr.ranksvm.accuracy import pairwise_accuracy
+from relattr.ranksvm.graph import PairGraph, PairwiseLoss, SquaredHingeLoss
 from relattr.ranksvm.logistic import LogisticLoss, OrderLogisticLoss
-from relattr.ranksvm.newton import NotFiniteError, Solution, SolverLimits, drive, solve
-from relattr.ranksvm.order import Ladder, OrderHingeLoss
-from relattr.ranksvm.products import scores, space_for
+from relattr.ranksvm.newton import NewtonResult, NotFiniteError, SolverOptions, run_solvers, truncated_newton
+from relattr.ranksvm.order import OrderSquaredHingeLoss, SortedLevels
+from relattr.ranksvm.products import choose_space, matvec
 
 _KEEP_ALL = 0.75  # share of images in use from which a copy of their rows saves less than it costs
 
@@ -94,15 +94,15 @@ class RankSVM(BaseEstimator):
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """The strengths ``X w`` ``(n,)``, larger = more of the attribute."""
         check_is_fitted(self)
-        x = checks.features(X, self.n_features_in_)
-        strengths = scores(x, self.coef_)
+        x = checks.check_features(X, self.n_features_in_)
+        strengths = matvec(x, self.coef_)
         if not np.isfinite(strengths).all():
-            checks.refuse_nonfinite(x)
+            checks.check_finite(x)
         return strengths
 
     def score(self, X: ArrayLike, pairs: Pairs) -> float:
         """Accuracy: correctly ordered pairs by ordered pairs; a tie is an error, similar pairs do not count."""
-        return accuracy(self.predict(X), pairs)
+        return pairwise_accuracy(self.predict(X), pairs)
 
 
 def fit_many(X: ArrayLike, problems: Sequence[tuple[Pairs, float]], **parameters: Any) -> list[RankSVM]:
@@ -124,41 +124,41 @@ def fit_many(X: ArrayLike, problems: Sequence[tuple[Pairs, float]], **parameters
 def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
     for model, _ in problems:
         p = model.get_params()
-        checks.parameters(**p)
-    x = checks.features(X)
+        checks.check_parameters(**p)
+    x = checks.check_features(X)
     n = x.shape[0]
     used = np.zeros(n, np.bool_)
     for pairs in {id(pairs): pairs for _, pairs in problems}.values():
-        used |= checks.used_images(pairs, n)
+        used |= checks.check_pairs(pairs, n)
     n_used = int(used.sum())
     number = None
     rows = x
     if n_used < n and (n_used < x.shape[1] or n_used < _KEEP_ALL * n):
-        if not np.isfinite(scores(x, np.zeros(x.shape[1]))).all():  # 0 times NaN or infinity is NaN
-            checks.refuse_nonfinite(x)
+        if not np.isfinite(matvec(x, np.zeros(x.shape[1]))).all():  # 0 times NaN or infinity is NaN
+            checks.check_finite(x)
         rows = x[used]
         number = np.cumsum(used) - 1
-    shared: dict[int, Graph | Ladder] = {}
+    shared: dict[int, PairGraph | SortedLevels] = {}
     for _, pairs in problems:
         if id(pairs) not in shared:
             shared[id(pairs)] = _structure(pairs, number, rows.shape[0])
     try:
         with np.errstate(all="ignore"):
-            space = space_for(rows, len(problems))
+            space = choose_space(rows, len(problems))
             solvers = [
-                solve(
+                truncated_newton(
                     _loss(model, shared[id(pairs)]),
                     space.size,
                     rows.shape[0],
                     space.primal,
-                    SolverLimits(model.tol, model.max_newton, model.max_cg),
+                    SolverOptions(model.tol, model.max_newton, model.max_cg),
                     space.sketch,
                 )
                 for model, pairs in problems
             ]
-            solutions = drive(space, solvers)
+            solutions = run_solvers(space, solvers)
     except NotFiniteError:
-        checks.refuse_nonfinite(x)
+        checks.check_finite(x)
         raise BadInput("products with the features overflow; scale the features first, or lower C") from None
     for (model, _), solution in zip(problems, solutions, strict=True):
         _store(model, solution, space.weights(solution.point))
@@ -177,27 +177,27 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
         )
 
 
-def _structure(pairs: Pairs, number: NDArray[np.integer[Any]] | None, n: int) -> Graph | Ladder:
+def _structure(pairs: Pairs, number: NDArray[np.integer[Any]] | None, n: int) -> PairGraph | SortedLevels:
     order = pairs.order
     if order is not None:
         items = order.items if number is None else number[order.items].astype(np.int32)
-        return Ladder(Order(items, order.strengths, order.seed), n)
+        return SortedLevels(Order(items, order.strengths, order.seed), n)
     left, right, label = pairs.arrays
     if number is None:
-        return Graph(left, right, label, n)
-    return Graph(number[left], number[right], label, n)
+        return PairGraph(left, right, label, n)
+    return PairGraph(number[left], number[right], label, n)
 
 
-def _loss(model: RankSVM, structure: Graph | Ladder) -> Loss:
+def _loss(model: RankSVM, structure: PairGraph | SortedLevels) -> PairwiseLoss:
     c = float(model.C)
     c_similar = c if model.C_similar is None else float(model.C_similar)
     hinge = model.loss == "squared_hinge"
-    if isinstance(structure, Ladder):
-        return OrderHingeLoss(structure, c, c_similar) if hinge else OrderLogisticLoss(structure, c, c_similar)
-    return HingeLoss(structure, c, c_similar) if hinge else LogisticLoss(structure, c, c_similar)
+    if isinstance(structure, SortedLevels):
+        return OrderSquaredHingeLoss(structure, c, c_similar) if hinge else OrderLogisticLoss(structure, c, c_similar)
+    return SquaredHingeLoss(structure, c, c_similar) if hinge else LogisticLoss(structure, c, c_similar)
 
 
-def _store(model: RankSVM, solution: Solution, weights: NDArray[np.float64]) -> None:
+def _store(model: RankSVM, solution: NewtonResult, weights: NDArray[np.float64]) -> None:
     model.coef_, model.n_features_in_ = weights, weights.size
     model.objective_, model.gap_ = solution.objective, solution.gap
     model.n_newton_, model.n_cg_, model.converged_ = solution.n_newton, solution.n_cg, solution.converged

@@ -22,7 +22,7 @@ _CHUNKS = 16
 _SERIAL = 1 << 18  # ends of pairs below which waiting for a second thread costs more than it saves
 
 
-class Curvature(Protocol):
+class HessianOperator(Protocol):
     """The second derivative of a loss at a point: a weighted graph Laplacian L over images."""
 
     def apply(self, t: Floats) -> Floats:
@@ -30,14 +30,14 @@ class Curvature(Protocol):
         ...
 
 
-class Loss(Protocol):
+class PairwiseLoss(Protocol):
     """The loss of a set of pairs as a function of the images' scores."""
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
         """Value, and gradient ``(n,)`` by the scores ``s`` ``(n,)``."""
         ...
 
-    def curvature(self, s: Floats) -> Curvature:
+    def curvature(self, s: Floats) -> HessianOperator:
         """The second derivative at ``s``, the point last evaluated (of the squared hinge, the generalised one)."""
         ...
 
@@ -114,7 +114,7 @@ def _mark_parallel(left: Index, right: Index, label: Index, used: Index, step: i
     return ordered.sum()
 
 
-def survey(left: Index, right: Index, label: Index, n: int) -> tuple[NDArray[np.bool_], int]:
+def scan_pairs(left: Index, right: Index, label: Index, n: int) -> tuple[NDArray[np.bool_], int]:
     """Which of ``n`` images occur in these pairs, and how many of the pairs are ordered."""
     chunks = 1 if 2 * label.size <= _SERIAL else 4
     used = np.zeros((chunks, n), np.bool_)
@@ -125,7 +125,7 @@ def survey(left: Index, right: Index, label: Index, n: int) -> tuple[NDArray[np.
     return np.logical_or.reduce(used, axis=0), int(ordered)
 
 
-class Graph:
+class PairGraph:
     """The pairs over ``n`` images: ``flat`` lists neighbours, ``starts`` ``(3 n + 1,)`` where segments begin.
 
     Segment ``3 i`` holds the images that i beats, ``3 i + 1`` those that beat it, ``3 i + 2`` those
@@ -275,13 +275,13 @@ def _product_parallel(
         _product(t, c, c_similar, near, at, size, flat, starts, out, bounds[k], bounds[k + 1])
 
 
-class HingeLoss:
+class SquaredHingeLoss:
     """``C/2 sum max(0, 1 - (s_i - s_j))^2`` over pairs where i beats j, and ``C_similar/2 sum (s_i - s_j)^2``.
 
     The objective of Parikh & Grauman (ICCV 2011) as their released solver states it.
     """
 
-    def __init__(self, graph: Graph, c: float, c_similar: float) -> None:
+    def __init__(self, graph: PairGraph, c: float, c_similar: float) -> None:
         self.graph, self.c, self.c_similar = graph, c, c_similar
         self._active = np.empty(graph.n, np.int64)
         self._near = np.empty(0, graph.flat.dtype)
@@ -292,7 +292,7 @@ class HingeLoss:
         given = s, self.c, self.c_similar, graph.flat, graph.starts, g, self._active
         return (_hinge(*given, 0, graph.n) if graph.serial else _hinge_parallel(*given, graph.bounds)), g
 
-    def curvature(self, s: Floats) -> Curvature:
+    def curvature(self, s: Floats) -> HessianOperator:
         """That of the pairs inside the margin at ``s``, the point last evaluated."""
         graph, size = self.graph, self._active.copy()
         # a spare place for each chunk, since what is written over may lie one past the end of a row
@@ -309,7 +309,7 @@ class HingeLoss:
 
 
 class _HingeCurvature:
-    def __init__(self, loss: HingeLoss, at: Index, size: Index) -> None:
+    def __init__(self, loss: SquaredHingeLoss, at: Index, size: Index) -> None:
         self.loss, self.at, self.size = loss, at, size
 
     def apply(self, t: Floats) -> Floats:

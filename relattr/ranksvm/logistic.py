@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from relattr.ranksvm.graph import Curvature, Graph
-from relattr.ranksvm.order import Ladder
+from relattr.ranksvm.graph import HessianOperator, PairGraph
+from relattr.ranksvm.order import SortedLevels
 
 Floats = NDArray[np.float64]
 Index = NDArray[Any]
@@ -99,7 +99,7 @@ def _product_parallel(
 class LogisticLoss:
     """``C sum log(1 + exp(-(s_i - s_j)))`` over pairs where i beats j, and ``C_similar/2 sum (s_i - s_j)^2``."""
 
-    def __init__(self, graph: Graph, c: float, c_similar: float) -> None:
+    def __init__(self, graph: PairGraph, c: float, c_similar: float) -> None:
         self.graph, self.c, self.c_similar = graph, c, c_similar
         self._weight = np.empty(graph.flat.size, np.float32)
 
@@ -109,7 +109,7 @@ class LogisticLoss:
         given = s, self.c, self.c_similar, graph.flat, graph.starts, g, self._weight
         return (_logistic(*given, 0, graph.n) if graph.serial else _logistic_parallel(*given, graph.bounds)), g
 
-    def curvature(self, s: Floats) -> Curvature:
+    def curvature(self, s: Floats) -> HessianOperator:
         """That at ``s``, the point last evaluated: each ordered pair weighs ``C p (1 - p)``, held in float32."""
         return _LogisticCurvature(self)
 
@@ -181,7 +181,7 @@ def _all_product_parallel(s: Floats, level: Index, size: Index, end: Index, t: F
 class OrderLogisticLoss:
     """`LogisticLoss` for all pairs of scored images."""
 
-    def __init__(self, ladder: Ladder, c: float, c_similar: float) -> None:
+    def __init__(self, ladder: SortedLevels, c: float, c_similar: float) -> None:
         self.ladder, self.c, self.c_similar = ladder, c, c_similar
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
@@ -198,7 +198,7 @@ class OrderLogisticLoss:
         similar = self.c_similar * ladder.deviations(own)
         return self.c * float(value.sum()) + 0.5 * float(own @ similar), ladder.spread(self.c * g + similar)
 
-    def curvature(self, s: Floats) -> Curvature:
+    def curvature(self, s: Floats) -> HessianOperator:
         """That at ``s``."""
         return _OrderLogisticCurvature(self, s[self.ladder.items])
 

@@ -6,7 +6,7 @@ L a graph Laplacian over images. Conjugate gradients solve for the Newton step (
 the scores are kept up to date, and one ``X' u``.
 
 The solver is a generator: it yields the vectors that it needs multiplied and is sent the products. So
-it reads like a solver of one problem, and `drive` can gather what many of them ask for into one pass.
+it reads like a solver of one problem, and `run_solvers` can gather what many of them ask for into one pass.
 
 When does it stop? Let each pair's dual variable be minus the slope of its loss at ``w``. The Fenchel
 duality gap is then exactly ``|gradient|^2 / 2``, which proves how far the objective can be above its
@@ -22,13 +22,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.ranksvm.graph import Curvature, Loss
-from relattr.ranksvm.products import Space, combination, scores
+from relattr.ranksvm.graph import HessianOperator, PairwiseLoss
+from relattr.ranksvm.products import Space, matvec, rmatvec
 from relattr.ranksvm.sketch import Sketch
 
 Floats = NDArray[np.float64]
 Request = tuple[Literal["scores", "exact", "combination"], Floats]
-Solver = Generator[Request, Floats, "Solution"]
+Solver = Generator[Request, Floats, "NewtonResult"]
 
 _FORCING = 0.1  # a Newton step is good enough when a further CG step gains this little of the mean gain so far
 _FLAT = 0.01  # the line search ends where the slope is this part of that at its start
@@ -40,7 +40,7 @@ class NotFiniteError(ArithmeticError):
 
 
 @dataclass
-class Solution:
+class NewtonResult:
     """Where a solver stopped: the point and its scores, the objective, and the gap that proves it."""
 
     point: Floats
@@ -53,7 +53,7 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class SolverLimits:
+class SolverOptions:
     """When to stop: duality gap by objective, Newton steps, conjugate-gradient steps in each of them."""
 
     tol: float
@@ -69,7 +69,7 @@ class _Preconditioner:
     inverse of those pairs (Morales & Nocedal, SIAM J. Optim. 2000): exact where they were.
     """
 
-    def __init__(self, sketch: Sketch | None, curvature: Curvature, n: int) -> None:
+    def __init__(self, sketch: Sketch | None, curvature: HessianOperator, n: int) -> None:
         self.sketch = sketch
         if sketch is not None:
             self.extra = sketch.inverse(curvature, n)
@@ -83,17 +83,19 @@ class _Preconditioner:
     def apply(self, r: Floats) -> Floats:
         if self.d is None:
             return self._sketched(r)
-        a = scores(self.q, r) / self.d
-        z = self._sketched(r - combination(self.y, a))
-        return z + combination(self.q, a - scores(self.y, z) / self.d)
+        a = matvec(self.q, r) / self.d
+        z = self._sketched(r - rmatvec(self.y, a))
+        return z + rmatvec(self.q, a - matvec(self.y, z) / self.d)
 
     def _sketched(self, r: Floats) -> Floats:
         if self.sketch is None:
             return r
-        return r + combination(self.sketch.vectors, self.extra * scores(self.sketch.vectors, r))
+        return r + rmatvec(self.sketch.vectors, self.extra * matvec(self.sketch.vectors, r))
 
 
-def solve(loss: Loss, size: int, n: int, primal: bool, limits: SolverLimits, sketch: Sketch | None = None) -> Solver:
+def truncated_newton(
+    loss: PairwiseLoss, size: int, n: int, primal: bool, limits: SolverOptions, sketch: Sketch | None = None
+) -> Solver:
     """Minimise ``|w|^2 / 2 + loss(X w)`` from ``w = 0``; ``size`` numbers make a point, ``n`` images have scores.
 
     Out of the primal a point is ``a`` with ``w = X' a``, and ``|w|^2 = a' X w``: an inner product there
@@ -117,7 +119,7 @@ def solve(loss: Loss, size: int, n: int, primal: bool, limits: SolverLimits, ske
         # w = 0 may be near enough in objective, but it ties all pairs: take a step unless it is the minimum
         if gap == 0.0 or (gap <= enough and n_newton > 0) or n_newton == limits.max_newton:
             if exact:
-                return Solution(point, s, objective, gap, n_newton, n_cg, gap <= enough)
+                return NewtonResult(point, s, objective, gap, n_newton, n_cg, gap <= enough)
             exact = True
             s = yield "exact", point
             square = float(point @ s)
@@ -177,7 +179,7 @@ def _unchanged(r: Floats) -> Floats:
 
 
 def _search(
-    loss: Loss, s: Floats, t_step: Floats, cross: float, length: float, slope: float
+    loss: PairwiseLoss, s: Floats, t_step: Floats, cross: float, length: float, slope: float
 ) -> tuple[float, float, Floats]:
     """How far to go along the step: where the slope of the objective, which rises along it, is nearly zero.
 
@@ -203,12 +205,12 @@ def _search(
     return tau, value, g
 
 
-def drive(space: Space, solvers: Sequence[Solver]) -> list[Solution]:
+def run_solvers(space: Space, solvers: Sequence[Solver]) -> list[NewtonResult]:
     """Run these solvers to their ends; in a round all that want ``X v`` share a pass, then all that want ``X' u``.
 
     Raises `NotFiniteError` when a product is not finite, which a NaN or infinity anywhere in X makes it.
     """
-    solutions: dict[int, Solution] = {}
+    solutions: dict[int, NewtonResult] = {}
     wants: dict[int, Request] = {}
 
     def advance(k: int, product: Floats | None) -> None:
@@ -222,9 +224,9 @@ def drive(space: Space, solvers: Sequence[Solver]) -> list[Solution]:
         advance(k, None)
     while wants:
         for kind, multiply in (
-            ("scores", space.scores_of),
-            ("exact", space.exact_scores_of),
-            ("combination", space.combinations_of),
+            ("scores", space.matmat),
+            ("exact", space.exact_matmat),
+            ("combination", space.rmatmat),
         ):
             who = [k for k, (what, _) in wants.items() if what == kind]
             if who:

@@ -15,14 +15,14 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from relattr.pairs import Order
-from relattr.ranksvm.graph import Curvature
+from relattr.ranksvm.graph import HessianOperator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _SERIAL = 2048  # images below which the two sweeps are not worth two threads
 
 
-class Ladder:
+class SortedLevels:
     """Images ``items`` with their strengths replaced by levels ``0 .. n_levels - 1``, sorted by level."""
 
     def __init__(self, order: Order, n: int) -> None:
@@ -120,10 +120,10 @@ def _product_sums(t: Floats, ranked: Ints, level: Ints, n_levels: int, reach: In
         _sweep_product(t, ranked, level, n_levels, reach[side], total[side], side == 0)
 
 
-class OrderHingeLoss:
+class OrderSquaredHingeLoss:
     """`relattr.ranksvm.graph.HingeLoss` for all pairs of scored images."""
 
-    def __init__(self, ladder: Ladder, c: float, c_similar: float) -> None:
+    def __init__(self, ladder: SortedLevels, c: float, c_similar: float) -> None:
         self.ladder, self.c, self.c_similar = ladder, c, c_similar
 
     def _sums(self, s: Floats) -> tuple[Ints, Ints, Floats]:
@@ -152,7 +152,7 @@ class OrderHingeLoss:
         similar = self.c_similar * ladder.deviations(own)
         return value + 0.5 * float(own @ similar), ladder.spread(g + similar)
 
-    def curvature(self, s: Floats) -> Curvature:
+    def curvature(self, s: Floats) -> HessianOperator:
         """That of the pairs inside the margin at ``s``."""
         own = s[self.ladder.items]
         own -= own.mean()
@@ -177,7 +177,7 @@ def _reach(s: Floats, weaker: bool) -> Ints:
 
 
 class _OrderHingeCurvature:
-    def __init__(self, loss: OrderHingeLoss, ranked: Ints, reach: Ints, degree: Ints) -> None:
+    def __init__(self, loss: OrderSquaredHingeLoss, ranked: Ints, reach: Ints, degree: Ints) -> None:
         self.loss, self.ranked, self.reach, self.degree = loss, ranked, reach, degree
 
     def apply(self, t: Floats) -> Floats:

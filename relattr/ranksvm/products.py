@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from relattr.ranksvm.sketch import Sketch, sketch_of
+from relattr.ranksvm.sketch import Sketch, make_sketch
 
 Floats = NDArray[np.float64]
 _FAST = {"reassoc", "contract", "nsz"}
@@ -130,7 +130,7 @@ def _combination_parallel(x: NDArray[Any], u: Floats, out: Floats, step: int) ->
                 out[k, j] += parts[block, k, j]
 
 
-def scores_of(x: NDArray[Any], v: Floats) -> Floats:
+def matmat(x: NDArray[Any], v: Floats) -> Floats:
     """``V X'`` ``(k, n)`` in float64 for ``V`` ``(k, d)``; X ``(n, d)`` is C-contiguous float32 or float64."""
     out = np.empty((v.shape[0], x.shape[0]))
     if x.size * v.shape[0] < _SMALL:
@@ -140,7 +140,7 @@ def scores_of(x: NDArray[Any], v: Floats) -> Floats:
     return out
 
 
-def combinations_of(x: NDArray[Any], u: Floats) -> Floats:
+def rmatmat(x: NDArray[Any], u: Floats) -> Floats:
     """``U X`` ``(k, d)`` in float64 for ``U`` ``(k, n)``; X ``(n, d)`` is C-contiguous float32 or float64."""
     out = np.empty((u.shape[0], x.shape[1]))
     if x.size * u.shape[0] < _SMALL:
@@ -150,17 +150,17 @@ def combinations_of(x: NDArray[Any], u: Floats) -> Floats:
     return out
 
 
-def scores(x: NDArray[Any], v: Floats) -> Floats:
+def matvec(x: NDArray[Any], v: Floats) -> Floats:
     """``X v`` ``(n,)`` in float64."""
-    return scores_of(x, v[None])[0]
+    return matmat(x, v[None])[0]
 
 
-def combination(x: NDArray[Any], u: Floats) -> Floats:
+def rmatvec(x: NDArray[Any], u: Floats) -> Floats:
     """``X' u`` ``(d,)`` in float64."""
-    return combinations_of(x, u[None])[0]
+    return rmatmat(x, u[None])[0]
 
 
-class Primal:
+class PrimalSpace:
     """The space of weight vectors ``w`` ``(d,)``: the scores of the images are ``X w``."""
 
     primal = True
@@ -169,27 +169,27 @@ class Primal:
     def __init__(self, x: NDArray[Any]) -> None:
         self.x = x
         self.size = x.shape[1]
-        self.sketch = sketch_of(x)
+        self.sketch = make_sketch(x)
 
-    def scores_of(self, vectors: list[Floats]) -> list[Floats]:
+    def matmat(self, vectors: list[Floats]) -> list[Floats]:
         """``X v`` of each."""
         if len(vectors) <= _MANY:
-            return list(scores_of(self.x, np.array(vectors)))
+            return list(matmat(self.x, np.array(vectors)))
         return list(np.ascontiguousarray((self.x @ np.array(vectors, self.x.dtype).T).T, np.float64))
 
-    exact_scores_of = scores_of
+    exact_matmat = matmat
 
-    def combinations_of(self, weights: list[Floats]) -> list[Floats]:
+    def rmatmat(self, weights: list[Floats]) -> list[Floats]:
         """``X' u`` of each."""
         if len(weights) <= _MANY:
-            return list(combinations_of(self.x, np.array(weights)))
+            return list(rmatmat(self.x, np.array(weights)))
         return list(np.ascontiguousarray((self.x.T @ np.array(weights, self.x.dtype).T).T, np.float64))
 
     def weights(self, point: Floats) -> Floats:
         return point
 
 
-class Gram:
+class GramSpace:
     """The space of ``a`` ``(n,)`` with ``w = X' a``, for fewer images than features: the scores are ``K a``.
 
     ``K = X X'`` of the centred features, in the precision of X: a shift of all images changes no difference
@@ -203,37 +203,37 @@ class Gram:
     def __init__(self, x: NDArray[Any]) -> None:
         self.x = x
         self.size = x.shape[0]
-        centred = x - (combination(x, np.ones(self.size)) / self.size).astype(x.dtype)
+        centred = x - (rmatvec(x, np.ones(self.size)) / self.size).astype(x.dtype)
         self.k = centred @ centred.T
 
-    def scores_of(self, vectors: list[Floats]) -> list[Floats]:
+    def matmat(self, vectors: list[Floats]) -> list[Floats]:
         """``K a`` of each, K as it is rounded."""
         if len(vectors) <= _MANY:
-            return list(scores_of(self.k, np.array(vectors)))
+            return list(matmat(self.k, np.array(vectors)))
         return list(np.asarray(np.array(vectors, self.k.dtype) @ self.k, np.float64))
 
-    def exact_scores_of(self, vectors: list[Floats]) -> list[Floats]:
+    def exact_matmat(self, vectors: list[Floats]) -> list[Floats]:
         """``X X' a`` of each in float64, less their means."""
-        exact = scores_of(self.x, combinations_of(self.x, np.array(vectors)))
+        exact = matmat(self.x, rmatmat(self.x, np.array(vectors)))
         return list(exact - exact.mean(axis=1, keepdims=True))
 
-    def combinations_of(self, weights: list[Floats]) -> list[Floats]:
+    def rmatmat(self, weights: list[Floats]) -> list[Floats]:
         """``X' u`` is the point ``u`` itself in this space."""
         return weights
 
     def weights(self, point: Floats) -> Floats:
-        return combination(self.x, point)
+        return rmatvec(self.x, point)
 
 
-Space = Primal | Gram
+Space = PrimalSpace | GramSpace
 
 
-def space_for(x: NDArray[Any], n_problems: int) -> Space:
+def choose_space(x: NDArray[Any], n_problems: int) -> Space:
     """The cheaper of the two spaces: K pays where it is smaller than X and shared by enough products."""
     n, d = x.shape
     if n < d and n <= 1024 * (1 + n_problems):
-        return Gram(x)
+        return GramSpace(x)
     if n_problems > _MANY and x.dtype == np.float32:
         # BLAS will add in float32: without the mean, which cancels in every difference, it loses less
-        x = x - (combination(x, np.ones(n)) / n).astype(np.float32)
-    return Primal(x)
+        x = x - (rmatvec(x, np.ones(n)) / n).astype(np.float32)
+    return PrimalSpace(x)

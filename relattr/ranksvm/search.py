@@ -18,7 +18,7 @@ from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.random import generator
 from relattr.ranksvm import checks
-from relattr.ranksvm.accuracy import accuracy, correct_and_ordered
+from relattr.ranksvm.accuracy import count_correct, pairwise_accuracy
 from relattr.ranksvm.estimator import RankSVM, fit_many
 
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
@@ -88,7 +88,7 @@ class RankSVMCV(BaseEstimator):
 
     def fit(self, X: ArrayLike, pairs: Pairs) -> RankSVMCV:
         """Choose C and fit on features ``X`` ``(n, d)`` and pairs of its rows; raises as `RankSVM.fit`."""
-        grid = np.unique([checks.positive("each of Cs", C) for C in self.Cs])
+        grid = np.unique([checks.check_positive("each of Cs", C) for C in self.Cs])
         if grid.size == 0:
             raise BadInput("Cs is empty; expected at least one C above 0")
         if isinstance(self.folds, bool) or not isinstance(self.folds, (int, np.integer)) or self.folds < 2:
@@ -100,9 +100,9 @@ class RankSVMCV(BaseEstimator):
             "max_cg": self.max_cg,
         }
         self.Cs_ = grid
-        x = checks.features(X)
-        checks.parameters(C=grid[0], tol=self.tol, **shared)
-        checks.used_images(pairs, x.shape[0])
+        x = checks.check_features(X)
+        checks.check_parameters(C=grid[0], tol=self.tol, **shared)
+        checks.check_pairs(pairs, x.shape[0])
 
         parts = split_by_image(pairs, self.folds, self.seed, self.min_pairs)
         self.n_folds_ = len(parts)
@@ -115,7 +115,7 @@ class RankSVMCV(BaseEstimator):
             counts = np.empty((len(parts), grid.size, 2))
             for k, model in enumerate(fits):
                 fold, c = divmod(k, grid.size)
-                counts[fold, c] = correct_and_ordered(model.predict(x), parts[fold][1])
+                counts[fold, c] = count_correct(model.predict(x), parts[fold][1])
             self.fold_accuracies_ = counts[..., 0] / counts[..., 1]
             self.accuracies_ = counts[..., 0].sum(0) / counts[..., 1].sum(0)
             self.C_ = float(grid[int(self.accuracies_.argmax())])
@@ -141,7 +141,7 @@ class RankSVMCV(BaseEstimator):
 
     def score(self, X: ArrayLike, pairs: Pairs) -> float:
         """Accuracy: correctly ordered pairs by ordered pairs; a tie is an error, similar pairs do not count."""
-        return accuracy(self.predict(X), pairs)
+        return pairwise_accuracy(self.predict(X), pairs)
 
 
 def split_by_image(pairs: Pairs, folds: int, seed: int, min_pairs: int) -> list[tuple[Pairs, Pairs]]:
@@ -150,7 +150,7 @@ def split_by_image(pairs: Pairs, folds: int, seed: int, min_pairs: int) -> list[
     As many folds as possible, at most ``folds``, such that each has an ordered pair on either side and
     the held-out ones are ``min_pairs`` ordered ones in all.
     """
-    used = checks.used_images(pairs)
+    used = checks.check_pairs(pairs)
     images, n = np.flatnonzero(used), used.size
     island = _islands(pairs, images)
     for k in range(min(folds, images.size // 2), 1, -1):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.random import generator
-from relattr.ranksvm.graph import Curvature
+from relattr.ranksvm.graph import HessianOperator
 
 Floats = NDArray[np.float64]
 _SAMPLE = 1024  # images looked at
@@ -40,7 +40,7 @@ class Sketch:
         self.variances = np.maximum(variances[::-1], 0.0)
         self.vectors = np.ascontiguousarray((basis @ turn[:, ::-1]).T, x.dtype)
 
-    def inverse(self, curvature: Curvature, n: int) -> Floats:
+    def inverse(self, curvature: HessianOperator, n: int) -> Floats:
         """What to add of each direction to turn a residual into a step; to all others nothing is added."""
         # of random signs t, t' L t has the trace as its mean (Hutchinson), and over many pairs hardly strays from it
         signs: Floats = generator(0, "sketch").choice(np.array([-1.0, 1.0]), n)
@@ -49,7 +49,7 @@ class Sketch:
         return expected[-1] / expected - 1.0
 
 
-def sketch_of(x: NDArray[Any]) -> Sketch | None:
+def make_sketch(x: NDArray[Any]) -> Sketch | None:
     """The sketch of these features; None where it would cost more than it saves, or they are not finite."""
     if x.size < _WORTH or min(x.shape) < 4 * _DIRECTIONS:
         return None

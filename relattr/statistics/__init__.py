@@ -5,7 +5,7 @@ What is independent here are the images, never the pairs; docs/statistics.md say
 
 from relattr.statistics.bootstrap import Bootstrap, bootstrap
 from relattr.statistics.correlation import spearman
-from relattr.statistics.counts import Count, count_margins, count_strengths
+from relattr.statistics.counts import PairCounts, count_margins, count_strengths
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.interval import AccuracyEstimate, Difference, accuracy, difference, pairs_interval
 from relattr.statistics.multiple_comparisons import holm
@@ -14,10 +14,10 @@ from relattr.statistics.ranks import Ranks, average_ranks
 __all__ = [
     "AccuracyEstimate",
     "Bootstrap",
-    "Count",
     "Design",
     "Difference",
     "Judgement",
+    "PairCounts",
     "Ranks",
     "accuracy",
     "average_ranks",

@@ -47,12 +47,12 @@ def bootstrap(design: Design, judgements: Sequence[Judgement], *, replicates: in
     """
     if replicates < 2:
         raise BadInput(f"replicates must be at least 2; got {replicates}")
-    counts = draw(design.n_images, replicates, seed)
+    counts = draw_counts(design.n_images, replicates, seed)
     weights = _weights(judgements)
     value = float(sum(w * j.accuracy for w, j in zip(weights, judgements, strict=True)))
     total = np.zeros(replicates)
     for weight, judgement in zip(weights, judgements, strict=True):
-        hits, all_pairs = weigh(design, judgement, counts)
+        hits, all_pairs = weighted_counts(design, judgement, counts)
         total += weight * np.where(all_pairs > 0, hits / np.maximum(all_pairs, 1), judgement.accuracy)
     sums, squares = residuals(design, judgements, weights)
     first = float(sums @ sums)
@@ -60,7 +60,7 @@ def bootstrap(design: Design, judgements: Sequence[Judgement], *, replicates: in
     return Bootstrap(value, total, float(np.sqrt(right / plain)) if plain > 0 else 1.0)
 
 
-def draw(n: int, replicates: int, seed: int) -> NDArray[np.int16]:
+def draw_counts(n: int, replicates: int, seed: int) -> NDArray[np.int16]:
     """How often each of n images is drawn: ``(replicates, n)``, each row adding up to n."""
     drawn = generator(seed, "bootstrap").integers(
         0, n, size=(replicates, n), dtype=np.uint16 if n < 2**16 else np.uint32
@@ -68,7 +68,7 @@ def draw(n: int, replicates: int, seed: int) -> NDArray[np.int16]:
     return kernels.count_draws(drawn, n)
 
 
-def weigh(
+def weighted_counts(
     design: Design, judgement: Judgement, counts: NDArray[np.int16]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Weighted correct and weighted ordered pairs of each replicate, ``(replicates,)`` each.
@@ -87,17 +87,17 @@ def weigh(
         padded = np.zeros((blocks * kernels.LANES, here.size), np.int32)
         padded[:replicates] = counts[:, here]
         ordered = np.ascontiguousarray(padded.reshape(blocks, kernels.LANES, here.size).transpose(0, 2, 1))
-        hits, totals = kernels.weigh_order(groups, place.astype(np.int64) + 1, ordered)
+        hits, totals = kernels.weighted_order_sums(groups, place.astype(np.int64) + 1, ordered)
     else:
         left, right = design.edges[judgement.test]
         assert judgement.correct is not None
-        starts, images = kernels.neighbours(left, right, judgement.correct, n)
+        starts, images = kernels.adjacency(left, right, judgement.correct, n)
         most = max(1, int(counts.max(initial=0)))
         degree = int(np.diff(starts[::2]).max(initial=0))
         if most > 255 or most * degree >= 2**16:  # beyond the narrow sums: pair by pair, exact as well
             return _one_by_one(left, right, judgement.correct, counts)
-        weights = kernels.lay_out(counts, kernels.PAIR_LANES)
-        hits, totals = kernels.weigh_pairs(starts, images, weights.view(np.uint64), most)
+        weights = kernels.pack_weights(counts, kernels.PAIR_LANES)
+        hits, totals = kernels.weighted_pair_sums(starts, images, weights.view(np.uint64), most)
     return hits[:replicates], totals[:replicates]
 
 

@@ -13,7 +13,7 @@ from relattr.pairs import Order, Pairs
 
 
 @dataclass(frozen=True)
-class Count:
+class PairCounts:
     """How the ordered pairs of a test set came out."""
 
     ordered: int
@@ -26,7 +26,7 @@ class Count:
         return self.correct / self.ordered if self.ordered else float("nan")
 
 
-def count_margins(margins: NDArray[np.floating[Any]], pairs: Pairs) -> Count:
+def count_margins(margins: NDArray[np.floating[Any]], pairs: Pairs) -> PairCounts:
     """Judge margins ``(n_pairs,)``: correct where their sign is the label.
 
     Raises `BadInput` for another shape, NaN or infinity.
@@ -39,14 +39,14 @@ def count_margins(margins: NDArray[np.floating[Any]], pairs: Pairs) -> Count:
         raise BadInput(f"the margin of pair {bad[0]} is {margins[bad[0]]}; margins must be finite")
     ordered = pairs.label != 0
     signs = np.sign(margins)
-    return Count(
+    return PairCounts(
         ordered=int(ordered.sum()),
         correct=int((ordered & (signs == pairs.label)).sum()),
         tied=int((ordered & (signs == 0)).sum()),
     )
 
 
-def count_strengths(strengths: NDArray[np.floating[Any]], pairs: Pairs) -> Count:
+def count_strengths(strengths: NDArray[np.floating[Any]], pairs: Pairs) -> PairCounts:
     """Judge strengths ``(n_images,)``: the same counts as from their differences.
 
     Where the pairs are all pairs of ranked images they are counted by sorting, in O(n log n) for n
@@ -65,11 +65,11 @@ def count_strengths(strengths: NDArray[np.floating[Any]], pairs: Pairs) -> Count
     return _count_order(values[pairs.order.items], pairs.order)
 
 
-def _count_order(strengths: NDArray[np.float64], order: Order) -> Count:
+def _count_order(strengths: NDArray[np.float64], order: Order) -> PairCounts:
     ordered = order.n_pairs - order.n_similar
     correct = _concordant(order.strengths, strengths)
     wrong = _concordant(order.strengths, -strengths)
-    return Count(ordered=ordered, correct=correct, tied=ordered - correct - wrong)
+    return PairCounts(ordered=ordered, correct=correct, tied=ordered - correct - wrong)
 
 
 def _concordant(truth: NDArray[np.float64], strengths: NDArray[np.float64]) -> int:

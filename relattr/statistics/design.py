@@ -86,7 +86,7 @@ class Design:
         for k, (pairs, number) in enumerate(zip(self.pairs, self._number, strict=True)):
             left, right, label = pairs.arrays
             if pairs.n_similar or not np.array_equal(number, np.arange(self.n_images)):
-                left, right = map(_frozen, pair_loops.numbered(left, right, label, number, self.n_ordered[k]))
+                left, right = map(_frozen, pair_loops.renumber_pairs(left, right, label, number, self.n_ordered[k]))
             made.append((left, right))
         return made
 
@@ -101,7 +101,7 @@ class Design:
         if len(self.edges) > 1:
             left, right = (_frozen(np.concatenate(side)) for side in zip(*self.edges, strict=True))
         if n * n <= max(_TABLE, 8 * left.size):
-            place, low, high = pair_loops.number_dyads(left, right, n)
+            place, low, high = pair_loops.index_dyads(left, right, n)
         else:  # few pairs of many images: sort instead
             keys = np.minimum(left, right).astype(np.int64) * n + np.maximum(left, right)
             known, where = np.unique(keys, return_inverse=True)
@@ -136,7 +136,7 @@ class Design:
                 numbered = np.full(self.n_images, np.nan)
                 numbered[self._number[test][pairs.images]] = values[pairs.images]
                 return Judgement(test, count.ordered, count.correct, None, numbered)
-            correct, hits, bad = pair_loops.judged(*pairs.arrays, values, self.n_ordered[test])
+            correct, hits, bad = pair_loops.mark_correct(*pairs.arrays, values, self.n_ordered[test])
             if bad >= 0:
                 margin = values[pairs.left[bad]] - values[pairs.right[bad]]
                 raise BadInput(f"the margin of pair {bad} is {margin}; margins must be finite")
@@ -168,4 +168,4 @@ def _last_image(pairs: Pairs) -> int:
 
 def _images_of(pairs: Pairs) -> NDArray[np.int64]:
     """The images that are in an ordered pair, ascending."""
-    return np.flatnonzero(pair_loops.images_of(*pairs.arrays, _last_image(pairs) + 1))
+    return np.flatnonzero(pair_loops.mark_images(*pairs.arrays, _last_image(pairs) + 1))

@@ -169,7 +169,7 @@ def residuals(
         pair_loops.add_residuals(own, places[j.test], j.correct, weight / j.n_ordered)
         if k:
             q += own
-    return pair_loops.at_images(q, low, high, design.n_images)
+    return pair_loops.sum_by_image(q, low, high, design.n_images)
 
 
 def _variance_seeds(judgements: Sequence[Judgement], weights: Sequence[float]) -> tuple[float | None, float]:

@@ -43,7 +43,7 @@ def order_residuals(
 
 
 @njit(cache=True)
-def neighbours(
+def adjacency(
     left: NDArray[np.int32], right: NDArray[np.int32], correct: NDArray[np.bool_], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """The right images of each left one, those of correct pairs first: ``(2n + 1,)`` starts and the images."""
@@ -62,7 +62,7 @@ def neighbours(
 
 
 @njit(cache=True, parallel=True)
-def weigh_pairs(
+def weighted_pair_sums(
     starts: NDArray[np.int64], images: NDArray[np.uint32], weights: NDArray[np.uint64], most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sums of ``w_i w_j`` over the correct pairs, and over all, for each replicate.
@@ -116,7 +116,7 @@ def weigh_pairs(
 
 
 @njit(cache=True)
-def lay_out(counts: NDArray[np.int16], lanes: int) -> NDArray[np.uint8]:
+def pack_weights(counts: NDArray[np.int16], lanes: int) -> NDArray[np.uint8]:
     """Weights ``(replicates, n)`` as bytes in blocks of replicates, ``(blocks, n, lanes)``; zero past the last one."""
     replicates, n = counts.shape
     blocks = (replicates + lanes - 1) // lanes
@@ -140,7 +140,7 @@ def count_draws(drawn: NDArray[np.integer], n: int) -> NDArray[np.int16]:
 
 
 @njit(cache=True, parallel=True)
-def weigh_order(
+def weighted_order_sums(
     groups: NDArray[np.int64], ranks: NDArray[np.int64], weights: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The same for all pairs that an order implies, without making them, in O(n log n) a replicate.

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True)
-def images_of(left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], n: int) -> NDArray[np.bool_]:
+def mark_images(
+    left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], n: int
+) -> NDArray[np.bool_]:
     """``(n,)`` whether an image is in an ordered pair."""
     there = np.zeros(n, np.bool_)
     for e in range(left.size):
@@ -22,7 +24,7 @@ def images_of(left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[
 
 
 @njit(cache=True)
-def numbered(
+def renumber_pairs(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], number: NDArray[np.int32], m: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The two images of each of the ``m`` ordered pairs, ``(m,)`` each, under their new numbers."""
@@ -37,7 +39,7 @@ def numbered(
 
 
 @njit(cache=True)
-def judged(
+def mark_correct(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], strengths: NDArray[np.float64], m: int
 ) -> tuple[NDArray[np.bool_], int, int]:
     """Which of the ``m`` ordered pairs are right, how many, and the first pair without a finite margin (else -1).
@@ -60,7 +62,7 @@ def judged(
 
 
 @njit(cache=True)
-def number_dyads(
+def index_dyads(
     left: NDArray[np.int32], right: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """Which two-image set each pair is, numbered as they first occur; and the two images of each set, lower first.
@@ -95,7 +97,7 @@ def add_residuals(q: NDArray[np.float64], place: NDArray[np.int32], correct: NDA
 
 
 @njit(cache=True)
-def at_images(
+def sum_by_image(
     q: NDArray[np.float64], low: NDArray[np.int32], high: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.float64], float]:
     """The sum of ``q`` at each image, ``(n,)``, and the sum of its squares."""

@@ -54,7 +54,7 @@ def average_ranks(values: Mapping[str, Mapping[str, float]], *, level: float = 0
     average = ranks.mean(1)
     k, n = table.shape
     order = sorted(range(k), key=lambda i: (average[i], methods[i]))
-    critical = range_quantile(level, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+    critical = studentised_range_quantile(level, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
     return Ranks(
         methods=tuple(methods[i] for i in order),
         blocks=tuple(whole),
@@ -73,7 +73,7 @@ def _ranks(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return larger + (equal + 1) / 2
 
 
-def range_quantile(level: float, k: int) -> float:
+def studentised_range_quantile(level: float, k: int) -> float:
     """The quantile of the range of k independent standard normal variables (Studentised, with infinite freedom)."""
     from scipy import special
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
-from relattr.statistics import Count, count_margins, count_strengths
+from relattr.statistics import PairCounts, count_margins, count_strengths
 
 few = st.integers(-3, 3).map(float)
 
@@ -26,7 +26,7 @@ def by_loop(truth, strengths):
                 truth[i] > truth[j] and strengths[i] > strengths[j]
             )
             tied += strengths[i] == strengths[j]
-    return Count(ordered, correct, tied)
+    return PairCounts(ordered, correct, tied)
 
 
 @given(st.lists(st.tuples(few, few), max_size=14), st.integers(0, 99))
@@ -55,7 +55,7 @@ def test_ranked_classes_are_counted_as_pair_by_pair(sizes):
     sign = np.sign(strengths[left] - strengths[right])
     ordered = expected_sign != 0
     found = count_strengths(strengths, pairs)
-    assert found == Count(
+    assert found == PairCounts(
         int(ordered.sum()), int((ordered & (sign == expected_sign)).sum()), int((ordered & (sign == 0)).sum())
     )
 
@@ -69,19 +69,19 @@ def test_what_must_change_nothing_changes_nothing(rows, random):
     random.shuffle(order)
     assert count_strengths(strengths[order], Pairs.all_of(truth[order])) == found
     turned = count_strengths(-strengths, Pairs.all_of(truth))
-    assert turned == Count(found.ordered, found.ordered - found.correct - found.tied, found.tied)
+    assert turned == PairCounts(found.ordered, found.ordered - found.correct - found.tied, found.tied)
     assert count_strengths(-strengths, Pairs.all_of(-truth)) == found
 
 
 def test_items_say_which_strength_is_whose():
     pairs = Pairs.all_of([1, 2, 3], items=[4, 0, 2])
-    assert count_strengths(np.array([2.0, np.nan, 3.0, np.nan, 1.0]), pairs) == Count(3, 3, 0)
-    assert count_strengths(np.array([2.0, np.nan, 1.0, np.nan, 3.0]), pairs) == Count(3, 0, 0)
+    assert count_strengths(np.array([2.0, np.nan, 3.0, np.nan, 1.0]), pairs) == PairCounts(3, 3, 0)
+    assert count_strengths(np.array([2.0, np.nan, 1.0, np.nan, 3.0]), pairs) == PairCounts(3, 0, 0)
 
 
 def test_similar_pairs_are_never_scored_and_a_tie_is_an_error():
     pairs = Pairs([0, 1, 2, 3], [1, 2, 3, 0], [1, -1, 0, 1])
-    assert count_margins(np.array([1.0, 0.0, 5.0, -2.0]), pairs) == Count(ordered=3, correct=1, tied=1)
+    assert count_margins(np.array([1.0, 0.0, 5.0, -2.0]), pairs) == PairCounts(ordered=3, correct=1, tied=1)
     assert count_margins(np.zeros(4), pairs).accuracy == 0
     assert count_margins(np.array([1e-300, -1e-300, 0, 7]), pairs).accuracy == 1
 

@@ -13,13 +13,13 @@ from PIL import Image
 from torchvision import transforms
 
 from relattr.backbones.backbone import Backbone
-from relattr.backbones.extraction import DeepExtractor, cached_deep_features, deep_features
-from relattr.backbones.inference import fast_features, has_bf16
+from relattr.backbones.extraction import FeatureExtractor, cached_deep_features, deep_features
+from relattr.backbones.inference import has_bf16, optimised_forward
 from relattr.backbones.names import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from relattr.backbones.preprocess import normalised, prepare
+from relattr.backbones.preprocess import crop_views, normalise_pixels
 from relattr.errors import BadInput, UnknownName
 from relattr.images import Images
-from relattr.system.malloc import kept_memory
+from relattr.system.malloc import retain_freed_memory
 
 SIZES = [(256, 256), (300, 200), (97, 160), (256, 256), (224, 500)]
 
@@ -62,7 +62,7 @@ def test_centre_crop_is_that_of_torchvision(images, bicubic):
         ]
     )
     expected = torch.stack([peer(Image.fromarray(image)) for image in images])
-    found = normalised(prepare(images, how, "center"), how)
+    found = normalise_pixels(crop_views(images, how, "center"), how)
     assert found.shape == (5, 3, 224, 224)
     level = 1 / 255 / min(IMAGENET_STD)
     assert (found - expected).abs().max() < 1.01 * level * (1 if not bicubic else 2)
@@ -73,13 +73,13 @@ def test_centre_crop_is_that_of_torchvision(images, bicubic):
 def test_resize_takes_the_whole_image(images):
     how = Preprocessing(input_size=64, resize=64)
     expected = np.stack([np.asarray(transforms.Resize((64, 64))(Image.fromarray(image))) for image in images])
-    found = prepare(images, how, "resize").permute(0, 2, 3, 1).numpy()
+    found = crop_views(images, how, "resize").permute(0, 2, 3, 1).numpy()
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_ten_crops_are_those_of_torchvision(images):
     how = Preprocessing(input_size=224, resize=256)
-    found = prepare(images, how, "ten").unflatten(0, (len(images), 10))
+    found = crop_views(images, how, "ten").unflatten(0, (len(images), 10))
     for k, image in enumerate(images):
         crops = transforms.TenCrop(224)(transforms.Resize(256)(Image.fromarray(image)))
         expected = np.stack([np.asarray(crop) for crop in crops])
@@ -91,7 +91,7 @@ def test_caffe_networks_get_blue_first_in_0_to_255():
 
     pixel = np.zeros((256, 256, 3), np.uint8)
     pixel[:] = (10, 20, 30)
-    found = normalised(prepare([pixel], PREPROCESSING, "center"), PREPROCESSING)
+    found = normalise_pixels(crop_views([pixel], PREPROCESSING, "center"), PREPROCESSING)
     assert found.shape == (1, 3, 227, 227)
     torch.testing.assert_close(found[0, :, 0, 0], torch.tensor([30.0 - 104, 20 - 117, 10 - 123]), rtol=0, atol=1e-3)
 
@@ -118,7 +118,7 @@ def test_the_fast_form_gives_the_plain_numbers(name, layers):
         x = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(5))
         with torch.inference_mode():
             expected = backbone.forward_features(x, layer)
-            run = fast_features(
+            run = optimised_forward(
                 backbone, layer, dtype=torch.float32, device=torch.device("cpu"), batch_size=2, input_size=size
             )
             found = run(x)
@@ -143,9 +143,9 @@ def test_a_network_that_cannot_be_traced_runs_plain(images):
     torch.manual_seed(0)
     backbone = Backbone(Untraceable(), "untraceable", Preprocessing(input_size=32, resize=32)).eval()
     with torch.inference_mode():
-        x = normalised(prepare(images, backbone.preprocessing, "center"), backbone.preprocessing)
+        x = normalise_pixels(crop_views(images, backbone.preprocessing, "center"), backbone.preprocessing)
         expected = backbone.forward_features(x, "pooled").numpy()
-    extractor = DeepExtractor(backbone, "pooled", normalise="none")
+    extractor = FeatureExtractor(backbone, "pooled", normalise="none")
     assert type(extractor._run.net).__name__ == "_Plain"
     assert relative(extractor(images), expected) < 1e-6
 
@@ -155,7 +155,7 @@ def test_features_against_one_image_at_a_time(images):
     backbone = fresh("alexnet")
     with torch.no_grad():
         for image in images:
-            x = normalised(prepare([image], backbone.preprocessing, "center"), backbone.preprocessing)
+            x = normalise_pixels(crop_views([image], backbone.preprocessing, "center"), backbone.preprocessing)
             row = backbone.forward_features(x, "fc6").numpy()[0]
             expected.append(row / np.linalg.norm(row))
     seen: list[int] = []
@@ -170,7 +170,7 @@ def test_features_against_one_image_at_a_time(images):
 def test_ten_crop_features_are_the_mean_over_the_crops(images):
     backbone = fresh("squeezenet1_0")
     with torch.no_grad():
-        x = normalised(prepare(images[:2], backbone.preprocessing, "ten"), backbone.preprocessing)
+        x = normalise_pixels(crop_views(images[:2], backbone.preprocessing, "ten"), backbone.preprocessing)
         expected = backbone.forward_features(x).numpy().reshape(2, 10, 512).mean(1)
     found = deep_features(
         images[:2], fresh("squeezenet1_0"), crop="ten", batch_size=10, normalise="none", precision="fp32"
@@ -204,11 +204,11 @@ def test_auto_precision_is_bf16_only_where_it_is_native(monkeypatch):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         assert has_bf16("cpu") is there
     monkeypatch.setattr("relattr.backbones.extraction.has_bf16", lambda device: False)
-    assert DeepExtractor(fresh("squeezenet1_0"), input_size=64).spec.precision == "fp32"
+    assert FeatureExtractor(fresh("squeezenet1_0"), input_size=64).spec.precision == "fp32"
 
 
 def test_the_key_tells_apart_all_that_decides_the_numbers():
-    spec = DeepExtractor(fresh("squeezenet1_0"), input_size=64, precision="fp32").spec
+    spec = FeatureExtractor(fresh("squeezenet1_0"), input_size=64, precision="fp32").spec
     others = [
         dataclasses.replace(spec, backbone="squeezenet1_1"),
         dataclasses.replace(spec, layer="pool10"),
@@ -244,13 +244,13 @@ def test_the_key_tells_apart_all_that_decides_the_numbers():
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(BadInput, match=message):
-        DeepExtractor(fresh("squeezenet1_0"), **arguments)
+        FeatureExtractor(fresh("squeezenet1_0"), **arguments)
 
 
 def test_bad_layers_and_images():
     with pytest.raises(UnknownName, match="did you mean"):
-        DeepExtractor(fresh("squeezenet1_0"), "pool9")
-    extractor = DeepExtractor(fresh("squeezenet1_0"), input_size=64)
+        FeatureExtractor(fresh("squeezenet1_0"), "pool9")
+    extractor = FeatureExtractor(fresh("squeezenet1_0"), input_size=64)
     for bad in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((0, 8, 3), np.uint8)):
         with pytest.raises(BadInput, match=r"image 0 is .* expected uint8 \(height, width, 3\)"):
             extractor([bad])
@@ -268,10 +268,10 @@ def test_threads_and_the_generator_are_left_alone(images):
 
 def test_kept_memory_is_quiet_everywhere(monkeypatch):
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
-    with kept_memory():
+    with retain_freed_memory():
         assert np.ones(1 << 20).sum() == 1 << 20
     monkeypatch.undo()
-    with kept_memory(), kept_memory(False):
+    with retain_freed_memory(), retain_freed_memory(False):
         assert np.ones(1 << 20).sum() == 1 << 20
 
 
@@ -282,7 +282,7 @@ def test_cached_features_are_computed_once(images, tmp_path, monkeypatch):
     save_file(fresh("squeezenet1_0").net.state_dict(), tmp_path / "squeezenet1_0.safetensors")
     collection = Images.from_arrays(images)
     first = cached_deep_features(collection, "squeezenet1_0", precision="fp32")
-    monkeypatch.setattr(DeepExtractor, "__call__", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(FeatureExtractor, "__call__", lambda *_, **__: pytest.fail("computed again"))
     again = cached_deep_features(collection.subset([3, 1]), "squeezenet1_0", "pooled", precision="fp32")
     np.testing.assert_array_equal(again, first[[3, 1]])
 
@@ -301,7 +301,7 @@ def test_the_real_squeezenet_is_torchvisions():
     for picture, classes in ((data.cat(), range(281, 286)), (data.coffee(), (504, 809, 967, 968, 969))):
         how = backbone.preprocessing
         with torch.inference_mode():
-            scores = backbone(normalised(prepare([picture], how, "center"), how))
+            scores = backbone(normalise_pixels(crop_views([picture], how, "center"), how))
         assert int(scores.argmax()) in classes
     features = deep_features([data.cat(), data.coffee()], "squeezenet1_0", precision="fp32")
     assert features.shape == (2, 512)

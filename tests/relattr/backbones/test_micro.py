@@ -14,7 +14,7 @@ from relattr.backbones import micro_net, names
 from relattr.backbones.backbone import Backbone
 from relattr.backbones.extraction import deep_features
 from relattr.backbones.micro import pretrained_micro
-from relattr.backbones.weights import Weights
+from relattr.backbones.weights import PretrainedWeights
 from relattr.errors import BadInput
 
 
@@ -43,7 +43,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_its_layers_are_those_of_alexnet():
-    micro = Backbone(micro_net.Micro(8), "micro", names.Preprocessing(64, 64)).eval()
+    micro = Backbone(micro_net.MicroNet(8), "micro", names.Preprocessing(64, 64)).eval()
     with torch.device("meta"):
         alexnet = Backbone.create("alexnet", pretrained=False)
     assert set(micro.layer_names) == set(alexnet.layer_names)
@@ -58,9 +58,9 @@ def test_its_layers_are_those_of_alexnet():
 def test_it_learns_and_generalises():
     images, classes = bars(800)
     weights = micro_net.pretrain(images, classes, seed=0, epochs=6)
-    net = micro_net.Micro(8)
+    net = micro_net.MicroNet(8)
     net.load_state_dict(weights)
-    assert micro_net.accuracy(net, *bars(200, seed=1)) > 0.6  # chance is 0.125
+    assert micro_net.top1_accuracy(net, *bars(200, seed=1)) > 0.6  # chance is 0.125
 
 
 def test_the_same_seed_gives_the_same_weights_and_touches_no_global_generator():
@@ -78,7 +78,7 @@ def test_progress_is_told_every_step():
     images, classes = bars(130)
     seen: list[int] = []
     micro_net.pretrain(images, classes, seed=0, epochs=2, progress=seen.append)
-    assert sum(seen) == micro_net.steps(130, 2) == 6
+    assert sum(seen) == micro_net.n_steps(130, 2) == 6
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_registered_it_is_trained_once_and_then_read(cache, monkeypatch):
 
     names.register_backbone("micro-test", **pretrained_micro(draw, "bars 120"))
     try:
-        fingerprint = Weights("micro-test").fingerprint()
-        assert Weights("micro-test").missing() is None
+        fingerprint = PretrainedWeights("micro-test").fingerprint()
+        assert PretrainedWeights("micro-test").missing() is None
         assert not drawn  # planning draws and trains nothing
         first = Backbone.create("micro-test")
         again = Backbone.create("micro-test")
         assert len(drawn) == 1
         assert same(first.net.state_dict(), again.net.state_dict())
-        assert first.fingerprint == fingerprint == Weights("micro-test").fingerprint()
+        assert first.fingerprint == fingerprint == PretrainedWeights("micro-test").fingerprint()
         assert (first.input_size, first.default_layer) == (64, "fc7")
 
         (file,) = (cache / "weights").glob("*.safetensors")

@@ -12,7 +12,7 @@ import pytest
 
 from relattr.backbones import names, weights
 from relattr.backbones.torchvision_files import DOWNLOADS, FILES
-from relattr.backbones.weights import Missing, Weights, WeightsFile, fetch_weights, find_weights
+from relattr.backbones.weights import MissingWeights, PretrainedWeights, WeightsFile, fetch_weights, find_weights
 from relattr.errors import BadInput, Blocked, UnknownName
 
 
@@ -52,11 +52,11 @@ def test_a_hub_file_whose_hash_is_not_the_one_in_its_name_is_refused(tmp_path, m
     with pytest.raises(BadInput, match=r"damaged.*7be5be79") as error:
         find_weights("alexnet")
     assert str(path) in str(error.value)
-    assert str(path) in (Weights("alexnet").missing() or "")
+    assert str(path) in (PretrainedWeights("alexnet").missing() or "")
 
 
 def test_the_hugging_face_cache_is_read_as_the_hub_writes_it(tmp_path):
-    known = names.resolve("timm:resnet18")
+    known = names.resolve_backbone("timm:resnet18")
     folder = tmp_path / "hf" / f"models--{known.hf_repo.replace('/', '--')}"
     write(folder / "refs/main", b"0123456789abcdef0123456789abcdef01234567")
     path = write(folder / "snapshots/0123456789abcdef0123456789abcdef01234567" / known.hf_file, b"tensors")
@@ -64,15 +64,15 @@ def test_the_hugging_face_cache_is_read_as_the_hub_writes_it(tmp_path):
 
 
 def test_a_library_shadowed_by_another_has_a_file_of_its_own(tmp_path):
-    assert names.resolve("resnet18").library == "torchvision"
-    assert names.resolve("timm:resnet18").file_stem == "timm-resnet18"
-    assert names.resolve("vit_tiny_patch16_224").library == "timm"
-    assert names.resolve("vit_tiny_patch16_224").file_stem == "vit_tiny_patch16_224"
+    assert names.resolve_backbone("resnet18").library == "torchvision"
+    assert names.resolve_backbone("timm:resnet18").file_stem == "timm-resnet18"
+    assert names.resolve_backbone("vit_tiny_patch16_224").library == "timm"
+    assert names.resolve_backbone("vit_tiny_patch16_224").file_stem == "vit_tiny_patch16_224"
 
 
 def test_offline_and_missing_says_which_file_where_and_how(tmp_path, monkeypatch):
     monkeypatch.setenv("RELATTR_OFFLINE", "1")
-    reason = Weights("alexnet").missing()
+    reason = PretrainedWeights("alexnet").missing()
     assert reason is not None
     for part in ("alexnet.safetensors", str(tmp_path / "weights"), FILES["alexnet"], DOWNLOADS, "RELATTR_OFFLINE"):
         assert part in reason
@@ -82,7 +82,7 @@ def test_offline_and_missing_says_which_file_where_and_how(tmp_path, monkeypatch
 
 
 def test_online_a_download_may_be_tried_and_its_failure_blocks(tmp_path, monkeypatch):
-    assert Weights("alexnet").missing() is None
+    assert PretrainedWeights("alexnet").missing() is None
 
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("no route to host")
@@ -110,42 +110,46 @@ def test_a_download_is_checked_and_lands_in_the_hub_cache(tmp_path, monkeypatch)
 
 
 def test_caffenet_has_no_download(tmp_path):
-    reason = Weights("caffenet").missing()
+    reason = PretrainedWeights("caffenet").missing()
     assert reason is not None
     assert "caffenet.safetensors" in reason
     assert "no download" in reason
-    assert isinstance(find_weights("caffenet"), Missing)
+    assert isinstance(find_weights("caffenet"), MissingWeights)
 
 
 def test_the_fingerprint_is_the_sha256_and_is_not_computed_twice(tmp_path, monkeypatch):
     path = write(tmp_path / "weights/vgg16.safetensors", b"a" * 1000)
     expected = hashlib.sha256(b"a" * 1000).hexdigest()
-    assert Weights("vgg16").fingerprint() == expected
+    assert PretrainedWeights("vgg16").fingerprint() == expected
     monkeypatch.setattr(weights, "digest_file", lambda path: pytest.fail("hashed again"))
-    assert Weights("vgg16").fingerprint() == expected
+    assert PretrainedWeights("vgg16").fingerprint() == expected
     monkeypatch.undo()
     monkeypatch.setenv("RELATTR_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.setenv("RELATTR_CACHE", str(tmp_path / "cache"))
     write(path, b"b" * 1001)
-    assert Weights("vgg16").fingerprint() == hashlib.sha256(b"b" * 1001).hexdigest()
+    assert PretrainedWeights("vgg16").fingerprint() == hashlib.sha256(b"b" * 1001).hexdigest()
 
 
 def test_a_damaged_memory_of_a_fingerprint_is_not_believed(tmp_path):
     write(tmp_path / "weights/vgg16.safetensors", b"a")
-    expected = Weights("vgg16").fingerprint()
+    expected = PretrainedWeights("vgg16").fingerprint()
     (remembered,) = (tmp_path / "cache/digests").iterdir()
     for damage in ("", "{}", json.dumps({"sha256": 3}), json.dumps({"sha256": "xyz"})):
         remembered.write_text(damage)
-        assert Weights("vgg16").fingerprint() == expected
+        assert PretrainedWeights("vgg16").fingerprint() == expected
 
 
 def test_the_fingerprint_of_what_is_not_there_names_the_file():
-    assert Weights("alexnet").fingerprint() == f"undownloaded:{FILES['alexnet']}"
-    assert Weights("caffenet").fingerprint() == "undownloaded:caffenet"
+    assert PretrainedWeights("alexnet").fingerprint() == f"undownloaded:{FILES['alexnet']}"
+    assert PretrainedWeights("caffenet").fingerprint() == "undownloaded:caffenet"
 
 
 def test_an_unknown_name_offers_the_nearest():
-    for call in (find_weights, lambda name: Weights(name).missing(), lambda name: Weights(name).fingerprint()):
+    for call in (
+        find_weights,
+        lambda name: PretrainedWeights(name).missing(),
+        lambda name: PretrainedWeights(name).fingerprint(),
+    ):
         with pytest.raises(UnknownName, match="'alexnett'; did you mean alexnet"):
             call("alexnett")
     with pytest.raises(UnknownName, match="library of backbones"):
@@ -159,8 +163,8 @@ def test_a_registered_backbone_speaks_for_itself():
         "tiny-test", build=lambda: pytest.fail("built"), fingerprint=lambda: "tiny:1", missing=lambda: "no disk"
     )
     try:
-        assert Weights("tiny-test").missing() == "no disk"
-        assert Weights("tiny-test").fingerprint() == "tiny:1"
+        assert PretrainedWeights("tiny-test").missing() == "no disk"
+        assert PretrainedWeights("tiny-test").fingerprint() == "tiny:1"
         with pytest.raises(BadInput, match="registered backbone"):
             find_weights("tiny-test")
         for taken in ("tiny-test", "alexnet", "caffenet"):

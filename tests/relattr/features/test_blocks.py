@@ -33,22 +33,22 @@ def pictures(n: int = 6, side: int = 40, seed: int = 0) -> Images:
 def test_plain_features(name: str, function: object, dimensions: int) -> None:
     assert callable(function)
     images = pictures()
-    found = blocks.plain_rows(name, images)
+    found = blocks.direct_features(name, images)
     assert found.shape == (6, dimensions)
     np.testing.assert_array_equal(found, function(images))
-    np.testing.assert_array_equal(blocks.plain_rows(name, images.subset([4, 1])), found[[4, 1]])
+    np.testing.assert_array_equal(blocks.direct_features(name, images.subset([4, 1])), found[[4, 1]])
 
 
 def test_gist_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     images = pictures(2)
-    found = blocks.plain_rows("gist", images)
+    found = blocks.direct_features("gist", images)
     assert found.shape == (2, 512)
 
     def never(*_: object) -> None:
         raise AssertionError("computed again")
 
     monkeypatch.setattr("relattr.features.gist.gist", never)
-    np.testing.assert_array_equal(blocks.plain_rows("gist", images.subset([1])), found[[1]])
+    np.testing.assert_array_equal(blocks.direct_features("gist", images.subset([1])), found[[1]])
     monkeypatch.undo()
     np.testing.assert_array_equal(gist(images), found)
 
@@ -63,19 +63,19 @@ def test_gist_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_coded_features(name: str, coder: ColorPatches | HOG2x2) -> None:
     images = pictures()
-    words = blocks.learn_words(name, images.subset([0, 1, 2, 3]), seed=5, n_words=12)
+    words = blocks.learn_dictionary(name, images.subset([0, 1, 2, 3]), seed=5, n_words=12)
     np.testing.assert_array_equal(words, coder.fit(images.subset([0, 1, 2, 3]), 5).words_)
-    np.testing.assert_array_equal(blocks.learn_words(name, images.subset([0, 1, 2, 3]), 5, 12), words)
-    assert not np.array_equal(blocks.learn_words(name, images.subset([0, 1, 2]), 5, 12), words)
-    found = blocks.coded_rows(name, images, words)
+    np.testing.assert_array_equal(blocks.learn_dictionary(name, images.subset([0, 1, 2, 3]), 5, 12), words)
+    assert not np.array_equal(blocks.learn_dictionary(name, images.subset([0, 1, 2]), 5, 12), words)
+    found = blocks.encoded_features(name, images, words)
     np.testing.assert_array_equal(found, coder.transform(images))
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(blocks.coded_rows(name, images.subset([5, 0]), words, threads=2), found[[5, 0]])
+    np.testing.assert_array_equal(blocks.encoded_features(name, images.subset([5, 0]), words, threads=2), found[[5, 0]])
 
 
 def test_names_that_are_none() -> None:
     with pytest.raises(UnknownName, match="feature without dictionary"):
-        blocks.plain_rows("hog2x2", pictures())
+        blocks.direct_features("hog2x2", pictures())
     with pytest.raises(UnknownName, match="feature with a dictionary"):
-        blocks.learn_words("gist", pictures(), 0)
-    assert set(blocks.BLOCKS) == {*blocks.PLAIN, *blocks.CODED}
+        blocks.learn_dictionary("gist", pictures(), 0)
+    assert set(blocks.BLOCKS) == {*blocks.DIRECT, *blocks.ENCODED}

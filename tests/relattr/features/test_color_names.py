@@ -10,16 +10,16 @@ import scipy.io
 
 from relattr.errors import BadInput
 from relattr.features import color_names
-from relattr.features.lab import to_lab
+from relattr.features.lab import rgb_to_lab
 
 
 def test_a_colour_has_the_nearest_name() -> None:
-    centres, table = color_names.centres(), color_names.table("lattice")
+    centres, table = color_names.lattice_centres(), color_names.name_table("lattice")
     assert centres.shape == (50, 3)
     assert len(np.unique(centres.round(6), axis=0)) == 50
     for k in np.random.default_rng(0).integers(0, 32768, 300).tolist():
         rgb = [8 * (k % 32) + 3.5, 8 * (k // 32 % 32) + 3.5, 8 * (k // 1024) + 3.5]
-        distance = [sum((a - b) ** 2 for a, b in zip(to_lab(rgb), centre, strict=True)) for centre in centres]
+        distance = [sum((a - b) ** 2 for a, b in zip(rgb_to_lab(rgb), centre, strict=True)) for centre in centres]
         assert table[k] == distance.index(min(distance))
     assert (np.bincount(table, minlength=50) >= 40).all()  # no name is of no use
 
@@ -41,7 +41,7 @@ def test_histogram_equals_a_count() -> None:
     rng = np.random.default_rng(2)
     images = [rng.integers(0, 256, (6, 8, 3)).astype(np.uint8), np.full((2, 2, 3), 255, np.uint8)]
     found = color_names.color_histogram(images)
-    table = color_names.table("lattice")
+    table = color_names.name_table("lattice")
     for image, row in zip(images, found, strict=True):
         counts = [0] * 50
         for r, g, b in image.reshape(-1, 3).tolist():
@@ -53,9 +53,9 @@ def test_histogram_equals_a_count() -> None:
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RELATTR_WEIGHTS", str(tmp_path))
-    color_names.table.cache_clear()
+    color_names.name_table.cache_clear()
     yield tmp_path  # type: ignore[misc]
-    color_names.table.cache_clear()
+    color_names.name_table.cache_clear()
 
 
 def test_the_released_table_is_read_where_it_is(weights: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_released_table_is_read_where_it_is(weights: Path) -> None:
     scipy.io.savemat(weights / "DD50_w2c.mat", {"w2c": np.eye(50, dtype=np.float32)[names] + 0.01})
     assert need.missing() is None
     assert need.fingerprint().startswith("DD50 ")
-    np.testing.assert_array_equal(color_names.table("DD50"), names)
+    np.testing.assert_array_equal(color_names.name_table("DD50"), names)
     image = np.array([[[9, 17, 255]]], np.uint8)
     assert color_names.color_names(image, "DD50")[0, 0] == names[1 + 32 * 2 + 1024 * 31]
 
@@ -75,12 +75,12 @@ def test_the_released_table_is_read_where_it_is(weights: Path) -> None:
 def test_another_table_is_refused(weights: Path, shape: tuple[int, int]) -> None:
     scipy.io.savemat(weights / "DD50_w2c.mat", {"w2c": np.zeros(shape, np.float32)})
     with pytest.raises(BadInput, match=r"DD50_w2c\.mat holds w2c \(.*expected one table of \(32768, 50\)"):
-        color_names.table("DD50")
+        color_names.name_table("DD50")
     (weights / "DD50_w2c.mat").write_bytes(b"MATLAB 5.0 but not really" * 9)
     with pytest.raises(BadInput, match="cannot be read as a MATLAB file"):
-        color_names.table("DD50")
+        color_names.name_table("DD50")
 
 
 def test_no_such_vocabulary() -> None:
     with pytest.raises(BadInput, match="'lattice' or 'DD50', not 'DD11'"):
-        color_names.table("DD11")  # type: ignore[arg-type]
+        color_names.name_table("DD11")  # type: ignore[arg-type]

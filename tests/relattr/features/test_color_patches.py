@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from relattr.errors import BadInput
 from relattr.features.color_names import color_names
 from relattr.features.color_patches import ColorPatches
-from relattr.features.llc import encode
+from relattr.features.llc import encode_llc
 
 
 def pictures(n: int, height: int = 30, width: int = 37, seed: int = 0) -> list[NDArray[np.uint8]]:
@@ -49,7 +49,7 @@ def test_the_feature_is_the_largest_weight_in_each_cell() -> None:
     (image,) = pictures(1, seed=5)
     found, positions = feature.descriptors(image)
     codes = np.zeros((len(found), 20))
-    for row, index, weight in zip(codes, *encode(found, feature.words_), strict=True):
+    for row, index, weight in zip(codes, *encode_llc(found, feature.words_), strict=True):
         row[index] = weight
     blocks = []
     for g in (4, 2, 1):

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from relattr.errors import BadInput
-from relattr.features.dictionary import learn, quotas
+from relattr.features.dictionary import learn_visual_words, sample_quotas
 
 
 def test_quotas_below_the_caps_take_everything() -> None:
     rng = np.random.default_rng(0)
-    assert quotas([3, 5, 0], 10, 100, rng).tolist() == [3, 5, 0]
-    assert quotas([3, 50, 20], 10, 100, rng).tolist() == [3, 10, 10]
+    assert sample_quotas([3, 5, 0], 10, 100, rng).tolist() == [3, 5, 0]
+    assert sample_quotas([3, 50, 20], 10, 100, rng).tolist() == [3, 10, 10]
 
 
 def test_quotas_above_the_total_are_a_uniform_draw() -> None:
     counts, total = [10, 40, 200], 60
-    draws = np.array([quotas(counts, 50, total, np.random.default_rng(s)) for s in range(2000)])
+    draws = np.array([sample_quotas(counts, 50, total, np.random.default_rng(s)) for s in range(2000)])
     assert (draws.sum(axis=1) == total).all()
     assert (draws <= [10, 40, 50]).all()
     # The mean of n draws without replacement is proportional to what is there; its error is about 0.05.
@@ -30,7 +30,8 @@ def test_words_are_the_centres_of_separate_clusters() -> None:
     x = np.repeat(centres, 400, axis=0) + rng.normal(size=(2000, 8)) * 0.01
     # A random start may put two words into one cluster (the issue of k-means), so look for the best of a few.
     best = min(
-        float(np.abs(centres[:, None] - learn(x, 5, seed)[None]).max(axis=2).min(axis=1).max()) for seed in range(12)
+        float(np.abs(centres[:, None] - learn_visual_words(x, 5, seed)[None]).max(axis=2).min(axis=1).max())
+        for seed in range(12)
     )
     assert best < 0.05
 
@@ -44,20 +45,20 @@ def test_error_is_near_full_k_means() -> None:
         return float(np.mean(np.min(np.sum((x[:, None] - words[None]) ** 2, axis=2), axis=1)))
 
     full = error(KMeans(32, init="random", n_init=1, random_state=0).fit(x).cluster_centers_)
-    assert error(learn(x, 32, 0)) < 1.1 * full
+    assert error(learn_visual_words(x, 32, 0)) < 1.1 * full
 
 
 def test_same_seed_same_words() -> None:
     x = np.random.default_rng(3).random((3000, 10), dtype=np.float32)
-    first = learn(x, 20, seed=2**62 + 1)
+    first = learn_visual_words(x, 20, seed=2**62 + 1)
     assert first.shape == (20, 10)
     assert first.dtype == np.float32
-    np.testing.assert_array_equal(learn(x, 20, seed=2**62 + 1), first)
-    assert not np.array_equal(learn(x, 20, seed=2**62 + 2), first)
+    np.testing.assert_array_equal(learn_visual_words(x, 20, seed=2**62 + 1), first)
+    assert not np.array_equal(learn_visual_words(x, 20, seed=2**62 + 2), first)
 
 
 def test_identical_descriptors() -> None:
-    words = learn(np.ones((50, 4)), 5)
+    words = learn_visual_words(np.ones((50, 4)), 5)
     np.testing.assert_array_equal(words, np.ones((5, 4)))
 
 
@@ -72,4 +73,4 @@ def test_identical_descriptors() -> None:
 )
 def test_bad_input(x: np.ndarray, n_words: int, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        learn(x, n_words)
+        learn_visual_words(x, n_words)

@@ -12,7 +12,7 @@ from relattr.errors import BadInput
 from relattr.features.hog import stacked_hog
 from relattr.features.hog2x2 import HOG2x2
 from relattr.features.input import shrink
-from relattr.features.llc import encode
+from relattr.features.llc import encode_llc
 
 Image = npt.NDArray[np.uint8]
 
@@ -48,7 +48,7 @@ def test_equals_a_slow_composition(fitted: HOG2x2) -> None:
     # Dense codes, cells cut out by the descriptors' pixel, finest level first, columns of cells from the left.
     image = pictures(1, 64, 88, seed=9)[0]
     descriptors, _ = stacked_hog(image)
-    indices, weights = encode(descriptors, fitted.words_)
+    indices, weights = encode_llc(descriptors, fitted.words_)
     codes = np.zeros((11, 15, 256))
     for n, (index, weight) in enumerate(zip(indices, weights, strict=True)):
         codes[n // 15, n % 15, index] = weight
@@ -120,7 +120,7 @@ def test_sampling_caps(monkeypatch: pytest.MonkeyPatch) -> None:
         samples.append(sample)
         return np.zeros((n_words, 124), np.float32)
 
-    monkeypatch.setattr("relattr.features.dictionary.learn", learn)
+    monkeypatch.setattr("relattr.features.dictionary.learn_visual_words", learn)
     images = pictures(6)  # 8 x 10 descriptors each
     done: list[int] = []
     HOG2x2(max_images=4).fit(images, progress=done.append)

@@ -7,13 +7,13 @@ import pytest
 from skimage.color import rgb2lab
 
 from relattr.errors import BadInput
-from relattr.features.lab import lab_histogram, to_lab
+from relattr.features.lab import lab_histogram, rgb_to_lab
 
 
 def test_equals_scikit_image() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
-    np.testing.assert_allclose(to_lab(rgb), rgb2lab(rgb), atol=1e-6)
-    assert to_lab([255, 255, 255]) == pytest.approx([100, 0, 0], abs=0.01)
+    np.testing.assert_allclose(rgb_to_lab(rgb), rgb2lab(rgb), atol=1e-6)
+    assert rgb_to_lab([255, 255, 255]) == pytest.approx([100, 0, 0], abs=0.01)
 
 
 def test_histogram_equals_a_count() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.feature import local_binary_pattern
 
 from relattr.errors import BadInput
-from relattr.features.lbp import DIMENSIONS, lbp, patterns
+from relattr.features.lbp import DIMENSIONS, lbp, uniform_patterns
 
 
 def grey(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -55,14 +55,14 @@ def number_of(code: int) -> int:
 def test_patterns_equal_the_loop(seed: int) -> None:
     image = grey(13, 11, seed)
     expected = [[number_of(code) for code in row] for row in codes(image)]
-    assert patterns(image).tolist() == expected
+    assert uniform_patterns(image).tolist() == expected
 
 
 def test_patterns_equal_those_of_scikit_image() -> None:
     image = np.random.default_rng(5).integers(0, 256, (60, 70)).astype(np.uint8)
     theirs = local_binary_pattern(image, 8, 1, method="default")[1:-1, 1:-1].astype(int)
     numbers = np.array([number_of(code) for code in range(256)])
-    assert (patterns(image) == numbers[theirs]).mean() > 0.999  # they round: a tie may differ
+    assert (uniform_patterns(image) == numbers[theirs]).mean() > 0.999  # they round: a tie may differ
 
 
 def test_the_feature_equals_a_count() -> None:
@@ -70,7 +70,7 @@ def test_the_feature_equals_a_count() -> None:
     image = rng.integers(0, 256, (23, 30, 3)).astype(np.uint8)
     image[4:15, 6:20] //= 3
     luma = np.array([[math.floor(0.2989 * r + 0.587 * g + 0.114 * b + 0.5) for r, g, b in row] for row in image])
-    found = patterns(luma.astype(np.uint8))
+    found = uniform_patterns(luma.astype(np.uint8))
     expected: list[float] = []
     for cells, total in ((1, 1), (2, 4), (4, 32)):
         level = []

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from relattr.errors import BadInput
-from relattr.features.llc import encode
+from relattr.features.llc import encode_llc
 
 Array = npt.NDArray[np.floating]
 
@@ -51,7 +51,7 @@ def dense(indices: npt.NDArray[np.int32], weights: Array, m: int) -> Array:
 )
 def test_codes_equal_a_dense_constrained_solve(n: int, m: int, d: int, k: int, beta: float) -> None:
     x, words = data(n, m, d)
-    indices, weights = encode(x, words, k, beta)
+    indices, weights = encode_llc(x, words, k, beta)
     assert indices.shape == weights.shape == (n, k)
     expected = np.stack([slow_code(row, words, k, beta) for row in x])
     np.testing.assert_allclose(dense(indices, weights, m), expected, atol=2e-5)
@@ -59,7 +59,7 @@ def test_codes_equal_a_dense_constrained_solve(n: int, m: int, d: int, k: int, b
 
 def test_codes_sum_to_one_with_three_different_words() -> None:
     x, words = data(500, 256, 124)
-    indices, weights = encode(x, words)
+    indices, weights = encode_llc(x, words)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
     assert weights.all()
     assert all(len(set(row)) == 3 for row in indices.tolist())
@@ -67,44 +67,44 @@ def test_codes_sum_to_one_with_three_different_words() -> None:
 
 def test_codes_can_be_negative() -> None:
     # Left of three words on a line, the farthest is subtracted.
-    indices, weights = encode([[-1.0]], [[0.0], [1.0], [2.0], [9.0]])
+    indices, weights = encode_llc([[-1.0]], [[0.0], [1.0], [2.0], [9.0]])
     assert indices.tolist() == [[0, 1, 2]]
     assert weights[0, 2] < 0 < weights[0, 0]
 
 
 def test_nearest_first_and_ties_to_the_lower_index() -> None:
-    indices, _ = encode([[0.0, 0.0]], [[3.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.5, 0.0]])
+    indices, _ = encode_llc([[0.0, 0.0]], [[3.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.5, 0.0]])
     assert indices.tolist() == [[4, 1, 2]]
-    indices, _ = encode([[0.0, 0.0]], [[0.5, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    indices, _ = encode_llc([[0.0, 0.0]], [[0.5, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     assert indices.tolist() == [[0, 1, 2]]
 
 
 def test_a_descriptor_that_is_its_words() -> None:
     words = np.ones((4, 6))
     words[3] = 0
-    indices, weights = encode(np.ones((1, 6)), words)
+    indices, weights = encode_llc(np.ones((1, 6)), words)
     assert indices.tolist() == [[0, 1, 2]]
     np.testing.assert_allclose(weights, 1 / 3, rtol=1e-6)
 
 
 def test_scale_does_not_matter() -> None:
     x, words = data(40, 32, 12)
-    small, big = encode(x * 2.0**-30, words * 2.0**-30), encode(x, words)
+    small, big = encode_llc(x * 2.0**-30, words * 2.0**-30), encode_llc(x, words)
     np.testing.assert_array_equal(small[0], big[0])
     np.testing.assert_allclose(small[1], big[1], atol=1e-6)
 
 
 def test_codes_do_not_depend_on_company_or_repetition() -> None:
     x, words = data(23, 256, 124)
-    indices, weights = encode(x, words)
+    indices, weights = encode_llc(x, words)
     for rows in (slice(0, 1), slice(5, 18), slice(22, 23), slice(None, None, -1)):
-        some_indices, some_weights = encode(x[rows], words)
+        some_indices, some_weights = encode_llc(x[rows], words)
         np.testing.assert_array_equal(some_indices, indices[rows])
         np.testing.assert_array_equal(some_weights, weights[rows])
 
 
 def test_no_descriptors() -> None:
-    indices, weights = encode(np.empty((0, 5)), np.eye(5))
+    indices, weights = encode_llc(np.empty((0, 5)), np.eye(5))
     assert indices.shape == weights.shape == (0, 3)
 
 
@@ -124,4 +124,4 @@ def test_no_descriptors() -> None:
 )
 def test_bad_input(x: Array, words: Array, k: int, beta: float, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        encode(x, words, k, beta)
+        encode_llc(x, words, k, beta)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from relattr.ranksvm import products
-from relattr.ranksvm.products import Gram, Primal, combination, scores, space_for
+from relattr.ranksvm.products import GramSpace, PrimalSpace, choose_space, matvec, rmatvec
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -15,8 +15,8 @@ def test_products_in_float64(shape: tuple[int, int], dtype: type) -> None:
     rng = np.random.default_rng(0)
     x = (rng.normal(size=shape) + 50).astype(dtype)
     v, u = rng.normal(size=shape[1]), rng.normal(size=shape[0])
-    np.testing.assert_allclose(scores(x, v), x.astype(np.float64) @ v, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(combination(x, u), x.T.astype(np.float64) @ u, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(matvec(x, v), x.astype(np.float64) @ v, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(rmatvec(x, u), x.T.astype(np.float64) @ u, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 24, 25, 40])
@@ -25,25 +25,25 @@ def test_many_at_once_equal_one_at_a_time(count: int) -> None:
     x = rng.normal(size=(50, 60))
     points = list(rng.normal(size=(count, 60)))
     images = list(rng.normal(size=(count, 50)))
-    space = Primal(x)
-    np.testing.assert_allclose(space.scores_of(points), np.array(points) @ x.T)
-    np.testing.assert_allclose(space.combinations_of(images), np.array(images) @ x)
-    gram = Gram(x)
+    space = PrimalSpace(x)
+    np.testing.assert_allclose(space.matmat(points), np.array(points) @ x.T)
+    np.testing.assert_allclose(space.rmatmat(images), np.array(images) @ x)
+    gram = GramSpace(x)
     centred = x - x.mean(0)
-    np.testing.assert_allclose(gram.scores_of(images), np.array(images) @ centred @ centred.T, atol=1e-9)
+    np.testing.assert_allclose(gram.matmat(images), np.array(images) @ centred @ centred.T, atol=1e-9)
 
 
 def test_a_row_of_zero_weight_still_shows_that_it_is_not_finite() -> None:
     x = np.ones((9, 5))
     x[7, 2] = np.nan
     x[3, 1] = -np.inf
-    assert np.flatnonzero(~np.isfinite(scores(x, np.zeros(5)))).tolist() == [3, 7]
+    assert np.flatnonzero(~np.isfinite(matvec(x, np.zeros(5)))).tolist() == [3, 7]
 
 
 def test_the_smaller_space_is_taken() -> None:
-    assert isinstance(space_for(np.ones((20, 30)), 1), Gram)
-    assert isinstance(space_for(np.ones((30, 30)), 1), Primal)
-    assert isinstance(space_for(np.ones((2100, 2200), np.float32), 1), Primal)
+    assert isinstance(choose_space(np.ones((20, 30)), 1), GramSpace)
+    assert isinstance(choose_space(np.ones((30, 30)), 1), PrimalSpace)
+    assert isinstance(choose_space(np.ones((2100, 2200), np.float32), 1), PrimalSpace)
 
 
 def test_results_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_results_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> No
         results = []
         for threads in {1, before}:
             numba.set_num_threads(threads)
-            results.append((scores(x, v), combination(x, u)))
+            results.append((matvec(x, v), rmatvec(x, u)))
     finally:
         numba.set_num_threads(before)
     for a, b in results[1:]:

@@ -8,8 +8,8 @@ import pytest
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.ranksvm import RankSVM, sketch
-from relattr.ranksvm.graph import Graph, HingeLoss
-from relattr.ranksvm.sketch import Sketch, sketch_of
+from relattr.ranksvm.graph import PairGraph, SquaredHingeLoss
+from relattr.ranksvm.sketch import Sketch, make_sketch
 
 
 def correlated(n: int, d: int, dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
@@ -33,8 +33,8 @@ def test_it_finds_the_directions_of_most_variance() -> None:
 def test_the_trace_is_that_of_the_laplacian() -> None:
     x, strengths = correlated(600, 300)
     pairs = Pairs.from_scores(strengths, count=20_000, seed=1)
-    graph = Graph(*pairs.arrays, 600)
-    loss = HingeLoss(graph, 0.3, 0.3)
+    graph = PairGraph(*pairs.arrays, 600)
+    loss = SquaredHingeLoss(graph, 0.3, 0.3)
     start = np.zeros(600)
     loss.evaluate(start)
     found = Sketch(x)
@@ -58,12 +58,12 @@ def test_fewer_steps_to_the_same_minimum(monkeypatch: pytest.MonkeyPatch, explic
 
 
 def test_features_of_few_directions_and_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sketch_of(np.ones((300, 300))) is None
+    assert make_sketch(np.ones((300, 300))) is None
     monkeypatch.setattr(sketch, "_WORTH", 0)
-    assert sketch_of(np.ones((200, 300))) is None
+    assert make_sketch(np.ones((200, 300))) is None
     x, strengths = correlated(400, 300, np.float64)
     x[:, 5:] = 0.0  # rank 5: the other directions have no variance
-    found = sketch_of(x)
+    found = make_sketch(x)
     assert found is not None
     assert np.isfinite(found.vectors).all()
     assert found.variances[5:] == pytest.approx(0.0, abs=1e-9)

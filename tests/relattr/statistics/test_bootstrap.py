@@ -7,7 +7,7 @@ from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.statistics import Design, accuracy, bootstrap
 from relattr.statistics import design as design_module
-from relattr.statistics.bootstrap import draw, weigh
+from relattr.statistics.bootstrap import draw_counts, weighted_counts
 
 
 def literal_loop(pairs, strengths, counts):
@@ -43,10 +43,10 @@ def test_sums_are_those_of_the_literal_loop_to_the_last_bit(n, m):
     numbers = np.flatnonzero(
         np.isin(np.arange(n), np.concatenate([pairs.left[pairs.label != 0], pairs.right[pairs.label != 0]]))
     )
-    counts = draw(design.n_images, 150, seed=1)
+    counts = draw_counts(design.n_images, 150, seed=1)
     everyone = np.zeros((150, n), np.int64)
     everyone[:, numbers] = counts
-    hits, totals = weigh(design, design.judge(0, strengths=strengths), counts)
+    hits, totals = weighted_counts(design, design.judge(0, strengths=strengths), counts)
     assert np.array_equal([hits, totals], literal_loop(pairs, strengths, everyone))
 
 
@@ -57,7 +57,7 @@ def test_sums_stay_exact_whatever_the_weights(most):
     design = Design([(pairs, None)])
     counts = rng.integers(0, most + 1, (7, 50)).astype(np.int16)
     counts[0] = most
-    found = weigh(design, design.judge(0, strengths=strengths), counts)
+    found = weighted_counts(design, design.judge(0, strengths=strengths), counts)
     assert np.array_equal(found, literal_loop(pairs, strengths, counts))
 
 
@@ -66,23 +66,23 @@ def test_pairs_implied_by_an_order_give_the_same_as_listed_ones(monkeypatch):
     truth = rng.integers(0, 9, 60).astype(float)
     strengths = rng.integers(0, 20, 60).astype(float)
     pairs = Pairs.all_of(truth, seed=5)
-    counts = draw(60, 200, seed=2)
+    counts = draw_counts(60, 200, seed=2)
     listed = Design([(pairs, None)])
     assert not listed.implied
-    want = weigh(listed, listed.judge(0, strengths=strengths), counts)
+    want = weighted_counts(listed, listed.judge(0, strengths=strengths), counts)
     monkeypatch.setattr(design_module, "IMPLIED_FROM", 1)
     implied = Design([(pairs, None)])
     assert implied.implied
     judged = implied.judge(0, strengths=strengths)
-    assert np.array_equal(weigh(implied, judged, counts), want)
+    assert np.array_equal(weighted_counts(implied, judged, counts), want)
     assert bootstrap(implied, [judged], replicates=200, seed=2).value == judged.accuracy
 
 
 def test_every_draw_has_as_many_images_as_there_are_and_a_seed_repeats_it():
-    counts = draw(37, 500, seed=4)
+    counts = draw_counts(37, 500, seed=4)
     assert (counts.sum(1) == 37).all()
-    assert np.array_equal(counts, draw(37, 500, seed=4))
-    assert not np.array_equal(counts, draw(37, 500, seed=5))
+    assert np.array_equal(counts, draw_counts(37, 500, seed=4))
+    assert not np.array_equal(counts, draw_counts(37, 500, seed=5))
     # multinomial: mean 1, variance 1 - 1/n
     assert abs(counts.mean() - 1) < 1e-12
     assert abs(counts.var() - (1 - 1 / 37)) < 0.05

@@ -8,7 +8,7 @@ from scipy import stats
 
 from relattr.errors import BadInput
 from relattr.statistics import average_ranks, holm
-from relattr.statistics.ranks import range_quantile
+from relattr.statistics.ranks import studentised_range_quantile
 
 
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.001, 0.2))
@@ -47,7 +47,7 @@ def test_ranks_and_friedman_are_scipys():
 
 @pytest.mark.parametrize("k", [2, 5, 12, 60])
 def test_range_quantile_is_scipys(k):
-    assert range_quantile(0.95, k) == pytest.approx(stats.studentized_range.ppf(0.95, k, np.inf), rel=1e-5)
+    assert studentised_range_quantile(0.95, k) == pytest.approx(stats.studentized_range.ppf(0.95, k, np.inf), rel=1e-5)
 
 
 def test_demsars_critical_differences():

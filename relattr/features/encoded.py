@@ -17,15 +17,15 @@ import numpy.typing as npt
 
 from relattr.errors import BadInput
 from relattr.features import dictionary, llc, pyramid
-from relattr.features.input import ImageSequence, Pixels, read
+from relattr.features.input import ImageSequence, Pixels, read_image
 from relattr.random import derive_seed, generator
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[int], object]
-Self = TypeVar("Self", bound="CodedFeature")
+Self = TypeVar("Self", bound="EncodedFeature")
 
 
-class CodedFeature:
+class EncodedFeature:
     """The feature, as an estimator: ``fit`` learns the dictionary, ``transform`` computes features.
 
     A subclass gives ``width``, ``count`` and ``descriptors``.
@@ -100,7 +100,7 @@ class CodedFeature:
         for i in chosen:
             height, width = self._read(images, int(i)).shape[:2]
             counts.append(self.count(height, width))
-        taken = dictionary.quotas(counts, self.per_image, self.max_descriptors, rng)
+        taken = dictionary.sample_quotas(counts, self.per_image, self.max_descriptors, rng)
         sample = np.empty((int(taken.sum()), self.width), dtype=np.float32)
         filled = 0
         for done, (i, n) in enumerate(zip(chosen, taken, strict=True), start=1):
@@ -109,7 +109,7 @@ class CodedFeature:
             filled += int(n)
             if progress is not None:
                 progress(done)
-        self.words_ = dictionary.learn(sample, self.n_words, derive_seed(seed, "dictionary", "k-means"))
+        self.words_ = dictionary.learn_visual_words(sample, self.n_words, derive_seed(seed, "dictionary", "k-means"))
         return self
 
     def transform(self, images: ImageSequence, progress: Progress | None = None, threads: int = 1) -> Floats:
@@ -145,14 +145,14 @@ class CodedFeature:
 
     def _feature(self, image: Pixels, words: Floats) -> Floats:
         found, positions = self.descriptors(image)
-        indices, weights = llc.encode(found, words, self.k, self.beta)
+        indices, weights = llc.encode_llc(found, words, self.k, self.beta)
         height, width = image.shape[:2]
         pooled = pyramid.max_pool(indices, weights, positions, (height, width), len(words), self.levels)
         # Never 0 / 0: a code sums to one, so some word has a positive weight in some cell.
         return pooled / np.float32(np.sqrt(np.sum(np.square(pooled, dtype=np.float64))))
 
     def _read(self, images: ImageSequence, index: int) -> Pixels:
-        return read(images, index, self.maxsize, self.what)
+        return read_image(images, index, self.maxsize, self.what)
 
     def _checked_words(self) -> Floats:
         if not hasattr(self, "words_"):
