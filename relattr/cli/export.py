@@ -57,13 +57,16 @@ def export(
             click.echo(f"left out, not a result: {item.path}: {item.why}", err=True)
         elif own is None or own(item.cell):
             found.append(item)
-    states = {row["key"]: row["state"] for row in exporting.rows(found, registry, store)}
-    stale = [r for r in found if states[r.cell.key] == "stale"]
+    frame = exporting.results_frame(found, registry, store)
+    stale = set(frame.loc[frame["state"] == "stale", "key"])
     if stale and not keep_stale:
         click.echo(f"left out, stale: {len(stale)} cells; --keep-stale writes them too, marked", err=True)
-        found = [r for r in found if states[r.cell.key] != "stale"]
-    n = exporting.write(out, exporting.COLUMNS, exporting.rows(found, registry, store))
+        found = [result for result in found if result.cell.key not in stale]
+        frame = frame[~frame["key"].isin(stale)]
+    n = exporting.write_frames(out, [frame], exporting.RESULT_COLUMNS)
     click.echo(f"wrote {out}: {n:,} rows of {len(found):,} cells")
     if strengths is not None:
-        n = exporting.write(strengths, exporting.VALUE_COLUMNS, exporting.values(found, registry, store))
+        n = exporting.write_frames(
+            strengths, exporting.strengths_frames(found, registry, store), exporting.STRENGTH_COLUMNS
+        )
         click.echo(f"wrote {strengths}: {n:,} rows")

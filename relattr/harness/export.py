@@ -1,13 +1,12 @@
-"""Everything in a store as one tidy table: a row for each cell and test set, or for each image of them."""
+"""Results as tidy tables: one row per cell and test set, or one per image or pair of each test set."""
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,9 +15,14 @@ from relattr.harness.result import Result
 from relattr.harness.staleness import look_up_cell
 from relattr.harness.store import Store
 from relattr.registry import Registry
-from relattr.system.atomic import replacing
+from relattr.system.atomic import atomic_replace
 
-COLUMNS: dict[str, type] = {
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+RESULT_COLUMNS: dict[str, type] = {
     "method": str,
     "method_label": str,
     "method_parameters": str,
@@ -72,11 +76,9 @@ COLUMNS: dict[str, type] = {
     "gpu": str,
     "started": str,
 }
-"""Name and type of each column of `rows`; what is no plain value is JSON."""
+"""Name and type of each column of `results_frame`. Structured values, such as parameters, are JSON."""
 
-_BOXES = {"centre": "box_centre", "iou": "box_iou", "first_centre": "first_box_centre", "first_iou": "first_box_iou"}
-
-VALUE_COLUMNS: dict[str, type] = {
+STRENGTH_COLUMNS: dict[str, type] = {
     "method": str,
     "method_parameters": str,
     "dataset": str,
@@ -91,108 +93,155 @@ VALUE_COLUMNS: dict[str, type] = {
     "index": int,
     "value": float,
 }
-"""The same of `values`: ``kind`` is ``strength`` of image ``index`` of the test set, or ``margin`` of its pair."""
+"""Name and type of each column of `strengths_frames`.
+
+``kind`` is ``strength`` for the strength of image ``index`` of the test set, ``margin`` for the margin of its pair
+``index``.
+"""
+
+_BOX_COLUMNS = {
+    "centre": "box_centre",
+    "iou": "box_iou",
+    "first_centre": "first_box_centre",
+    "first_iou": "first_box_iou",
+}
+_DTYPES = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
+"""The pandas types; those of texts, integers and truth values allow missing values."""
+_CHUNK = 1 << 16
+"""Number of rows from which a chunk of strengths is complete."""
 
 
-def rows(results: Iterable[Result], registry: Registry, store: Store) -> Iterator[dict[str, Any]]:
-    """A row for each test set of each cell, and one for each cell that has none."""
-    for result in results:
-        base = {**_coordinates(result, registry, store), **_about(result)}
-        for test in result.tests or (None,):
-            row = dict(base)
-            if test is not None:
-                row.update(msgspec.structs.asdict(test), accuracy=test.accuracy, test_note=test.note)
-                if test.boxes is not None:
-                    row.update({_BOXES[name]: value for name, value in msgspec.structs.asdict(test.boxes).items()})
-            yield {name: row.get(name) for name in COLUMNS}
+def results_frame(results: Iterable[Result], registry: Registry, store: Store) -> pd.DataFrame:
+    """Return results as a table with `RESULT_COLUMNS`.
 
-
-def values(results: Iterable[Result], registry: Registry, store: Store) -> Iterator[dict[str, Any]]:
-    """A row for each image (where the method gives strengths) or pair (where it does not) of each test set.
-
-    Images that are in no test pair have no strength and no row.
+    One row for each test set of each cell, and one for each cell that has none, such as one that failed.
     """
+    rows = [row for result in results for row in _result_rows(result, registry, store)]
+    return _frame({name: [row.get(name) for row in rows] for name in RESULT_COLUMNS}, RESULT_COLUMNS)
+
+
+def strengths_frames(results: Iterable[Result], registry: Registry, store: Store) -> Iterator[pd.DataFrame]:
+    """Yield strengths and margins as tables with `STRENGTH_COLUMNS`, in chunks of limited size; at least one.
+
+    One row for each image of a test set if the method gives strengths, for each pair if it gives margins. Images that
+    are in no pair have no strength and no row.
+
+    Raises `BadInput` if the arrays of a result cannot be read.
+    """
+    import numpy as np
+
+    parts: list[tuple[dict[str, Any], NDArray[np.integer[Any]], NDArray[np.floating[Any]]]] = []
+    n_rows = 0
     for result in results:
-        base = _coordinates(result, registry, store)
+        cell = _cell_columns(result, registry, store)
         arrays = store.arrays(result)
-        for kind, values_of in (("strength", arrays.strengths), ("margin", arrays.margins)):
-            for test, array in values_of.items():
-                for index, value in enumerate(array.tolist()):
-                    if value == value:
-                        row = {**base, "test": test, "kind": kind, "index": index, "value": value}
-                        yield {column: row[column] for column in VALUE_COLUMNS}
+        for kind, group in (("strength", arrays.strengths), ("margin", arrays.margins)):
+            for test, values in group.items():
+                index = np.flatnonzero(~np.isnan(values))
+                parts.append(({**cell, "test": test, "kind": kind}, index, values[index]))
+                n_rows += index.size
+                if n_rows >= _CHUNK:
+                    yield _strengths_frame(parts)
+                    parts, n_rows = [], 0
+    yield _strengths_frame(parts)
 
 
-def _coordinates(result: Result, registry: Registry, store: Store) -> dict[str, Any]:
+def write_frames(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[str, type]) -> int:
+    """Write tables below each other as CSV or, if the name ends in ``.parquet``, as Parquet; return the row count.
+
+    ``columns`` are the columns of each table, with their types. Numbers have full precision. The file appears when it
+    is complete.
+
+    Raises `BadInput` for another ending, or for Parquet without pyarrow.
+    """
+    if path.suffix == ".csv":
+        return _write_csv(path, frames, columns)
+    if path.suffix == ".parquet":
+        if importlib.util.find_spec("pyarrow") is None:
+            raise BadInput(f"{path} needs the package pyarrow: pip install 'relattr[parquet]'; or write a .csv file")
+        return _write_parquet(path, frames, columns)
+    raise BadInput(f"{path} should end in .csv or .parquet")
+
+
+def _result_rows(result: Result, registry: Registry, store: Store) -> Iterator[dict[str, Any]]:
+    record = msgspec.to_builtins(result)
+    for name in ("notes", "deviations", "warnings", "limits", "fingerprints"):
+        record[name] = json.dumps(record[name], sort_keys=True, ensure_ascii=False)
+    provenance = record.pop("provenance")
+    provenance["versions"] = json.dumps(provenance["versions"], sort_keys=True, ensure_ascii=False)
+    row = {**provenance, **record, **_cell_columns(result, registry, store), "method_label": result.label}
+    for test in result.tests:
+        boxes = {} if test.boxes is None else msgspec.structs.asdict(test.boxes)
+        yield {
+            **row,
+            **msgspec.structs.asdict(test),
+            "accuracy": test.accuracy,
+            "test_note": test.note,
+            **{_BOX_COLUMNS[name]: value for name, value in boxes.items()},
+        }
+    if not result.tests:
+        yield row
+
+
+def _cell_columns(result: Result, registry: Registry, store: Store) -> dict[str, Any]:
+    """The columns that identify the cell, and the state of its result."""
     cell = result.cell
     try:
-        planned = look_up_cell(cell, registry, store)
-        state: str = planned.state
-        why = planned.reason
-    except RelattrError as error:  # of a plugin, or with parameters, that are not here any more
-        state, why = "unknown", str(error)
+        current = look_up_cell(cell, registry, store)
+        state: str = current.state
+        reason = current.reason
+    except RelattrError as error:  # the plugin is not registered any more
+        state, reason = "unknown", str(error)
     return {
         **msgspec.structs.asdict(cell),
         "method_parameters": json.dumps(cell.method_parameters, sort_keys=True),
         "dataset_parameters": json.dumps(cell.dataset_parameters, sort_keys=True),
         "key": cell.key,
         "state": state,
-        "state_why": why if state != "failed" else "",
+        "state_why": reason if state != "failed" else "",
     }
 
 
-def _about(result: Result) -> dict[str, Any]:
-    plain = msgspec.to_builtins(result)
-    row = {**plain["provenance"], **{k: v for k, v in plain.items() if k != "provenance"}}
-    row["method_label"] = result.label
-    for name in ("notes", "deviations", "warnings", "limits", "fingerprints", "versions"):
-        row[name] = json.dumps(row[name], sort_keys=True, ensure_ascii=False)
-    return {k: row[k] for k in COLUMNS if k in row and k not in ("method_parameters", "dataset_parameters")}
+def _strengths_frame(
+    parts: list[tuple[dict[str, Any], NDArray[np.integer[Any]], NDArray[np.floating[Any]]]],
+) -> pd.DataFrame:
+    import numpy as np
+
+    counts = [index.size for _, index, _ in parts]
+    columns: dict[str, Any] = {}
+    for name in STRENGTH_COLUMNS:
+        if name not in ("index", "value"):
+            columns[name] = np.repeat(np.array([cell[name] for cell, _, _ in parts], dtype=object), counts)
+    columns["index"] = np.concatenate([np.empty(0, np.int64), *(index for _, index, _ in parts)])
+    columns["value"] = np.concatenate([np.empty(0), *(values for _, _, values in parts)])
+    return _frame(columns, STRENGTH_COLUMNS)
 
 
-def write(path: Path, columns: dict[str, type], table: Iterable[dict[str, Any]]) -> int:
-    """Write a table as CSV or, where the name ends in ``.parquet``, as Parquet; the number of its rows.
+def _frame(columns: Mapping[str, Any], types: Mapping[str, type]) -> pd.DataFrame:
+    import pandas as pd
 
-    Raises `BadInput` for another ending, or for Parquet without pyarrow.
-    """
-    if path.suffix == ".csv":
-        return _write_csv(path, columns, table)
-    if path.suffix == ".parquet":
-        if importlib.util.find_spec("pyarrow") is None:
-            raise BadInput(f"{path} needs the package pyarrow: pip install 'relattr[parquet]'; or write a .csv file")
-        return _write_parquet(path, columns, table)
-    raise BadInput(f"{path} should end in .csv or .parquet")
+    return pd.DataFrame({name: pd.Series(columns[name], dtype=_DTYPES[kind]) for name, kind in types.items()})
 
 
-def _write_csv(path: Path, columns: dict[str, type], table: Iterable[dict[str, Any]]) -> int:
-    n = 0
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
-        writer.writeheader()
-        for row in table:
-            writer.writerow({name: "" if value is None else _exact(value) for name, value in row.items()})
-            n += 1
-    return n
+def _write_csv(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[str, type]) -> int:
+    n_rows = 0
+    with atomic_replace(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        file.write(",".join(columns) + "\n")
+        for frame in frames:
+            frame.to_csv(file, index=False, header=False, columns=list(columns), lineterminator="\n")
+            n_rows += len(frame)
+    return n_rows
 
 
-def _exact(value: Any) -> Any:
-    return repr(value) if isinstance(value, float) else value
-
-
-def _write_parquet(path: Path, columns: dict[str, type], table: Iterable[dict[str, Any]]) -> int:
+def _write_parquet(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[str, type]) -> int:
     import pyarrow
     import pyarrow.parquet
 
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
-    n = 0
-    with replacing(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
-        part: list[dict[str, Any]] = []
-        for row in table:
-            part.append(row)
-            if len(part) == 1 << 16:
-                writer.write_table(pyarrow.Table.from_pylist(part, schema))
-                n += len(part)
-                part = []
-        writer.write_table(pyarrow.Table.from_pylist(part, schema))
-    return n + len(part)
+    n_rows = 0
+    with atomic_replace(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
+        for frame in frames:
+            writer.write_table(pyarrow.Table.from_pandas(frame, schema, preserve_index=False))
+            n_rows += len(frame)
+    return n_rows

@@ -77,7 +77,8 @@ def test_one_array_is_read_without_the_others(tmp_path):
 
 
 def test_every_key_of_the_reference_results_belongs_to_a_group():
-    paths = sorted((ROOT / "results" / "reference").rglob("*.npz"))
+    paths = sorted((ROOT / "results" / "reference").glob("[!.]*/*/*.npz"))
+    assert paths
     for path in paths[:: max(1, len(paths) // 20)]:
         arrays = CellArrays.open_npz(path)
         with np.load(path) as file:

@@ -213,8 +213,8 @@ def test_a_helper_makes_stale_exactly_the_cells_that_depend_on_it(place, tmp_pat
 def test_the_command_line_decides_no_number():
     """No identity of a built-in plugin holds a module of the command line or of the harness."""
     code = (
-        "from relattr.registry import registry; from relattr.sources import sources_of; registry.discover();"
-        "import json; print(json.dumps({n: list(sources_of(e.module)) for n, e in registry.methods.items()}))"
+        "from relattr.registry import registry; from relattr.identity import module_digests; registry.discover();"
+        "import json; print(json.dumps({n: list(module_digests(e.module)) for n, e in registry.methods.items()}))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     for name, modules in json.loads(said).items():
