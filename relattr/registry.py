@@ -1,9 +1,9 @@
-"""Where methods and datasets register, and how they are found.
+"""The registry of methods and datasets, and the discovery of plugins.
 
-Plugins come from three places: the folders ``methods/`` and ``datasets/`` of this project, a folder
-given with ``--plugins``, and the entry-point groups ``relattr.methods`` and ``relattr.datasets`` of any
-installed package. A broken plugin is kept as a `Broken` with its traceback and breaks no other one.
-A plugin folder is imported as a package, so that its files share helpers: ``from ._helper import ...``.
+Plugins come from three places: the folders ``methods/`` and ``datasets/`` of this project, folders given with
+``--plugins``, and the entry-point groups ``relattr.methods`` and ``relattr.datasets`` of installed packages. A plugin
+that fails to load is recorded as a `BrokenPlugin` with its traceback and does not affect the others. A plugin folder
+is imported as a package, so its files can share helpers: ``from ._helper import ...``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from relattr.dataset import Dataset
 from relattr.errors import BadInput, UnknownName
 from relattr.method import Method
 
+DECIDES_RESULTS = False
+
 M = TypeVar("M", bound=type[Method])
 D = TypeVar("D", bound=type[Dataset])
 P = TypeVar("P", Method, Dataset)
@@ -36,18 +38,19 @@ P = TypeVar("P", Method, Dataset)
 
 @dataclass(frozen=True, eq=False)
 class Plugin(Generic[P]):
-    """One registered plugin: a class under a name, with the parameters that make it this row."""
+    """One registered plugin: a class, the name it is registered under, and its preset parameters."""
 
     name: str
     label: str
     cls: type[P]
     preset: Mapping[str, Any]
+    description: str = ""
 
     def create(self, overrides: Mapping[str, Any] | None = None) -> P:
-        """An instance with the registered parameters, changed by these."""
-        made = parameters.create(self.cls, self.kind, self.name, {**self.preset, **(overrides or {})})
-        vars(made)["name"] = self.name  # one class may be registered under several names
-        return made
+        """An instance with the preset parameters, some of them overridden."""
+        instance = parameters.create(self.cls, self.kind, self.name, {**self.preset, **(overrides or {})})
+        vars(instance)["name"] = self.name  # one class may be registered under several names
+        return instance
 
     @property
     def types(self) -> Mapping[str, Any]:
@@ -64,13 +67,13 @@ class Plugin(Generic[P]):
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring."""
-        return (self.cls.__doc__ or "").strip().split("\n")[0]
+        """One line about it: the ``summary`` it was registered with, or the first line of its docstring."""
+        return self.description or (self.cls.__doc__ or "").strip().split("\n")[0]
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A row that is only published: shown as such, never run."""
+    """A published row that cannot be measured: tables show the published numbers, and it is never run."""
 
     name: str
     label: str
@@ -79,8 +82,8 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A plugin that could not be loaded."""
+class BrokenPlugin:
+    """A plugin that failed to load: where it is, the error in one line, and the traceback."""
 
     where: str
     error: str
@@ -88,35 +91,40 @@ class Broken:
 
 
 class Registry:
-    """All plugins found so far, by name."""
+    """All plugins loaded so far, by name."""
 
     def __init__(self) -> None:
         self.methods: dict[str, Plugin[Method]] = {}
         self.datasets: dict[str, Plugin[Dataset]] = {}
         self.constants: dict[str, Constant] = {}
-        self.broken: list[Broken] = []
-        self._found: set[str] = set()
+        self.broken: list[BrokenPlugin] = []
+        self._loaded: set[str] = set()
 
     def method(self, name: str) -> Plugin[Method]:
-        """The method of this name. Raises `UnknownName` with the nearest ones."""
+        """The method of this name. Raises `UnknownName`, which suggests similar names."""
         if name not in self.methods:
             raise UnknownName("method", name, self.methods)
         return self.methods[name]
 
     def dataset(self, name: str) -> Plugin[Dataset]:
-        """The dataset of this name. Raises `UnknownName` with the nearest ones."""
+        """The dataset of this name. Raises `UnknownName`, which suggests similar names."""
         if name not in self.datasets:
             raise UnknownName("dataset", name, self.datasets)
         return self.datasets[name]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no plugin has been registered or loaded yet."""
+        return not self._loaded and not any(self._tables)
+
+    @property
     def _tables(self) -> tuple[dict[str, Any], ...]:
         return self.methods, self.datasets, self.constants
 
-    # ------------------------------------------------------------------ finding them
+    # ------------------------------------------------------------------ discovery
 
     def discover(self, folders: Iterable[Path] = ()) -> None:
-        """Load the plugins of this project, of installed packages, and of these folders; each once."""
+        """Load the plugins of this project, of installed packages, and of these folders, each once."""
         for package in ("relattr.methods", "relattr.datasets"):
             self._discover_package(package)
             for point in importlib.metadata.entry_points(group=package):
@@ -129,24 +137,24 @@ class Registry:
     def _discover_package(self, package: str) -> None:
         spec = importlib.util.find_spec(package)
         if spec is None or spec.submodule_search_locations is None:
-            raise BadInput(f"{package} is not there; install relattr with 'pip install .' or 'pip install -e .'")
+            raise BadInput(f"{package} is not installed; install relattr with 'pip install .' or 'pip install -e .'")
         for module in pkgutil.iter_modules(list(spec.submodule_search_locations)):
             if not module.name.startswith("_"):
                 name = f"{package}.{module.name}"
-                place = Path(getattr(module.module_finder, "path", "")) / module.name
-                where = f"{name} ({place if module.ispkg else place.with_name(module.name + '.py')})"
+                path = Path(getattr(module.module_finder, "path", "")) / module.name
+                where = f"{name} ({path if module.ispkg else path.with_name(module.name + '.py')})"
                 self._load(where, partial(importlib.import_module, name))
 
     def _load(self, where: str, load: Callable[[], object]) -> None:
-        if where in self._found:
+        if where in self._loaded:
             return
-        self._found.add(where)
+        self._loaded.add(where)
         before = {id(row) for table in self._tables for row in table.values()}
         try:
             load()
-        except (Exception, SystemExit) as error:  # whatever a plugin does wrong is its own failure
-            self.broken.append(Broken(where, f"{type(error).__name__}: {error}", traceback.format_exc()))
-            # what the failed module itself registered goes; another plugin that it had imported stays
+        except (Exception, SystemExit) as error:  # an error in a plugin must not affect the others
+            self.broken.append(BrokenPlugin(where, f"{type(error).__name__}: {error}", traceback.format_exc()))
+            # remove what the failed module itself registered, but not the plugins that it imported successfully
             for table in self._tables:
                 for name, row in list(table.items()):
                     if id(row) not in before and not _is_imported(row.module):
@@ -154,40 +162,45 @@ class Registry:
 
 
 def _is_imported(module: str) -> bool:
-    """Whether a module and the packages it lies in are imported; Python forgets those that failed."""
+    """Whether a module and its parent packages are imported; Python removes modules whose import failed."""
     parts = module.split(".")
     return all(".".join(parts[: k + 1]) in sys.modules for k in range(len(parts)))
 
 
 def _package_of(folder: Path) -> str:
-    """The name under which a plugin folder is a package; it is the same wherever the folder lies."""
+    """Import a plugin folder as a package and return its name, which does not depend on the folder's parent."""
     stem = "relattr_plugins_" + re.sub(r"\W", "_", folder.name)
     for name in itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2))):
         if name not in sys.modules:
             spec = ModuleSpec(name, None, is_package=True)
             spec.submodule_search_locations = [str(folder)]
             sys.modules[name] = importlib.util.module_from_spec(spec)
-            importlib.invalidate_caches()  # its files may have just been written
+            importlib.invalidate_caches()  # its files may be newer than the cached directory listing
         if list(sys.modules[name].__path__) == [str(folder)]:
             return name
     raise AssertionError("unreachable")
 
 
 registry = Registry()
-"""The plugins of this process."""
+"""The registry of this process, to which the decorators add plugins."""
 
 
 def _check_name(kind: str, name: str, taken: Mapping[str, Any], module: str) -> None:
     if not name or name != name.strip() or any(ord(c) < 32 or c in "/=*?[]" for c in name):
-        raise BadInput(f"{kind} name {name!r} must be text without / = * ? [ ], control characters or outer spaces")
+        raise BadInput(
+            f"{kind} name {name!r} is not valid: it must not be empty, start or end with a space, or contain "
+            "/ = * ? [ ] or control characters"
+        )
     if name in taken:
-        raise BadInput(f"two {kind}s are called {name!r}: one in {taken[name].module}, one in {module}")
+        raise BadInput(f"two {kind}s are called {name!r}: one in {taken[name].module}, one in {module}; rename one")
 
 
-def register_method(name: str, *, label: str, **preset: Any) -> Callable[[M], M]:
-    """Register a `Method` class under a name, as the row ``label`` of a table.
+def register_method(name: str, *, label: str, summary: str = "", **preset: Any) -> Callable[[M], M]:
+    """Class decorator that registers a `Method`.
 
-    ``preset`` are parameters that make it this row; a class may be registered several times.
+    ``name`` identifies it on the command line and in results, ``label`` is its row in tables, and ``summary`` is its
+    line in ``relattr list`` (by default the first line of the docstring). ``preset`` sets parameters of the class,
+    which may be registered several times with different ones.
     """
 
     def register(cls: M) -> M:
@@ -195,28 +208,28 @@ def register_method(name: str, *, label: str, **preset: Any) -> Callable[[M], M]
             raise BadInput(f"@register_method({name!r}) is for subclasses of relattr.Method, not {cls!r}")
         _check_name("method", name, {**registry.methods, **registry.constants}, cls.__module__)
         parameters.create(cls, "method", name, preset)
-        registry.methods[name] = Plugin(name, label, cls, preset)
+        registry.methods[name] = Plugin(name, label, cls, preset, summary)
         return cls
 
     return register
 
 
 def register_constant(name: str, *, label: str, reason: str) -> None:
-    """Register a row that is only published, and why it cannot be measured."""
+    """Register a published row that cannot be measured, with the reason."""
     module = sys._getframe(1).f_globals["__name__"]
     _check_name("method", name, {**registry.methods, **registry.constants}, module)
     registry.constants[name] = Constant(name, label, reason, module)
 
 
-def register_dataset(name: str, *, label: str, **preset: Any) -> Callable[[D], D]:
-    """Register a `Dataset` class under a name, shown as ``label``."""
+def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any) -> Callable[[D], D]:
+    """Class decorator that registers a `Dataset`; see `register_method`."""
 
     def register(cls: D) -> D:
         if not (isinstance(cls, type) and issubclass(cls, Dataset)):
             raise BadInput(f"@register_dataset({name!r}) is for subclasses of relattr.Dataset, not {cls!r}")
         _check_name("dataset", name, registry.datasets, cls.__module__)
         parameters.create(cls, "dataset", name, preset)
-        registry.datasets[name] = Plugin(name, label, cls, preset)
+        registry.datasets[name] = Plugin(name, label, cls, preset, summary)
         return cls
 
     return register
@@ -225,13 +238,13 @@ def register_dataset(name: str, *, label: str, **preset: Any) -> Callable[[D], D
 def matching(names: Iterable[str], patterns: Iterable[str], kind: str) -> list[str]:
     """The names that match any of these shell patterns, in the order of ``names``.
 
-    Raises `UnknownName` for a pattern that matches none.
+    Raises `UnknownName` for a pattern without a match.
     """
     names = list(names)
     chosen: set[str] = set()
     for pattern in patterns:
-        found = fnmatch.filter(names, pattern)
-        if not found:
+        matches = fnmatch.filter(names, pattern)
+        if not matches:
             raise UnknownName(kind, pattern, names)
-        chosen.update(found)
+        chosen.update(matches)
     return [name for name in names if name in chosen]

@@ -84,7 +84,7 @@ def test_the_wheel_in_a_fresh_environment_runs_cells_of_the_quick_benchmark(whee
     command: list[str | Path] = [relattr, "run", "quick", "--attributes", "local", *some]
     shown = run(*command, cwd=work, **folders)
     assert "RankSVM" in shown
-    assert "4 cells computed, 0 were there already" in shown
+    assert "4 cells computed, 0 already available" in shown
     assert "0 cells computed" in run(*command, cwd=work, **folders)
     run(relattr, "tables", "quick", "--out", "tables", cwd=work, **folders)
     assert (work / "tables" / "quick.tex").read_text().count(r"\toprule") == 1

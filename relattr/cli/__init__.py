@@ -1,71 +1,97 @@
-"""The command line. Every command answers without importing NumPy or torch until it computes."""
+"""The command line.
+
+Commands are imported when they are used, so that ``--help`` and ``list`` answer without importing the rest.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import click
 
 from relattr import __version__
-from relattr.cli.audit import audit
-from relattr.cli.check import check
-from relattr.cli.data import data
-from relattr.cli.export import export
-from relattr.cli.figures import figures
-from relattr.cli.listing import list_plugins
-from relattr.cli.matrix import plan, run, status
-from relattr.cli.new import new
-from relattr.cli.report import report
-from relattr.cli.tables import tables
 from relattr.errors import RelattrError
+
+COMMANDS = {
+    "list": "List the methods, datasets or benchmarks.",
+    "plan": "Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.",
+    "run": "Compute the cells of BENCHMARK that have no valid result, then show the table.",
+    "status": "Show the state of every cell of BENCHMARK: accuracy, time and memory, or the reason for a failure.",
+    "tables": "Write the tables of each BENCHMARK as LaTeX (booktabs, siunitx), CSV and Markdown.",
+    "figures": "Draw the figures of BENCHMARK that show images, as PNG and PDF, from stored results.",
+    "report": "Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.",
+    "export": "Write all results, or those on the datasets of BENCHMARK, as one tidy table.",
+    "audit": "Search each DATASET for leaks and contradictions.",
+    "data": "List, fetch and verify the datasets' files.",
+    "check": "Check that a plugin satisfies the laws of its contract.",
+    "new": "Write a file to start a plugin from.",
+}
+"""Command -> the first sentence of its help. The module ``relattr.cli.<command>`` defines ``command``."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use; their summaries for ``--help`` are in `COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"relattr.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with:  relattr run quick   then   relattr tables quick",
 )
 @click.version_option(__version__, prog_name="relattr")
 def cli() -> None:
-    """Benchmark relative-attribute methods: given two images, which one shows more?
+    """Benchmark relative-attribute methods: given two images, which one shows more of an attribute?
+
+    A cell is one method on one task (dataset, attribute, split) with one seed; a benchmark is a set of cells.
 
     \b
-    relattr list methods            what can be compared
-    relattr data list               on what, and whether its files are here
-    relattr plan table3             what a benchmark would compute, and why
-    relattr run quick               compute it; what is done already is kept
-    relattr status quick            what became of each cell so far
+    relattr list methods            the methods
+    relattr data list               the datasets, and whether their files are available
+    relattr plan table3             which cells of a benchmark would be computed, and why
+    relattr run quick               compute them; finished cells are not computed again
+    relattr status quick            the result of every cell so far
     relattr tables quick            the tables: LaTeX, PDF, CSV, Markdown
-    relattr figures quick           what transformers look at, nearest neighbours
+    relattr figures quick           transformer boxes, nearest neighbours, visual chains
     relattr report quick            one page with tables, figures and every cell
     relattr audit osr               leaks and contradictions in a dataset
-    relattr export                  every result as one CSV or Parquet file
+    relattr export                  all results as one CSV or Parquet file
     relattr new method my-method    a file to start a method from
-    relattr check method my-method  whether it keeps the contract
+    relattr check method my-method  whether it satisfies the contract
 
     \b
     Folders (environment variables):
       RELATTR_DATA      datasets, one folder each
       RELATTR_WEIGHTS   backbone weights, <backbone>.safetensors
-      RELATTR_CACHE     decoded images and features; safe to delete
+      RELATTR_CACHE     decoded images, features, the list of plugins; safe to delete
       RELATTR_OFFLINE   set to 1 to forbid downloads
 
-    Exit code: 0 all is well, 1 something failed, 2 wrong use.
+    Exit code: 0 success, 1 something failed, 2 incorrect use.
     """
 
 
-for command in (list_plugins, plan, run, status, tables, figures, report, export, audit, data, check, new):
-    cli.add_command(command)
-
-
 def main() -> None:
-    """Run the command line; an error of the user's is one clear line and exit code 2."""
+    """Run the command line. An error caused by the user is printed in one line, with exit code 2."""
     try:
-        sys.exit(cli(standalone_mode=False) or 0)  # click hands the code of an Exit back
+        sys.exit(cli(standalone_mode=False) or 0)  # without standalone mode click returns the code of an Exit
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except click.exceptions.Abort:
-        click.echo("stopped; what was finished is kept, and the same command goes on from there", err=True)
+        click.echo("stopped; finished cells are stored, and the same command continues from there", err=True)
         sys.exit(130)
     except RelattrError as error:
         click.echo(f"relattr: {error}", err=True)
@@ -74,7 +100,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        if error.filename is None:  # not of a file that the user named
+        if error.filename is None:  # not about a file that the user named
             raise
         click.echo(
             f"relattr: {error.filename}: {error.strerror}; choose another folder or file (--out, --results), or make "

@@ -1,4 +1,4 @@
-"""``relattr export``: every result as one tidy file."""
+"""``relattr export``: all results as one tidy file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from pathlib import Path
 
 import click
 
-from relattr.cli.shared import load_registry, plugins_option, results_option
-from relattr.harness import benchmark as benchmarks
-from relattr.harness.result import Result
-from relattr.harness.scope import cells_in_scope
-from relattr.harness.store import Store
+from relattr.cli.options import plugins_option, results_option
 
 
-@click.command()
+@click.command("export")
 @click.argument("benchmark", required=False)
 @results_option
 @plugins_option
@@ -24,16 +20,16 @@ from relattr.harness.store import Store
     default=Path("results.csv"),
     show_default=True,
     metavar="FILE",
-    help="Where to: .csv, or .parquet where pyarrow is installed (relattr[parquet]).",
+    help="The file to write: .csv, or .parquet if pyarrow is installed (relattr[parquet]).",
 )
 @click.option(
     "--strengths",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also write the strength of each test image (the margin of each pair, for methods without strengths).",
+    help="Also write the strength of each test image (for methods without strengths, the margin of each pair).",
 )
-@click.option("--keep-stale", is_flag=True, help="Also rows that something has changed since; column state marks them.")
-def export(
+@click.option("--keep-stale", is_flag=True, help="Also write stale results; the column `state` marks them.")
+def command(
     benchmark: str | None,
     results: Path,
     plugin_folders: Sequence[Path],
@@ -41,32 +37,37 @@ def export(
     strengths: Path | None,
     keep_stale: bool,
 ) -> None:
-    """Write every result, or those on the datasets of BENCHMARK's table, as one tidy table.
+    """Write all results, or those on the datasets of BENCHMARK, as one tidy table.
 
-    Results with any parameters are in it, as they are in the tables. One row for each cell and test set, with its
-    numbers, what decided them and where they come from; a cell without numbers
-    has one row with its status and reason. Computes nothing.
+    It has one row for each cell and test set, with the numbers, everything that determines them, and their origin. A
+    cell without numbers has one row, with its status and the reason. As in the tables, results with any parameters
+    are included. Nothing is computed.
     """
+    from relattr.cli.plugins import load_registry
     from relattr.harness import export as exporting
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.result import Result
+    from relattr.harness.scope import benchmark_scope
+    from relattr.harness.store import Store
 
     registry, store = load_registry(plugin_folders), Store(results)
-    own = None if benchmark is None else cells_in_scope(benchmarks.load(benchmark), registry)
-    found: list[Result] = []
+    in_scope = None if benchmark is None else benchmark_scope(load_benchmark(benchmark), registry)
+    selected: list[Result] = []
     for item in store:
         if not isinstance(item, Result):
             click.echo(f"left out, not a result: {item.path}: {item.why}", err=True)
-        elif own is None or own(item.cell):
-            found.append(item)
-    frame = exporting.results_frame(found, registry, store)
+        elif in_scope is None or in_scope(item.cell):
+            selected.append(item)
+    frame = exporting.results_frame(selected, registry, store)
     stale = set(frame.loc[frame["state"] == "stale", "key"])
     if stale and not keep_stale:
         click.echo(f"left out, stale: {len(stale)} cells; --keep-stale writes them too, marked", err=True)
-        found = [result for result in found if result.cell.key not in stale]
+        selected = [result for result in selected if result.cell.key not in stale]
         frame = frame[~frame["key"].isin(stale)]
     n = exporting.write_frames(out, [frame], exporting.RESULT_COLUMNS)
-    click.echo(f"wrote {out}: {n:,} rows of {len(found):,} cells")
+    click.echo(f"wrote {out}: {n:,} rows of {len(selected):,} cells")
     if strengths is not None:
         n = exporting.write_frames(
-            strengths, exporting.strengths_frames(found, registry, store), exporting.STRENGTH_COLUMNS
+            strengths, exporting.strengths_frames(selected, registry, store), exporting.STRENGTH_COLUMNS
         )
         click.echo(f"wrote {strengths}: {n:,} rows")

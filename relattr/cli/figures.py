@@ -1,4 +1,4 @@
-"""``relattr figures``: what methods look at and what they hold to be alike, as pictures."""
+"""``relattr figures``: transformer boxes, nearest neighbours and visual chains as images."""
 
 from __future__ import annotations
 
@@ -7,42 +7,45 @@ from typing import Any
 
 import click
 
-from relattr.cli.shared import choice_of, load_registry, matrix_options
-from relattr.harness import benchmark as benchmarks
-from relattr.harness.store import Store
+from relattr.cli.options import benchmark_options, selection_from_options
 
 
-@click.command()
-@matrix_options
+@click.command("figures")
+@benchmark_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="The folder to write into.  [default: paper_tables/out/figures/BENCHMARK]",
+    help="The folder to write to.  [default: paper_tables/out/figures/BENCHMARK]",
 )
-def figures(benchmark: str, out: Path | None, **chosen: Any) -> None:
-    """Draw the figures of BENCHMARK that are made of images, as PNG and PDF, from results that are there.
+def command(benchmark: str, out: Path | None, **options: Any) -> None:
+    """Draw the figures of BENCHMARK that show images, as PNG and PDF, from stored results.
 
     \b
-    figure4-*  what spatial transformers look at, over the range of strengths
+    figure4-*  where spatial transformers attend, over the range of strengths
     figure5-*  nearest neighbours, in the trained network and in its backbone
     chains-*   the patches of visual chains, weakest to strongest
 
-    `relattr report` shows them on its page.
+    `relattr report` includes them in its page.
     """
-    from relattr.report.figures.draw import draw_all
+    from relattr.cli.plugins import load_registry
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.store import Store
+    from relattr.report.figures.draw import draw_figures
 
-    definition = benchmarks.load(benchmark)
-    registry = load_registry(chosen["plugin_folders"])
+    definition = load_benchmark(benchmark)
+    registry = load_registry(options["plugin_folders"])
     folder = out or Path("paper_tables/out/figures") / definition.name
-    found = False
-    for figure in draw_all(definition, registry, Store(chosen["results"]), choice_of(chosen), folder):
-        found = True
-        if figure.why:
-            click.echo(f"not drawn: {figure.what}: {figure.why}", err=True)
+    any_figure = False
+    for figure in draw_figures(
+        definition, registry, Store(options["results"]), selection_from_options(options), folder
+    ):
+        any_figure = True
+        if figure.error:
+            click.echo(f"not drawn: {figure.subject}: {figure.error}", err=True)
             continue
-        click.echo(f"{figure.what}: {figure.says}" if figure.says else figure.what)
+        click.echo(f"{figure.subject}: {figure.summary}" if figure.summary else figure.subject)
         for path in figure.files:
             click.echo(f"  wrote {path}")
-    if not found:
-        click.echo("nothing to draw: no result here has boxes, neighbours or chains; run the benchmark first")
+    if not any_figure:
+        click.echo("nothing to draw: no stored result has boxes, neighbours or chains; run the benchmark first")

@@ -1,4 +1,4 @@
-"""``relattr report``: everything about a benchmark on one page."""
+"""``relattr report``: a benchmark on one page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from relattr.cli.shared import load_registry, plugins_option, results_option
-from relattr.harness import benchmark as benchmarks
-from relattr.harness.store import Store
+from relattr.cli.options import plugins_option, results_option
 
 
-@click.command()
+@click.command("report")
 @click.argument("benchmark")
 @results_option
 @plugins_option
@@ -22,21 +20,22 @@ from relattr.harness.store import Store
     metavar="FILE",
     help="The page to write.  [default: paper_tables/out/<benchmark>.html]",
 )
-@click.option("--audit/--no-audit", default=True, show_default=True, help="Show what the datasets' audit finds.")
-def report(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path | None, audit: bool) -> None:
+@click.option("--audit/--no-audit", default=True, show_default=True, help="Include the audits of the datasets.")
+def command(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path | None, audit: bool) -> None:
     """Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.
 
-    It needs no network and no other file: send it, print it, put it anywhere. Pictures that `relattr figures` wrote
-    into figures/<benchmark>/ beside it are put into it.
+    The page requires no network and no other file. Figures that `relattr figures` wrote into figures/<benchmark>/
+    beside the page are included in it.
     """
-    from relattr.report.formats.page import to_html
+    from relattr.cli.plugins import load_registry
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.store import Store
+    from relattr.report.formats.page import benchmark_to_html
     from relattr.system.atomic import write_text
 
-    definition = benchmarks.load(benchmark)
+    definition = load_benchmark(benchmark)
+    registry = load_registry(plugin_folders)
     path = out or Path("paper_tables/out") / f"{definition.name}.html"
-    exhibits = path.parent / "figures" / definition.name
-    write_text(
-        path,
-        to_html(definition, load_registry(plugin_folders), Store(results), audit=audit, exhibits=exhibits),
-    )
+    figures = path.parent / "figures" / definition.name
+    write_text(path, benchmark_to_html(definition, registry, Store(results), audit=audit, figures=figures))
     click.echo(f"wrote {path}")

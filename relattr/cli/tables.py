@@ -1,4 +1,4 @@
-"""``relattr tables``: the paper's tables from the store."""
+"""``relattr tables``: the paper's tables from stored results."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from relattr.cli.shared import load_registry, plugins_option, results_option
-from relattr.harness import benchmark as benchmarks
-from relattr.harness.store import Store
+from relattr.cli.options import plugins_option, results_option
 
 
-@click.command()
+@click.command("tables")
 @click.argument("benchmark", nargs=-1, required=True)
 @results_option
 @plugins_option
@@ -22,51 +20,56 @@ from relattr.harness.store import Store
     default=Path("paper_tables/out"),
     show_default=True,
     metavar="DIR",
-    help="The folder to write into.",
+    help="The folder to write to.",
 )
 @click.option(
     "--against",
     default="",
     metavar="METHOD",
-    help="Also a table of what every other method adds to this one, with intervals: an ablation. A method's name, or "
-    "the key of a row in the CSV file.",
+    help="Also write an ablation table: the difference of every other method from this one, with intervals. METHOD is "
+    "a method's name, or the key of a row in the CSV file.",
 )
-@click.option("--audit/--no-audit", default=True, show_default=True, help="Mark leaks that the datasets' audit finds.")
-def tables(
+@click.option("--audit/--no-audit", default=True, show_default=True, help="Mark leaks that the datasets' audits find.")
+def command(
     benchmark: Sequence[str], results: Path, plugin_folders: Sequence[Path], out: Path, against: str, audit: bool
 ) -> None:
     """Write the tables of each BENCHMARK as LaTeX (booktabs, siunitx), CSV and Markdown.
 
-    Two of each: as in the paper with measured numbers, and measured beside published with interval and
-    verdict; likewise for each attribute behind a column. macros.tex has every number by name, for prose.
-    With a LaTeX installed, tables.pdf shows them all. Reads the results and trains nothing. Every way in
-    which a number is not the paper's (another backbone, other labels, part of the attributes) is a note.
+    Two tables for each benchmark: as in the paper, with measured numbers; and measured next to published numbers, with
+    intervals and verdicts. The same for the attributes of each column that is a mean over attributes. macros.tex
+    defines every number by name, for use in text. If LaTeX is installed, tables.pdf contains all tables. Tables are
+    made from stored results; nothing is trained. Every difference from the paper's setting (another backbone, other
+    labels, some of the attributes) is a footnote.
 
     \b
     relattr tables table3
-    relattr tables glyphs --against viralnet     what scales and categories add to it
+    relattr tables glyphs --against viralnet     the effect of scales and categories
     """
-    from relattr.report.formats import write_ablation
-    from relattr.report.formats.write import to_text, write_all
-    from relattr.report.tables.audits import flags_of
-    from relattr.report.tables.builder import build
+    from relattr.cli.plugins import load_registry
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.store import Store
+    from relattr.report.formats.files import write_tables
+    from relattr.report.formats.text import ablation_to_text, table_to_text
+    from relattr.report.tables.audits import benchmark_leak_notes
+    from relattr.report.tables.builder import build_table
 
     registry = load_registry(plugin_folders)
     store = Store(results)
-    made = []
+    paper_tables = []
     for name in benchmark:
-        definition = benchmarks.load(name)
-        table = build(definition, registry, store, flags_of(definition, registry, store) if audit else None, against)
+        definition = load_benchmark(name)
+        leaks = benchmark_leak_notes(definition, registry, store) if audit else None
+        table = build_table(definition, registry, store, leaks, against)
         for line in table.unreadable:
             click.echo(f"left out, not a result: {line}", err=True)
-        click.echo(to_text(table))
-        if table.gains is not None:
-            click.echo(write_ablation.to_text(table.gains))
-        made.append(table)
-    written = write_all(made, out)
-    for path in written:
+        click.echo(table_to_text(table))
+        if table.ablation is not None:
+            click.echo(ablation_to_text(table.ablation))
+        paper_tables.append(table)
+    paths = write_tables(paper_tables, out)
+    for path in paths:
         click.echo(f"wrote {path}")
-    if not any(path.suffix == ".pdf" for path in written):
+    if not any(path.suffix == ".pdf" for path in paths):
         click.echo(
-            "no tables.pdf: no pdflatex is installed (Debian: texlive-latex-recommended texlive-science lmodern)"
+            "no tables.pdf: pdflatex is not installed (Debian: texlive-latex-recommended texlive-science lmodern)"
         )

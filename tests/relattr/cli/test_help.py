@@ -1,4 +1,4 @@
-"""What the help pages look like: lists stay lists."""
+"""Help pages: lists keep their lines, and the overview agrees with the commands."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from relattr.cli import cli
+from relattr.cli import COMMANDS, cli
 
 
-@pytest.mark.parametrize("name", ["", *cli.commands])
+def command_of(name):
+    return cli.get_command(click.Context(cli), name) if name else cli
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_lists_in_help_keep_their_lines(name):
-    command = cli.commands[name] if name else cli
+    command = command_of(name)
     shown = CliRunner().invoke(cli, [*([name] if name else []), "--help"])
     assert shown.exit_code == 0
     assert "\\b" not in shown.output
@@ -20,3 +24,16 @@ def test_lists_in_help_keep_their_lines(name):
         assert line in [shown_line.strip() for shown_line in shown.output.splitlines()], line
     for group in [command] if isinstance(command, click.Group) and name else []:
         assert all(CliRunner().invoke(cli, [name, child, "--help"]).exit_code == 0 for child in group.commands)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_overview_shows_the_first_sentence_of_each_help(name):
+    command = command_of(name)
+    assert command.name == name
+    assert " ".join(command.help.split("\n\n")[0].split()).startswith(COMMANDS[name])
+
+
+def test_an_unknown_command_is_an_error_with_exit_code_2():
+    result = CliRunner().invoke(cli, ["lisst"])
+    assert result.exit_code == 2
+    assert "No such command 'lisst'" in result.output

@@ -1,4 +1,4 @@
-"""Bars for long work inside a command, on a terminal."""
+"""Progress bars for long computations inside a command."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bars() -> Iterator[None]:
-    """Show the work inside as bars, on a terminal."""
+def progress_bars() -> Iterator[None]:
+    """Show the progress of the block (`relattr.progress.track`) as bars, if stderr is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield
         return
-    shown = _progress(console)
-    with shown, progress.listening(_listener(shown)):
+    bars = _bars(console)
+    with bars, progress.listening(_listener(bars)):
         yield
 
 
-def _progress(console: Console) -> Progress:
+def _bars(console: Console) -> Progress:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -48,19 +48,19 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _listener(shown: Progress) -> progress.Listener:
+def _listener(bars: Progress) -> progress.Listener:
     @contextmanager
-    def inside(description: str, total: int) -> Iterator[progress.Advance]:
-        task = shown.add_task(f"  {description}", total=total)
+    def listen(description: str, total: int) -> Iterator[progress.Advance]:
+        task = bars.add_task(f"  {description}", total=total)
 
         def advance(n: int, note: str = "") -> None:
             if note:
-                shown.update(task, description=f"  {description}: {note}")
-            shown.advance(task, n)
+                bars.update(task, description=f"  {description}: {note}")
+            bars.advance(task, n)
 
         try:
             yield advance
         finally:
-            shown.remove_task(task)
+            bars.remove_task(task)
 
-    return inside
+    return listen

@@ -1,0 +1,45 @@
+"""What ``plan``, ``run`` and ``status`` have in common: the cells of a benchmark and their summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from relattr.cli.options import selection_from_options
+from relattr.cli.plugins import load_registry
+from relattr.harness.benchmark import load_benchmark
+from relattr.harness.plan import Plan, PlannedCell, make_plan
+from relattr.harness.store import Store
+from relattr.registry import Registry
+
+
+def plan_from_options(benchmark: str, options: Mapping[str, Any]) -> tuple[Plan, Registry, Store]:
+    """The plan that the `benchmark_options` of a command select, with the registry and the store it uses."""
+    definition = load_benchmark(benchmark)
+    registry = load_registry(options["plugin_folders"])
+    store = Store(options["results"])
+    return make_plan(definition, registry, store, selection_from_options(options)), registry, store
+
+
+def state_of(planned: PlannedCell) -> str:
+    """The state of a cell, as shown in the first column."""
+    return "stale, kept" if planned.keep_stale else planned.state
+
+
+def count_states(cells: Sequence[PlannedCell]) -> str:
+    """``4 cells: 3 done, 1 missing``."""
+    if not cells:
+        return "no cells"
+    counts = Counter(planned.state for planned in cells)
+    return f"{len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+
+
+def report_unavailable(plan: Plan) -> None:
+    """Print the plugins that the benchmark lists and that do not exist, and the datasets without tasks."""
+    if plan.unregistered:
+        click.echo("\nListed in the benchmark but not registered: " + ", ".join(sorted(plan.unregistered)))
+    for name, reason in plan.without_tasks.items():
+        click.echo(f"\nNo tasks of {name}: {reason}")

@@ -1,0 +1,119 @@
+"""Options that several commands share, and what they select."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from relattr.harness.limits import Limits
+    from relattr.harness.selection import Selection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+plugins_option = click.option(
+    "--plugins",
+    "plugin_folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also load the plugin files (.py) in this folder. May be repeated.",
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder of results.",
+)
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the plugin. May be repeated."
+)
+limit_options = [
+    click.option(
+        f"--{quantity}-limit",
+        f"{quantity}_limits",
+        multiple=True,
+        metavar="[GLOB=]" + example,
+        help=f"{text} With GLOB=, only for the methods that match it. May be repeated.",
+    )
+    for quantity, example, text in (
+        ("time", "45m", "Maximum wall-clock time of a cell (90s, 45m, 1h30m, none)."),
+        (
+            "memory",
+            "6G",
+            "Maximum memory of a cell's processes together (512M, 6G, none). By default, nine tenths of the machine's "
+            "memory are divided equally among the cells that run at the same time.",
+        ),
+        ("file", "2G", "Maximum size of a file that a cell writes."),
+    )
+]
+
+
+def benchmark_options(command: F) -> F:
+    """Add the argument BENCHMARK and the options that select some of its cells; see `selection_from_options`."""
+    for option in reversed(
+        [
+            click.argument("benchmark"),
+            click.option(
+                "--methods",
+                multiple=True,
+                metavar="GLOB",
+                help="Only methods that match. If no method of the benchmark matches, other registered methods that "
+                "match are added. May be repeated.",
+            ),
+            click.option(
+                "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
+            ),
+            click.option(
+                "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
+            ),
+            click.option(
+                "--seeds",
+                multiple=True,
+                type=click.IntRange(0),
+                metavar="N",
+                help="Use these seeds instead of the benchmark's. May be repeated.",
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Set a parameter of every method that has it (backbone=squeezenet1_0), or of one plugin "
+                "(ranksvm-hog2x2.C=1). May be repeated.",
+            ),
+            *limit_options,
+            click.option(
+                "--keep-stale", is_flag=True, help="Use stale results, marked, instead of computing them again."
+            ),
+            results_option,
+            plugins_option,
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def selection_from_options(options: Mapping[str, Any]) -> Selection:
+    """What the `benchmark_options` of a command select. Raises `BadInput` for an invalid value."""
+    from relattr.harness.limits import Limits, parse_limit_options
+    from relattr.harness.selection import Selection, parse_settings
+
+    limits: dict[str, Limits] = {}
+    for quantity in ("time", "memory", "file"):
+        for pattern, parsed in parse_limit_options(options[f"{quantity}_limits"], quantity).items():
+            limits[pattern] = parsed.over(limits.get(pattern, Limits()))
+    return Selection(
+        options["methods"],
+        options["datasets"],
+        parse_settings(options["settings"]),
+        limits,
+        options["keep_stale"],
+        options["attributes"],
+        tuple(dict.fromkeys(options["seeds"])),
+    )

@@ -1,0 +1,84 @@
+"""``relattr plan``: which cells of a benchmark would run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from relattr.cli.cells import count_states, plan_from_options, report_unavailable, state_of
+from relattr.cli.options import benchmark_options
+from relattr.cli.text_table import print_table
+from relattr.execution.resources import default_jobs
+from relattr.harness.estimate import CellDurations, known_durations
+from relattr.harness.limits import format_duration, memory_share
+from relattr.harness.plan import Plan
+
+
+@click.command("plan")
+@benchmark_options
+@click.option(
+    "--jobs",
+    "-j",
+    default=0,
+    show_default="as for relattr run",
+    metavar="N",
+    help="Number of cells that run at the same time, for the estimated duration and the default memory limit.",
+)
+def command(benchmark: str, jobs: int, **options: Any) -> None:
+    """Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
+
+    BENCHMARK is a name from `relattr list benchmarks` or a .toml file of your own.
+
+    \b
+    done        the stored result is valid
+    missing     there is no result yet
+    stale       code, data or weights have changed since; the cell runs again
+    blocked     something is missing (files, weights, a package); the cell is tried
+    skipped     the method does not apply to the task
+    failed      the cell raised an error, exceeded a limit or crashed; `relattr run --retry` with the
+                word before the colon runs it again
+    unreadable  the file is not a result; it is set aside and the cell runs
+    """
+    plan, _, store = plan_from_options(benchmark, options)
+    durations = known_durations(plan.cells, store)
+    rows = []
+    for planned in plan.cells:
+        seconds = durations.of(planned) if planned.must_run else None
+        duration = f"~{format_duration(seconds)}" if seconds is not None else ""
+        cell = planned.cell
+        rows.append((state_of(planned), cell.method, str(cell.task), f"seed {cell.seed}", duration, planned.reason))
+    print_table(["state", "method", "task", "seed", "duration", "reason"], rows)
+    report_unavailable(plan)
+    jobs = jobs or default_jobs(plan.benchmark.threads, "auto")
+    _print_limits(plan, jobs)
+    click.echo(f"\n{count_states(plan.cells)}. Results in {options['results']}/.")
+    _print_estimate(plan, durations, jobs)
+
+
+def _print_limits(plan: Plan, jobs: int) -> None:
+    """The limits of the cells if ``jobs`` of them run at the same time: the most common ones, then the exceptions."""
+    share = memory_share(jobs)
+    by_method = {planned.cell.method: str(planned.limits.over(share)) for planned in plan.cells}
+    if not by_method:
+        return
+    common, _ = Counter(by_method.values()).most_common(1)[0]
+    click.echo(f"\nLimits of each cell: {common}.")
+    for method, limits in by_method.items():
+        if limits != common:
+            click.echo(f"    {method}: {limits}")
+
+
+def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
+    cells = [planned for planned in plan.cells if planned.must_run]
+    if not cells:
+        return
+    total = durations.total(cells)
+    parts = []
+    if total.unknown < len(cells):
+        seconds = total.seconds / max(1, min(jobs, len(cells)))
+        parts.append(f"about {format_duration(seconds)} with {jobs} at the same time")
+    if total.unknown:
+        parts.append(f"{total.unknown} cells are of methods that were never timed")
+    click.echo(f"To run: {len(cells)} cells, {'; '.join(parts)}.")

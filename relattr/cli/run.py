@@ -1,0 +1,275 @@
+"""``relattr run``: compute the cells of a benchmark."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relattr.cli.cells import plan_from_options, report_unavailable
+from relattr.cli.interrupt import stop_on_signals
+from relattr.cli.options import benchmark_options
+from relattr.errors import BadInput
+from relattr.execution.resources import default_jobs
+from relattr.harness.benchmark import load_benchmark
+from relattr.harness.estimate import known_durations
+from relattr.harness.plan import Plan, PlannedCell
+from relattr.harness.result import FAILURES, Result
+from relattr.harness.store import Store, Unreadable
+from relattr.registry import Registry
+
+if TYPE_CHECKING:
+    from relattr.cli.reporter import Reporter
+    from relattr.execution.backends import Executor
+
+
+@click.command("run")
+@benchmark_options
+@click.option(
+    "--retry",
+    multiple=True,
+    type=click.Choice(FAILURES),
+    help="Run cells again whose result has this status. May be repeated.",
+)
+@click.option(
+    "--jobs",
+    "-j",
+    default=0,
+    metavar="N",
+    show_default="one per GPU; else processors / threads, at most 8, if BENCHMARK sets threads; else 1",
+    help="Number of cells that run at the same time.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["local", "dask", "inline"]),
+    default="local",
+    show_default=True,
+    help="Where cells run: in processes on this machine, on the workers of a Dask cluster, or in this process, "
+    "without limits.",
+)
+@click.option(
+    "--address",
+    default="",
+    metavar="HOST:PORT",
+    help="The scheduler of the Dask cluster. Without it, workers are started on this machine.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="cpu, cuda, cuda:1, ...; auto uses a GPU if there is one.",
+)
+@click.option(
+    "--threads",
+    default=0,
+    metavar="N",
+    show_default="what BENCHMARK sets, or processors / jobs",
+    help="Number of processor threads of a cell.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print only failures and the table.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Also print when a cell starts, its warnings, output and traceback."
+)
+def command(
+    benchmark: str,
+    retry: Sequence[str],
+    jobs: int,
+    backend: str,
+    address: str,
+    device: str,
+    threads: int,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Compute the cells of BENCHMARK that have no valid result, then show the table.
+
+    Each cell runs in a separate process, within its limits. A cell that fails is recorded with the reason, and the
+    other cells continue. A run can be stopped at any time; the same command continues it. Several runs can share one
+    results folder.
+
+    \b
+    relattr run quick
+    relattr run table3 --jobs 4 --time-limit 45m --memory-limit 6G
+    relattr run table3 --methods parikh-grauman-cnn --set backbone=squeezenet1_0
+    relattr run table3 --datasets lfw10 --attributes smile --attributes 'v*'
+    relattr run quick --plugins my_methods/ --methods my-method
+    relattr run table3 --backend dask --address tcp://head:8786
+    """
+    plan, registry, store = plan_from_options(benchmark, options)
+    if not plan.cells:
+        reasons = "".join(f"; {reason}" for reason in plan.without_tasks.values())
+        raise BadInput(
+            f"{benchmark} has no cell to run with this selection of methods, datasets and attributes{reasons}"
+        )
+    for value, name in ((jobs, "--jobs"), (threads, "--threads")):
+        if value < 0:
+            raise click.BadParameter(f"{value} is negative", param_hint=name)
+    if address and backend != "dask":
+        raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")
+    computed: list[Result] = []
+    cells = plan.cells_to_run(retry)
+    if cells:
+        computed = _compute(
+            cells,
+            registry,
+            store,
+            plan.benchmark.threads,
+            jobs=jobs,
+            backend=backend,
+            address=address,
+            device=device,
+            threads=threads,
+            quiet=quiet,
+            verbose=verbose,
+            folders=options["plugin_folders"],
+        )
+    results = {planned.cell.key: store.read(planned.cell) for planned in plan.cells}
+    _print_table(plan, registry, store)
+    _print_summary(plan, store, results, len(computed), options["results"])
+    _print_next_command(benchmark, plan, options["results"], options["plugin_folders"])
+    if any(isinstance(result, Result) and result.status in FAILURES for result in results.values()):
+        raise click.exceptions.Exit(1)
+
+
+def _compute(
+    cells: Sequence[PlannedCell],
+    registry: Registry,
+    store: Store,
+    benchmark_threads: int,
+    *,
+    jobs: int,
+    backend: str,
+    address: str,
+    device: str,
+    threads: int,
+    quiet: bool,
+    verbose: bool,
+    folders: Sequence[Path],
+) -> list[Result]:
+    from relattr.cli.reporter import Reporter
+    from relattr.execution.job import modules_to_preload
+    from relattr.execution.processes import is_supported
+    from relattr.execution.runner import Runner
+
+    if backend == "local" and not is_supported():
+        click.echo(
+            "separate processes for cells are supported on Linux only: cells run in this process, without limits on "
+            "time and memory (--backend inline does so without this warning)",
+            err=True,
+        )
+        backend = "inline"
+    threads = threads or benchmark_threads
+    if backend == "local":
+        jobs = min(jobs or default_jobs(threads if benchmark_threads else 0, device), len(cells))
+    with (
+        Reporter(cells, known_durations(cells, store), jobs, quiet=quiet, verbose=verbose) as reporter,
+        stop_on_signals(),
+    ):
+        runner = Runner(
+            cells,
+            registry,
+            store,
+            report=_with_log(reporter, store) if verbose else reporter.finished,
+            elsewhere=reporter.finished_elsewhere,
+            say=reporter.print,
+            device=device,
+            threads=threads,
+            folders=folders,
+        )
+        preload = modules_to_preload(cells, registry)
+        with _executor(backend, jobs, address, registry, reporter, folders, preload) as executor:
+            return runner.run(executor)
+
+
+@contextlib.contextmanager
+def _executor(
+    backend: str,
+    jobs: int,
+    address: str,
+    registry: Registry,
+    reporter: Reporter,
+    folders: Sequence[Path],
+    preload: Sequence[str],
+) -> Iterator[Executor]:
+    from relattr.execution import backends
+
+    if backend == "inline":
+        with backends.inline_executor(registry, started=reporter.started) as executor:
+            yield executor
+    elif backend == "dask":
+        with backends.dask_executor(jobs, address, started=reporter.started) as executor:
+            yield executor
+    else:
+        with backends.local_executor(
+            jobs,
+            folders=[str(folder.absolute()) for folder in folders],
+            preload=preload,
+            heard=reporter.progressed,
+            started=reporter.started,
+            warn=reporter.print,
+        ) as executor:
+            yield executor
+
+
+def _with_log(reporter: Reporter, store: Store) -> Callable[[PlannedCell, Result], None]:
+    """Report a finished cell together with the end of what it printed."""
+
+    def report(planned: PlannedCell, result: Result) -> None:
+        reporter.finished(planned, result)
+        log = store.log(planned.cell)
+        if log:
+            reporter.print("    " + log.rstrip()[-4000:].replace("\n", "\n    "))
+
+    return report
+
+
+def _print_table(plan: Plan, registry: Registry, store: Store) -> None:
+    from relattr.report.formats.text import table_to_text
+    from relattr.report.tables.builder import build_table
+
+    click.echo(table_to_text(build_table(plan.benchmark, registry, store)))
+    report_unavailable(plan)
+
+
+def _print_summary(
+    plan: Plan, store: Store, results: Mapping[str, Result | Unreadable | None], n_computed: int, folder: Path
+) -> None:
+    """Print the cells that failed, grouped by reason, and how many cells were computed."""
+    failures: dict[tuple[str, str], list[PlannedCell]] = defaultdict(list)
+    for planned in plan.cells:
+        result = results[planned.cell.key]
+        if isinstance(result, Result) and result.status not in ("ok", "skipped"):
+            failures[result.status, result.reason].append(planned)
+    for (status, reason), cells in failures.items():
+        names = "; ".join(str(planned.cell) for planned in cells[:5])
+        more = f"; and {len(cells) - 5} more" if len(cells) > 5 else ""
+        click.echo(f"{status}: {names}{more}: {reason}", err=True)
+        if status in FAILURES:
+            click.echo(f"    {store.path(cells[0].cell)}; --retry {status} runs it again", err=True)
+    n_stale = sum(planned.keep_stale for planned in plan.cells)
+    stale = f" ({n_stale} of them stale)" if n_stale else ""
+    click.echo(
+        f"{n_computed} cells computed, {len(plan.cells) - n_computed} already available{stale}. Results in {folder}/."
+    )
+
+
+def _print_next_command(benchmark: str, plan: Plan, results: Path, plugins: Sequence[Path]) -> None:
+    """Print the command that writes the table to files."""
+    if plan.benchmark != load_benchmark(benchmark):  # the selection added columns for datasets not in the file
+        click.echo(
+            "To write this table as LaTeX, CSV and Markdown, put your selection into a benchmark file (docs/folder.md "
+            "has an example): relattr tables FILE.toml"
+        )
+        return
+    words = ["relattr", "tables", benchmark]
+    words += ["--results", str(results)] if results != Path("results") else []
+    for folder in plugins:
+        words += ["--plugins", str(folder)]
+    click.echo(f"LaTeX, CSV and Markdown: {shlex.join(words)}")
