@@ -13,10 +13,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from relattr.harness import benchmark as benchmarks
+from relattr.harness.benchmark import load_benchmark
 from relattr.harness.store import Store
 from relattr.registry import registry
-from relattr.report.tables.builder import build
+from relattr.report.tables.builder import build_table
 
 QUESTIONS = {
     "global": "more crowded?",
@@ -29,7 +29,7 @@ INK, SOFT = "#22262e", "#8a919e"
 def main(results: Path, out: Path) -> None:
     registry.discover()
     glyphs: Any = registry.dataset("glyphs").create()
-    table = build(benchmarks.load("quick"), registry, Store(results))
+    table = build_table(load_benchmark("quick"), registry, Store(results))
     figure = plt.figure(figsize=(12, 4.9), dpi=110, facecolor="white")
     grid = figure.add_gridspec(
         3, 5, width_ratios=[1, 0.16, 1, 1.75, 4.6], wspace=0.04, left=0.01, right=0.985, top=0.9, bottom=0.1
@@ -50,19 +50,21 @@ def main(results: Path, out: Path) -> None:
         sign.text(0.5, 0.5, ">" if k % 2 == 0 else "<", ha="center", va="center", fontsize=20, color=INK)
     axes = figure.add_subplot(grid[:, 4])
     colours = ["#2563b8", "#c4304a", "#d69a1c", "#4b8f5a"]
-    for row, line in enumerate(table.lines):
+    for row, line in enumerate(table.rows):
         for k, entry in enumerate(line.entries):
             if entry.measured is None:
                 continue
             y = -row + 0.24 - 0.16 * k
-            if entry.low is not None and entry.high is not None:
-                axes.plot([entry.low, entry.high], [y, y], color=colours[k], lw=1.6, alpha=0.55, solid_capstyle="round")
+            if entry.lower is not None and entry.upper is not None:
+                axes.plot(
+                    [entry.lower, entry.upper], [y, y], color=colours[k], lw=1.6, alpha=0.55, solid_capstyle="round"
+                )
             label = table.columns[k].label if row == 0 else None
             axes.plot(entry.measured, y, "o", color=colours[k], ms=6, label=label)
     axes.axvline(50, color=SOFT, lw=0.8, ls=(0, (3, 3)))
     axes.set_yticks(
-        [-k for k in range(len(table.lines))],
-        [line.label.replace(" + ", "\n+ ").replace(" [backbone=", ", ").removesuffix("]") for line in table.lines],
+        [-k for k in range(len(table.rows))],
+        [line.label.replace(" + ", "\n+ ").replace(" [backbone=", ", ").removesuffix("]") for line in table.rows],
         fontsize=9,
     )
     axes.set_xlabel("correct / ordered test pairs, per cent, with 95 % intervals over images", fontsize=9, color=INK)

@@ -1,1 +1,1 @@
-"""What readers get: tables beside the published numbers, figures, and a page."""
+"""Reports on results: tables beside the published numbers, figures, and an HTML page."""

@@ -106,7 +106,7 @@ def test_the_same_pictures_in_another_collection_are_a_leak_whatever_their_names
 def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
     from relattr import Dataset
     from relattr.audit import audit_dataset
-    from relattr.report.tables.audits import Failed, Flag, leaks
+    from relattr.report.tables.audits import LeakNote, NoAudit, leak_notes
 
     class Two(Dataset):
         name = "two"
@@ -125,15 +125,15 @@ def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
     made = audit_dataset(Two())
     assert ("leak", "shared images") in {(o.severity, o.kind) for o in made.observations}
     assert any("bad" in o.where and "all scores are 1.0" in o.text for o in made.observations)
-    flag = next(flag for flag in leaks({"two": made})["two"] if "training images too" in flag.text)
+    flag = next(flag for flag in leak_notes({"two": made})["two"] if "training images too" in flag.text)
     (place,) = flag.places
     task_of, _, test = place.rpartition(" ")
-    assert flag.touches(task_of, test)
-    assert not flag.touches(task_of, "another")  # a sound test set beside a leaky one keeps its name
-    assert not flag.touches("two/good/other", test)
-    assert Flag("in training", frozenset({f"{task_of} training"})).touches(task_of, "another")
-    assert Flag("everywhere").touches("two/bad/standard", "test")
-    assert leaks({"two": Failed("the audit failed: x"), "gone": "not here"}) == {"two": [Flag("the audit failed: x")]}
+    assert flag.affects(task_of, test)
+    assert not flag.affects(task_of, "another")  # a sound test set beside a leaky one keeps its name
+    assert not flag.affects("two/good/other", test)
+    assert LeakNote("in training", frozenset({f"{task_of} training"})).affects(task_of, "another")
+    assert LeakNote("everywhere").affects("two/bad/standard", "test")
+    assert leak_notes({"two": NoAudit("the audit failed: x", failed=True), "gone": NoAudit("not available")}) == {"two": [LeakNote("the audit failed: x")]}
 
 
 def data(*parts):
@@ -177,7 +177,7 @@ def test_the_two_duplicate_pairs_of_osr_are_found():
 def test_the_virality_release_is_audited_through_its_adapter_without_images():
     from relattr.audit import audit_dataset
     from relattr.registry import registry
-    from relattr.report.tables.audits import leaks
+    from relattr.report.tables.audits import leak_notes
 
     data("viral", "pair_matrix.mat")
     registry.discover()
@@ -187,7 +187,7 @@ def test_the_virality_release_is_audited_through_its_adapter_without_images():
     assert ("leak", "the left image has more in all 489 ordered pairs") in said
     assert ("leak", "all 978 images of Top_489_pair.mat are in pair_matrix.mat too") in said
     assert not made.images
-    assert leaks({"viral": made}) == {"viral": []}  # the adapter turns its pairs at random: no number is touched
+    assert leak_notes({"viral": made}) == {"viral": []}  # the adapter turns its pairs at random: no number is touched
 
 
 def test_a_dataset_without_files_cannot_be_audited():

@@ -1,1 +1,1 @@
-"""Charts as SVG, and figures made of images."""
+"""Charts as SVG, and figures composed of images."""

@@ -1,4 +1,4 @@
-"""How figures made of images are written: the same rows give the same file."""
+"""Matplotlib figures that are written reproducibly: the same content gives the same file."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput
-from relattr.system.atomic import replacing
+from relattr.system.atomic import atomic_replace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-INK = "#22262e"
-BOXES = ("#ffb000", "#3ddbd9", "#ff6f91")
+TEXT_COLOUR = "#22262e"
+BOX_COLOURS = ("#ffb000", "#3ddbd9", "#ff6f91")
 """Colours of the boxes at full, half and quarter scale."""
 
 
-def canvas(width: float, height: float) -> Figure:
-    """An empty figure of so many inches. Raises `BadInput`, saying what to install, without matplotlib."""
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches. Raises `BadInput` if matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -29,16 +29,16 @@ def canvas(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure in the format that the suffix of ``path`` names, whole, and without the time of day."""
-    kind = path.suffix.lstrip(".")
-    dates: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {})
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=150, metadata=dates)
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure atomically and without a time stamp, in the format of the suffix of ``path``."""
+    suffix = path.suffix.lstrip(".")
+    metadata: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(suffix, {})
+    with atomic_replace(path) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
 
 
-def spread(strengths: NDArray[Any], k: int) -> NDArray[Any]:
-    """The ``k`` images, least first, that stand at equal steps of rank between the least and the most."""
+def evenly_ranked(strengths: NDArray[Any], k: int) -> NDArray[Any]:
+    """Return the indices of ``k`` images at equal steps of rank, from the weakest to the strongest."""
     import numpy as np
 
     known = np.flatnonzero(np.isfinite(strengths))

@@ -1,8 +1,8 @@
-"""All figures of a benchmark that are made of images: of every cell that kept something to draw them from."""
+"""All figures of a benchmark that are composed of images: transformers, neighbours, chains of patches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from relattr import parameters
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import make_plan
-from relattr.harness.selection import Selection
 from relattr.harness.store import Store, Unreadable
 from relattr.report.figures.captions import source_sentence
 from relattr.report.figures.chains import draw_chains
@@ -28,40 +27,44 @@ if TYPE_CHECKING:
     from relattr.harness.benchmark import Benchmark
     from relattr.harness.cell import Cell
     from relattr.harness.result import Result
+    from relattr.harness.selection import Selection
     from relattr.registry import Registry
     from relattr.task import Task
+
+SUFFIXES = (".png", ".pdf")
 
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """What became of one figure: the files, or why there are none; ``says`` is a line about what it shows."""
+    """The files of a figure, or why it could not be drawn."""
 
-    what: str
+    subject: str
     files: tuple[Path, ...] = ()
-    says: str = ""
-    why: str = ""
+    summary: str = ""
+    """The numbers that the figure illustrates, in one line."""
+    error: str = ""
 
 
 def draw_figures(
-    benchmark: Benchmark, registry: Registry, store: Store, choice: Selection, out: Path
+    benchmark: Benchmark, registry: Registry, store: Store, selection: Selection, out: Path
 ) -> Iterator[DrawnFigure]:
-    """Figure 4 for each cell with transformers, Figure 5 for each network, the chains of each with chains.
+    """Draw Figure 4 of each cell with transformers, Figure 5 of each network, and the chains of each cell with chains.
 
-    Drawn from what the store keeps and the dataset's images; nothing is trained. Where no parameter is chosen, the
-    results with any parameters are drawn, as the tables show them. A cell whose figure cannot be drawn is named with
-    the reason, and the others are drawn.
+    The figures are drawn from stored arrays and the images of the dataset; nothing is trained. Unless the selection
+    sets a parameter, results with any parameters are drawn, as in the tables. A figure that cannot be drawn is
+    reported with the reason.
     """
     tasks: dict[tuple[str, str, str], tuple[str, Task]] = {}
-    planned = make_plan(benchmark, registry, store, choice).cells
-    usual = {_place(p.cell): p.cell.method_parameters for p in planned}
-    exact = {p.cell.key for p in planned}
+    planned = make_plan(benchmark, registry, store, selection).cells
+    default_parameters = {_coordinates(p.cell): p.cell.method_parameters for p in planned}
+    planned_keys = {p.cell.key for p in planned}
     for result in store:
-        if isinstance(result, Unreadable) or result.status != "ok" or _place(result.cell) not in usual:
+        if isinstance(result, Unreadable) or result.status != "ok":
             continue
         cell = result.cell
-        if choice.settings and cell.key not in exact:
+        if _coordinates(cell) not in default_parameters or (selection.settings and cell.key not in planned_keys):
             continue
-        what = f"{cell.method} on {cell.task}"
+        subject = f"{cell.method} on {cell.task}"
         try:
             arrays = store.arrays(result)
             if not (arrays.boxes or any(name.startswith(("neighbours", "chain")) for name in arrays.artifacts)):
@@ -69,98 +72,112 @@ def draw_figures(
             key = cell.dataset, repr(sorted(cell.dataset_parameters.items())), str(cell.task)
             if key not in tasks:
                 dataset = registry.dataset(cell.dataset).create(cell.dataset_parameters)
-                tasks.clear()  # one dataset's task at a time: its images may be many
+                tasks.clear()  # one task at a time: it may have many images
                 tasks[key] = dataset.fingerprint(), dataset.task(cell.task)
-            data, task = tasks[key]
-            if data != result.fingerprints.get("data"):
-                why = f"{cell.dataset} has changed since, so its images are not those that were judged; run it again"
-                yield DrawnFigure(what, why=why)
+            fingerprint, task = tasks[key]
+            if fingerprint != result.fingerprints.get("data"):
+                error = f"{cell.dataset} has changed since the result was computed; run the cell again"
+                yield DrawnFigure(subject, error=error)
                 continue
-            yield from _draw(result, usual[_place(cell)], arrays, task, out)
+            yield from _draw_cell(result, default_parameters[_coordinates(cell)], arrays, task, out)
         except (RelattrError, OSError) as error:
-            yield DrawnFigure(what, why=str(error))
-        except Exception as error:  # arrays of a plugin that fit no figure cost theirs, not the others
-            yield DrawnFigure(what, why=f"{type(error).__name__}: {error}")
+            yield DrawnFigure(subject, error=str(error))
+        except Exception as error:  # arrays of a plugin may have any shape and type; the other figures are still drawn
+            yield DrawnFigure(subject, error=f"{type(error).__name__}: {error}")
 
 
-def _place(cell: Cell) -> tuple[str, str, Any, str, str, int]:
-    """All that names a cell but the parameters of its method."""
-    data = repr(sorted(cell.dataset_parameters.items()))
-    return cell.method, cell.dataset, data, cell.attribute, cell.split, cell.seed
+def figure_stem(cell: Cell, changes: Sequence[str]) -> str:
+    """Return the name of a cell's figure files without prefix and suffix, different for every cell.
 
-
-def _draw(result: Result, usual: Mapping[str, Any], arrays: CellArrays, task: Task, out: Path) -> Iterator[DrawnFigure]:
-    cell = result.cell
-    changes = parameters.changes(cell.method_parameters, usual)
-    split = [] if cell.split == "standard" else [cell.split]
-    stem = stem_of(cell, changes)
-    label = f"{result.label} [{', '.join(changes)}]" if changes else result.label
-    name = ", ".join([label, result.dataset_label, cell.attribute, *split])
-    of = f"{name}, seed {cell.seed}"
-    artifacts = arrays.artifacts
-    for test in task.tests:
-        if test.name not in arrays.boxes or test.name not in arrays.strengths:
-            continue
-        files = _files(out, f"figure4-{stem}-{slugify(test.name)}")
-        for path in files:
-            draw_transformers(test.images, arrays, test.name, path, f"{name}: least on the left, most on the right")
-        says = _about_boxes(arrays.boxes[test.name])
-        caption = (
-            f"What the transformers look at. {of}; images of the test set {test.name}. Above each stands the strength "
-            "that the method gives it; below lie the crops, grey where they reach beyond the image. Over all images, "
-            f"in parts of the image, mean and standard deviation of a box: {says}."
-        )
-        yield _drawn(f"where {cell} looks", files, says, f"{caption} {source_sentence(result)}")
-    if {"neighbours", "neighbours before", "strengths"} <= set(artifacts):
-        files = _files(out, f"figure5-{stem}")
-        values = task.train.scores if task.train.scores is not None else artifacts["strengths"]
-        for path in files:
-            draw_neighbours(task.train.images, artifacts, path, f"{name}: nearest neighbours", task.train.scores)
-        now, before = (mean_rank_distance(artifacts[f"neighbours{k}"], values) for k in ("", " before"))
-        says = f"neighbours are {100 * now:.1f} % of the ranks apart, {100 * before:.1f} % in the backbone before"
-        numbers = "the dataset's score" if task.train.scores is not None else "the strength that the method gives it"
-        caption = (
-            f"Nearest training images in the penultimate layer. {of}. In the middle an image, left of it the nearest "
-            "in the trained network, right of it those in its backbone before, the nearest always next to it; above "
-            f"each stands {numbers}. Over all training images, {says} (any two: 33.3 %)."
-        )
-        yield _drawn(f"neighbours of {cell}", files, says, f"{caption} {source_sentence(result)}")
-    if "chain images" in artifacts:
-        files = _files(out, f"chains-{stem}")
-        for path in files:
-            draw_chains(task.train.images, artifacts, path, name)
-        caption = f"Chains of patches, least on the left, most on the right, and below the patches alone. {of}."
-        yield _drawn(f"chains of {cell}", files, "", f"{caption} {source_sentence(result)}")
-
-
-def stem_of(cell: Cell, changes: Sequence[str]) -> str:
-    """What the files of a cell's figures are called after; ``changes`` are its parameters that are not the usual."""
-    named = [cell.attribute] + ([] if cell.split == "standard" else [cell.split])
-    parts = [cell.dataset, *named, cell.method, f"s{cell.seed}", *changes]
-    if any(slugify(part) != part for part in named):  # what a file name leaves out may be what tells two apart
+    ``changes`` are its parameters that differ from the benchmark's, as ``name=value``.
+    """
+    task_parts = [cell.attribute] + ([] if cell.split == "standard" else [cell.split])
+    parts = [cell.dataset, *task_parts, cell.method, f"s{cell.seed}", *changes]
+    if any(slugify(part) != part for part in task_parts):  # different attributes may have the same slug
         parts.append(cell.key[:8])
     return "-".join(slugify(part) for part in parts)
 
 
-def _files(out: Path, stem: str) -> tuple[Path, ...]:
-    return tuple(out / f"{stem}{kind}" for kind in (".png", ".pdf"))
+def _coordinates(cell: Cell) -> tuple[str, str, Any, str, str, int]:
+    """A cell without the parameters of its method."""
+    data = repr(sorted(cell.dataset_parameters.items()))
+    return cell.method, cell.dataset, data, cell.attribute, cell.split, cell.seed
 
 
-def _drawn(what: str, files: tuple[Path, ...], says: str, caption: str) -> DrawnFigure:
-    """What was drawn; its caption lies beside it as text, for the page and for whoever writes a paper."""
-    beside = files[0].with_suffix(".txt")
-    write_text(beside, caption + "\n")
-    return DrawnFigure(what, (*files, beside), says)
+def _draw_cell(
+    result: Result, default_parameters: Mapping[str, Any], arrays: CellArrays, task: Task, out: Path
+) -> Iterator[DrawnFigure]:
+    cell = result.cell
+    changes = parameters.changes(cell.method_parameters, default_parameters)
+    split = [] if cell.split == "standard" else [cell.split]
+    stem = figure_stem(cell, changes)
+    label = f"{result.label} [{', '.join(changes)}]" if changes else result.label
+    name = ", ".join([label, result.dataset_label, cell.attribute, *split])
+    source = f"{name}, seed {cell.seed}"
+    artifacts = arrays.artifacts
+
+    def write(prefix: str, draw: Callable[[Path], None], subject: str, summary: str, caption: str) -> DrawnFigure:
+        files = [out / f"{prefix}{suffix}" for suffix in SUFFIXES]
+        for path in files:
+            draw(path)
+        caption_file = files[0].with_suffix(".txt")
+        write_text(caption_file, f"{caption} {source_sentence(result)}\n")
+        return DrawnFigure(subject, (*files, caption_file), summary)
+
+    for test in task.tests:
+        if test.name not in arrays.boxes or test.name not in arrays.strengths:
+            continue
+        title = f"{name}: least on the left, most on the right"
+        summary = _summarise_boxes(arrays.boxes[test.name])
+        caption = (
+            f"Where the spatial transformers attend. {source}; images of the test set {test.name}. Above each image is "
+            "the strength that the method predicts; below are its crops, grey where they extend beyond the image. Mean "
+            f"and standard deviation of the boxes over all images, as fractions of the image size: {summary}."
+        )
+        yield write(
+            f"figure4-{stem}-{slugify(test.name)}",
+            lambda path, test=test, title=title: draw_transformers(test.images, arrays, test.name, path, title),  # type: ignore[misc]
+            f"transformers of {cell}",
+            summary,
+            caption,
+        )
+    images, scores = task.train.images, task.train.scores
+    if {"neighbours", "neighbours before", "strengths"} <= set(artifacts):
+        values = scores if scores is not None else artifacts["strengths"]
+        trained, initial = (mean_rank_distance(artifacts[f"neighbours{k}"], values) for k in ("", " before"))
+        summary = (
+            f"the mean rank difference between neighbours is {100 * trained:.1f} % after training and "
+            f"{100 * initial:.1f} % in the pretrained backbone"
+        )
+        quantity = "the score in the dataset" if scores is not None else "the strength that the method predicts"
+        caption = (
+            f"Nearest training images in the penultimate layer. {source}. In the middle the query image, on the left "
+            "its nearest neighbours in the trained network, on the right those in the pretrained backbone, each side "
+            f"with the nearest next to the query. Above each image is {quantity}. Over all training images, {summary} "
+            "(33.3 % for random images)."
+        )
+        yield write(
+            f"figure5-{stem}",
+            lambda path: draw_neighbours(images, artifacts, path, f"{name}: nearest neighbours", scores),
+            f"neighbours of {cell}",
+            summary,
+            caption,
+        )
+    if "chain images" in artifacts:
+        caption = f"Chains of patches from least (left) to most (right), and below them the patches alone. {source}."
+        yield write(
+            f"chains-{stem}", lambda path: draw_chains(images, artifacts, path, name), f"chains of {cell}", "", caption
+        )
 
 
-def _about_boxes(boxes: NDArray[Any]) -> str:
-    """Whether the boxes rest on something, or lie in the same place in every image."""
+def _summarise_boxes(boxes: NDArray[Any]) -> str:
+    """Centre and side of the boxes at each scale; little deviation means the same place in every image."""
     if boxes.ndim != 3 or boxes.shape[2] != 4:
         raise BadInput(f"boxes have shape {boxes.shape}; expected (n, scales, 4)")
-    middle = (boxes[..., :2] + boxes[..., 2:]) / 2
+    centres = (boxes[..., :2] + boxes[..., 2:]) / 2
     parts = []
     for k in range(boxes.shape[1]):
-        (x, y), (dx, dy) = middle[:, k].mean(0), middle[:, k].std(0)
+        (x, y), (dx, dy) = centres[:, k].mean(0), centres[:, k].std(0)
         side = (boxes[:, k, 2] - boxes[:, k, 0]).mean()
-        parts.append(f"middle ({x:.2f} ± {dx:.2f}, {y:.2f} ± {dy:.2f}), side {side:.2f}")
+        parts.append(f"centre ({x:.2f} ± {dx:.2f}, {y:.2f} ± {dy:.2f}), side {side:.2f}")
     return "; ".join(parts)

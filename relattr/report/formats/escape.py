@@ -1,4 +1,4 @@
-"""Any text, made safe for LaTeX, Markdown and names of macros."""
+"""Escaping of arbitrary text for LaTeX, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LATEX = {
     "…": r"\dots{}",
     "•": r"\textbullet{}",
     "[": "{[}",
-    "]": "{]}",  # after a line break of a table, a bracket would be its argument
+    "]": "{]}",  # a bracket after the line break of a table row would be read as its optional argument
     "½": "1/2",
     "¼": "1/4",
     "¾": "3/4",
@@ -85,14 +85,14 @@ _LATIN = frozenset(
 
 
 def escape_latex(text: str) -> str:
-    """Text that any LaTeX prints as it stands, in one line.
+    """Return text that LaTeX prints unchanged, on one line.
 
-    Control characters become spaces. Accented Latin letters stay (T1 has them), Greek ones become
-    mathematics; of other letters the plain form is taken where there is one, else the code point is
-    printed, ``[U+4E2D]`` in braces, since no font can be counted on.
+    Control characters become spaces. Accented Latin letters are kept (the T1 encoding has them), Greek letters become
+    mathematics. Any other character is replaced by its compatibility form if that is ASCII, and else by its code
+    point, ``[U+4E2D]``, because no font can be relied on.
     """
-    text = " ".join(text.split())  # a thin space that does not break, before a per cent sign
-    text = re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
+    text = " ".join(text.split())
+    text = re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)  # becomes a thin space that does not break
     return "".join(_latex(c) for c in unicodedata.normalize("NFC", text))
 
 
@@ -111,7 +111,12 @@ def _latex(c: str) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text in one line that Markdown shows as it stands, also inside a table."""
+    """Return text that Markdown shows unchanged, on one line, also in a table."""
     for character in "\\`*_{}[]<>|#&~$":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
+
+
+def escape_csv(text: str) -> str:
+    """Return text that no spreadsheet interprets as a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,1 +1,1 @@
-"""What a table shows: accuracies, intervals, comparisons, verdicts and notes, as data."""
+"""The content of tables as data: accuracies, intervals, comparisons, verdicts and notes, computed from the store."""

@@ -1,4 +1,4 @@
-"""What each method adds to one of them, column by column: the table of an ablation."""
+"""The ablation table: the effect of every other method on the accuracy of a base method, column by column."""
 
 from __future__ import annotations
 
@@ -6,49 +6,52 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from relattr.errors import UnknownName
-from relattr.report.tables.entry import LEVEL, Head, TableEntry
+from relattr.report.tables.entry import LEVEL, TableColumn
 from relattr.report.tables.judging import Judge
-from relattr.report.tables.rows import TableRow
-from relattr.report.tables.significance import JudgedEntry, compare
+from relattr.report.tables.row_results import RowResults
+from relattr.report.tables.significance import ComputedEntry, compare_entries
 from relattr.statistics import holm
 
-RULE = (
-    "In points: accuracy less that of {base} on the same test pairs, which is in the first row. After ±: half the "
-    "95 % interval over images drawn anew; with several seeds it holds their spread too. Bold: different from {base} "
-    "(5 %, Holm's correction over the column)."
+CAPTION = (
+    "Difference in percentage points: accuracy minus that of {base} on the same test pairs; the first row has the "
+    "accuracy of {base}. ±: half-width of the 95 % confidence interval over test images; with several seeds it "
+    "includes the variation between training runs. Bold: significantly different from {base} (5 % level, Holm "
+    "correction over the column)."
 )
-PART = "over the attributes and splits that both have"
+PARTIAL_NOTE = "over the attributes and splits that both have"
 
 
 @dataclass(frozen=True)
 class AblationEffect:
-    """What a method adds in a column, in points; ``p``: of no difference, Holm's over the column."""
+    """The difference of a method from the base in one column, in points."""
 
     value: float
-    low: float
-    high: float
+    lower: float
+    upper: float
     p: float
-    part: bool
-    """Whether one of the two has attributes or splits that the other lacks; those are not in it."""
+    """p-value of no difference, Holm-adjusted over the column."""
+    partial: bool
+    """Whether it leaves out attributes or splits that only one of the two has."""
 
     @property
-    def half(self) -> float:
-        return (self.high - self.low) / 2
+    def half_width(self) -> float:
+        """Half the width of the confidence interval."""
+        return (self.upper - self.lower) / 2
 
     @property
-    def shown(self) -> str:
-        """With its sign; nothing is less than nothing."""
+    def text(self) -> str:
+        """The signed value with two decimals; never ``-0.00``."""
         return f"{round(self.value, 2) + 0.0:+.2f}"
 
     @property
-    def real(self) -> bool:
-        """Whether chance does not explain it."""
+    def significant(self) -> bool:
+        """Whether the difference is significant at the 5 % level."""
         return self.p < 1 - LEVEL
 
 
 @dataclass(frozen=True)
-class AblationLine:
-    """A method; None where it or the base has nothing to compare."""
+class AblationRow:
+    """A method; an effect is None where it or the base has no result to compare."""
 
     label: str
     key: str
@@ -57,71 +60,70 @@ class AblationLine:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What the methods of a table add to one of them, its ``base``."""
+    """The comparison of a table's methods with one of them, its ``base``."""
 
     name: str
     title: str
     base: str
-    columns: tuple[Head, ...]
+    columns: tuple[TableColumn, ...]
     accuracies: tuple[float | None, ...]
-    """Of the base, in per cent."""
-    lines: tuple[AblationLine, ...]
+    """Accuracy of the base in each column, in per cent."""
+    rows: tuple[AblationRow, ...]
 
     @property
     def caption(self) -> str:
-        return f"{self.title}. {RULE.format(base=self.base)}"
+        return f"{self.title}. {CAPTION.format(base=self.base)}"
 
     @property
-    def parts(self) -> bool:
-        """Whether there is a number that is not over all attributes."""
-        return any(gain is not None and gain.part for line in self.lines for gain in line.effects)
+    def partial(self) -> bool:
+        """Whether any difference leaves out attributes or splits."""
+        return any(effect is not None and effect.partial for row in self.rows for effect in row.effects)
 
 
-def base_of(rows: Sequence[TableRow], name: str) -> int:
-    """The row of a table that is called so: by its key, or by its method, whose first row it is then.
+def find_base_row(rows: Sequence[RowResults], name: str) -> int:
+    """Return the index of the row with this key, or else of the first row of this method.
 
-    Raises `UnknownName`.
+    Raises `UnknownName` if there is none.
     """
-    for given in ([row.key for row in rows], [row.method for row in rows]):
-        if name in given:
-            return given.index(name)
+    for names in ([row.key for row in rows], [row.method for row in rows]):
+        if name in names:
+            return names.index(name)
     raise UnknownName("method to compare with", name, [row.key for row in rows])
 
 
-def compare_with_base(
-    evidence: Judge,
+def compute_ablation(
+    judge: Judge,
     name: str,
     title: str,
-    columns: Sequence[Head],
-    rows: Sequence[TableRow],
-    made: Sequence[Sequence[tuple[TableEntry, JudgedEntry | None]]],
+    columns: Sequence[TableColumn],
+    rows: Sequence[RowResults],
+    grid: Sequence[Sequence[ComputedEntry]],
     base: int,
 ) -> Ablation:
-    """Compare every row of a table with row ``base``; ``made`` has what each was made from, ``[row][column]``."""
-    found: list[list[AblationEffect | None]] = [[None] * len(columns) for _ in rows]
+    """Compare every row of a table with row ``base``; ``grid`` ``[row][column]`` has the computed entries."""
+    effects: list[list[AblationEffect | None]] = [[None] * len(columns) for _ in rows]
     for k in range(len(columns)):
-        first = made[base][k][1]
+        reference = grid[base][k].judgements
         for i in range(len(rows)):
-            other = made[i][k][1]
-            if i == base or first is None or other is None:
+            other = grid[i][k].judgements
+            if i == base or reference is None or other is None:
                 continue
-            d = compare(evidence, other, first)
+            d = compare_entries(judge, other, reference)
             if d is not None:
-                found[i][k] = AblationEffect(100 * d.value, 100 * d.low, 100 * d.high, d.p, other.tests != first.tests)
-        known = [(i, gain) for i in range(len(rows)) if (gain := found[i][k]) is not None]
-        for (i, gain), p in zip(known, holm([gain.p for _, gain in known]), strict=True):
-            found[i][k] = replace(gain, p=p)
-    lines = tuple(
-        AblationLine(row.label, row.key, tuple(own))
-        for row, own in zip(rows, found, strict=True)
-        if any(gain is not None for gain in own)
-    )
-    accuracies = tuple(entry.measured if judged is not None else None for entry, judged in made[base])
+                partial = other.tests != reference.tests
+                effects[i][k] = AblationEffect(100 * d.value, 100 * d.low, 100 * d.high, d.p, partial)
+        compared = [(i, effect) for i in range(len(rows)) if (effect := effects[i][k]) is not None]
+        for (i, effect), p in zip(compared, holm([effect.p for _, effect in compared]), strict=True):
+            effects[i][k] = replace(effect, p=p)
     return Ablation(
         f"{name}-against-{rows[base].key}",
         f"{title}: against {rows[base].label}",
         rows[base].label,
         tuple(columns),
-        accuracies,
-        lines,
+        tuple(computed.entry.measured if computed.judgements is not None else None for computed in grid[base]),
+        tuple(
+            AblationRow(row.label, row.key, tuple(of_row))
+            for row, of_row in zip(rows, effects, strict=True)
+            if any(effect is not None for effect in of_row)
+        ),
     )

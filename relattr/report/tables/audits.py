@@ -1,4 +1,4 @@
-"""Audits kept beside results, and the leaks that they found as notes of a table."""
+"""Audits stored with the results, and the leaks they report as notes of a table."""
 
 from __future__ import annotations
 
@@ -23,90 +23,102 @@ from relattr.system.digests import digest_text
 
 
 @dataclass(frozen=True)
-class Flag:
-    """A leak, as a note for the numbers it touches: those judged at one of ``places``; all, where none is named."""
+class NoAudit:
+    """Why a dataset has no audit."""
+
+    reason: str
+    failed: bool = False
+    """Whether the audit raised an exception although the dataset is available: it may have leaks."""
+
+
+@dataclass(frozen=True)
+class LeakNote:
+    """A leak as a note for the numbers that it affects."""
 
     text: str
     places: frozenset[str] = frozenset()
+    """Tasks (``dataset/attribute/split``) or their test sets (task, space, name); if empty, all of the dataset."""
 
-    def touches(self, task: str, test: str) -> bool:
-        """Whether a number on this test set is touched; a leak within the training pairs touches all of its task."""
+    def affects(self, task: str, test: str) -> bool:
+        """Whether a number on this test set is affected; a leak within the training pairs affects the whole task."""
         return not self.places or not self.places.isdisjoint({f"{task} {test}", f"{task} {TRAINING}", task})
 
 
-def kept_audit(folder: Path, dataset: Dataset, values: Mapping[str, Any], *, again: bool = False) -> Audit:
-    """The audit of this version of a dataset and its code, from ``<results>/.audit/``, or made and kept now."""
-    if dataset.missing() is not None:  # what can be said without its files is said each time
+def cached_audit(results: Path, dataset: Dataset, values: Mapping[str, Any], *, recompute: bool = False) -> Audit:
+    """Return the audit of this version of a dataset and its code.
+
+    It is read from ``<results>/.audit/``; if it is not there, or ``recompute`` is set, it is computed and stored.
+    ``values`` are the dataset's parameters.
+    """
+    if dataset.missing() is not None:  # the part of an audit that needs no files is cheap: it is not stored
         return audit_dataset(dataset)
-    path = _path(folder, dataset.name, values, dataset.fingerprint())
-    found = None if again else _kept(path)
-    if found is not None and found.code == code_of(dataset):
-        return found
-    made = audit_dataset(dataset)
-    with contextlib.suppress(OSError):  # a folder that cannot be written to is audited each time
-        write_text(path, msgspec.json.format(msgspec.json.encode(made), indent=1).decode() + "\n")
-    return made
+    path = _path(results, dataset.name, values, dataset.fingerprint())
+    stored = None if recompute else _read(path)
+    if stored is not None and stored.code == code_of(dataset):
+        return stored
+    audit = audit_dataset(dataset)
+    with contextlib.suppress(OSError):  # if the folder is read-only, the audit is recomputed every time
+        write_text(path, msgspec.json.format(msgspec.json.encode(audit), indent=1).decode() + "\n")
+    return audit
 
 
-def _path(folder: Path, name: str, values: Mapping[str, Any], fingerprint: str) -> Path:
-    key = digest_text(name, json.dumps(values, sort_keys=True, default=str), fingerprint)[:16]
-    return folder / ".audit" / f"{key}.json"
-
-
-def _kept(path: Path) -> Audit | None:
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Audit)
-    except (OSError, msgspec.DecodeError):
-        return None
-    return found if found.version == VERSION and found.images else None
-
-
-def _kept_with_results(store: Store, name: str, values: Mapping[str, Any]) -> Audit | None:
-    """The audit that was kept of the data which results were made on, where the data is not here any more."""
-    for result in store:
-        if isinstance(result, Result) and result.cell.dataset == name and result.cell.dataset_parameters == values:
-            found = _kept(_path(store.folder, name, values, result.fingerprints.get("data", "")))
-            if found is not None:
-                return found
-    return None
-
-
-class Failed(str):
-    """Why a dataset that is here could not be audited: nobody knows whether it leaks."""
-
-
-def audits_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, Audit | str]:
-    """The audit of each dataset of a benchmark, or why there is none."""
-    found: dict[str, Audit | str] = {}
+def audit_benchmark(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, Audit | NoAudit]:
+    """Return the audit of each dataset of a benchmark, or why there is none."""
+    audits: dict[str, Audit | NoAudit] = {}
     for name in dict.fromkeys(column.dataset for column in benchmark.table.columns):
         if name not in registry.datasets:
-            found[name] = f"no dataset {name} is here"
+            audits[name] = NoAudit(f"no dataset {name} is installed")
             continue
         try:
             dataset = registry.dataset(name).create(benchmark.dataset.get(name, {}))
-            values, gone = parameters.values_of(dataset), dataset.missing()
-            if gone is None:
-                found[name] = kept_audit(store.folder, dataset, values)
+            values, missing = parameters.values_of(dataset), dataset.missing()
+            if missing is None:
+                audits[name] = cached_audit(store.folder, dataset, values)
             else:
-                found[name] = _kept_with_results(store, name, values) or gone
-        except Exception as error:  # a plugin that fails costs its audit, not the tables
-            found[name] = Failed(f"the audit failed: {type(error).__name__}: {error}")
-    return found
+                audits[name] = _stored_with_results(store, name, values) or NoAudit(missing)
+        except Exception as error:  # an error in a plugin must not prevent the tables
+            audits[name] = NoAudit(f"the audit failed: {type(error).__name__}: {error}", failed=True)
+    return audits
 
 
-def leaks(audits: Mapping[str, Audit | str]) -> dict[str, list[Flag]]:
-    """For each dataset the leaks of its audit, as notes for its numbers in a table."""
-    found: dict[str, list[Flag]] = {}
-    for name, made in audits.items():
-        if isinstance(made, Failed):
-            found[name] = [Flag(made)]
-        elif isinstance(made, Audit):
-            # the files as released are not what was judged: an adapter turns pairs at random, and splits anew
-            own = (o for o in made.observations if not o.kind.startswith(RELEASED))
-            found[name] = [Flag(f"audit: {o.text}", frozenset(o.places)) for o in own if o.severity == "leak"]
-    return found
+def leak_notes(audits: Mapping[str, Audit | NoAudit]) -> dict[str, list[LeakNote]]:
+    """Return the leaks of each dataset, and the audits that failed, as notes for the numbers in a table."""
+    notes: dict[str, list[LeakNote]] = {}
+    for name, audit in audits.items():
+        if isinstance(audit, Audit):
+            # released files are not what is scored: an adapter orients pairs at random and splits them again
+            observations = (o for o in audit.observations if not o.kind.startswith(RELEASED))
+            notes[name] = [
+                LeakNote(f"audit: {o.text}", frozenset(o.places)) for o in observations if o.severity == "leak"
+            ]
+        elif audit.failed:
+            notes[name] = [LeakNote(audit.reason)]
+    return notes
 
 
-def flags_of(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, list[Flag]]:
-    """What the audits of a benchmark's datasets find that touches numbers on them."""
-    return leaks(audits_of(benchmark, registry, store))
+def benchmark_leak_notes(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, list[LeakNote]]:
+    """Return the leaks in the datasets of a benchmark, as `leak_notes`."""
+    return leak_notes(audit_benchmark(benchmark, registry, store))
+
+
+def _path(results: Path, name: str, values: Mapping[str, Any], fingerprint: str) -> Path:
+    key = digest_text(name, json.dumps(values, sort_keys=True, default=str), fingerprint)[:16]
+    return results / ".audit" / f"{key}.json"
+
+
+def _read(path: Path) -> Audit | None:
+    try:
+        audit = msgspec.json.decode(path.read_bytes(), type=Audit)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return audit if audit.version == VERSION and audit.images else None
+
+
+def _stored_with_results(store: Store, name: str, values: Mapping[str, Any]) -> Audit | None:
+    """The stored audit of the data that results were computed on, for a dataset whose files are not available."""
+    for result in store:
+        if isinstance(result, Result) and result.cell.dataset == name and result.cell.dataset_parameters == values:
+            audit = _read(_path(store.folder, name, values, result.fingerprints.get("data", "")))
+            if audit is not None:
+                return audit
+    return None

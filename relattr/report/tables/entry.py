@@ -1,97 +1,103 @@
-"""One method in one column: its number, how sure it is, and what it says of the published one."""
+"""One entry of a paper table: a method's accuracy in a column, its interval, and the published number."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+Section = Literal["paper", "other", "published"]
+SECTIONS: tuple[Section, ...] = ("paper", "other", "published")
+"""Sections of a table, from top to bottom: rows of the paper's table, other methods, rows that are only quoted."""
 Verdict = Literal["", "reproduced", "within noise", "not reproduced", "not comparable", "not judged"]
 
-NEAR = 3.0
-"""Reproduced: no number that the interval holds is further from the published one than so many points."""
-SAME = 0.5
-"""Reproduced as well, however narrow the interval: within so many points of the published number."""
+MAX_INTERVAL_DISTANCE = 3.0
+"""A published number is reproduced if it is inside the interval and no end of it is further away, in points."""
+MAX_DIFFERENCE = 0.5
+"""It is also reproduced if the measured number is within this distance of it, however narrow the interval."""
 LEVEL = 0.95
+"""Confidence level of all intervals."""
 
 VERDICTS = (
-    f"Reproduced: the published number is in the 95 % interval and the interval within {NEAR:g} points of it, or the "
-    f"two are within {SAME:g} points. Within noise: in an interval that is wider. Not comparable: measured on "
-    "something else, for the reasons noted."
+    f"Reproduced: the published number lies in the 95 % confidence interval and both ends of the interval are within "
+    f"{MAX_INTERVAL_DISTANCE:g} points of it, or measured and published number differ by at most {MAX_DIFFERENCE:g} "
+    "points. Within noise: it lies in the interval, but the interval is wider than that. Not comparable: measured "
+    "under other conditions, which the notes list."
 )
 
 
 @dataclass(frozen=True)
 class TableEntry:
-    """One method in one column; all numbers in per cent."""
+    """The result of one method in one column. Accuracies are in per cent, differences in percentage points."""
 
     measured: float | None = None
-    """The mean over the attributes (and seeds, and splits)."""
-    low: float | None = None
-    high: float | None = None
+    """Mean accuracy over attributes, splits and seeds."""
+    lower: float | None = None
+    """Lower end of the 95 % confidence interval."""
+    upper: float | None = None
     published: float | None = None
     constant: bool = False
-    """Whether the row is a published constant, shown as such."""
+    """Whether the row is a published constant: a result that cannot be measured and is only quoted."""
     n_ordered: int = 0
-    """Ordered test pairs that were judged, over all attributes and splits."""
+    """Ordered test pairs that were scored, over all attributes and splits."""
     n_images: int = 0
     n_attributes: int = 0
     n_cells: int = 0
-    """Cells that are in it of those that the benchmark has for them: attributes, splits and seeds."""
+    """How many of the benchmark's cells (attribute, split, seed) of this entry have a result."""
     n_seeds: int = 0
     seed_spread: float | None = None
-    """Standard deviation of the accuracy between seeds, where there are two."""
+    """Standard deviation of the accuracy between seeds; None with fewer than two seeds."""
     spearman: float | None = None
-    """Mean rank correlation of strengths with the scores of the test images, where they have scores."""
-    own_rule: bool = False
-    """Whether its ties count otherwise than everybody's: such a number competes with no other."""
-    error_images: float | None = None
-    """Standard error from which images were drawn, in points."""
-    error_seeds: float | None = None
-    """Standard error of the mean over seeds from training again, in points; None with one seed."""
+    """Mean rank correlation between strengths and the scores of the test images; None without scores."""
+    custom_tie_rule: bool = False
+    """Whether ties are not counted as errors; such a number is never compared with others."""
+    image_standard_error: float | None = None
+    """Standard error from the sampling of test images, in points."""
+    seed_standard_error: float | None = None
+    """Standard error of the mean over seeds, in points; None with one seed."""
     best: bool = False
-    """Whether it is the best of its column or cannot be told from it."""
+    """Whether it is the best of its column or not significantly different from the best."""
     p_best: float | None = None
-    """Holm's p-value of its difference from the best; None for the best itself and where there is none."""
+    """Holm-adjusted p-value of the difference from the best; None for the best itself and where nothing is compared."""
     verdict: Verdict = ""
     status: str = "ok"
-    """ok, published, not run, or what the cells ended as."""
+    """ok, published, not run, or the status of the cells that failed."""
     seconds: float | None = None
-    """Fitting and comparing, on the mean over seeds and summed over attributes."""
+    """Time to fit and compare: mean over seeds, sum over attributes."""
     reliability: str = ""
-    """How far the published number is to be trusted, where it is not the paper's own table."""
-    texts: tuple[str, ...] = ()
-    """What a reader must know of this number."""
+    """Code for how reliable the published number is, where it is not from the paper's table; see `RELIABILITY`."""
+    notes: tuple[str, ...] = ()
+    """What readers must know to interpret this number."""
 
     @property
-    def half(self) -> float | None:
-        """Half the width of the interval."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+    def half_width(self) -> float | None:
+        """Half the width of the confidence interval."""
+        return None if self.lower is None or self.upper is None else (self.upper - self.lower) / 2
 
     @property
     def difference(self) -> float | None:
-        """Measured less published, in points."""
+        """Measured minus published, in points."""
         return None if self.measured is None or self.published is None else self.measured - self.published
 
 
 @dataclass(frozen=True)
-class Head:
-    """The head of a column; ``key`` names it in files, ``group`` is what stands above it."""
+class TableColumn:
+    """The heading of a column; ``key`` identifies it in file names and LaTeX macros."""
 
     label: str
     key: str
 
 
-def verdict(
-    entry_measured: float, low: float | None, high: float | None, published: float, comparable: bool
+def reproduction_verdict(
+    measured: float, lower: float | None, upper: float | None, published: float, comparable: bool
 ) -> Verdict:
-    """Whether a published number was reproduced; see `VERDICTS`."""
+    """Return whether a published number was reproduced; the criteria are in `VERDICTS`."""
     if not comparable:
         return "not comparable"
-    if low is None or high is None:
+    if lower is None or upper is None:
         return "not judged"
-    inside = low <= published <= high
-    if inside and max(high - published, published - low) <= NEAR:
+    inside = lower <= published <= upper
+    if inside and max(upper - published, published - lower) <= MAX_INTERVAL_DISTANCE:
         return "reproduced"
-    if abs(entry_measured - published) <= SAME:
+    if abs(measured - published) <= MAX_DIFFERENCE:
         return "reproduced"
     return "within noise" if inside else "not reproduced"

@@ -1,9 +1,8 @@
-"""The pairs behind a row, and which of them its method got right.
+"""Which test pairs each result orders correctly, recomputed from the stored strengths or margins.
 
-A row keeps strengths or margins; the pairs they are judged on come from the dataset, and are kept
-beside the rows from then on (``<results>/.pairs/``), so that a folder of results is whole: tables and
-intervals can be made where the dataset is not. Nothing is believed that does not give the row's own
-counts again.
+A result stores strengths or margins. The pairs they are scored on come from the dataset and are stored beside the
+results the first time (``<results>/.pairs/``), so that tables and intervals can be computed from a folder of results
+without the dataset. Judgements that do not reproduce the counts of the result are rejected.
 """
 
 from __future__ import annotations
@@ -28,135 +27,143 @@ from relattr.system.atomic import write_arrays
 from relattr.system.digests import digest_text
 
 TestKey = str
+"""Identifies the pairs of a test set: the same for every method and seed."""
 
 
 @dataclass(frozen=True, eq=False)
 class TestPairs:
-    """The pairs of a test set, and ``(n,)`` which image of the dataset each of its images is."""
+    """The pairs of a test set; ``identities`` ``(n,)`` is the index in the dataset of each image of the test set."""
 
     pairs: Pairs
     identities: NDArray[np.integer]
 
 
 class NotJudgeable(Exception):
-    """Why there is no interval."""
+    """A result cannot be judged pair by pair, and so has no interval; the message is the reason."""
 
 
 class _CountMismatch(NotJudgeable):
-    """A row's strengths do not give its counts on the pairs that were kept."""
+    """The strengths of a result do not reproduce its counts on the stored pairs."""
 
-    def __init__(self, key: TestKey, row: tuple[Result, TestResult]) -> None:
-        super().__init__("its strengths do not give the counts of its row")
-        self.key, self.row = key, row
+    def __init__(self, key: TestKey, result: Result, test: TestResult) -> None:
+        super().__init__("its strengths do not reproduce its counts")
+        self.key, self.result, self.test = key, result, test
 
 
 def test_key(result: Result, test: str) -> TestKey:
-    """Names the pairs of a test set: the same for every method and seed."""
+    """Return the key of the pairs of a result's test set."""
     cell = result.cell
     parameters = ",".join(f"{k}={v!r}" for k, v in sorted(cell.dataset_parameters.items()))
     data = result.fingerprints.get("data", "")
     return digest_text(cell.dataset, parameters, cell.attribute, cell.split, test, data)[:32]
 
 
-def store_test_pairs(folder: Path, key: TestKey, shown: TestPairs) -> None:
-    """Keep the pairs of a test set beside the rows in ``folder``."""
-    order = shown.pairs.order
+def store_test_pairs(results: Path, key: TestKey, test_pairs: TestPairs) -> None:
+    """Store the pairs of a test set in a folder of results."""
+    order = test_pairs.pairs.order
     if order is not None:
         arrays = {"items": order.items, "strengths": order.strengths, "seed": np.array([order.seed], np.uint64)}
     else:
-        arrays = dict(zip(("left", "right", "label"), shown.pairs.arrays, strict=True))
-    write_arrays(_path(folder, key), {**arrays, "identities": np.asarray(shown.identities, np.int64)})
+        arrays = dict(zip(("left", "right", "label"), test_pairs.pairs.arrays, strict=True))
+    write_arrays(_path(results, key), {**arrays, "identities": np.asarray(test_pairs.identities, np.int64)})
 
 
-def _path(folder: Path, key: TestKey) -> Path:
-    return folder / ".pairs" / f"{key}.npz"
+def _path(results: Path, key: TestKey) -> Path:
+    return results / ".pairs" / f"{key}.npz"
 
 
 class Judge:
-    """Judgements of the rows of a store, remembered."""
+    """Judges the results of a store; pairs, designs, strengths and margins are read once."""
 
     def __init__(self, registry: Registry, store: Store) -> None:
         self._registry = registry
         self._store = store
-        self._shown: dict[TestKey, TestPairs | str] = {}
+        self._test_pairs: dict[TestKey, TestPairs | str] = {}
+        """The pairs of each test set, or why they are unavailable."""
         self._designs: dict[tuple[TestKey, ...], Design] = {}
         self._values: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
-        self._asked: set[TestKey] = set()
-
-    def design(self, keys: Iterable[TestKey]) -> tuple[Design, Mapping[TestKey, int]]:
-        """The design of these test sets, whose pairs were found before, and the place of each in it."""
-        ordered = tuple(sorted(set(keys)))
-        if ordered not in self._designs:
-            parts = [self._shown[key] for key in ordered]
-            self._designs[ordered] = Design([(p.pairs, p.identities) for p in parts if isinstance(p, TestPairs)])
-        return self._designs[ordered], {key: k for k, key in enumerate(ordered)}
+        self._reloaded: set[TestKey] = set()
 
     def judge(self, rows: Sequence[tuple[Result, TestResult]]) -> tuple[Design, list[Judgement], tuple[TestKey, ...]]:
-        """Judge rows on the design of all their test sets. Raises `NotJudgeable` with the reason."""
-        keys = [test_key(result, row.test) for result, row in rows]
-        for key, (result, row) in zip(keys, rows, strict=True):
-            if row.ties != "error":
-                raise NotJudgeable("the rule it was published under does not count ties as errors")
-            found = self._pairs(key, result, row)
-            if isinstance(found, str):
-                raise NotJudgeable(found)
+        """Judge results on the design of all their test sets.
+
+        Returns the design, the judgement of each result, and the sorted keys of the test sets. Raises `NotJudgeable`
+        with the reason.
+        """
+        keys = [test_key(result, test.test) for result, test in rows]
+        for key, (result, test) in zip(keys, rows, strict=True):
+            if test.ties != "error":
+                raise NotJudgeable("the published rule for this row does not count ties as errors")
+            test_pairs = self._find_pairs(key, result, test)
+            if isinstance(test_pairs, str):
+                raise NotJudgeable(test_pairs)
         while True:
             try:
-                design, place = self.design(keys)
-                made = [self._judge(design, place[key], *row) for key, row in zip(keys, rows, strict=True)]
+                design, places = self._design(keys)
+                judgements = [self._judge(design, places[key], *row) for key, row in zip(keys, rows, strict=True)]
             except _CountMismatch as error:
-                if not self._ask_again(error.key, *error.row):
+                if not self._reload_pairs(error.key, error.result, error.test):
                     raise
             except RelattrError as error:
                 raise NotJudgeable(str(error)) from error
             else:
-                return design, made, tuple(sorted(place))
+                return design, judgements, tuple(sorted(places))
 
-    def _judge(self, design: Design, place: int, result: Result, row: TestResult) -> Judgement:
-        key = result.cell.key, row.test
+    def _design(self, keys: Iterable[TestKey]) -> tuple[Design, Mapping[TestKey, int]]:
+        """The design of test sets whose pairs are known, and the index of each in it."""
+        ordered = tuple(sorted(set(keys)))
+        if ordered not in self._designs:
+            parts = [self._test_pairs[key] for key in ordered]
+            self._designs[ordered] = Design([(p.pairs, p.identities) for p in parts if isinstance(p, TestPairs)])
+        return self._designs[ordered], {key: k for k, key in enumerate(ordered)}
+
+    def _judge(self, design: Design, place: int, result: Result, test: TestResult) -> Judgement:
+        key = result.cell.key, test.test
         if key not in self._values:
-            self._values[key] = self._read(result, row)
+            self._values[key] = self._read_values(result, test)
         kind, values = self._values[key]
-        made = design.judge(place, **{kind: values})
-        if (made.n_ordered, made.n_correct) != (row.n_ordered, row.n_correct):
-            raise _CountMismatch(test_key(result, row.test), (result, row))
-        return made
+        judgement = design.judge(place, **{kind: values})
+        if (judgement.n_ordered, judgement.n_correct) != (test.n_ordered, test.n_correct):
+            raise _CountMismatch(test_key(result, test.test), result, test)
+        return judgement
 
-    def _ask_again(self, key: TestKey, result: Result, row: TestResult) -> bool:
-        """Whether the dataset was asked now, and has such pairs: those that were kept may be of older code."""
-        if key in self._asked:
-            return False
-        self._asked.add(key)
-        found = self._ask(key, result, row.test)
-        if isinstance(found, str) or (found.pairs.n_ordered, len(found.pairs)) != (row.n_ordered, row.n_pairs):
-            return False
-        self._shown[key] = found
-        self._designs = {keys: design for keys, design in self._designs.items() if key not in keys}
-        return True
-
-    def _read(self, result: Result, row: TestResult) -> tuple[str, NDArray[Any]]:
-        """The strengths of the images of a test set, or the margins of its pairs."""
+    def _read_values(self, result: Result, test: TestResult) -> tuple[str, NDArray[Any]]:
+        """``"strengths"`` and the strengths of the test images, or ``"margins"`` and the margins of the test pairs."""
         arrays = self._store.arrays(result, verify=False)
         try:
             for kind, values in (("strengths", arrays.strengths), ("margins", arrays.margins)):
-                if row.test in values:
-                    return kind, values[row.test]
+                if test.test in values:
+                    return kind, values[test.test]
         except BadInput as error:
             raise NotJudgeable(f"its strengths cannot be read ({type(error.__cause__).__name__})") from error
-        raise NotJudgeable("its strengths and margins were not kept")
+        raise NotJudgeable("its strengths or margins were not stored")
 
-    def _pairs(self, key: TestKey, result: Result, row: TestResult) -> TestPairs | str:
-        if key not in self._shown:
-            found = self._kept(key) or self._ask(key, result, row.test)
-            if isinstance(found, TestPairs) and (found.pairs.n_ordered, len(found.pairs)) != (
-                row.n_ordered,
-                row.n_pairs,
-            ):
-                found = f"{result.cell.dataset} has other test pairs now"
-            self._shown[key] = found
-        return self._shown[key]
+    def _find_pairs(self, key: TestKey, result: Result, test: TestResult) -> TestPairs | str:
+        """The pairs of a test set, stored or from the dataset, or why they are unavailable."""
+        if key not in self._test_pairs:
+            test_pairs = self._read_pairs(key) or self._load_pairs(key, result, test.test)
+            if isinstance(test_pairs, TestPairs) and not _has_counts(test_pairs, test):
+                test_pairs = f"{result.cell.dataset} has different test pairs now"
+            self._test_pairs[key] = test_pairs
+        return self._test_pairs[key]
 
-    def _kept(self, key: TestKey) -> TestPairs | None:
+    def _reload_pairs(self, key: TestKey, result: Result, test: TestResult) -> bool:
+        """Replace stored pairs, which older code may have written, by those of the dataset.
+
+        Returns whether they were replaced; each test set is tried once.
+        """
+        if key in self._reloaded:
+            return False
+        self._reloaded.add(key)
+        test_pairs = self._load_pairs(key, result, test.test)
+        if isinstance(test_pairs, str) or not _has_counts(test_pairs, test):
+            return False
+        self._test_pairs[key] = test_pairs
+        self._designs = {keys: design for keys, design in self._designs.items() if key not in keys}
+        return True
+
+    def _read_pairs(self, key: TestKey) -> TestPairs | None:
+        """The stored pairs of a test set; None if there are none or the file is damaged."""
         try:
             with np.load(_path(self._store.folder, key), allow_pickle=False) as arrays:
                 if "items" in arrays.files:
@@ -167,27 +174,32 @@ class Judge:
         except NPZ_ERRORS:
             return None
 
-    def _ask(self, key: TestKey, result: Result, test: str) -> TestPairs | str:
-        """The pairs from the dataset itself, if it is here and is the one the row was made on."""
+    def _load_pairs(self, key: TestKey, result: Result, name: str) -> TestPairs | str:
+        """The pairs of a test set from the dataset, stored for the next time, or why they are unavailable."""
         cell = result.cell
         if cell.dataset not in self._registry.datasets:
-            return f"no dataset {cell.dataset} is here to take the pairs from"
+            return f"its test pairs are not stored, and the dataset {cell.dataset} is not installed"
         try:
             dataset = self._registry.dataset(cell.dataset).create(cell.dataset_parameters)
             method = self._registry.methods.get(cell.method)
             pixels = method is None or method.create(cell.method_parameters).uses_pixels
-            why = dataset.missing() if pixels else dataset.missing_labels()
-            if why is not None:
-                return f"the pairs of {cell.dataset} are not here: {why}"
+            missing = dataset.missing() if pixels else dataset.missing_labels()
+            if missing is not None:
+                return f"its test pairs are not stored, and files of {cell.dataset} are missing: {missing}"
             if (dataset.fingerprint() if pixels else dataset.labels_fingerprint()) != result.fingerprints.get("data"):
-                return f"{cell.dataset} has changed since"
+                return f"{cell.dataset} has changed since it was computed"
             task = dataset.task(cell.task)
-        except Exception as error:  # whatever a plugin does wrong costs the interval, not the table
+        except Exception as error:  # an error in a plugin costs the interval, but not the table
             return f"{cell.dataset} could not be read: {type(error).__name__}: {error}"
-        for found in task.tests:
-            if found.name == test:
-                shown = TestPairs(found.pairs, np.asarray(found.images.indices))
-                with contextlib.suppress(OSError):  # a folder that cannot be written to is read all the same
-                    store_test_pairs(self._store.folder, key, shown)
-                return shown
-        return f"{cell.dataset} has no test set {test!r} now"
+        for test_set in task.tests:
+            if test_set.name == name:
+                test_pairs = TestPairs(test_set.pairs, np.asarray(test_set.images.indices))
+                with contextlib.suppress(OSError):  # the folder may be read-only
+                    store_test_pairs(self._store.folder, key, test_pairs)
+                return test_pairs
+        return f"{cell.dataset} has no test set {name!r} now"
+
+
+def _has_counts(test_pairs: TestPairs, test: TestResult) -> bool:
+    """Whether the pairs are as many as the result was scored on."""
+    return (test_pairs.pairs.n_ordered, len(test_pairs.pairs)) == (test.n_ordered, test.n_pairs)

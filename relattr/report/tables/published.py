@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,19 +26,19 @@ HEADER = [
 ]
 RELIABILITY = {
     "V": "verified: read in the authors' code or data, or computed from them",
-    "S": "stated in the paper this suite implements",
-    "C": "recalled, and it passes an independent numeric check",
-    "M": "recalled only",
+    "S": "stated in the paper that this suite implements",
+    "C": "recalled from memory, and consistent with an independent numeric check",
+    "M": "recalled from memory only",
 }
-"""What the letter in the column ``reliability`` means."""
+"""The codes in the column ``reliability``."""
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One published number: ``attribute`` is empty for the mean over attributes.
+class PublishedNumber:
+    """One published accuracy, in per cent.
 
-    ``table`` is empty where the row is in none of the paper's tables. ``accuracy`` is in per cent, None
-    where a dash is printed. ``constant`` rows cannot be measured and are only ever shown as published.
+    ``attribute`` is empty for a mean over attributes, ``table`` for a row that is in none of the paper's tables.
+    ``accuracy`` is None where a dash is printed. ``constant`` rows cannot be measured and are only quoted.
     """
 
     source: str
@@ -54,82 +54,90 @@ class Fact:
     row_as_printed: str
 
 
-@cache
-def facts() -> tuple[Fact, ...]:
-    """Every published number, in the order of the file.
+@dataclass(frozen=True)
+class PublishedRow:
+    """A published row with numbers for single attributes; the mean is under the empty attribute."""
 
-    Raises `BadInput` naming the line of a value that is not a percentage, or of a number given twice.
-    """
-    return read(_folder() / "published.csv")
-
-
-@cache
-def _by_place() -> dict[tuple[str, str, str, str], Fact]:
-    return {(f.table, f.row, f.column, f.attribute): f for f in facts() if f.table}
-
-
-def published(table: str, row: str, column: str, attribute: str = "") -> Fact | None:
-    """The fact at this place of one of the paper's tables; None where there is none."""
-    return _by_place().get((table, row, column, attribute))
+    label: str
+    notes: tuple[str, ...]
+    """Source and protocol of its numbers."""
+    numbers: Mapping[str, PublishedNumber]
 
 
 @cache
-def is_constant(table: str, row: str) -> bool:
-    """Whether a row of the paper's table is a published constant, not something that can be run."""
-    return any(f.constant for (t, r, _, _), f in _by_place().items() if (t, r) == (table, row))
+def published_numbers() -> tuple[PublishedNumber, ...]:
+    """Return all published numbers, in the order of the file; raises as `read_published` does."""
+    return read_published(_folder() / "published.csv")
 
 
 @cache
-def is_by_attribute(table: str, column: str) -> bool:
-    """Whether a column of the paper's table is a mean over attributes that are published one by one."""
-    return any(attribute for (t, _, c, attribute) in _by_place() if (t, c) == (table, column))
+def _index() -> dict[tuple[str, str, str, str], PublishedNumber]:
+    return {(n.table, n.row, n.column, n.attribute): n for n in published_numbers() if n.table}
 
 
-def others(column: str, attributes: Iterable[str]) -> list[tuple[str, tuple[str, ...], dict[str, Fact]]]:
-    """Published rows that have this column attribute by attribute: row, what to know of it, facts by attribute.
+def published_number(table: str, row: str, column: str, attribute: str = "") -> PublishedNumber | None:
+    """Return the number at this position of one of the paper's tables, or None."""
+    return _index().get((table, row, column, attribute))
 
-    Those of the paper's tables come first; the mean is under the empty attribute.
-    """
+
+@cache
+def is_published_constant(table: str, row: str) -> bool:
+    """Return whether a row of the paper's table is a constant, which cannot be measured."""
+    return any(number.constant for (t, r, _, _), number in _index().items() if (t, r) == (table, row))
+
+
+@cache
+def is_published_by_attribute(table: str, column: str) -> bool:
+    """Return whether the paper publishes the attributes of this column one by one."""
+    return any(attribute for (t, _, c, attribute) in _index() if (t, c) == (table, column))
+
+
+def published_rows(column: str, attributes: Iterable[str]) -> list[PublishedRow]:
+    """Return the published rows that have this column attribute by attribute, those of the paper's tables first."""
     wanted = {*attributes, ""}
-    found: dict[tuple[str, str], dict[str, Fact]] = {}
-    for fact in sorted((f for f in facts() if f.column == column), key=lambda f: not f.table):
-        if fact.attribute in wanted:
-            # a row of the paper's tables has its mean from there, its attributes from elsewhere
-            found.setdefault((fact.row, "" if fact.table else fact.source), {})[fact.attribute] = fact
-    named: list[tuple[str, tuple[str, ...], dict[str, Fact]]] = []
-    for (row, _), numbers in found.items():
-        behind = [f for attribute, f in numbers.items() if attribute]
-        if behind:
-            trust = " (recalled, not read in the source)" if any(f.reliability == "M" for f in behind) else ""
-            named.append((row, (f"{behind[0].source}{trust}: {behind[0].protocol}",), numbers))
-    return named
+    rows: dict[tuple[str, str], dict[str, PublishedNumber]] = {}
+    for number in sorted((n for n in published_numbers() if n.column == column), key=lambda n: not n.table):
+        if number.attribute in wanted:
+            # the mean of a row of the paper's tables is from the paper, its attributes are from other sources
+            rows.setdefault((number.row, "" if number.table else number.source), {})[number.attribute] = number
+    published = []
+    for (label, _), numbers in rows.items():
+        by_attribute = [number for attribute, number in numbers.items() if attribute]
+        if by_attribute:
+            recalled = any(number.reliability == "M" for number in by_attribute)
+            caveat = " (recalled from memory, not checked against the source)" if recalled else ""
+            note = f"{by_attribute[0].source}{caveat}: {by_attribute[0].protocol}"
+            published.append(PublishedRow(label, (note,), numbers))
+    return published
 
 
-def read(path: Path) -> tuple[Fact, ...]:
-    """The facts in a file of published numbers; raises as `facts` does."""
-    found = []
-    seen = set()
+def read_published(path: Path) -> tuple[PublishedNumber, ...]:
+    """Read a file of published numbers.
+
+    Raises `BadInput` with the line of a value that is not valid, or of a number that is given twice.
+    """
+    numbers = []
+    positions = set()
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != HEADER:
             raise BadInput(f"{path} has columns {reader.fieldnames}; expected {HEADER}")
         for line in reader:
             where = f"{path}, line {reader.line_num}"
-            accuracy, std = (_percent(line[name], where) for name in ("accuracy_percent", "std"))
+            accuracy, std = (_percentage(line[name], where) for name in ("accuracy_percent", "std"))
             if line["reliability"] not in RELIABILITY:
-                raise BadInput(
-                    f"{where}: reliability {line['reliability']!r} should be one of {', '.join(RELIABILITY)}"
-                )
+                raise BadInput(f"{where}: reliability is {line['reliability']!r}; expected {', '.join(RELIABILITY)}")
             if line["constant"] not in ("yes", "no"):
                 raise BadInput(f"{where}: constant is {line['constant']!r}; expected yes or no")
-            place = line["table"], line["row"], line["column"], line["attribute"]
-            if (key := place if line["table"] else (line["source"], *place)) in seen:
-                raise BadInput(f"{where}: {' / '.join(place)} is given twice")
-            seen.add(key)
-            found.append(
-                Fact(
+            position = line["table"], line["row"], line["column"], line["attribute"]
+            unique = position if line["table"] else (line["source"], *position)
+            if unique in positions:
+                raise BadInput(f"{where}: {' / '.join(position)} is given twice")
+            positions.add(unique)
+            numbers.append(
+                PublishedNumber(
                     line["source"],
-                    *place,
+                    *position,
                     accuracy,
                     std,
                     line["reliability"],
@@ -138,21 +146,23 @@ def read(path: Path) -> tuple[Fact, ...]:
                     line["row_as_printed"],
                 )
             )
-    return tuple(found)
+    return tuple(numbers)
 
 
-def _percent(text: str, where: str) -> float | None:
+def _percentage(text: str, where: str) -> float | None:
     try:
         value = float(text) if text else None
     except ValueError:
         value = -1.0
     if value is not None and not 0 <= value <= 100:
-        raise BadInput(f"{where}: {text!r} is not a percentage")
+        raise BadInput(f"{where}: {text!r} is not a percentage; expected a number from 0 to 100, or nothing")
     return value
 
 
 def _folder() -> Path:
     spec = importlib.util.find_spec("relattr.paper_tables")
     if spec is None or not spec.submodule_search_locations:
-        raise BadInput("relattr.paper_tables is not there; install relattr with 'pip install .' or 'pip install -e .'")
+        raise BadInput(
+            "the package relattr.paper_tables is not installed; run 'pip install .' or 'pip install -e .' in relattr"
+        )
     return Path(next(iter(spec.submodule_search_locations)))

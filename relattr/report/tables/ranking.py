@@ -1,30 +1,37 @@
-"""What the methods of a table are ranked on."""
+"""Ranks of the methods of a table over attributes and columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from relattr.report.tables.entry import Head, TableEntry
+from relattr.report.tables.entry import TableColumn, TableEntry
 from relattr.report.tables.table import PaperTable
 from relattr.statistics import Ranks, average_ranks
 
 
-def ranks_of(table: PaperTable, behind: Mapping[Head, PaperTable]) -> Ranks | None:
-    """Ranks over the attributes of a column, where there are any, and else over the column."""
-    labels = [line.label for line in table.lines]
-    heads = [head.label for head in table.columns]
-    blocks: dict[str, dict[str, float]] = {}
-    for i, line in enumerate(table.lines):
-        own: dict[str, TableEntry] = {}
-        for head, entry in zip(table.columns, line.entries, strict=True):
-            name = head.label if heads.count(head.label) == 1 else f"{head.label} ({head.key})"
-            if head in behind:
-                inside = behind[head]
-                parts = zip(inside.columns[:-1], inside.lines[i].entries[:-1], strict=True)
-                own |= {f"{name} {h.label}": e for h, e in parts}
+def rank_rows(table: PaperTable, attribute_tables: Mapping[TableColumn, PaperTable]) -> Ranks | None:
+    """Rank the rows of a table over the attributes of each column, or the column itself if it has no attribute table.
+
+    None if there are too few methods or columns to rank.
+    """
+    row_labels = [row.label for row in table.rows]
+    column_labels = [column.label for column in table.columns]
+    accuracies: dict[str, dict[str, float]] = {}
+    for i, row in enumerate(table.rows):
+        entries: dict[str, TableEntry] = {}
+        for column, entry in zip(table.columns, row.entries, strict=True):
+            name = column.label if column_labels.count(column.label) == 1 else f"{column.label} ({column.key})"
+            if column in attribute_tables:
+                inner = attribute_tables[column]
+                attributes = zip(inner.columns[:-1], inner.rows[i].entries[:-1], strict=True)  # the last is the mean
+                entries |= {f"{name} {attribute.label}": e for attribute, e in attributes}
             else:
-                own[name] = entry
-        known = {b: e.measured for b, e in own.items() if e.measured is not None and not e.own_rule}
-        if known:
-            blocks[line.label if labels.count(line.label) == 1 else f"{line.label} ({line.key})"] = known
-    return average_ranks(blocks)
+                entries[name] = entry
+        measured = {
+            name: entry.measured
+            for name, entry in entries.items()
+            if entry.measured is not None and not entry.custom_tie_rule
+        }
+        if measured:
+            accuracies[row.label if row_labels.count(row.label) == 1 else f"{row.label} ({row.key})"] = measured
+    return average_ranks(accuracies)

@@ -1,4 +1,4 @@
-"""Which entries of a column are the best: one, and all that cannot be told from it."""
+"""The best entry of each column, and the entries that are not significantly different from it."""
 
 from __future__ import annotations
 
@@ -10,73 +10,81 @@ from relattr.report.tables.entry import LEVEL, TableEntry
 from relattr.report.tables.judging import Judge, NotJudgeable, TestKey, test_key
 from relattr.statistics import Design, Difference, Judgement, difference, holm
 
-Rows = list[tuple[Result, TestResult]]
+TestRows = list[tuple[Result, TestResult]]
+"""Results, each with its outcome on one test set."""
 
 
 @dataclass(frozen=True)
-class JudgedEntry:
-    """What an entry was made from, kept for the comparison with the best."""
+class EntryJudgements:
+    """The pairwise judgements that an entry summarises; needed to compare it with others."""
 
     design: Design
     judgements: list[Judgement]
     tests: tuple[TestKey, ...]
-    rows: Rows
+    rows: TestRows
 
 
-def mark_best(
-    evidence: Judge, made: Sequence[Sequence[tuple[TableEntry, JudgedEntry | None]]]
-) -> list[list[TableEntry]]:
-    """In each column, mark the best and all that cannot be told from it.
+@dataclass(frozen=True)
+class ComputedEntry:
+    """An entry with its judgements; None if the number has no interval and can be compared with nothing."""
 
-    A mean over some of the attributes, splits or seeds may be high because the hard ones are not in it: it is never
-    marked, only compared with the best on what both have.
+    entry: TableEntry
+    judgements: EntryJudgements | None = None
+
+
+def mark_best_entries(judge: Judge, grid: Sequence[Sequence[ComputedEntry]]) -> list[list[TableEntry]]:
+    """Return the entries of ``grid`` ``[row][column]``, with ``best`` and ``p_best`` set in each column.
+
+    A mean over part of the attributes, splits or seeds may be high because the difficult ones are missing. Such an
+    entry is compared with the best on what both have, but is never marked.
     """
-    entries = [[entry for entry, _ in own] for own in made]
-    for k in range(len(made[0]) if made else 0):
-        rivals = [i for i, own in enumerate(made) if own[k][0].measured is not None and not own[k][0].own_rule]
-        if len(rivals) < 2:
+    entries = [[computed.entry for computed in row] for row in grid]
+    for k in range(len(grid[0]) if grid else 0):
+        candidates = [i for i, row in enumerate(entries) if row[k].measured is not None and not row[k].custom_tie_rule]
+        if len(candidates) < 2:
             continue
-        best = max(rivals, key=lambda i: (entries[i][k].n_cells, entries[i][k].measured or 0.0, -i))
+        best = max(candidates, key=lambda i: (entries[i][k].n_cells, entries[i][k].measured or 0.0, -i))
         entries[best][k] = replace(entries[best][k], best=True)
-        compared, p = [], []
-        for i in rivals:
+        compared, p_values = [], []
+        for i in candidates:
             if i == best:
                 continue
-            found = compare(evidence, made[best][k][1], made[i][k][1])
-            if found is not None:
+            comparison = compare_entries(judge, grid[best][k].judgements, grid[i][k].judgements)
+            if comparison is not None:
                 compared.append(i)
-                p.append(found.p)
+                p_values.append(comparison.p)
             elif entries[i][k].measured == entries[best][k].measured:
                 entries[i][k] = replace(entries[i][k], best=True)
-        for i, adjusted in zip(compared, holm(p), strict=True):
-            whole = entries[i][k].n_cells == entries[best][k].n_cells
-            entries[i][k] = replace(entries[i][k], best=whole and adjusted >= 1 - LEVEL, p_best=adjusted)
+        for i, adjusted in zip(compared, holm(p_values), strict=True):
+            complete = entries[i][k].n_cells == entries[best][k].n_cells
+            entries[i][k] = replace(entries[i][k], best=complete and adjusted >= 1 - LEVEL, p_best=adjusted)
     return entries
 
 
-def compare(evidence: Judge, first: JudgedEntry | None, second: JudgedEntry | None) -> Difference | None:
-    """First less second on the test sets that both have; None where there are none."""
+def compare_entries(judge: Judge, first: EntryJudgements | None, second: EntryJudgements | None) -> Difference | None:
+    """First accuracy minus second on the test sets that both have; None if they share none."""
     if first is None or second is None:
         return None
     if first.tests != second.tests:
         common = set(first.tests) & set(second.tests)
         try:
-            first, second = _on(evidence, first, common), _on(evidence, second, common)
+            first, second = _restrict(judge, first, common), _restrict(judge, second, common)
         except NotJudgeable:
             return None
-    weights = weights_of(first.rows), weights_of(second.rows)
+    weights = attribute_weights(first.rows), attribute_weights(second.rows)
     return difference(first.design, first.judgements, second.judgements, weights=weights, level=LEVEL)
 
 
-def _on(evidence: Judge, judged: JudgedEntry, common: set[TestKey]) -> JudgedEntry:
-    rows = [(r, t) for r, t in judged.rows if test_key(r, t.test) in common]
+def _restrict(judge: Judge, entry: EntryJudgements, tests: set[TestKey]) -> EntryJudgements:
+    """The judgements of an entry on these test sets only. Raises `NotJudgeable` if it has none of them."""
+    rows = [(result, test) for result, test in entry.rows if test_key(result, test.test) in tests]
     if not rows:
         raise NotJudgeable("no test set in common")
-    design, judgements, keys = evidence.judge(rows)
-    return JudgedEntry(design, judgements, keys, rows)
+    design, judgements, keys = judge.judge(rows)
+    return EntryJudgements(design, judgements, keys, rows)
 
 
-def weights_of(rows: Rows) -> list[float]:
-    """Each attribute weighs the same, and in it each split and seed."""
+def attribute_weights(rows: TestRows) -> list[float]:
+    """Weights that give every attribute the same weight, and every split and seed of it an equal share."""
     attributes = [result.cell.attribute for result, _ in rows]
-    return [1.0 / (len(set(attributes)) * attributes.count(a)) for a in attributes]
+    return [1.0 / (len(set(attributes)) * attributes.count(attribute)) for attribute in attributes]

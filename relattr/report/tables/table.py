@@ -1,89 +1,53 @@
-"""A paper table as data: rows, columns, measured beside published, and a note on every difference.
-
-Built from the store and nothing else, in an order that does not depend on when a cell was computed.
-"""
+"""A paper table as data: rows, columns and entries, with the tables derived from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from relattr.report.tables.ablation import Ablation
-from relattr.report.tables.entry import Head, TableEntry
+from relattr.report.tables.entry import Section, TableColumn, TableEntry
 from relattr.statistics.ranks import Ranks
-
-RULE = "Accuracy in per cent: correct / ordered test pairs; similar pairs are not scored, a tie is an error."
-INTERVAL = (
-    "After ±: half the 95 % interval over images drawn anew (pairs share images and are not independent); "
-    "with several seeds it holds their spread too."
-)
-BOLD = (
-    "Bold: the best of those measured on most attributes, splits and seeds, and all of them that a paired test over "
-    "images cannot tell from it (5 %, Holm's correction)."
-)
 
 
 @dataclass(frozen=True)
-class Line:
-    """One row of the table; ``key`` names it in files."""
+class TableRow:
+    """One row; ``key`` identifies it in CSV files and LaTeX macros."""
 
     label: str
     key: str
     entries: tuple[TableEntry, ...]
-    block: int = 0
-    """Lines of different blocks are parted by a rule: 0 rows of the paper, 1 other methods, 2 published rows."""
-    texts: tuple[str, ...] = ()
-    """What a reader must know of the whole row."""
+    """One for each column."""
+    section: Section = "paper"
+    notes: tuple[str, ...] = ()
+    """What readers must know about the whole row."""
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A whole table, and the tables of single attributes behind its columns."""
+    """A table of a benchmark.
+
+    It is computed from stored results alone and does not depend on the order in which they were computed.
+    """
 
     name: str
     title: str
     caption: str
-    columns: tuple[Head, ...]
-    lines: tuple[Line, ...]
-    behind: tuple[PaperTable, ...] = ()
+    columns: tuple[TableColumn, ...]
+    rows: tuple[TableRow, ...]
+    attribute_tables: tuple[PaperTable, ...] = ()
+    """For each column that is a mean over several attributes, the table of these attributes."""
     unreadable: tuple[str, ...] = ()
+    """Files of the store that are not valid results: path and reason."""
     ranks: Ranks | None = None
-    gains: Ablation | None = None
-    """What the others add to one of its methods, where that was asked for."""
+    ablation: Ablation | None = None
+    """The comparison of all methods with a base method, if one was requested."""
 
-    def size_of(self, column: int) -> str:
-        """What a column was judged on, in words; empty where nothing was."""
-        entries = [line.entries[column] for line in self.lines if line.entries[column].measured is not None]
-        if not entries:
-            return ""
-        full = max(entries, key=lambda e: (e.n_ordered, e.n_attributes))
-        words = f"n = {full.n_ordered:,}"
-        if full.n_images:
-            words += f", {full.n_images:,} images"
-        return words + (f", {full.n_attributes} attributes" if full.n_attributes > 1 else "")
+    @property
+    def measured_rows(self) -> tuple[TableRow, ...]:
+        """The rows of the benchmark, without those that are only quoted from publications."""
+        return tuple(row for row in self.rows if row.section != "published")
 
-
-def letter(k: int) -> str:
-    """0, 1, ... -> a, b, ..., z, aa, ab, ..."""
-    letters = ""
-    k += 1
-    while k:
-        k, rest = divmod(k - 1, 26)
-        letters = chr(97 + rest) + letters
-    return letters
-
-
-def sizes(table: PaperTable) -> str:
-    """What the columns were judged on, as a sentence for the caption."""
-    found = [(column.label, table.size_of(k)) for k, column in enumerate(table.columns)]
-    found = [(label, size) for label, size in found if size]
-    if not found:
-        return "Nothing was measured yet."
-    if len(found) > 4:
-        counts = [
-            max(e.n_ordered for line in table.lines if (e := line.entries[k]).measured is not None)
-            for k in range(len(table.columns))
-            if table.size_of(k) and table.columns[k].key != "mean"
-        ]
-        span = f"{min(counts):,} to {max(counts):,}" if min(counts) < max(counts) else f"{counts[0]:,}"
-        return f"Ordered test pairs: {span} in a column."
-    return "Ordered test pairs: " + "; ".join(f"{label}: {size}" for label, size in found) + "."
+    @property
+    def all_tables(self) -> tuple[PaperTable, ...]:
+        """The table itself and its attribute tables."""
+        return (self, *self.attribute_tables)

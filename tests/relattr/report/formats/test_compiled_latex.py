@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from relattr.harness import benchmark as benchmarks
+from relattr.harness.benchmark import load_benchmark
 from relattr.harness.store import Store
 from relattr.registry import Registry
 from relattr.report.formats.write import write_all
-from relattr.report.tables.builder import build
+from relattr.report.tables.builder import build_table
 
 REFERENCE = Path(__file__).parents[4] / "results" / "reference"
 NAMES = ("table1", "table2", "table3", "table4", "quick")
@@ -29,7 +29,7 @@ def written(tmp_path_factory):
     shutil.copytree(REFERENCE, folder / "results")
     registry = Registry()  # no plugin: numbers, pairs and notes come from the rows
     store = Store(folder / "results")
-    tables = [build(benchmarks.load(name), registry, store, against=AGAINST.get(name, "")) for name in NAMES]
+    tables = [build_table(load_benchmark(name), registry, store, against=AGAINST.get(name, "")) for name in NAMES]
     return folder, tables, write_all(tables, folder / "out")
 
 

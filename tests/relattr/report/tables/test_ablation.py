@@ -12,7 +12,7 @@ from relattr.cli import cli
 from relattr.harness.benchmark import ColumnSpec
 from relattr.report.formats import write_ablation
 from relattr.report.formats.latex_ablation import to_latex_gains
-from relattr.report.tables.builder import build
+from relattr.report.tables.builder import build_table
 from relattr.statistics import holm
 
 NASTY = r"=a_b & <b>100%</b> $x$ #1 {y} \end{document}"
@@ -28,7 +28,7 @@ def three(synthetic, make_benchmark, columns):
     benchmark = make_benchmark(["plain", "better", "same"], columns)
 
     def against(method):
-        return build(benchmark, synthetic.registry, synthetic.store, against=method)
+        return build_table(benchmark, synthetic.registry, synthetic.store, against=method)
 
     return against
 
@@ -63,7 +63,7 @@ def test_it_turns_around_where_the_two_change_places(three):
 def test_p_values_are_adjusted_for_all_that_a_column_compares(three, synthetic, make_benchmark, columns):
     alone = {
         method: gain(
-            build(
+            build_table(
                 make_benchmark([method, "plain"], columns),
                 synthetic.registry,
                 _only(synthetic, method),
@@ -93,7 +93,7 @@ def test_what_one_of_the_two_lacks_is_left_out_and_said(synthetic, make_benchmar
         synthetic.add("plain", "a", attribute)
     synthetic.add("half", "a", "x", noise=0.3)
     synthetic.add("elsewhere", "a", "y", noise=0.3, ties="half")  # judged by another rule: no pairs to compare on
-    table = build(
+    table = build_table(
         make_benchmark(["plain", "half", "elsewhere"], [ColumnSpec(label="A", dataset="a")]),
         synthetic.registry,
         synthetic.store,
@@ -118,7 +118,7 @@ def test_a_base_that_was_not_measured_compares_with_nothing(synthetic, make_benc
     synthetic.add("plain", "a", "x", status="failed")
     synthetic.add("other", "a", "x")
     column = ColumnSpec(label="A", dataset="a", attribute="x")
-    found = build(make_benchmark(["plain", "other"], [column]), synthetic.registry, synthetic.store, against="plain")
+    found = build_table(make_benchmark(["plain", "other"], [column]), synthetic.registry, synthetic.store, against="plain")
     assert found.gains.lines == ()
     assert found.gains.accuracies == (None,)
     assert "plain" in write_ablation.to_text(found.gains)
@@ -128,7 +128,7 @@ def test_names_are_escaped(synthetic, make_benchmark):
     synthetic.add("plain", "a", "x", label=NASTY)
     synthetic.add("other", "a", "x", label=NASTY, noise=0.2)
     column = ColumnSpec(label=NASTY, dataset="a", attribute="x")
-    made = build(make_benchmark(["plain", "other"], [column]), synthetic.registry, synthetic.store, against="plain")
+    made = build_table(make_benchmark(["plain", "other"], [column]), synthetic.registry, synthetic.store, against="plain")
     latex = to_latex_gains(made.gains)
     assert r"\end{document}" not in latex
     assert re.search(r"(?<!\\)#1", latex) is None

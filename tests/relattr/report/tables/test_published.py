@@ -3,20 +3,20 @@
 import pytest
 
 from relattr.errors import BadInput
-from relattr.report.tables.published import HEADER, facts, is_constant, others, published, read
+from relattr.report.tables.published import HEADER, published_numbers, is_published_constant, published_rows, published_number, read_published
 
 
 def test_means_of_the_attributes_are_the_published_means():
     """The means that the paper prints are those of the numbers behind them, to rounding."""
     checked = 0
     groups = {}
-    for fact in facts():
+    for fact in published_numbers():
         if fact.attribute and fact.reliability in "CV":
             groups.setdefault((fact.table, fact.source, fact.row, fact.column), []).append(fact.accuracy)
     for (table, source, row, column), values in groups.items():
         means = [
             f.accuracy
-            for f in facts()
+            for f in published_numbers()
             if not f.attribute and (f.row, f.column, f.table) == (row, column, table) and (table or f.source == source)
         ]
         if means:
@@ -26,21 +26,21 @@ def test_means_of_the_attributes_are_the_published_means():
 
 
 def test_every_table_is_there_and_constants_are_marked():
-    assert {f.table for f in facts()} == {"table1", "table2", "table3", "table4", ""}
-    assert published("table1", "SVM + Deep Attributes-5", "Viral-RandomPairs").accuracy == 68.10
-    assert "leak" in published("table1", "SVM + Deep Attributes-5", "Viral-RandomPairs").protocol
-    assert published("table3", "ViralNet-C", "UT-Zap50K-1").accuracy is None
-    assert published("table3", "End-to-End Localization", "OSR", "natural").accuracy == 98.89
-    assert published("table9", "x", "y") is None
-    assert is_constant("table1", "Human")
-    assert not is_constant("table1", "ViralNet")
+    assert {f.table for f in published_numbers()} == {"table1", "table2", "table3", "table4", ""}
+    assert published_number("table1", "SVM + Deep Attributes-5", "Viral-RandomPairs").accuracy == 68.10
+    assert "leak" in published_number("table1", "SVM + Deep Attributes-5", "Viral-RandomPairs").protocol
+    assert published_number("table3", "ViralNet-C", "UT-Zap50K-1").accuracy is None
+    assert published_number("table3", "End-to-End Localization", "OSR", "natural").accuracy == 98.89
+    assert published_number("table9", "x", "y") is None
+    assert is_published_constant("table1", "Human")
+    assert not is_published_constant("table1", "ViralNet")
 
 
 def test_rows_behind_a_column_name_their_source():
-    found = others("OSR", ["natural", "open"])
+    found = published_rows("OSR", ["natural", "open"])
     assert len(found) >= 6
     assert all(texts and set(facts_) - {""} for _, texts, facts_ in found)
-    assert others("nothing", ["x"]) == []
+    assert published_rows("nothing", ["x"]) == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_wrong_lines_are_named(tmp_path, line, why):
     path = tmp_path / "published.csv"
     path.write_text(",".join(HEADER) + "\n" + line + "\n")
     with pytest.raises(BadInput, match=why):
-        read(path)
+        read_published(path)
     path.write_text("a,b\n")
     with pytest.raises(BadInput, match="expected"):
-        read(path)
+        read_published(path)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relattr.report.tables.entry import Head, TableEntry
-from relattr.report.tables.notes import notes_of
-from relattr.report.tables.table import Line, PaperTable
+from relattr.report.tables.entry import TableColumn, TableEntry
+from relattr.report.tables.notes import place_footnotes
+from relattr.report.tables.table import TableRow, PaperTable
 
 texts = st.lists(st.sampled_from("pqrst"), unique=True, max_size=4).map(tuple)
 entries = st.builds(lambda value, t: TableEntry(measured=value, texts=t), st.sampled_from([None, 50.0]), texts)
@@ -18,15 +18,15 @@ entries = st.builds(lambda value, t: TableEntry(measured=value, texts=t), st.sam
 def tables(draw):
     n = draw(st.integers(1, 4))
     lines = tuple(
-        Line(f"m{i}", f"m{i}", tuple(draw(entries) for _ in range(n)), texts=draw(st.sampled_from([(), ("row",)])))
+        TableRow(f"m{i}", f"m{i}", tuple(draw(entries) for _ in range(n)), texts=draw(st.sampled_from([(), ("row",)])))
         for i in range(draw(st.integers(1, 4)))
     )
-    return PaperTable("t", "T", "", tuple(Head(f"c{k}", f"c{k}") for k in range(n)), lines)
+    return PaperTable("t", "T", "", tuple(TableColumn(f"c{k}", f"c{k}") for k in range(n)), lines)
 
 
 @given(tables(), st.booleans())
 def test_every_text_of_a_number_reaches_its_reader_once(table, rows):
-    notes = notes_of(table, rows=rows)
+    notes = place_footnotes(table, rows=rows)
     for i, line in enumerate(table.lines):
         for k, e in enumerate(line.entries):
             places = [notes.lines[i], notes.cells[i][k]]
@@ -38,7 +38,7 @@ def test_every_text_of_a_number_reaches_its_reader_once(table, rows):
 
 @given(tables(), st.booleans())
 def test_no_text_stands_where_it_does_not_hold(table, rows):
-    notes = notes_of(table, rows=rows)
+    notes = place_footnotes(table, rows=rows)
     for i, line in enumerate(table.lines):
         assert set(line.texts) <= set(notes.lines[i])
         for k, e in enumerate(line.entries):
@@ -49,7 +49,7 @@ def test_no_text_stands_where_it_does_not_hold(table, rows):
 
 @given(tables())
 def test_each_marked_text_has_one_letter(table):
-    notes = notes_of(table)
+    notes = place_footnotes(table)
     shown = {t for own in (*notes.heads, *notes.lines, *(c for row in notes.cells for c in row)) for t in own}
     assert set(notes.letters) == shown
     assert len(set(notes.letters.values())) == len(shown)
@@ -58,8 +58,8 @@ def test_each_marked_text_has_one_letter(table):
 @pytest.mark.parametrize("rows", [True, False])
 def test_another_backbone_is_said_once_for_a_row(rows):
     one = tuple(TableEntry(measured=50.0, texts=("another backbone",)) for _ in range(11))
-    lines = (Line("a", "a", one), Line("b", "b", tuple(replace(e, texts=()) for e in one)))
-    notes = notes_of(PaperTable("t", "T", "", tuple(Head(f"{k}", f"{k}") for k in range(11)), lines), rows=rows)
+    lines = (TableRow("a", "a", one), TableRow("b", "b", tuple(replace(e, texts=()) for e in one)))
+    notes = place_footnotes(PaperTable("t", "T", "", tuple(TableColumn(f"{k}", f"{k}") for k in range(11)), lines), rows=rows)
     assert notes.lines[0] == (("another backbone",) if rows else ())
     assert all(cell == (() if rows else ("another backbone",)) for cell in notes.cells[0])
     assert notes.general == ()

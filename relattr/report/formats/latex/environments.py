@@ -1,0 +1,90 @@
+r"""The LaTeX around the rows of a table: ``table`` or ``longtable``, caption, notes; and what all tables share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relattr.report.formats.escape import escape_latex
+from relattr.report.tables.footnotes import GENERAL, Footnotes
+
+HEADER = "% Written by relattr tables. Needs the packages loaded in preamble.tex.\n"
+"""First line of every file."""
+MAX_COLUMNS_WITH_INTERVAL = 6
+"""Columns side by side with their ±; up to `MAX_COLUMNS` without."""
+MAX_COLUMNS = 11
+MAX_ROWS = 46
+"""Rows that fit on one page."""
+MAX_LABEL = 32
+"""Characters of a row's label on one line; a longer label is broken."""
+
+
+def footnote_mark(notes: Sequence[str], footnotes: Footnotes) -> str:
+    """The superscript letters of notes; empty without any."""
+    marks = ",".join(footnotes.marks(notes))
+    return rf"\textsuperscript{{\normalfont {marks}}}" if marks else ""
+
+
+def label_column(labels: Sequence[str]) -> str:
+    """The column type for the labels of rows: natural width, or a paragraph if a label is long."""
+    if max(map(len, labels), default=0) <= MAX_LABEL:
+        return "@{}l"
+    return r"@{}>{\raggedright\arraybackslash\hangindent=1.5em\hangafter=1}p{0.29\linewidth}"
+
+
+def part_of(name: str, caption: str, part: int, n_parts: int) -> tuple[str, str]:
+    """Label and caption of a table set in ``n_parts`` parts; unchanged for a single part."""
+    if n_parts == 1:
+        return name, caption
+    return f"{name}-part{part + 1}", f"{caption} Part {part + 1} of {n_parts}."
+
+
+def table_environment(
+    label: str, caption: str, columns: str, head: str, body: Sequence[str], footnotes: Footnotes
+) -> str:
+    """A ``table``, or a ``longtable`` if the rows do not fit on one page.
+
+    ``columns`` are column types, ``head`` and ``body`` LaTeX rows with their line ends; ``caption`` is plain text.
+    """
+    caption = escape_latex(caption)
+    rows = "\n".join(f"    {row}" for row in body)
+    notes = [rf"{GENERAL}: {escape_latex('; '.join(footnotes.general))}."] if footnotes.general else []
+    notes += [rf"\textsuperscript{{{letter}}}~{escape_latex(note)}." for note, letter in footnotes.letters.items()]
+    joined = r" \quad ".join(notes)
+    below = rf"\par\medskip{{\footnotesize\raggedright {joined}\par}}" if notes else ""
+    if len(body) > MAX_ROWS:
+        return rf"""
+{{\small\setlength\tabcolsep{{4pt}}
+\setlength\LTleft{{0pt plus 1fill}}\setlength\LTright{{0pt plus 1fill}}\setlength\LTcapwidth{{\linewidth}}
+\begin{{longtable}}{{{columns}}}
+    \caption{{{caption}}}\label{{tab:{label}}}\\
+    \toprule
+    {head}
+    \midrule
+    \endfirsthead
+    \toprule
+    {head}
+    \midrule
+    \endhead
+    \bottomrule
+    \endfoot
+{rows}
+\end{{longtable}}
+{below}}}
+"""
+    return rf"""
+\begin{{table}}[tbp]
+  \centering
+  \caption{{{caption}}}
+  \label{{tab:{label}}}
+  \small\setlength\tabcolsep{{4pt}}
+  \resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%
+  \begin{{tabular}}{{{columns}}}
+    \toprule
+    {head}
+    \midrule
+{rows}
+    \bottomrule
+  \end{{tabular}}}}
+  {below}
+\end{{table}}
+"""

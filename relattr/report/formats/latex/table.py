@@ -1,0 +1,129 @@
+"""A paper table as LaTeX: as in the paper (`table_to_latex`), and with published numbers (`comparison_to_latex`).
+
+Many columns are set in several parts, many rows over several pages. The same table gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from relattr.report.formats.escape import escape_latex
+from relattr.report.formats.latex.environments import (
+    HEADER,
+    MAX_COLUMNS,
+    MAX_COLUMNS_WITH_INTERVAL,
+    footnote_mark,
+    label_column,
+    part_of,
+    table_environment,
+)
+from relattr.report.tables.captions import INTERVAL, sample_size
+from relattr.report.tables.entry import VERDICTS, TableEntry
+from relattr.report.tables.footnotes import place_footnotes
+from relattr.report.tables.table import PaperTable
+
+
+def table_to_latex(table: PaperTable) -> str:
+    """The table as in the paper, with measured numbers."""
+    n = len(table.columns)
+    size = n if n <= MAX_COLUMNS else MAX_COLUMNS_WITH_INTERVAL
+    parts = [range(k, min(k + size, n)) for k in range(0, n, size)] or [range(0)]
+    return HEADER + "".join(_table_part(table, list(part), k, len(parts)) for k, part in enumerate(parts))
+
+
+def comparison_to_latex(table: PaperTable) -> str:
+    """Measured and published numbers, column after column, with difference, interval and verdict."""
+    table = replace(table, rows=table.measured_rows)
+    footnotes = place_footnotes(table, at_rows=False)
+    body: list[str] = []
+    for k, column in enumerate(table.columns):
+        shown = [i for i, row in enumerate(table.rows) if _has_content(row.entries[k])]
+        if not shown:
+            continue
+        size = sample_size(table, k)
+        if body:
+            body.append(r"\addlinespace[1.5ex]")
+        title = rf"\textbf{{{escape_latex(column.label)}}}" + (rf"\enspace({escape_latex(size)})" if size else "")
+        title += footnote_mark(footnotes.columns[k], footnotes)
+        body.append(rf"\multicolumn{{6}}{{@{{}}l}}{{{title}}} \\*[0.3ex]")
+        for i in shown:
+            row = table.rows[i]
+            mark = footnote_mark((*row.notes, *footnotes.entries[i][k]), footnotes)
+            body.append(_comparison_row(row.label, row.entries[k], mark))
+    if not body:
+        body = [r"\multicolumn{6}{@{}l}{No measured or published numbers.} \\"]
+    head = r"Method & {Published} & {Measured} & {95\,\% interval} & {Difference} & Verdict \\"
+    caption = f"{table.title}: measured and published accuracy in per cent; difference in percentage points. {VERDICTS}"
+    columns = label_column([f"xx{row.label}" for row in table.rows])  # they are indented
+    columns += " S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2,retain-explicit-plus] l@{}"
+    return HEADER + table_environment(f"{table.name}-published", caption, columns, head, body, footnotes)
+
+
+def _table_part(table: PaperTable, part: Sequence[int], number: int, n_parts: int) -> str:
+    """A table environment of the columns in ``part``."""
+    narrow = len(part) > MAX_COLUMNS_WITH_INTERVAL
+    footnotes = place_footnotes(table, part)
+    body: list[str] = []
+    section = "paper"
+    for i, row in enumerate(table.rows):
+        if row.section != section and body:
+            body.append(r"\midrule")
+            if row.section == "published":
+                span = 1 + (len(part) if narrow else 2 * len(part))
+                body.append(rf"\multicolumn{{{span}}}{{@{{}}l}}{{\itshape Published}} \\")
+        section = row.section
+        cells = [escape_latex(row.label) + footnote_mark(footnotes.rows[i], footnotes)]
+        for place, k in enumerate(part):
+            cells += _cells(row.entries[k], footnote_mark(footnotes.entries[i][place], footnotes), narrow)
+        body.append(" & ".join(cells) + r" \\")
+    labels = [
+        escape_latex(table.columns[k].label) + footnote_mark(footnotes.columns[place], footnotes)
+        for place, k in enumerate(part)
+    ]
+    columns = label_column([row.label for row in table.rows])
+    if narrow:
+        columns += " S[table-format=2.2,table-align-text-after=false]" * len(part) + "@{}"
+        head = "Method" + "".join(rf" & {{\rotatebox{{60}}{{{label}}}}}" for label in labels) + r" \\"
+    else:
+        columns += r" S[table-format=3.2]@{\,}l" * len(part) + "@{}"
+        head = "Method" + "".join(rf" & \multicolumn{{2}}{{c}}{{{label}}}" for label in labels) + r" \\"
+    caption = table.caption.replace(INTERVAL, "") if narrow else table.caption
+    label, caption = part_of(table.name, caption, number, n_parts)
+    return table_environment(label, caption, columns, head, body, footnotes)
+
+
+def _cells(entry: TableEntry, mark: str, narrow: bool) -> list[str]:
+    """The cells of an entry: number and ±, or the number alone, with the marks of its notes."""
+    value = entry.measured if entry.measured is not None else entry.published if entry.constant else None
+    if value is None:
+        return [rf"{{--{mark}}}"] if narrow else ["{--}", mark]
+    number = f"{value:.2f}"
+    if entry.best:
+        number = rf"\bfseries {number}"
+    if entry.constant and entry.measured is None:
+        number = rf"\itshape {number}"
+    if narrow:
+        return [rf"{number} {{\rlap{{{mark}}}}}" if mark else number]
+    half_width = entry.half_width if entry.measured is not None else None
+    interval = rf"{{\scriptsize$\pm$\,{half_width:.1f}}}" if half_width is not None else ""
+    return [number, interval + mark]
+
+
+def _comparison_row(label: str, entry: TableEntry, mark: str) -> str:
+    interval = "--" if entry.lower is None or entry.upper is None else f"{entry.lower:.2f}--{entry.upper:.2f}"
+    measured = "{--}" if entry.measured is None else (r"\bfseries " if entry.best else "") + f"{entry.measured:.2f}"
+    status = "published only" if entry.status == "published" else entry.status
+    cells = [
+        rf"\hspace*{{1em}}{escape_latex(label)}",
+        "{--}" if entry.published is None else f"{entry.published:.2f}",
+        measured,
+        interval,
+        "{--}" if entry.difference is None else f"{entry.difference:+.2f}",
+        (entry.verdict or ("" if entry.measured is not None else status)) + mark,
+    ]
+    return " & ".join(cells) + r" \\"
+
+
+def _has_content(entry: TableEntry) -> bool:
+    return entry.measured is not None or entry.published is not None or entry.status not in ("not run", "published")

@@ -1,0 +1,270 @@
+"""From stored results to one entry of a table: mean accuracy, interval, published number, verdict and notes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from relattr.dataset import Dataset
+from relattr.harness.benchmark import Benchmark, ColumnSpec
+from relattr.harness.result import Result
+from relattr.registry import Registry
+from relattr.report.tables.audits import LeakNote
+from relattr.report.tables.entry import LEVEL, TableEntry, reproduction_verdict
+from relattr.report.tables.judging import Judge, NotJudgeable
+from relattr.report.tables.published import (
+    PublishedNumber,
+    is_published_by_attribute,
+    is_published_constant,
+    published_number,
+)
+from relattr.report.tables.result_notes import (
+    StalenessNotes,
+    first_line,
+    missing_attributes_note,
+    missing_cells_note,
+    parameter_notes,
+    place_of,
+)
+from relattr.report.tables.row_results import RowResults
+from relattr.report.tables.significance import ComputedEntry, EntryJudgements, TestRows, attribute_weights
+from relattr.statistics import accuracy
+
+LeakNotes = Mapping[str, Sequence[LeakNote]]
+"""Dataset -> notes on its leaks."""
+
+
+class EntryBuilder:
+    """Computes the entries of a benchmark's tables; each is computed once."""
+
+    def __init__(self, benchmark: Benchmark, registry: Registry, judge: Judge, leaks: LeakNotes) -> None:
+        self._benchmark = benchmark
+        self._registry = registry
+        self._judge = judge
+        self._leaks = leaks
+        self._staleness = StalenessNotes(registry)
+        self._datasets: dict[str, Dataset | None] = {}
+        self._entries: dict[tuple[str, ColumnSpec, str | None], ComputedEntry] = {}
+
+    def entry(self, row: RowResults, column: ColumnSpec, attribute: str | None = None) -> ComputedEntry:
+        """Return the entry of a row in a column, or of one attribute of the column."""
+        key = row.key, column, attribute
+        if key not in self._entries:
+            self._entries[key] = self._compute(row, column, attribute)
+        return self._entries[key]
+
+    def attributes(self, column: ColumnSpec, results: Sequence[Result]) -> list[str]:
+        """Return the attributes of a column: those of its dataset, or of these results if the dataset lists none."""
+        if column.attribute != "*":
+            return [column.attribute]
+        known = list(_ask_dataset(self._dataset(column.dataset), "attributes"))
+        if known:  # a dataset that reads its attributes from files lists none without them
+            return known
+        return sorted({result.cell.attribute for result in results if result.cell.dataset == column.dataset})
+
+    def _compute(self, row: RowResults, column: ColumnSpec, attribute: str | None) -> ComputedEntry:
+        table = self._benchmark.table.published
+        number = self._published_number(row, column, attribute) if row.paper_row else None
+        constant = row.method in self._registry.constants or (
+            row.method not in self._registry.methods and is_published_constant(table, row.paper_row)
+        )
+        results = [
+            result
+            for result in row.results
+            if result.cell.dataset == column.dataset
+            and column.split in ("*", result.cell.split)
+            and (attribute is None or result.cell.attribute == attribute)
+        ]
+        entry = TableEntry(
+            published=number.accuracy if number is not None else None,
+            constant=constant,
+            reliability=number.reliability if number is not None and number.attribute else "",
+        )
+        if constant and not results:
+            return ComputedEntry(self._quoted(entry, row, number))
+        attributes = [attribute] if attribute is not None else self.attributes(column, results)
+        results = [result for result in results if result.cell.attribute in attributes]
+        rows: TestRows = []
+        for result in results:
+            test = result.on(column.test)
+            if result.status == "ok" and test is not None and test.n_ordered:
+                rows.append((result, test))
+        if not rows:
+            return ComputedEntry(self._without_number(entry, row, column, results))
+        return self._measured(entry, column, attributes, results, rows)
+
+    def _published_number(self, row: RowResults, column: ColumnSpec, attribute: str | None) -> PublishedNumber | None:
+        """The published number of a row in a column, or of one attribute of it.
+
+        A published mean over attributes is not the number of a column that shows one of them.
+        """
+        table, column_name = self._benchmark.table.published, column.published or column.label
+        wanted = attribute or ("" if column.attribute == "*" else column.attribute)
+        number = published_number(table, row.paper_row, column_name, wanted)
+        if number is None and attribute is None and not is_published_by_attribute(table, column_name):
+            number = published_number(table, row.paper_row, column_name)
+        return number
+
+    def _quoted(self, entry: TableEntry, row: RowResults, number: PublishedNumber | None) -> TableEntry:
+        """The entry of a published constant."""
+        if entry.published is None:
+            return replace(entry, status="published")
+        reason = self._registry.constants[row.method].reason if row.method in self._registry.constants else ""
+        protocol = number.protocol if number is not None else ""
+        note = "; ".join(part for part in ("published, not measured here", reason, protocol) if part)
+        return replace(entry, status="published", notes=(note,))
+
+    def _without_number(
+        self, entry: TableEntry, row: RowResults, column: ColumnSpec, results: Sequence[Result]
+    ) -> TableEntry:
+        """The entry of a row without a successful result: its status, and why."""
+        failures = sorted({result.status for result in results if result.status != "ok"})
+        if failures:
+            reasons = sorted({f"{r.status}: {first_line(r.reason)}" for r in results if r.status != "ok"})
+            return replace(entry, status=failures[0], notes=tuple(reasons))
+        if row.method not in self._registry.methods and not row.results:
+            note = "not run: no installed method provides this row"
+        elif column.dataset not in self._registry.datasets:
+            note = f"the dataset {column.dataset} is not installed"
+        elif results:
+            note = f"not evaluated on the test set {column.test!r}"
+        else:
+            note = self._why_not_run(column.dataset)
+        return replace(entry, status="not run", notes=(note,))
+
+    def _why_not_run(self, name: str) -> str:
+        try:
+            dataset = self._dataset(name)
+            missing = dataset is not None and dataset.missing() is not None
+        except Exception:  # an error in a plugin must not prevent the table
+            missing = True
+        if not missing:
+            return "not run"
+        # without the paths that were searched, so that the note is the same on every machine
+        return f"not run: the files of {name} are missing; 'relattr data list' says how to get them"
+
+    def _measured(
+        self,
+        entry: TableEntry,
+        column: ColumnSpec,
+        attributes: Sequence[str],
+        results: Sequence[Result],
+        rows: TestRows,
+    ) -> ComputedEntry:
+        by_attribute: dict[str, TestRows] = defaultdict(list)
+        for result, test in rows:
+            by_attribute[result.cell.attribute].append((result, test))
+        means = [sum(test.accuracy for _, test in of_one) / len(of_one) for of_one in by_attribute.values()]
+        measured = 100 * sum(means) / len(means)
+        wanted = self._wanted_cells(column, set(by_attribute), results)
+        places = {place_of(result) for result, _ in rows}
+        differences = [
+            *(note for r, _ in rows for note in (*parameter_notes(r, self._registry), *r.deviations, *r.notes)),
+            *missing_attributes_note(attributes, by_attribute, results),
+            *missing_cells_note(wanted, places, results),
+        ]
+        notes = [
+            *differences,
+            *(test.note for _, test in rows if test.note),
+            *(
+                leak.text
+                for leak in self._leaks.get(column.dataset, ())
+                if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
+            ),
+            *(note for result, _ in rows for note in self._staleness.of(result)),
+        ]
+        lower = upper = image_error = seed_error = None
+        judgements = None
+        n_images = 0
+        try:
+            design, judged, keys = self._judge.judge(rows)
+            estimate = accuracy(design, judged, weights=attribute_weights(rows), level=LEVEL)
+            lower, upper, n_images = 100 * estimate.low, 100 * estimate.high, estimate.n_images
+            image_error = 100 * estimate.variance_images**0.5
+            seed_error = None if estimate.variance_seeds is None else 100 * estimate.variance_seeds**0.5
+            judgements = EntryJudgements(design, judged, keys, rows)
+        except NotJudgeable as error:
+            notes.append(f"no interval: {error}")
+        seeds = {result.cell.seed for result, _ in rows}
+        verdict = (
+            ""
+            if entry.published is None
+            else reproduction_verdict(measured, lower, upper, entry.published, comparable=not differences)
+        )
+        entry = replace(
+            entry,
+            measured=measured,
+            lower=lower,
+            upper=upper,
+            n_ordered=sum({(r.cell.attribute, r.cell.split): test.n_ordered for r, test in rows}.values()),
+            n_images=n_images,
+            n_attributes=len(by_attribute),
+            n_cells=len(wanted & places),
+            n_seeds=len(seeds),
+            seed_spread=_seed_spread(by_attribute),
+            spearman=_mean_correlation(by_attribute),
+            custom_tie_rule=any(test.ties != "error" for _, test in rows),
+            image_standard_error=image_error,
+            seed_standard_error=seed_error,
+            seconds=sum((r.seconds_fit or 0.0) + (r.seconds_compare or 0.0) for r, _ in rows) / len(seeds),
+            verdict=verdict,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+        return ComputedEntry(entry, judgements)
+
+    def _wanted_cells(
+        self, column: ColumnSpec, attributes: set[str], results: Sequence[Result]
+    ) -> set[tuple[str, str, int]]:
+        """The cells that the benchmark has for these attributes of a column."""
+        tasks = {(task.attribute, task.split) for task in _ask_dataset(self._dataset(column.dataset), "tasks")}
+        tasks = tasks or {(result.cell.attribute, result.cell.split) for result in results}
+        return {
+            (attribute, split, seed)
+            for attribute, split in tasks
+            for seed in self._benchmark.seeds
+            if attribute in attributes and column.split in ("*", split)
+        }
+
+    def _dataset(self, name: str) -> Dataset | None:
+        """The dataset with the benchmark's parameters; None if it is not installed."""
+        if name not in self._datasets:
+            values = self._benchmark.dataset.get(name)
+            installed = name in self._registry.datasets
+            self._datasets[name] = self._registry.dataset(name).create(values) if installed else None
+        return self._datasets[name]
+
+
+def _ask_dataset(dataset: Dataset | None, what: Literal["attributes", "tasks"]) -> Sequence[Any]:
+    """The attributes or tasks of a dataset; empty if it is not installed or raises: the table is built without them."""
+    try:
+        return getattr(dataset, what)() if dataset is not None else ()
+    except Exception:
+        return ()
+
+
+def _seed_spread(by_attribute: Mapping[str, TestRows]) -> float | None:
+    """The standard deviation between seeds of the mean over attributes, in points; None with fewer than two seeds.
+
+    Only seeds with results for all attributes count.
+    """
+    by_seed: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for attribute, rows in by_attribute.items():
+        for result, test in rows:
+            by_seed[result.cell.seed][attribute].append(100 * test.accuracy)
+    complete = [of_seed for of_seed in by_seed.values() if set(of_seed) == set(by_attribute)]
+    if len(complete) < 2:
+        return None
+    means = [sum(sum(values) / len(values) for values in of_seed.values()) / len(of_seed) for of_seed in complete]
+    mean = sum(means) / len(means)
+    return (sum((value - mean) ** 2 for value in means) / (len(means) - 1)) ** 0.5
+
+
+def _mean_correlation(by_attribute: Mapping[str, TestRows]) -> float | None:
+    """The mean rank correlation over attributes; None if any result has none."""
+    correlations = [[test.spearman for _, test in rows] for rows in by_attribute.values()]
+    known = [[value for value in values if value is not None] for values in correlations]
+    if any(len(values) != len(some) for values, some in zip(correlations, known, strict=True)):
+        return None
+    return sum(sum(values) / len(values) for values in known) / len(known)
