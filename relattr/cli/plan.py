@@ -12,7 +12,8 @@ from relattr.cli.options import benchmark_options
 from relattr.cli.text_table import print_table
 from relattr.execution.resources import default_jobs
 from relattr.harness.estimate import CellDurations, known_durations
-from relattr.harness.limits import format_duration, memory_share
+from relattr.harness.limits import memory_share
+from relattr.harness.units import format_duration
 from relattr.harness.plan import Plan
 
 

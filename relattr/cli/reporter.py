@@ -14,7 +14,7 @@ import click
 from relattr.execution.job import Job
 from relattr.harness.cell import Cell
 from relattr.harness.estimate import CellDurations
-from relattr.harness.limits import format_duration
+from relattr.harness.units import format_duration
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import FAILURES, Result
 
