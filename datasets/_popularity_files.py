@@ -85,12 +85,12 @@ def _read(path: Path, state: tuple[int, ...]) -> PopularityScores:
     """The photographs of a list, kept as arrays in the cache folder: every cell is a process that asks for them."""
     import numpy as np
 
-    from relattr.sources import fingerprint_of
+    from relattr.identity import code_digest
     from relattr.system.atomic import write_arrays
     from relattr.system.digests import digest_files, digest_text
     from relattr.system.paths import cache_dir
 
-    code = fingerprint_of("relattr.datasets._popularity_files")
+    code = code_digest("relattr.datasets._popularity_files")
     key = digest_text(digest_files(path.parent, [path.name]), code)
     kept = cache_dir() / "lists" / f"{key[:40]}.npz"
     found = _kept(path, kept)

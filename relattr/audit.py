@@ -279,9 +279,9 @@ def audit_dataset(dataset: Dataset, *, images: bool = True) -> Audit:
 
 def code_of(dataset: Dataset) -> str:
     """Fingerprint of the code that makes a dataset's tasks."""
-    from relattr import sources
+    from relattr.identity import code_digest
 
-    return sources.fingerprint_of(type(dataset).__module__)
+    return code_digest(type(dataset).__module__)
 
 
 def _gathered(found: Sequence[Observation]) -> list[Observation]:

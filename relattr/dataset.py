@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from relattr.system.download import Download
     from relattr.task import Task
 
+DECIDES_RESULTS = False
+
 
 @dataclass(frozen=True)
 class VerificationResult:
@@ -37,6 +39,8 @@ class Dataset:
     citation: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
+    files: ClassVar[Sequence[str]] = ()
+    """Files beyond those in `fingerprint` that decide its tasks, as paths relative to its module."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """The laws of `relattr.check` it need not keep, each with the reason."""
 

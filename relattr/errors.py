@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+DECIDES_RESULTS = False
+
 
 class RelattrError(Exception):
     """Base class of every error that relattr raises on purpose."""

@@ -48,6 +48,8 @@ class Method:
     """Whether `fit` requires ``train.categories``."""
     uses_shipped_features: ClassVar[bool] = False
     """Whether it requires features that were released with the images (``images.shipped_features``)."""
+    files: ClassVar[Sequence[str]] = ()
+    """Data files that decide its results, as paths relative to its module; a change in one makes results stale."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Laws of `relattr.check` that do not apply to it: law -> reason."""
     check_with: ClassVar[Mapping[str, Any]] = {}

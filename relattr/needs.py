@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+DECIDES_RESULTS = False
+
 
 class Need(Protocol):
     """Something a method cannot do without."""

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+DECIDES_RESULTS = False
+
 
 class Advance(Protocol):
     """Called with the number of steps just done, and what a person would like to know of them."""

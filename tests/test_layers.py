@@ -34,6 +34,7 @@ LIGHT = (
     "errors",
     "execution",
     "harness",
+    "identity",
     "method",
     "needs",
     "parameters",
@@ -41,7 +42,6 @@ LIGHT = (
     "random",
     "registry",
     "run",
-    "sources",
     "system",
     "task",
 )
@@ -130,7 +130,7 @@ def test_the_engine_knows_no_method_and_no_dataset_by_name():
 
 
 def test_data_stands_on_nothing_but_itself():
-    data = ["pairs", "sampling", "random", "images", "task", "statistics", "system", "sources"]
+    data = ["pairs", "sampling", "random", "images", "task", "statistics", "system", "identity"]
     assert wrong(data, *BLOCKS, "harness", "execution", "report", "registry", "method", "dataset") == []
 
 

@@ -27,11 +27,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relattr.dataset import Dataset, Finding
+from relattr.dataset import Dataset, VerificationResult
 from relattr.errors import BadInput, UnknownName
+from relattr.identity import source_digest
 from relattr.registry import register_dataset
 from relattr.system.digests import digest_text
 from relattr.task import Task, TaskName, TestSet, TrainingSet
@@ -51,7 +51,7 @@ ATTRIBUTES = ("global", "local", "multiscale", "category")
 CUES_OF = {"local": (1,), "multiscale": (0, 1, 2), "category": (1,)}
 """Which of a scene's large, medium and small cue have a say in an attribute; the others have no boxes."""
 
-_DRAWING = ("canvas.py", "outlines.py", "style.py", "scene.py", "draw.py")
+_DRAWING = ("canvas", "outlines", "style", "scene", "draw")
 _SYNTHETIC = "synthetic: drawn by relattr, so there is no published number to compare with"
 
 
@@ -107,7 +107,7 @@ class Glyphs(Dataset):
 
     def fingerprint(self) -> str:
         labels = (self.n_pairs, self.n_test_pairs, self.similar, self.noise)
-        return digest_text(self._pictures, *map(str, labels), *_texts(("scores.py", "__init__.py")))
+        return digest_text(self._pictures, *map(str, labels), *_digests(("scores", "")))
 
     def task(self, name: TaskName) -> Task:
         from relattr.pairs import Pairs
@@ -143,7 +143,7 @@ class Glyphs(Dataset):
         )
         return Task(name=name, train=train, tests=[test], protocol=self._protocol(), notes=[_SYNTHETIC])
 
-    def verify(self) -> list[Finding]:
+    def verify(self) -> list[VerificationResult]:
         from .checks import findings
 
         return findings(self)
@@ -193,7 +193,8 @@ class Glyphs(Dataset):
     @property
     def _pictures(self) -> str:
         """What decides every pixel, as one string."""
-        return digest_text(*map(str, (self.seed, self.size, self.n_train, self.n_test, self.jitter)), *_texts(_DRAWING))
+        sizes = (self.seed, self.size, self.n_train, self.n_test, self.jitter)
+        return digest_text(*map(str, sizes), *_digests(_DRAWING))
 
     def _protocol(self) -> str:
         some = "all" if self.n_pairs is None else f"{self.n_pairs:,} of the"
@@ -207,6 +208,6 @@ class Glyphs(Dataset):
         )
 
 
-def _texts(files: Sequence[str]) -> list[str]:
-    """The source text of these files: a change in how images are drawn is a change of data."""
-    return [(Path(__file__).parent / file).read_text(encoding="utf-8") for file in files]
+def _digests(modules: Sequence[str]) -> list[str]:
+    """Return the digests of these modules of this package: a change in how images are drawn is a change of data."""
+    return [source_digest(f"{__name__}.{module}" if module else __name__) for module in modules]

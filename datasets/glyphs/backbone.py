@@ -6,11 +6,11 @@ backbone is first used.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relattr.backbones.micro import pretrained_micro
 from relattr.backbones.names import register_backbone
+from relattr.identity import source_digest
 from relattr.system.digests import digest_text
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 N_PICTURES = 3600
 SEED = 0
 
-_DRAWING = ("backbone.py", "canvas.py", "classes.py", "outlines.py", "style.py")
+_DRAWING = ("backbone", "canvas", "classes", "outlines", "style")
 
 
 def draw_pictures() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -32,7 +32,7 @@ def draw_pictures() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 def pictures_key() -> str:
     """What decides them, as one string: the source they are drawn by."""
-    return digest_text(*((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _DRAWING))
+    return digest_text(*(source_digest(f"{__package__}.{name}") for name in _DRAWING))
 
 
 register_backbone("micro", **pretrained_micro(draw_pictures, pictures_key()))

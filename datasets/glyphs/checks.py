@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from relattr.dataset import Finding
+from relattr.dataset import VerificationResult
 
 from . import Glyphs
 from .classes import picture_seed
@@ -17,7 +17,7 @@ from .scores import heavy
 _REDRAWN = 8
 
 
-def findings(data: Glyphs) -> list[Finding]:
+def findings(data: Glyphs) -> list[VerificationResult]:
     """Counts, redrawing, disjoint draws, boxes, tail and categories of a `Glyphs` with these parameters."""
     train, test = data.scenes["train"], data.scenes["test"]
     found = [
@@ -59,8 +59,8 @@ def findings(data: Glyphs) -> list[Finding]:
     return found
 
 
-def _finding(what: str, ok: bool, detail: str) -> Finding:
-    return Finding(what, bool(ok), detail)
+def _finding(what: str, ok: bool, detail: str) -> VerificationResult:
+    return VerificationResult(what, bool(ok), detail)
 
 
 def _meet(a: np.ndarray, b: np.ndarray) -> bool:

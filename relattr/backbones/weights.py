@@ -27,7 +27,7 @@ from relattr.backbones.names import BUILT_IN_BACKBONES, ResolvedBackbone, regist
 from relattr.errors import BadInput, Blocked
 from relattr.system.atomic import write_text
 from relattr.system.digests import digest_file
-from relattr.system.paths import cache_dir, offline, weights_dir
+from relattr.system.paths import cache_dir, is_offline, weights_dir
 
 DOWNLOAD_TIMEOUT = 30.0
 """Seconds without a byte after which a download is given up."""
@@ -61,7 +61,7 @@ class MissingWeights:
         text = f"the weights of {self.backbone} are not there: looked for {places}"
         if self.sources:
             how = f"download {' or '.join(self.sources)} to the last place" if len(self.looked_for) > 1 else ""
-            offline_note = "RELATTR_OFFLINE is set; unset it, or " if offline() else ""
+            offline_note = "RELATTR_OFFLINE is set; unset it, or " if is_offline() else ""
             return f"{text}. {offline_note}{how}, or save the state dict as the first (safetensors)"
         return f"{text}. Save the state dict of the network there (safetensors); there is no download for it"
 
@@ -105,7 +105,7 @@ def fetch_weights(backbone: str) -> WeightsFile:
     found = find_weights(backbone)
     if isinstance(found, WeightsFile):
         return found
-    if offline() or not found.sources:
+    if is_offline() or not found.sources:
         raise Blocked(found.reason)
     from filelock import FileLock
 
@@ -147,7 +147,7 @@ class PretrainedWeights:
             if type(error) is BadInput:  # a file that is not what its name says; an unknown name is the user's
                 return str(error)
             raise
-        if isinstance(found, MissingWeights) and (offline() or not found.sources):
+        if isinstance(found, MissingWeights) and (is_offline() or not found.sources):
             return found.reason
         return None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+def box_iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of every box of ``a`` ``(n, 4)`` with every one of ``b`` ``(m, 4)``: ``(n, m)``."""
     one, other = np.asarray(a, np.float64)[:, None], np.asarray(b, np.float64)[None, :]
     across = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
@@ -16,7 +16,7 @@ def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     return both / ((one[..., 2:] - one[..., :2]).prod(-1) + (other[..., 2:] - other[..., :2]).prod(-1) - both)
 
 
-def moved(boxes: NDArray[Any], by: ArrayLike) -> NDArray[np.float64]:
+def transform_boxes(boxes: NDArray[Any], by: ArrayLike) -> NDArray[np.float64]:
     """Boxes ``(..., 4)`` shifted and scaled, each by its own size.
 
     ``by`` ``(..., 3)`` holds dx and dy, in widths and heights of the box, and the factor of both sides. A box
@@ -31,6 +31,6 @@ def moved(boxes: NDArray[Any], by: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([middle - half, middle + half], axis=-1).clip(0.0, 1.0)
 
 
-def random_moves(n: int, shift: float, scales: ArrayLike, rng: np.random.Generator) -> NDArray[np.float64]:
-    """``(n, 3)`` changes for `moved`: shifts uniform in +-``shift`` of the box, each scale equally likely."""
+def random_transforms(n: int, shift: float, scales: ArrayLike, rng: np.random.Generator) -> NDArray[np.float64]:
+    """``(n, 3)`` changes for `transform_boxes`: shifts uniform in +-``shift`` of the box, each scale equally likely."""
     return np.column_stack([rng.uniform(-shift, shift, (n, 2)), rng.choice(np.asarray(scales, np.float64), n)])

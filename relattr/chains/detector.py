@@ -17,7 +17,7 @@ _TOL = 1e-2  # LIBLINEAR's own
 
 
 @dataclass(frozen=True)
-class DetectorSettings:
+class DetectorConfig:
     """How a detector is trained.
 
     ``C`` weighs the squared hinge loss of one patch. Negatives are random candidates that overlap the chain's
@@ -58,12 +58,12 @@ class Detector:
         return np.stack(found)
 
 
-def train(
+def train_detector(
     patches: Patches,
     images: NDArray[np.integer[Any]],
     path: NDArray[np.integer[Any]],
     overlap: NDArray[Any],
-    how: DetectorSettings,
+    how: DetectorConfig,
     rng: np.random.Generator,
 ) -> Detector:
     """Train a detector on a chain: patch ``path[k]`` of image ``images[k]``, both ``(n_chain,)``.

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.chains.detector import Detector, DetectorSettings, Patches, train
-from relattr.chains.dynamic import best_chains
+from relattr.chains.detector import Detector, DetectorConfig, Patches, train_detector
+from relattr.chains.dynamic_programming import cheapest_chains
 
 
 @dataclass(frozen=True)
-class Growth:
+class GrowthConfig:
     """In each of ``rounds`` rounds ``per_round`` images join; a patch's response takes ``gain`` times itself off."""
 
     rounds: int = 3
     per_round: int = 80
     gain: float = 0.05
-    training: DetectorSettings = field(default_factory=DetectorSettings)
+    training: DetectorConfig = field(default_factory=DetectorConfig)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +35,11 @@ class Chain:
         return np.array([self.detector.responses(patches, [i])[0].argmax() for i in range(len(patches))], np.int64)
 
 
-def grow(
+def grow_chain(
     patches: Patches,
     first: NDArray[np.integer[Any]],
     overlap: NDArray[Any],
-    how: Growth,
+    how: GrowthConfig,
     rng: np.random.Generator,
 ) -> Chain:
     """Grow a chain that begins with candidate ``first[k]`` of image k.
@@ -52,7 +52,7 @@ def grow(
     and each like what the detector has learned.
     """
     images, path = np.arange(len(first)), np.asarray(first, np.int64)
-    detector = train(patches, images, path, overlap, how.training, rng)
+    detector = train_detector(patches, images, path, overlap, how.training, rng)
     for part in np.array_split(np.arange(len(patches)), how.rounds):
         new = np.setdiff1d(part, images)
         already = part.size - new.size
@@ -60,7 +60,7 @@ def grow(
         chosen = new[np.argsort(-found, kind="stable")[: max(0, how.per_round - already)]]
         images = np.union1d(images, chosen)
         gains = how.gain * detector.responses(patches, images.tolist())
-        paths, _ = best_chains(list(patches[images]), list(gains))
+        paths, _ = cheapest_chains(list(patches[images]), list(gains))
         path = paths[0]  # the cheapest
-        detector = train(patches, images, path, overlap, how.training, rng)
+        detector = train_detector(patches, images, path, overlap, how.training, rng)
     return Chain(images, path, detector)

@@ -18,3 +18,5 @@ from relattr.check.law import Check, CheckResult, Law, LawBroken
 from relattr.check.suite import dataset_checks, dataset_laws, method_checks, method_laws
 
 __all__ = ["Check", "CheckResult", "Law", "LawBroken", "dataset_checks", "dataset_laws", "method_checks", "method_laws"]
+
+DECIDES_RESULTS = False

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from relattr.check.identity import fingerprint_is_complete
 from relattr.check.law import Law, NotApplicable, require
 from relattr.dataset import Dataset
 from relattr.errors import Blocked, UnknownName
@@ -227,6 +228,11 @@ LAWS = (
     Law("task-names", "its tasks have distinct names, each of one of its attributes and splits", task_names_are_valid),
     Law("unknown-task", "task(name) raises UnknownName for an unknown task", unknown_task_raises),
     Law("fingerprint", "its fingerprint is reproducible", fingerprint_is_reproducible),
+    Law(
+        "identity",
+        "its declared files exist; lines that its fingerprint cannot cover are listed as notes",
+        fingerprint_is_complete,
+    ),
     Law("tasks", "each task has ordered training and test pairs and describes its protocol", tasks_are_complete),
     Law("same-task", "loading a task twice gives the same images, pairs and labels", tasks_are_reproducible),
     Law("sides", "which image is on the left is random in every test set", sides_are_random),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from relattr import parameters
 from relattr.check import problem
+from relattr.check.identity import fingerprint_is_complete
 from relattr.check.law import Law, NotApplicable, require
 from relattr.errors import Blocked
 from relattr.method import Method
@@ -268,6 +269,11 @@ def _state(method: Method) -> str:
 
 LAWS = (
     Law("described", "it has a docstring and a label, and needs and deviations are well-formed", has_description),
+    Law(
+        "identity",
+        "its declared files exist; lines that its fingerprint cannot cover are listed as notes",
+        fingerprint_is_complete,
+    ),
     Law("plain-parameters", "its parameters survive a round trip through JSON", parameters_are_plain),
     Law(
         "margins",

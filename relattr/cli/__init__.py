@@ -13,6 +13,8 @@ import click
 from relattr import __version__
 from relattr.errors import RelattrError
 
+DECIDES_RESULTS = False
+
 COMMANDS = {
     "list": "List the methods, datasets or benchmarks.",
     "plan": "Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.",

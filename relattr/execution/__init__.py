@@ -1,1 +1,3 @@
-"""How cells are computed: each in a process of its own, on this machine or on a cluster."""
+"""Execution of cells, each in a separate process, on this machine or on a cluster."""
+
+DECIDES_RESULTS = False

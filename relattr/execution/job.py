@@ -1,4 +1,4 @@
-"""What travels to the process that computes a cell, and what comes back."""
+"""The request to compute a cell, as it is sent to another process, and the outcome that comes back."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 import msgspec
 
-from relattr import sources
 from relattr.harness.cell import Cell
 from relattr.harness.limits import Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import Origin
+from relattr.identity import imported_modules
 from relattr.registry import Registry
 from relattr.system import digests
 from relattr.system.paths import cache_dir
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One cell to compute, and the circumstances.
+    """One cell to compute, with its resources and limits.
 
-    ``threads`` 0, ``device`` auto, and ``limits`` without one on memory: where it runs decides.
+    The machine that runs it decides where ``threads`` is 0, ``device`` is "auto", or ``limits`` has none on memory.
     """
 
     cell: Cell
@@ -30,29 +30,32 @@ class Job(msgspec.Struct, frozen=True):
     device: str = "auto"
     threads: int = 0
     gpu: str = ""
-    """The one GPU it may see, as CUDA_VISIBLE_DEVICES names it; empty: all."""
+    """The only GPU that it may use, as CUDA_VISIBLE_DEVICES names it; empty: all."""
     checkpoint: str = ""
     folders: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
 
 
-class Done(msgspec.Struct, frozen=True):
-    """A cell that came to something: the row as JSON, its arrays as ``.npz``, what it printed."""
+class CompletedCell(msgspec.Struct, frozen=True):
+    """The outcome of a cell that has a row, whatever its status."""
 
     row: bytes
+    """The `Result` as JSON."""
     arrays: bytes = b""
+    """The contents of its ``.npz`` file."""
     log: str = ""
+    """What it printed."""
 
 
-class Lost(msgspec.Struct, frozen=True):
-    """A cell that came to nothing because a process or machine was lost, and how."""
+class LostCell(msgspec.Struct, frozen=True):
+    """The outcome of a cell without a row, because a process or a machine was lost."""
 
-    why: str
-    attempts: int = 5
-    """After how many such losses it is given up; fewer where the cell itself may be the cause."""
+    reason: str
+    max_attempts: int = 5
+    """Number of such losses after which the cell counts as crashed; smaller where the cell may be the cause."""
 
 
-Outcome = Done | Lost
+Outcome = CompletedCell | LostCell
 
 
 def make_job(
@@ -64,27 +67,24 @@ def make_job(
     folders: Sequence[Path] = (),
     preload: Sequence[str] = (),
 ) -> Job:
-    """The job of a planned cell."""
-    prints = dict(planned.fingerprints)
-    name = f"{planned.cell.key}-{digests.digest_text(*(part for pair in sorted(prints.items()) for part in pair))[:16]}"
+    """Create the job of a planned cell."""
+    fingerprints = dict(planned.fingerprints)
+    digest = digests.digest_text(*(part for pair in sorted(fingerprints.items()) for part in pair))
     return Job(
         cell=planned.cell,
-        fingerprints=prints,
+        fingerprints=fingerprints,
         limits=planned.limits,
         origin=origin,
         device=device,
         threads=threads,
-        checkpoint=str(cache_dir() / "checkpoints" / name),
+        checkpoint=str(cache_dir() / "checkpoints" / f"{planned.cell.key}-{digest[:16]}"),
         folders=tuple(str(folder.absolute()) for folder in folders),
         preload=tuple(preload),
     )
 
 
-def to_preload(cells: Sequence[PlannedCell], registry: Registry) -> tuple[str, ...]:
-    """The modules that the methods and datasets of these cells import, directly or not, inside functions too."""
-    found: set[str] = set()
-    owners = {registry.method(p.cell.method).module for p in cells}
-    owners |= {registry.dataset(p.cell.dataset).module for p in cells}
-    for module in owners:
-        found |= sources.imports_of(module)
-    return tuple(sorted(found))
+def modules_to_preload(cells: Sequence[PlannedCell], registry: Registry) -> tuple[str, ...]:
+    """The modules that the methods and datasets of these cells import, directly or not, also inside functions."""
+    plugins = {registry.method(p.cell.method).module for p in cells}
+    plugins |= {registry.dataset(p.cell.dataset).module for p in cells}
+    return tuple(sorted(set().union(*(imported_modules(plugin) for plugin in plugins))))

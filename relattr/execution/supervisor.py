@@ -1,7 +1,7 @@
-"""The outside of a cell: forks it, watches its whole process tree, ends it, and says what it came to.
+"""The supervisor of a cell: forks it, watches its process tree, enforces its limits, and reports its outcome.
 
-A supervisor has one cell at a time and adopts every orphan below it, so whatever is below it belongs
-to that cell and goes with it. It computes nothing itself and never runs a plugin's code.
+A supervisor runs one cell at a time and is the subreaper of its descendants, so every process below it belongs to
+that cell and is killed with it. It computes nothing itself and never runs a plugin's code.
 """
 
 from __future__ import annotations
@@ -11,69 +11,71 @@ import os
 import select
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections import deque
 from functools import cache
-from typing import Any
+from multiprocessing.connection import Connection
 
 import msgspec
 
-from relattr import sources
 from relattr.execution import ipc, processes
-from relattr.execution.job import Done, Job, Lost, Outcome
-from relattr.execution.worker import run_cell
-from relattr.harness.limits import seconds, show_size, size
-from relattr.harness.provenance import provenance
+from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
+from relattr.execution.worker import EXIT_ERROR, run_cell
+from relattr.harness.provenance import record_provenance
 from relattr.harness.result import VERSION, Result, Status
+from relattr.harness.units import format_size, parse_duration, parse_size
+from relattr.identity import module_digests, source_files
 from relattr.registry import Registry
 
-LOG_HEAD, LOG_TAIL = 64 << 10, 64 << 10
-"""Bytes kept of the beginning and the end of what a cell prints."""
-POLL, PATIENT = 0.05, 0.5
-"""Seconds between two looks at a cell's memory, and at most where looking is dear."""
+LOG_HEAD_BYTES, LOG_TAIL_BYTES = 64 << 10, 64 << 10
+"""How much is stored of the start and of the end of a cell's output."""
+MEMORY_POLL_INTERVAL, MAX_MEMORY_POLL_INTERVAL = 0.05, 0.5
+"""Seconds between two measurements of a cell's memory; the maximum applies where measuring is expensive."""
+MAX_TRACEBACK_BYTES = 1 << 17
+MAX_DESCRIPTION_LENGTH = 1000
+"""Characters of a progress message that are passed on."""
 
 
-class Log:
-    """The beginning and the end of a stream, however long it is."""
+class OutputLog:
+    """The start and the end of a stream of any length."""
 
     def __init__(self) -> None:
         self.total = 0
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
-        self._in_tail = 0
+        self._tail_bytes = 0
 
-    def feed(self, piece: bytes) -> None:
-        """Take in the next piece."""
-        self.total += len(piece)
-        room = LOG_HEAD - len(self._head)
-        self._head += piece[:room]
-        piece = piece[room:] if room > 0 else piece
-        if piece:
-            self._tail.append(piece)
-            self._in_tail += len(piece)
-            while self._in_tail - len(self._tail[0]) >= LOG_TAIL:
-                self._in_tail -= len(self._tail.popleft())
+    def feed(self, data: bytes) -> None:
+        """Append the next part of the stream."""
+        self.total += len(data)
+        room = LOG_HEAD_BYTES - len(self._head)
+        self._head += data[:room]
+        data = data[room:] if room > 0 else data
+        if data:
+            self._tail.append(data)
+            self._tail_bytes += len(data)
+            while self._tail_bytes - len(self._tail[0]) >= LOG_TAIL_BYTES:
+                self._tail_bytes -= len(self._tail.popleft())
 
     def text(self) -> str:
-        """What was kept, and how much was not."""
-        tail = b"".join(self._tail)[-LOG_TAIL:]
-        left_out = self.total - len(self._head) - len(tail)
-        middle = f"\n[... {left_out:,} bytes left out ...]\n".encode() if left_out else b""
+        """The stored text, with a line in the middle that says how many bytes were left out, if any."""
+        tail = b"".join(self._tail)[-LOG_TAIL_BYTES:]
+        omitted = self.total - len(self._head) - len(tail)
+        middle = f"\n[... {omitted:,} bytes left out ...]\n".encode() if omitted else b""
         return (bytes(self._head) + middle + tail).decode(errors="replace")
 
 
 @cache
-def _scratch() -> str:
-    """The folder for temporary files of this supervisor's cells, emptied after each."""
+def _scratch_folder() -> str:
+    """The folder for temporary files of this supervisor's cells; emptied after each cell."""
     return tempfile.mkdtemp(prefix="relattr-cell-")
 
 
-def _empty(folder: str) -> None:
+def _empty_folder(folder: str) -> None:
     os.makedirs(folder, exist_ok=True)
-    with os.scandir(folder) as found:
-        for entry in found:
+    with os.scandir(folder) as entries:
+        for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
@@ -81,194 +83,219 @@ def _empty(folder: str) -> None:
                     os.unlink(entry.path)
 
 
-class _Ended(Exception):
-    """The runner is gone or no longer wants the cell."""
+class _RunnerGone(BaseException):
+    """The runner or the server has ended, or the runner no longer waits for the cell.
+
+    Raised by a signal handler too, so it must pass through every ``except Exception``.
+    """
 
 
 class SupervisedCell:
-    """One cell's process, from fork to the last of its descendants."""
+    """The processes of one cell, from its fork until its last descendant has ended."""
 
-    def __init__(self, job: Job, registry: Registry, connection: socket.socket) -> None:
+    def __init__(self, job: Job, registry: Registry, connection: Connection) -> None:
         self.job = job
         self.registry = registry
         self.connection = connection
-        self.log = Log()
+        self.log = OutputLog()
         self.trace = bytearray()
         self.result: tuple[bytes, bytes] | None = None
         self.peak = 0
-        self.why: tuple[Status, str] | None = None
-        """What the supervisor ended it for."""
-        self._parser = ipc.Parser()
-        self._time = seconds(job.limits.time) if job.limits.time else None
-        self._memory = size(job.limits.memory) if job.limits.memory else None
-        self._files = _signatures(job)
+        self.terminated: tuple[Status, str] | None = None
+        """Status and reason, if the supervisor has terminated the cell."""
+        self._parser = ipc.MessageParser()
+        self._time_limit = parse_duration(job.limits.time) if job.limits.time else None
+        self._memory_limit = parse_size(job.limits.memory) if job.limits.memory else None
+        self._source_stats = _source_stats(job)
 
     def run(self) -> Outcome:
-        """Run the cell to its end. Raises `_Ended` when the runner goes away meanwhile."""
-        other = _other_code(self.job, self.registry)
-        if other:
-            return self._finish("failed", f"this worker has other code than the plan was made with: {other}", 0.0)
-        oom = processes.out_of_memory_kills()
-        scratch = _scratch()
-        began = time.monotonic()
-        pid, handles = self._fork(scratch)
+        """Run the cell to its end. Raises `_RunnerGone` when the runner closes the connection meanwhile."""
+        mismatched = _mismatched_modules(self.job, self.registry)
+        if mismatched:
+            reason = f"the code on this worker differs from the code that the plan was made with: {mismatched}"
+            return self._failed("failed", reason, 0.0)
+        oom_kills = processes.oom_kill_count()
+        scratch = _scratch_folder()
+        start = time.monotonic()
+        pid, pipes = self._fork(scratch)
         try:
-            code = self._watch(pid, handles, began)
-            left = processes.kill_below(os.getpid())
-            self._drain(handles)
+            code = self._monitor(pid, pipes, start)
+            left = processes.kill_descendants(os.getpid())
+            self._drain(pipes)
         finally:
-            for handle in handles:
-                os.close(handle)
-            processes.kill_below(os.getpid())
-            _empty(scratch)
-        took = time.monotonic() - began
+            for pipe in pipes:
+                os.close(pipe)
+            processes.kill_descendants(os.getpid())
+            _empty_folder(scratch)
+        took = time.monotonic() - start
         warning = f"left {left} process{'es' * (left > 1)} running, which were killed" if left else ""
-        if self.result is not None:  # it was done, even if it was killed between its last word and its end
-            return self._done(*self.result, took, warning)
-        if self.why is not None:
-            return self._finish(*self.why, took, warning)
+        if self.result is not None:  # complete, even if the process was killed between sending it and its end
+            return self._completed(*self.result, took, warning)
+        if self.terminated is not None:
+            return self._failed(*self.terminated, took, warning)
         if code == -signal.SIGKILL:
-            if processes.out_of_memory_kills() > oom:
-                return self._finish("memory", "killed by the kernel: this machine ran out of memory", took, warning)
-            return Lost("its process was killed from outside (SIGKILL)", 3)
+            if processes.oom_kill_count() > oom_kills:
+                return self._failed("memory", "killed by the kernel: this machine ran out of memory", took, warning)
+            return LostCell("its process was killed from outside (SIGKILL)", 3)
         if code < 0:
-            return self._finish("crashed", f"killed by signal {-code} ({_signal_name(-code)})", took, warning)
-        if code == 70 and self.trace:
+            return self._failed("crashed", f"killed by signal {-code} ({_signal_name(-code)})", took, warning)
+        if code == EXIT_ERROR and self.trace:
             last = self.trace.decode(errors="replace").strip().splitlines()[-1]
-            return self._finish("crashed", f"the cell's process failed: {last}", took, warning)
-        return self._finish("crashed", f"its process ended with exit code {code} and no result", took, warning)
+            return self._failed("crashed", f"the cell's process failed: {last}", took, warning)
+        return self._failed("crashed", f"its process ended with exit code {code} and no result", took, warning)
 
     # ------------------------------------------------------------------ while it runs
 
     def _fork(self, scratch: str) -> tuple[int, list[int]]:
+        """Fork the cell. Returns its process ID and the reading ends of its output, report and traceback pipes."""
         pipes = [os.pipe() for _ in range(3)]
-        me = os.getpid()
+        supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self.connection.close()
-            for reading, _ in pipes:
-                os.close(reading)
-            output, reports, trace = (writing for _, writing in pipes)
-            run_cell(self.job, me, output, reports, trace, scratch)
-        for reading, writing in pipes:
-            os.close(writing)
-            os.set_blocking(reading, False)
-        return pid, [reading for reading, _ in pipes]
+            try:
+                self.connection.close()  # else the runner would not notice the death of this supervisor
+                for reader, _ in pipes:
+                    os.close(reader)
+                output, reports, trace = (writer for _, writer in pipes)
+                run_cell(self.job, supervisor, output, reports, trace, scratch)
+            finally:
+                os._exit(EXIT_ERROR)
+        for reader, writer in pipes:
+            os.close(writer)
+            os.set_blocking(reader, False)
+        return pid, [reader for reader, _ in pipes]
 
-    def _watch(self, pid: int, handles: list[int], began: float) -> int:
-        """Look after the cell until its process ends; its exit code, negative for a signal."""
+    def _monitor(self, pid: int, pipes: list[int], start: float) -> int:
+        """Watch the cell until its process ends. Returns its exit code, negative for a signal."""
         ended = os.pidfd_open(pid)
         poller = select.poll()
-        for handle in (*handles, ended, self.connection.fileno()):
+        for handle in (*pipes, ended, self.connection.fileno()):
             poller.register(handle, select.POLLIN | select.POLLHUP)
-        interval, next_look = 0.01, began + 0.01
+        interval, next_measurement = 0.01, start + 0.01
         try:
             while True:
                 now = time.monotonic()
-                wait = next_look - now if self._time is None else min(next_look, began + self._time) - now
-                ready = [handle for handle, _ in poller.poll(max(0.0, wait) * 1000 + 0.5)]
-                for handle in handles:
-                    if handle in ready and not self._read(handle, handles):
-                        poller.unregister(handle)
+                timeout = next_measurement - now
+                if self._time_limit is not None and self.terminated is None:
+                    timeout = min(timeout, start + self._time_limit - now)
+                ready = [handle for handle, _ in poller.poll(max(0.0, timeout) * 1000 + 0.5)]
+                for pipe in pipes:
+                    if pipe in ready and not self._read(pipe, pipes):
+                        poller.unregister(pipe)
                 if self.connection.fileno() in ready:
-                    raise _Ended
+                    raise _RunnerGone
                 if ended in ready:
                     break
                 now = time.monotonic()
-                if self._time is not None and now - began >= self._time:
-                    self._stop(pid, handles, "timeout", f"took longer than its limit of {self.job.limits.time}")
-                    break
-                if now >= next_look:
-                    spent = time.thread_time()
-                    if self._too_large():
-                        limit, had = self.job.limits.memory, show_size(self.peak)
-                        why = f"its processes had {had}, more than its limit of {limit}; --memory-limit sets another"
-                        self._stop(pid, handles, "memory", why)
-                        break
-                    # what looking costs, not how long others kept it waiting; and never so seldom that a cell
-                    # which takes all there is could do so between two looks
-                    interval = max(min(interval * 1.5, POLL), min(10 * (time.thread_time() - spent), PATIENT))
-                    next_look = time.monotonic() + interval
+                if self.terminated is not None:  # killed; it ends as soon as the kernel lets go of it
+                    next_measurement = now + MAX_MEMORY_POLL_INTERVAL
+                elif self._time_limit is not None and now - start >= self._time_limit:
+                    self._terminate(pid, pipes, "timeout", f"took longer than its limit of {self.job.limits.time}")
+                elif now >= next_measurement:
+                    cpu = time.thread_time()
+                    if self._exceeds_memory_limit():
+                        limit, used = self.job.limits.memory, format_size(self.peak)
+                        reason = (
+                            f"its processes had {used}, more than its limit of {limit}; --memory-limit sets another"
+                        )
+                        self._terminate(pid, pipes, "memory", reason)
+                    # the CPU time of a measurement, not the time it waited for other processes. The interval has a
+                    # maximum: a cell must not be able to fill the memory between two measurements
+                    cost = time.thread_time() - cpu
+                    interval = max(min(interval * 1.5, MEMORY_POLL_INTERVAL), min(10 * cost, MAX_MEMORY_POLL_INTERVAL))
+                    next_measurement = time.monotonic() + interval
             _, status, usage = os.wait4(pid, 0)
             self.peak = max(self.peak, usage.ru_maxrss * 1024)
             return os.waitstatus_to_exitcode(status)
         finally:
             os.close(ended)
 
-    def _too_large(self) -> bool:
-        family = processes.descendants(os.getpid())
-        used = processes.resident(family)
-        if len(family) > 1 and (self._memory is None or used > self._memory or used > self.peak):
-            used = processes.proportional(family)
-        elif self._memory is not None and used > self._memory:  # libraries shared with other cells are not all its own
+    def _exceeds_memory_limit(self) -> bool:
+        limit = self._memory_limit
+        pids = processes.descendants(os.getpid())
+        used = processes.resident_memory(pids)  # cheap, but counts shared pages once per process
+        if len(pids) > 1 and (limit is None or used > limit or used > self.peak):
+            used = processes.proportional_memory(pids)
+        elif limit is not None and used > limit:  # pages shared with other cells do not all count for this one
             self.peak = max(self.peak, used)
-            used = processes.proportional(family)
+            used = processes.proportional_memory(pids)
         self.peak = max(self.peak, used)
-        return self._memory is not None and used > self._memory
+        return limit is not None and used > limit
 
-    def _stop(self, pid: int, handles: list[int], status: Status, reason: str) -> None:
-        """End the cell; before that, let its process say where it is."""
-        self.why = status, reason
+    def _terminate(self, pid: int, pipes: list[int], status: Status, reason: str) -> None:
+        """Kill the cell's process; at a timeout, ask it for a traceback first."""
+        self.terminated = status, reason
         if status == "timeout":
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGUSR1)
             end = time.monotonic() + 0.3
             while time.monotonic() < end and not self.trace:
-                select.select(handles, [], [], 0.05)
-                self._drain(handles)
+                select.select(pipes, [], [], 0.05)
+                self._drain(pipes)
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
 
-    def _read(self, handle: int, handles: list[int]) -> bool:
-        """Take what is in a pipe; False at its end."""
+    def _read(self, pipe: int, pipes: list[int]) -> bool:
+        """Read the available data of a pipe; False at its end."""
         try:
-            piece = os.read(handle, 1 << 18)
+            data = os.read(pipe, 1 << 18)
         except BlockingIOError:
             return True
-        if not piece:
+        if not data:
             return False
-        output, reports, _ = handles
-        if handle == output:
-            self.log.feed(piece)
-        elif handle == reports:
-            self._hear(piece)
+        output, reports, _ = pipes
+        if pipe == output:
+            self.log.feed(data)
+        elif pipe == reports:
+            self._handle_reports(data)
         else:
-            self.trace = (self.trace + piece)[: 1 << 17]
+            self.trace = (self.trace + data)[:MAX_TRACEBACK_BYTES]
         return True
 
-    def _hear(self, piece: bytes) -> None:
+    def _handle_reports(self, data: bytes) -> None:
+        """Store the result and pass progress on to the runner; log whatever else a cell writes to its report pipe."""
         try:
-            for message in self._parser.feed(piece):
-                if message[0] == "result":
-                    self.result = message[1], message[2]
+            for message in self._parser.feed(data):
+                kind, *fields = message
+                if kind == "result":
+                    self.result = msgspec.convert(fields, tuple[bytes, bytes])
+                elif kind == "progress":  # checked and shortened: the cell's code can write to this pipe too
+                    description, done, total = msgspec.convert(fields, tuple[str, int, int])
+                    self._send_progress(description[:MAX_DESCRIPTION_LENGTH], done, total)
                 else:
-                    ipc.send(self.connection, message)
-        except (ValueError, TypeError, IndexError, msgspec.DecodeError):
-            self.log.feed(b"\n[the cell wrote something that is no message into the harness's pipe]\n")
+                    raise ValueError(f"unknown kind of message: {kind!r}")
+        except (ValueError, TypeError, msgspec.MsgspecError):
+            self.log.feed(b"\n[the cell wrote something that is not a message to the pipe of its supervisor]\n")
 
-    def _drain(self, handles: list[int]) -> None:
-        for handle in handles:
-            for _ in range(1 << 12):  # what is left in a pipe is small: nobody writes any more
-                ready, _, _ = select.select([handle], [], [], 0)
-                if not ready or not self._read(handle, handles):
+    def _send_progress(self, description: str, done: int, total: int) -> None:
+        """Send progress unless the runner does not read it: waiting would suspend the limits on time and memory."""
+        _, writable, _ = select.select([], [self.connection.fileno()], [], 0)
+        if writable:
+            ipc.send_message(self.connection, ["progress", description, done, total])
+
+    def _drain(self, pipes: list[int]) -> None:
+        for pipe in pipes:
+            for _ in range(1 << 12):  # bounded, in case that a process keeps writing
+                ready, _, _ = select.select([pipe], [], [], 0)
+                if not ready or not self._read(pipe, pipes):
                     break
 
-    # ------------------------------------------------------------------ what it came to
+    # ------------------------------------------------------------------ the outcome
 
-    def _done(self, row: bytes, arrays: bytes, took: float, warning: str) -> Outcome:
+    def _completed(self, row: bytes, arrays: bytes, took: float, warning: str) -> Outcome:
         try:
             result = msgspec.json.decode(row, type=Result)
         except msgspec.DecodeError as error:
-            return self._finish("crashed", f"its process sent no readable result: {error}", took, warning)
+            return self._failed("crashed", f"its process sent no readable result: {error}", took, warning)
         if result.cell != self.job.cell:
-            return self._finish("crashed", f"its process sent the result of another cell, {result.cell}", took, warning)
-        changed = _changed(self._files)
-        if changed:  # lazily imported: which of the two it ran cannot be known
-            prints = {k: "changed while it ran" if k in changed else v for k, v in result.fingerprints.items()}
-            result = msgspec.structs.replace(result, fingerprints=prints)
-        return Done(self._encode(result, took, warning), arrays, self.log.text())
+            return self._failed("crashed", f"its process sent the result of another cell, {result.cell}", took, warning)
+        modified = _modified(self._source_stats)
+        if modified:  # modules may be imported late, so it is unknown which version the cell ran
+            fingerprints = {k: "changed while it ran" if k in modified else v for k, v in result.fingerprints.items()}
+            result = msgspec.structs.replace(result, fingerprints=fingerprints)
+        return CompletedCell(self._encode(result, took, warning), arrays, self.log.text())
 
-    def _finish(self, status: Status, reason: str, took: float, warning: str = "") -> Done:
+    def _failed(self, status: Status, reason: str, took: float, warning: str = "") -> CompletedCell:
         """The row of a cell that could not write its own."""
         job = self.job
         method = self.registry.methods.get(job.cell.method)
@@ -278,13 +305,13 @@ class SupervisedCell:
             cell=job.cell,
             status=status,
             fingerprints=job.fingerprints,
-            provenance=provenance(job.device, job.threads, job.origin, job.gpu),
+            provenance=record_provenance(job.device, job.threads, job.origin, job.gpu),
             label=method.label if method else job.cell.method,
             dataset_label=dataset.label if dataset else job.cell.dataset,
             reason=reason,
             traceback=self.trace.decode(errors="replace"),
         )
-        return Done(self._encode(result, took, warning), b"", self.log.text())
+        return CompletedCell(self._encode(result, took, warning), b"", self.log.text())
 
     def _encode(self, result: Result, took: float, warning: str) -> bytes:
         limits = {k: v for k, v in msgspec.structs.asdict(self.job.limits).items() if v and v != "none"}
@@ -298,66 +325,68 @@ class SupervisedCell:
         return msgspec.json.encode(result)
 
 
-def serve(connection: socket.socket, registry: Registry, server: int) -> None:
-    """Run the cells that come through ``connection``, one after another, until it closes or the server dies."""
-    processes.adopt_orphans()
-    signal.signal(signal.SIGTERM, _end)
-    processes.die_with_parent(server, signal.SIGTERM)
+def serve_jobs(connection: Connection, registry: Registry, server: int) -> None:
+    """Run the jobs that arrive on ``connection``, one after another, until it closes or the server ends."""
+    processes.set_child_subreaper()
+    signal.signal(signal.SIGTERM, _raise_runner_gone)
     try:
+        processes.set_parent_death_signal(server, signal.SIGTERM)
         while True:
-            job = msgspec.convert(ipc.receive(connection), Job)
+            job = msgspec.convert(ipc.receive_message(connection), Job)
             outcome = SupervisedCell(job, registry, connection).run()
-            kind = "lost" if isinstance(outcome, Lost) else "done"
-            ipc.send(connection, [kind, *_fields(outcome)])
-    except (_Ended, EOFError, BrokenPipeError, ConnectionResetError):
+            kind = "lost" if isinstance(outcome, LostCell) else "done"
+            ipc.send_message(connection, [kind, *(getattr(outcome, name) for name in outcome.__struct_fields__)])
+    except (_RunnerGone, EOFError, BrokenPipeError, ConnectionResetError):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        processes.kill_below(os.getpid())
+        processes.kill_descendants(os.getpid())
 
 
-def _end(number: int, frame: object) -> None:
-    raise _Ended
+def _raise_runner_gone(number: int, frame: object) -> None:
+    raise _RunnerGone
 
 
-def _fields(outcome: Outcome) -> list[Any]:
-    return [getattr(outcome, name) for name in outcome.__struct_fields__]
-
-
-def _modules(job: Job) -> list[str]:
+def _fingerprinted_modules(job: Job) -> list[str]:
     return [name.removeprefix("code ") for name in job.fingerprints if name.startswith("code ")]
 
 
-def _other_code(job: Job, registry: Registry) -> str:
-    """Which modules are not here as the plan saw them."""
-    here: dict[str, str] = {}
+def _mismatched_modules(job: Job, registry: Registry) -> str:
+    """The modules whose code on this machine is not the code that the plan was made with, separated by commas."""
+    digests: dict[str, str] = {}
     for entry in (registry.methods.get(job.cell.method), registry.datasets.get(job.cell.dataset)):
-        if entry is not None:  # a plugin that is not here is reported by the cell itself
-            here.update(sources.sources_of(entry.module))
-    wrong = [name for name in _modules(job) if name in here and here[name] != job.fingerprints[f"code {name}"]]
-    return ", ".join(sorted(wrong))
+        if entry is not None:  # the cell itself reports a missing plugin
+            digests.update(module_digests(entry.module))
+    return ", ".join(
+        sorted(
+            name
+            for name in _fingerprinted_modules(job)
+            if name in digests and digests[name] != job.fingerprints[f"code {name}"]
+        )
+    )
 
 
-def _signatures(job: Job) -> dict[str, tuple[str, int, int]]:
-    """Path, size and time of change of each source the cell runs."""
-    found = {}
-    for name in _modules(job):
-        for path in sources.files_of([name]):
+def _source_stats(job: Job) -> dict[str, tuple[str, int, int]]:
+    """Path, size and modification time of each source file of the cell, by the name of its fingerprint."""
+    stats: dict[str, tuple[str, int, int]] = {}
+    for name in _fingerprinted_modules(job):
+        for path in source_files([name]):
             with contextlib.suppress(OSError):
-                state = path.stat()
-                found[f"code {name}"] = str(path), state.st_size, state.st_mtime_ns
-    return found
+                stat = path.stat()
+                stats[f"code {name}"] = str(path), stat.st_size, stat.st_mtime_ns
+    return stats
 
 
-def _changed(before: dict[str, tuple[str, int, int]]) -> set[str]:
-    gone = set()
-    for name, (path, length, mtime) in before.items():
+def _modified(stats: dict[str, tuple[str, int, int]]) -> set[str]:
+    """The names of the files that were removed, or have another size or modification time than in ``stats``."""
+    names = set()
+    for name, (path, length, mtime) in stats.items():
         try:
-            state = os.stat(path)
+            stat = os.stat(path)
         except OSError:
-            gone.add(name)
+            names.add(name)
             continue
-        if (state.st_size, state.st_mtime_ns) != (length, mtime):
-            gone.add(name)
-    return gone
+        if (stat.st_size, stat.st_mtime_ns) != (length, mtime):
+            names.add(name)
+    return names
 
 
 def _signal_name(number: int) -> str:

@@ -1,1 +1,1 @@
-"""Hand-crafted image features, one a file."""
+"""Hand-crafted image features, one module each."""

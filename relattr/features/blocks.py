@@ -1,17 +1,17 @@
-"""Classic features by name, each image computed once and kept on disk.
+"""Hand-crafted features by name, computed once for each image and cached on disk.
 
 ===================  ======  ==================================================================
 ``gist``             512     see ``gist``
-``lab-histogram``    30      10 bins of each channel of L*a*b*, see ``lab``
-``color-histogram``  50      shares of 50 colour names, see ``color_names``
+``lab-histogram``    30      10 bins for each channel of L*a*b*, see ``lab``
+``color-histogram``  50      histogram of 50 colour names, see ``color_names``
 ``texture``          1,239   local binary patterns, see ``lbp``
 ``color-patches``    5,376   see ``color_patches``
 ``hog2x2``           5,376   see ``hog2x2``
-``hog3x3``           5,376   the same with 3x3 cells
+``hog3x3``           5,376   ``hog2x2`` with 3x3 cells
 ===================  ======  ==================================================================
 
-The last three need a dictionary, which `learn_dictionary` learns from training images. (Layers of networks are in
-``deep``.)
+The last three encode local descriptors with a dictionary of visual words, which `learn_dictionary` learns from
+training images. (Features from pretrained networks are in `relattr.backbones.extraction`.)
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from relattr.errors import UnknownName
 from relattr.features.cache import cached_array, cached_rows
 from relattr.features.color_names import Vocabulary, color_histogram, vocabulary_fingerprint
-from relattr.progress import track
 from relattr.identity import code_digest
+from relattr.progress import track
 from relattr.system.digests import digest_array
 
 if TYPE_CHECKING:
@@ -43,16 +43,16 @@ BLOCKS = (*DIRECT, *ENCODED)
 def learn_dictionary(
     name: str, images: Images, seed: int, n_words: int = 256, vocabulary: Vocabulary = "lattice"
 ) -> Rows:
-    """The dictionary ``(n_words, width)`` of a coded feature, from training images alone.
+    """Learn the dictionary of an encoded feature, ``(n_words, width)``, from training images only; cached on disk.
 
-    Raises `UnknownName` for a feature that has none.
+    Raises `UnknownName` for a feature without a dictionary.
     """
-    coder, about = _coder(name, n_words, vocabulary)
-    key = f"{name} words {about} {images.collection_fingerprint} {images.indices.tolist()} {n_words} {seed}"
+    encoder, version = _encoder(name, n_words, vocabulary)
+    key = f"{name} words {version} {images.collection_fingerprint} {images.indices.tolist()} {n_words} {seed}"
 
     def learn() -> Rows:
-        with track(f"learning the dictionary of {name}", min(len(images), coder.max_images)) as advance:
-            return coder.fit(images, seed, progress=lambda done: advance(1)).words_
+        with track(f"learning the dictionary of {name}", min(len(images), encoder.max_images)) as advance:
+            return encoder.fit(images, seed, progress=lambda done: advance(1)).words_
 
     return cached_array(key, learn)
 
@@ -60,41 +60,44 @@ def learn_dictionary(
 def encoded_features(
     name: str, images: Images, words: Rows, vocabulary: Vocabulary = "lattice", threads: int = 1
 ) -> Rows:
-    """A coded feature of each image, ``(n, 21 * n_words)``, each row of length 1; raises as `learn_dictionary`."""
-    coder, about = _coder(name, len(words), vocabulary)
-    coder.words_ = words
-    key = f"{name} {about} {digest_array(words)}"
-    return cached_rows(images, key, lambda part: coder.transform(part, threads=threads), what=name)
+    """Return an encoded feature of each image, ``(n, 21 * n_words)``, in rows of unit norm.
+
+    Raises `UnknownName` for a feature without a dictionary.
+    """
+    encoder, version = _encoder(name, len(words), vocabulary)
+    encoder.words_ = words
+    key = f"{name} {version} {digest_array(words)}"
+    return cached_rows(images, key, lambda part: encoder.transform(part, threads=threads), what=name)
 
 
 def direct_features(name: str, images: Images, vocabulary: Vocabulary = "lattice") -> Rows:
-    """A feature without dictionary of each image, ``(n, d)``. Raises `UnknownName` for one that is none."""
+    """Return a feature that needs no dictionary for each image, ``(n, d)``. Raises `UnknownName` for any other name."""
     compute: Callable[[Images], Rows]
     if name == "gist":
         from relattr.features.gist import gist
 
-        compute, about = gist, code_digest("relattr.features.gist")
+        compute, version = gist, code_digest("relattr.features.gist")
     elif name == "lab-histogram":
         from relattr.features.lab import lab_histogram
 
-        compute, about = lab_histogram, code_digest("relattr.features.lab")
+        compute, version = lab_histogram, code_digest("relattr.features.lab")
     elif name == "texture":
         from relattr.features.lbp import lbp
 
-        compute, about = lbp, code_digest("relattr.features.lbp")
+        compute, version = lbp, code_digest("relattr.features.lbp")
     elif name == "color-histogram":
 
         def compute(part: Images) -> Rows:
             return color_histogram(part, vocabulary)
 
-        about = f"{code_digest('relattr.features.color_names')} {vocabulary_fingerprint(vocabulary)}"
+        version = f"{code_digest('relattr.features.color_names')} {vocabulary_fingerprint(vocabulary)}"
     else:
         raise UnknownName("feature without dictionary", name, DIRECT)
-    return cached_rows(images, f"{name} {about}", compute, what=name)
+    return cached_rows(images, f"{name} {version}", compute, what=name)
 
 
-def _coder(name: str, n_words: int, vocabulary: Vocabulary) -> tuple[EncodedFeature, str]:
-    """The feature, and what decides its descriptors and codes as a string."""
+def _encoder(name: str, n_words: int, vocabulary: Vocabulary) -> tuple[EncodedFeature, str]:
+    """Return the extractor, and a fingerprint of everything that its descriptors and codes depend on."""
     if name == "color-patches":
         from relattr.features.color_patches import ColorPatches
 

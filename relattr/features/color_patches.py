@@ -1,7 +1,7 @@
-"""Colour patches: histograms of 50 colour names in patches, through the pipeline of ``coded``, 5,376 numbers an image.
+"""Colour patches: encoded histograms of 50 colour names in dense patches, 5,376 dimensions.
 
-As in the feature toolbox of Khosla: patches of 8, 12 and 16 px a side, every 4 px, each described by the share of
-each colour name in it (see ``color_names``).
+As in Khosla's feature toolbox: square patches of 8, 12 and 16 px with a stride of 4 px, each described by its
+normalised histogram of colour names (see ``color_names``), and encoded as in ``encoded``.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import numpy.typing as npt
 
 from relattr.features.color_names import N_NAMES, Vocabulary, color_names
 from relattr.features.encoded import EncodedFeature, Floats
-from relattr.features.input import Pixels
+from relattr.images.sequence import Pixels
 
 
 class ColorPatches(EncodedFeature):
-    """The feature.
+    """Encoded colour patches.
 
     Parameters
     ----------
-    vocabulary: which 50 colour names (see ``color_names``).
-    sizes, step: px a side of the patches, and px between them.
+    vocabulary: the set of 50 colour names (see ``color_names``).
+    sizes, step: side lengths of the patches in px, and the stride in px.
     maxsize, n_words, k, beta, levels, max_images, per_image, max_descriptors: see ``EncodedFeature``.
 
-    An image smaller than the largest patch is continued by its mirror until it is not.
+    An image smaller than the largest patch is padded to its size by mirroring.
     """
 
-    what = "colour patches"
+    label = "colour patches"
 
     def __init__(
         self,
@@ -58,27 +58,27 @@ class ColorPatches(EncodedFeature):
         return sum(len(y) * len(x) for y, x in self._corners(height, width))
 
     def descriptors(self, image: Pixels) -> tuple[Floats, Floats]:
-        """Patches of one size after the other, each size row by row."""
+        """Return the patches of one size after the other, each size row by row."""
         height, width = image.shape[:2]
         names = color_names(image, self.vocabulary)
-        smallest = max(self.sizes)
-        short = [(0, max(0, smallest - side)) for side in (height, width)]
-        names = np.pad(names, short, mode="symmetric")
+        least = max(self.sizes)
+        missing = [(0, max(0, least - side)) for side in (height, width)]
+        names = np.pad(names, missing, mode="symmetric")
         corners = self._corners(height, width)
-        found = np.zeros((self.count(height, width), N_NAMES), np.float32)
-        positions = np.empty((len(found), 2), np.float32)
+        histograms = np.zeros((self.count(height, width), N_NAMES), np.float32)
+        positions = np.empty((len(histograms), 2), np.float32)
         start = 0
         for size, (y, x) in zip(self.sizes, corners, strict=True):
             stop = start + len(y) * len(x)
-            _histograms(names, y, x, size, found[start:stop])
+            _histograms(names, y, x, size, histograms[start:stop])
             positions[start:stop] = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2) + size / 2
             start = stop
-        return found, positions
+        return histograms, positions
 
     def _corners(self, height: int, width: int) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """For each size, y and x of the patches' top left corners."""
-        smallest = max(self.sizes)
-        sides = max(height, smallest), max(width, smallest)
+        """Return y and x of the top left corners of the patches of each size."""
+        least = max(self.sizes)
+        sides = max(height, least), max(width, least)
         return [
             (np.arange(0, sides[0] - size + 1, self.step), np.arange(0, sides[1] - size + 1, self.step))
             for size in self.sizes

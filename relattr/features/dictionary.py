@@ -1,4 +1,4 @@
-"""A dictionary of visual words: which descriptors to learn it from, and k-means over them."""
+"""Dictionary of visual words: sampling of descriptors, and k-means clustering."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from relattr.errors import BadInput
 
 
 def sample_quotas(counts: Sequence[int], per_image: int, total: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """How many descriptors to take at random from each image.
+    """Return how many descriptors to sample from each image.
 
-    At most ``per_image`` of an image's ``counts``; where these add up to more than ``total``, what a uniform
-    draw of ``total`` among all of them takes from each image. Knowing this beforehand, nothing beyond ``total``
-    descriptors is ever held.
+    At most ``per_image`` of an image's ``counts``; if the sum exceeds ``total``, the number of descriptors that
+    ``total`` uniform draws without replacement take from each image. Since the numbers are known in advance, no more
+    than ``total`` descriptors are ever in memory.
     """
     capped = np.minimum(np.asarray(counts, dtype=np.int64), per_image)
     if capped.sum() <= total:
@@ -24,13 +24,13 @@ def sample_quotas(counts: Sequence[int], per_image: int, total: int, rng: np.ran
 
 
 def learn_visual_words(descriptors: npt.ArrayLike, n_words: int = 256, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Words (n_words, d), float32: the means that mini-batch k-means finds in descriptors (n, d).
+    """Cluster descriptors (n, d) by mini-batch k-means and return the cluster centres (n_words, d), float32.
 
-    Euclidean, started from descriptors drawn at random (Sculley, "Web-Scale K-Means Clustering", WWW 2010, as
-    in scikit-learn). The same seed gives the same words: it runs on one thread, because the order in which
-    several add up their sums is not fixed.
+    Euclidean distance, initialised with descriptors drawn at random (Sculley, "Web-Scale K-Means Clustering", WWW
+    2010, as implemented by scikit-learn). Runs on one thread, because the order of summation of several threads is not
+    fixed: the same seed gives the same words.
 
-    Raises BadInput for fewer descriptors than words, a wrong shape, or values that are not finite.
+    Raises `BadInput` for fewer descriptors than words, a wrong shape, or values that are not finite.
     """
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
@@ -38,11 +38,11 @@ def learn_visual_words(descriptors: npt.ArrayLike, n_words: int = 256, seed: int
     x = np.asarray(descriptors, dtype=np.float32)
     if x.ndim != 2 or n_words < 1 or len(x) < n_words:
         raise BadInput(
-            f"dictionary: {n_words} words need a table of at least as many descriptors, got an array {x.shape}; "
-            "give more training images, or ask for fewer words"
+            f"dictionary: {n_words} words need an array (n, d) of at least as many descriptors, got shape {x.shape}; "
+            "use more training images or fewer words"
         )
     if not np.isfinite(x).all():
-        raise BadInput("dictionary: the descriptors hold values that are not finite")
+        raise BadInput("dictionary: the descriptors contain NaN or infinity")
     kmeans = MiniBatchKMeans(
         n_words, init="random", n_init=1, batch_size=min(4096, len(x)), random_state=seed % 2**32, compute_labels=False
     )

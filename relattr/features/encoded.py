@@ -1,9 +1,9 @@
-"""Dense descriptors coded by LLC over a spatial pyramid: the pipeline that several classic features share.
+"""Bag of visual words: dense descriptors, LLC encoding and max pooling over a spatial pyramid.
 
-That of Khosla, Xiao, Torralba, Oliva, "Memorability of Image Regions", NIPS 2012, with the parameters of their
-feature toolbox: dense descriptors (a subclass says which), a dictionary of 256 words learnt from training images
-(``dictionary``), each descriptor coded by its 3 nearest words (``llc``), the largest weight of each word in 21
-cells of a pyramid (``pyramid``), finest level first, and the whole scaled to length 1: 5,376 numbers an image.
+The pipeline of Khosla, Xiao, Torralba, Oliva, "Memorability of Image Regions", NIPS 2012, with the parameters of their
+feature toolbox: dense descriptors (defined by a subclass), a dictionary of 256 visual words learned from training
+images (``dictionary``), locality-constrained linear coding with the 3 nearest words (``llc``), max pooling over 21
+cells of a spatial pyramid, finest level first (``pyramid``), and L2 normalisation: 5,376 dimensions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from relattr.errors import BadInput
 from relattr.features import dictionary, llc, pyramid
-from relattr.features.input import ImageSequence, Pixels, read_image
+from relattr.features.input import read_image
+from relattr.images.sequence import ImageSequence, Pixels
 from relattr.random import derive_seed, generator
 
 Floats = npt.NDArray[np.float32]
@@ -26,27 +27,26 @@ Self = TypeVar("Self", bound="EncodedFeature")
 
 
 class EncodedFeature:
-    """The feature, as an estimator: ``fit`` learns the dictionary, ``transform`` computes features.
+    """Base class of encoded features: ``fit`` learns the dictionary, ``transform`` computes features.
 
-    A subclass gives ``width``, ``count`` and ``descriptors``.
+    A subclass defines ``width``, ``count`` and ``descriptors``.
 
     Parameters
     ----------
-    maxsize: an image longer than this on a side is shrunk until it is not (bicubic, antialiased); none is
-        enlarged.
+    maxsize: longest side in px; larger images are downscaled (bicubic, antialiased), none is enlarged.
     n_words: words in the dictionary.
-    k, beta: nearest words of a descriptor, and the regulariser of its code (see ``llc``).
-    levels: the pyramid's cells a side, in the order of concatenation.
-    max_images, per_image, max_descriptors: the dictionary is learnt from at most so many images, descriptors of
-        each, and descriptors in all, drawn at random.
+    k, beta: nearest words that encode a descriptor, and the regularisation of the code (see ``llc``).
+    levels: cells per side of the levels of the pyramid, in the order of concatenation.
+    max_images, per_image, max_descriptors: the dictionary is learned from at most this many images, descriptors of
+        each image, and descriptors in total, sampled at random.
 
     Attributes
     ----------
-    words_: float32 (n_words, width), the dictionary. To reuse one that was saved, assign it.
+    words_: float32 (n_words, width), the dictionary. Assign a saved one to reuse it.
     """
 
-    what = "features"
-    """What errors call it."""
+    label = "features"
+    """Name of the feature in error messages."""
     words_: Floats
 
     def __init__(
@@ -75,24 +75,24 @@ class EncodedFeature:
         raise NotImplementedError
 
     def count(self, height: int, width: int) -> int:
-        """How many descriptors an image of this size has."""
+        """Return the number of descriptors of an image of this size."""
         raise NotImplementedError
 
     def descriptors(self, image: Pixels) -> tuple[Floats, Floats]:
-        """Those of one image ``(n, width)``, and the y and x of their centres in px from its top left corner."""
+        """Return the descriptors of an image ``(n, width)``, and y and x of their centres in px, origin at top left."""
         raise NotImplementedError
 
     @property
     def dimensions(self) -> int:
-        """Length of a feature: words x cells of the pyramid."""
+        """Length of a feature: number of words times cells of the pyramid."""
         return self.n_words * sum(g * g for g in self.levels)
 
     def fit(self: Self, images: ImageSequence, seed: int = 0, progress: Progress | None = None) -> Self:
         """Learn the dictionary; ``images`` must be training images only.
 
-        Holds the sampled descriptors (at most 248 MB with the defaults) and one image at a time. ``progress``
-        is called with the number of images sampled so far. Raises BadInput for images that cannot be used, or
-        too few of them for the dictionary.
+        Keeps the sampled descriptors (at most 248 MB with the defaults) and one image in memory. ``progress`` is
+        called with the number of images sampled so far. Raises `BadInput` for invalid images, or for too few
+        descriptors to learn the dictionary from.
         """
         rng = generator(seed, "dictionary", "sample")
         chosen = rng.permutation(len(images))[: self.max_images]
@@ -104,8 +104,8 @@ class EncodedFeature:
         sample = np.empty((int(taken.sum()), self.width), dtype=np.float32)
         filled = 0
         for done, (i, n) in enumerate(zip(chosen, taken, strict=True), start=1):
-            found = self.descriptors(self._read(images, int(i)))[0]
-            sample[filled : filled + n] = found[rng.choice(len(found), size=int(n), replace=False)]
+            descriptors = self.descriptors(self._read(images, int(i)))[0]
+            sample[filled : filled + n] = descriptors[rng.choice(len(descriptors), size=int(n), replace=False)]
             filled += int(n)
             if progress is not None:
                 progress(done)
@@ -113,26 +113,26 @@ class EncodedFeature:
         return self
 
     def transform(self, images: ImageSequence, progress: Progress | None = None, threads: int = 1) -> Floats:
-        """Features, float32 ``(len(images), dimensions)``, each of length 1.
+        """Return the features, float32 ``(len(images), dimensions)``, each of unit norm.
 
-        An image's feature depends on nothing but the image and ``words_``: not on the other images, their
-        order, or ``threads``. A few images are held at a time; all are taken from ``images`` on the calling
-        thread. ``progress`` is called with the number of images done so far. Raises BadInput before ``fit``,
-        or for an image that cannot be used, naming it.
+        The feature of an image depends only on the image and ``words_``, not on the other images, their order or
+        ``threads``. A few images are in memory at a time; all are read from ``images`` on the calling thread.
+        ``progress`` is called with the number of images completed so far. Raises `BadInput` before ``fit``, or,
+        naming it, for an invalid image.
         """
-        words = self._checked_words()
+        words = self._validated_words()
         if threads < 1:
-            raise BadInput(f"{self.what}: threads is {threads}; it must be at least 1")
+            raise BadInput(f"{self.label}: threads is {threads}; it must be at least 1")
         features = np.empty((len(images), self.dimensions), dtype=np.float32)
 
-        def one(image: Pixels) -> Floats:
+        def encode(image: Pixels) -> Floats:
             return self._feature(image, words)
 
         with ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(images), 4 * threads):
                 group = range(start, min(start + 4 * threads, len(images)))
                 arrays = [self._read(images, i) for i in group]
-                results: Iterator[Floats] = map(one, arrays) if threads == 1 else pool.map(one, arrays)
+                results: Iterator[Floats] = map(encode, arrays) if threads == 1 else pool.map(encode, arrays)
                 for i, feature in zip(group, results, strict=True):
                     features[i] = feature
                     if progress is not None:
@@ -140,25 +140,27 @@ class EncodedFeature:
         return features
 
     def fit_transform(self, images: ImageSequence, seed: int = 0) -> Floats:
-        """``fit`` and then ``transform`` of the same images."""
+        """Run ``fit`` and then ``transform`` on the same images."""
         return self.fit(images, seed).transform(images)
 
     def _feature(self, image: Pixels, words: Floats) -> Floats:
-        found, positions = self.descriptors(image)
-        indices, weights = llc.encode_llc(found, words, self.k, self.beta)
+        descriptors, positions = self.descriptors(image)
+        indices, weights = llc.encode_llc(descriptors, words, self.k, self.beta)
         height, width = image.shape[:2]
         pooled = pyramid.max_pool(indices, weights, positions, (height, width), len(words), self.levels)
-        # Never 0 / 0: a code sums to one, so some word has a positive weight in some cell.
+        # The norm is never 0: a code sums to one, so some word has a positive weight in some cell.
         return pooled / np.float32(np.sqrt(np.sum(np.square(pooled, dtype=np.float64))))
 
     def _read(self, images: ImageSequence, index: int) -> Pixels:
-        return read_image(images, index, self.maxsize, self.what)
+        return read_image(images, index, self.maxsize, self.label)
 
-    def _checked_words(self) -> Floats:
+    def _validated_words(self) -> Floats:
         if not hasattr(self, "words_"):
-            raise BadInput(f"{self.what}: there is no dictionary yet; call fit, or assign words_")
+            raise BadInput(f"{self.label}: there is no dictionary; call fit first, or assign words_")
         words = np.asarray(self.words_, dtype=np.float32)
         expected = (self.n_words, self.width)
         if words.shape != expected or not np.isfinite(words).all():
-            raise BadInput(f"{self.what}: words_ must be finite numbers of shape {expected}, got {words.shape}")
+            raise BadInput(
+                f"{self.label}: words_ must hold finite numbers of shape {expected}, got shape {words.shape}"
+            )
         return words

@@ -1,19 +1,19 @@
-"""GIST: the energy of 32 Gabor filters in 4x4 blocks, 512 numbers an image.
+"""GIST: mean response of 32 Gabor filters in 4x4 blocks, 512 dimensions.
 
-Oliva & Torralba, "Modeling the Shape of the Scene", IJCV 2001, as their released ``LMgist`` computes it with the
-parameters of Khosla's feature toolbox (and so of Parikh & Grauman's OSR data):
+Oliva & Torralba, "Modeling the Shape of the Scene", IJCV 2001, as implemented by their released ``LMgist`` with the
+parameters of Khosla's feature toolbox (and therefore of Parikh & Grauman's OSR data):
 
-1. grey is the mean of the channels; the image is resized (bilinear, antialiased) until both sides are at least
-   256 and the middle 256x256 cut out; grey values are stretched to 0..255 (an image of one grey level is 0);
-2. prefilter: ``log(1 + I)``, less its low frequencies (a Gaussian of 4 cycles an image, at half height), divided by
-   0.2 + the local standard deviation under the same Gaussian; computed with 5 px of mirror around;
-3. 32 px of mirror around; in the Fourier domain, filters of 4 scales and 8 orientations,
-   ``exp(-3.5 (f / f_s - 1)^2 - 2 pi t^2)`` with frequency f in cycles a pixel, ``f_s = 0.3 / 1.85^s``, and t the
+1. greyscale is the mean of the channels; the image is resized (bilinear, antialiased) so that its shorter side is 256
+   px, the central 256x256 are cropped, and values are stretched to 0..255 (a constant image becomes 0);
+2. prefilter: ``log(1 + I)`` minus its low frequencies (Gaussian with a half-height cut-off of 4 cycles per image),
+   divided by 0.2 + the local standard deviation under the same Gaussian; computed with 5 px of mirror padding;
+3. 32 px of mirror padding; in the Fourier domain, filters of 4 scales and 8 orientations,
+   ``exp(-3.5 (f / f_s - 1)^2 - 2 pi t^2)`` with frequency f in cycles per pixel, ``f_s = 0.3 / 1.85^s``, and t the
    angle from the orientation ``-pi o / 8``;
-4. the mean of the absolute response in each of 4x4 blocks.
+4. mean absolute response in each of 4x4 blocks.
 
-Order: scales from fine to coarse, in a scale the orientations, in an orientation the blocks column by column, each
-from top to bottom. It is used as it is, not normalised (its length is about 1.2 on photographs).
+Order: scales from fine to coarse, then orientations, then blocks in column-major order. The feature is not normalised
+(its norm is about 1.2 on photographs).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from relattr.features.input import ImageSequence, Pixels, read_image
+from relattr.features.input import read_image
+from relattr.images.sequence import ImageSequence, Pixels
 from relattr.system.malloc import retain_freed_memory
 
 Complex = NDArray[np.complex64]
@@ -39,22 +40,22 @@ _PREFILTER_MIRROR, _PREFILTER_CYCLES, _CONTRAST = 5, 4, 0.2
 
 
 def gist(images: ImageSequence, progress: Callable[[int], object] | None = None) -> NDArray[np.float32]:
-    """The GIST of each image, ``(n, 512)`` float32; a row depends on its own image only.
+    """Return the GIST of each image, ``(n, 512)`` float32; a row depends on its own image only.
 
-    ``progress`` is called with 1 for each image done. Raises `BadInput`, naming it, for an image that is none.
+    ``progress`` is called with 1 after each image. Raises `BadInput`, naming the image, for invalid pixels.
     """
-    out = np.empty((len(images), DIMENSIONS), np.float32)
+    features = np.empty((len(images), DIMENSIONS), np.float32)
     with torch.inference_mode(), retain_freed_memory():
         for index in range(len(images)):
-            grey = _square(read_image(images, index, None, "GIST"))
-            out[index] = _energies(_prefiltered(grey))
+            grey = _to_square(read_image(images, index, None, "GIST"))
+            features[index] = _block_energies(_prefilter(grey))
             if progress is not None:
                 progress(1)
-    return out
+    return features
 
 
-def _square(image: Pixels) -> torch.Tensor:
-    """Grey (256, 256) float32 from 0 to 255."""
+def _to_square(image: Pixels) -> torch.Tensor:
+    """Return the central square as greyscale (256, 256) float32 from 0 to 255."""
     grey = torch.from_numpy(image.astype(np.float32)).mean(2)[None, None]
     height, width = image.shape[:2]
     scale = SIDE / min(height, width)
@@ -67,30 +68,30 @@ def _square(image: Pixels) -> torch.Tensor:
     return grey * (255 / grey.max().clamp(min=1e-6))
 
 
-def _prefiltered(grey: torch.Tensor) -> torch.Tensor:
-    """The whitened image with its local contrast normalised, (256, 256)."""
-    low = _low_pass()
-    padded = _mirrored(torch.log1p(grey), _PREFILTER_MIRROR)
+def _prefilter(grey: torch.Tensor) -> torch.Tensor:
+    """Whiten the image and normalise its local contrast, (256, 256)."""
+    low_pass = _low_pass()
+    padded = _mirror_pad(torch.log1p(grey), _PREFILTER_MIRROR)
 
     def smooth(x: torch.Tensor) -> torch.Tensor:
-        return torch.fft.irfft2(torch.fft.rfft2(x) * low, s=(x.shape[0], x.shape[1]))
+        return torch.fft.irfft2(torch.fft.rfft2(x) * low_pass, s=(x.shape[0], x.shape[1]))
 
-    high = padded - smooth(padded)
-    normalised = high / (_CONTRAST + smooth(high * high).abs().sqrt())
+    detail = padded - smooth(padded)
+    normalised = detail / (_CONTRAST + smooth(detail * detail).abs().sqrt())
     return normalised[_PREFILTER_MIRROR:-_PREFILTER_MIRROR, _PREFILTER_MIRROR:-_PREFILTER_MIRROR]
 
 
-def _energies(image: torch.Tensor) -> NDArray[np.float32]:
-    """The mean absolute response of each filter in each block, (512,)."""
-    spectrum = torch.fft.fft2(_mirrored(image, MIRROR)).numpy()
+def _block_energies(image: torch.Tensor) -> NDArray[np.float32]:
+    """Return the mean absolute response of each filter in each block, (512,)."""
+    spectrum = torch.fft.fft2(_mirror_pad(image, MIRROR)).numpy()
     energies = np.empty((SCALES * ORIENTATIONS, BLOCKS, BLOCKS), np.float32)
     product = torch.empty((2, *spectrum.shape), dtype=torch.complex64)
     response = torch.empty_like(product)
-    for k, filters in enumerate(_filters().reshape(-1, 2, *spectrum.shape)):  # so few that they stay in the cache
+    for k, filters in enumerate(_filters().reshape(-1, 2, *spectrum.shape)):  # two at a time fit into the CPU cache
         _multiply(spectrum, filters, product.numpy())
         torch.fft.ifft2(product, out=response)
         _block_means(response.numpy(), energies[2 * k : 2 * k + 2])
-    return energies.transpose(0, 2, 1).reshape(-1)  # columns of blocks one after the other
+    return energies.transpose(0, 2, 1).reshape(-1)  # blocks in column-major order
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"})
@@ -103,7 +104,7 @@ def _multiply(spectrum: Complex, filters: NDArray[np.float32], out: Complex) -> 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
 def _block_means(response: Complex, out: NDArray[np.float32]) -> None:
-    """The mean absolute value in each block of what lies inside the mirror."""
+    """Compute the mean absolute value in each block of the area without padding."""
     blocks = out.shape[1]
     side = (response.shape[1] - 2 * MIRROR) // blocks
     for o in range(response.shape[0]):
@@ -119,8 +120,8 @@ def _block_means(response: Complex, out: NDArray[np.float32]) -> None:
                 out[o, i, j] = total / (side * side)
 
 
-def _mirrored(image: torch.Tensor, pad: int) -> torch.Tensor:
-    """With an edge-repeating mirror of ``pad`` px on each side."""
+def _mirror_pad(image: torch.Tensor, pad: int) -> torch.Tensor:
+    """Pad by ``pad`` px on each side, mirroring the image including its edge pixels."""
     rows, columns = (
         torch.from_numpy(np.pad(np.arange(side), pad, mode="symmetric")) for side in (image.shape[0], image.shape[1])
     )
@@ -130,23 +131,23 @@ def _mirrored(image: torch.Tensor, pad: int) -> torch.Tensor:
 @lru_cache(maxsize=1)
 def _low_pass() -> torch.Tensor:
     side = SIDE + 2 * _PREFILTER_MIRROR
-    fy, fx = np.fft.fftfreq(side)[:, None] * side, np.fft.rfftfreq(side)[None, :] * side  # cycles in the image
+    fy, fx = np.fft.fftfreq(side)[:, None] * side, np.fft.rfftfreq(side)[None, :] * side  # cycles per image
     square = _PREFILTER_CYCLES**2 / np.log(2)
     return torch.from_numpy(np.exp(-(fx**2 + fy**2) / square).astype(np.float32))
 
 
 @lru_cache(maxsize=1)
 def _filters() -> NDArray[np.float32]:
-    """The transfer functions ``(scales, orientations, side, side)`` float32."""
+    """Return the transfer functions ``(scales, orientations, side, side)`` float32."""
     side = SIDE + 2 * MIRROR
     f = np.fft.fftfreq(side)
     length, angle = np.hypot(f[:, None], f[None, :]), np.arctan2(f[:, None], f[None, :])
-    made = np.empty((SCALES, ORIENTATIONS, side, side), np.float32)
+    filters = np.empty((SCALES, ORIENTATIONS, side, side), np.float32)
     for scale in range(SCALES):
         radial = -3.5 * (length / (0.3 / 1.85**scale) - 1) ** 2
         for orientation in range(ORIENTATIONS):
             t = angle + np.pi * orientation / ORIENTATIONS
             t = t + 2 * np.pi * (t < -np.pi) - 2 * np.pi * (t > np.pi)
             sharpness = 16 * ORIENTATIONS**2 / 32**2
-            made[scale, orientation] = np.exp(radial - 2 * np.pi * sharpness * t**2)
-    return made
+            filters[scale, orientation] = np.exp(radial - 2 * np.pi * sharpness * t**2)
+    return filters

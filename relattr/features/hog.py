@@ -1,31 +1,30 @@
-"""Pixel-wise 31-d Felzenszwalb HOG: a cell centred on any pixel, and stacks of neighbouring cells.
+"""Dense 31-d Felzenszwalb HOG: cells centred on arbitrary pixels, and descriptors of several neighbouring cells.
 
 Felzenszwalb, Girshick, McAllester, Ramanan, "Object Detection with Discriminatively Trained Part-Based
 Models", PAMI 2010, section 6, evaluated at every pixel as in the features of Khosla et al. (NIPS 2012).
 
-**One cell.** A pixel's gradient is the central difference ``[-1, 0, 1]`` of the channel where it is longest
-(the first such channel), on grey values 0..255. It is snapped to the nearest of 18 directions, 20 degrees
-apart. The histogram of the cell centred on pixel ``(y, x)`` is the sum, direction by direction, of gradient
-lengths weighted by ``(1 - |dy| / cell) * (1 - |dx| / cell)``. That is full bilinear voting: a pixel votes for
-the four cells of the 8 px lattice nearest to it, and the pixel-wise map is that lattice at all its 64 offsets.
-Opposite directions added and squared, summed over the 9, are the cell's energy. A cell is in four blocks of
-2x2 cells (neighbours at a distance of ``cell`` px: towards bottom right, top right, bottom left, top left);
-each block normalises by ``1 / sqrt(its four energies + 1e-4)``. The 31 numbers are, clipped at 0.2 after
-normalising: 18 directions and 9 orientations, each half the sum over the four blocks, and for each block the
-sum of its 18 clipped directions x 0.2357.
+**One cell.** The gradient of a pixel is the central difference ``[-1, 0, 1]`` of the channel in which it is longest
+(the first of several), on values 0..255. It is quantised to the nearest of 18 directions, 20 degrees apart. The
+histogram of the cell centred on pixel ``(y, x)`` sums, for each direction, the gradient lengths weighted by
+``(1 - |dy| / cell) * (1 - |dx| / cell)``. This is full bilinear voting: a pixel votes for the four nearest cells of
+the 8 px lattice, and the dense map is that lattice at all of its 64 offsets. The energy of a cell is the sum over the
+9 orientations of the squared sum of opposite directions. A cell belongs to four blocks of 2x2 cells (neighbours at a
+distance of ``cell`` px: towards bottom right, top right, bottom left, top left); each block normalises by
+``1 / sqrt(sum of its four energies + 1e-4)``. The 31 values, clipped at 0.2 after normalisation, are 18 directions and
+9 orientations, each half of the sum over the four blocks, and for each block the sum of its 18 clipped directions
+x 0.2357.
 
-**The map.** A histogram reaches ``cell - 1`` px further than its centre and the gradient one pixel more, and
-the blocks need the histograms one ``cell`` away: a cell can be centred on pixels ``2 * cell`` up to
-``side - 2 * cell - 1`` and nothing is ever cut off. So the map is ``4 * cell`` px smaller than the (padded)
-image in both directions, and its element ``(i, j)`` is the cell centred on pixel ``(i + 2 cell, j + 2 cell)``.
+**The map.** A histogram extends ``cell - 1`` px from its centre, the gradient one pixel more, and the blocks need
+histograms at a distance of ``cell``: a cell can be centred on pixels ``2 * cell`` to ``side - 2 * cell - 1`` without
+truncation. The map is therefore ``4 * cell`` px smaller than the (padded) image in both directions, and its element
+``(i, j)`` is the cell centred on pixel ``(i + 2 cell, j + 2 cell)``.
 
-**Stacks.** A descriptor joins ``cells x cells`` cells of the map, ``cell`` px apart, its top left one at map
-position ``(step * i, step * j)``; columns of cells one after the other, each from top to bottom. With the pads
-in use (20 px for 2x2 cells of 8 px, 24 for 3x3) stack ``(i, j)`` is centred on pixel ``(step i, step j)`` of
-the image itself, for every such pixel.
+**Descriptors.** A descriptor concatenates ``cells x cells`` cells of the map, ``cell`` px apart, in column-major order,
+its top left cell at map position ``(step * i, step * j)``. With the padding in use (20 px for 2x2 cells of 8 px, 24
+for 3x3), descriptor ``(i, j)`` is centred on pixel ``(step i, step j)`` of the image, for every such pixel.
 
-Only the histograms that the wanted stacks need are computed; the arithmetic is float32 (directions are
-decided in exact integers), on one thread, and one image's numbers do not depend on the others in its batch.
+Only the histograms that the requested descriptors need are computed. The arithmetic is float32 (directions are
+decided by exact integers), on one thread, and the result for an image does not depend on the rest of the batch.
 """
 
 from __future__ import annotations
@@ -46,32 +45,32 @@ CELL_CHANNELS = 31
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-# The unit vectors of the 9 orientations, to four decimals as in the original, times 10,000: with 8-bit images
-# every dot product is an integer below 2**24, so float32 is exact and no rounding ever decides a direction.
+# Unit vectors of the 9 orientations, to four decimals as in the original, times 10,000: with 8-bit images every dot
+# product is an integer below 2**24, so float32 is exact and no direction depends on rounding.
 _UX = np.array([10000, 9397, 7660, 5000, 1736, -1736, -5000, -7660, -9397], dtype=np.float32)
 _UY = np.array([0, 3420, 6428, 8660, 9848, 9848, 8660, 6428, 3420], dtype=np.float32)
-# A histogram's 18 directions are stored in 24 floats, three whole vector registers; the last 6 stay 0.
+# The 18 directions of a histogram are stored in 24 floats, three full vector registers; the last 6 stay 0.
 _SLOTS = 24
 
 
 def dense_hog(images: npt.ArrayLike, cell: int = 8, stride: int = 1, pad: int = 0) -> Floats:
-    """The HOG map of one image or of a batch of equal size.
+    """Compute the HOG map of one image or of a batch of images of equal size.
 
     Parameters
     ----------
     images : uint8, (H, W, 3) or (B, H, W, 3)
-        Grey values 0..255.
+        Pixel values 0..255.
     cell : int
-        Side of a cell in px, at least 2.
+        Side length of a cell in px, at least 2.
     stride : int
-        1 gives every pixel; ``cell`` the classic lattice of cells side by side.
+        1 for a cell at every pixel; ``cell`` for the classic grid of adjacent cells.
     pad : int
-        Edge-repeating mirror added on each side first, px.
+        Mirror padding (edge pixels repeated) added on each side first, in px.
 
     Returns float32 ``([B,] ceil((H + 2 pad - 4 cell) / stride), ceil((W + ...) / stride), 31)``, from 0 to
-    0.4 (directions and orientations) or 0.85 (textures).
+    0.4 (directions and orientations) or 0.85 (texture).
 
-    Raises BadInput where the array is not such an image, or too small for one cell.
+    Raises `BadInput` if the array is not such an image, or is too small for one cell.
     """
     batch, single = _as_batch(images)
     grid = make_grid(batch.shape[1], batch.shape[2], cell, 1, stride, pad)
@@ -83,28 +82,28 @@ def dense_hog(images: npt.ArrayLike, cell: int = 8, stride: int = 1, pad: int = 
 def stacked_hog(
     images: npt.ArrayLike, cell: int = 8, cells: int = 2, step: int = 6, pad: int = 20
 ) -> tuple[Floats, Floats]:
-    """Descriptors of ``cells x cells`` neighbouring cells on a grid: HOG 2x2 (124-d), or 3x3 (279-d, pad 24).
+    """Compute descriptors of ``cells x cells`` neighbouring cells on a grid: HOG 2x2 (124-d), or 3x3 (279-d, pad 24).
 
     Parameters
     ----------
     images : uint8, (H, W, 3) or (B, H, W, 3)
-        Grey values 0..255.
+        Pixel values 0..255.
     cell : int
-        Side of a cell in px, at least 2.
+        Side length of a cell in px, at least 2.
     cells : int
-        Cells a side.
+        Cells per side of a descriptor.
     step : int
-        Distance between descriptors, px.
+        Stride between descriptors in px.
     pad : int
-        Edge-repeating mirror added on each side first, px.
+        Mirror padding (edge pixels repeated) added on each side first, in px.
 
     Returns
     -------
-    descriptors: float32 ``([B,] n, 31 * cells**2)``, row by row from the top left.
-    positions: float32 (n, 2), the y and x of each descriptor's centre in px from the image's top left corner
-        (the centre of its first pixel is at 0.5, 0.5), shared by the batch.
+    descriptors: float32 ``([B,] n, 31 * cells**2)``, in row-major order.
+    positions: float32 (n, 2), y and x of the centre of each descriptor in px, origin at the top left corner of the
+        image (the centre of its first pixel is at 0.5, 0.5), the same for the whole batch.
 
-    Raises BadInput where the array is not such an image, or too small for one descriptor.
+    Raises `BadInput` if the array is not such an image, or is too small for one descriptor.
     """
     batch, single = _as_batch(images)
     grid = make_grid(batch.shape[1], batch.shape[2], cell, cells, step, pad)
@@ -117,7 +116,7 @@ def _as_batch(images: npt.ArrayLike) -> tuple[npt.NDArray[np.uint8], bool]:
     if batch.dtype != np.uint8 or batch.ndim not in (3, 4) or batch.shape[-1] != 3:
         raise BadInput(
             f"HOG: expected uint8 images of shape (H, W, 3) or (B, H, W, 3), got {batch.dtype} {batch.shape}; "
-            "repeat a grey image three times along the last axis"
+            "repeat a greyscale image three times along the last axis"
         )
     return (batch[None], True) if batch.ndim == 3 else (batch, False)
 
@@ -144,9 +143,9 @@ def _gradients(
     first: int,
     last: int,
 ) -> None:
-    """Length and direction (0..17) of the gradient at padded rows first..last; the outermost columns stay 0."""
+    """Compute length and direction (0..17) of the gradient at padded rows first..last; the outermost columns stay 0."""
     width = len(source_cols)
-    lines = np.empty((3, 3, width), dtype=np.float32)  # three rows in a ring, channel by channel
+    lines = np.empty((3, 3, width), dtype=np.float32)  # ring buffer of three rows, by channel
     gx = np.zeros(width, dtype=np.float32)
     gy = np.zeros(width, dtype=np.float32)
     for y in range(first - 1, last + 2):
@@ -194,7 +193,7 @@ def _gradients(
 
 @functools.cache
 def _kernel(cell: int) -> Callable[..., None]:
-    """The compiled kernel for this side of a cell: a constant, so that its loops unroll into vector code."""
+    """Compile the kernel for this cell size: with a constant, the compiler unrolls and vectorises the loops."""
     taps = 2 * cell - 1
     inverse = np.float32(1.0 / cell)
     weights = np.array([cell - abs(d) for d in range(1 - cell, cell)], dtype=np.float32) * inverse
@@ -217,7 +216,7 @@ def _kernel(cell: int) -> Callable[..., None]:
         direction = np.zeros((height, width), dtype=np.int32)
         _gradients(image, source_rows, source_cols, length, direction, rows[0] - cell + 1, rows[-1] + cell - 1)
 
-        # Histograms: votes down the columns first, each pixel for its one direction, then a filter along the row.
+        # Histograms: sum the votes of each column by direction, then filter along the row.
         histogram = np.empty((len(rows), len(cols), _SLOTS), dtype=np.float32)
         energy = np.empty((len(rows), len(cols)), dtype=np.float32)
         column = np.empty((width, _SLOTS), dtype=np.float32)
@@ -251,13 +250,13 @@ def _kernel(cell: int) -> Callable[..., None]:
                 for j in range(nx):
                     for b in range(cells):
                         back, x, ahead = col_index[j, b]
-                        here = energy[y, x]
-                        n1 = one / np.sqrt(here + energy[down, x] + energy[y, ahead] + energy[down, ahead] + epsilon)
-                        n2 = one / np.sqrt(here + energy[up, x] + energy[y, ahead] + energy[up, ahead] + epsilon)
-                        n3 = one / np.sqrt(here + energy[down, x] + energy[y, back] + energy[down, back] + epsilon)
-                        n4 = one / np.sqrt(here + energy[up, x] + energy[y, back] + energy[up, back] + epsilon)
+                        centre = energy[y, x]
+                        n1 = one / np.sqrt(centre + energy[down, x] + energy[y, ahead] + energy[down, ahead] + epsilon)
+                        n2 = one / np.sqrt(centre + energy[up, x] + energy[y, ahead] + energy[up, ahead] + epsilon)
+                        n3 = one / np.sqrt(centre + energy[down, x] + energy[y, back] + energy[down, back] + epsilon)
+                        n4 = one / np.sqrt(centre + energy[up, x] + energy[y, back] + energy[up, back] + epsilon)
                         cell_histogram = histogram[y, x]
-                        cell_out = out[i, j, b, a]  # columns of cells one after the other
+                        cell_out = out[i, j, b, a]  # cells in column-major order
                         t1 = np.float32(0)
                         t2 = np.float32(0)
                         t3 = np.float32(0)

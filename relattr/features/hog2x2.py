@@ -1,6 +1,6 @@
-"""HOG 2x2 (or 3x3) with LLC and a spatial pyramid: the whole feature, 5,376 numbers an image.
+"""HOG 2x2 (or 3x3) with LLC encoding and a spatial pyramid, 5,376 dimensions.
 
-Dense stacks of HOG cells (``hog``) through the pipeline of ``coded``.
+Dense descriptors of neighbouring HOG cells (``hog``), encoded as in ``encoded``.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from relattr.features.encoded import EncodedFeature, Floats
 from relattr.features.hog import CELL_CHANNELS, stacked_hog
 from relattr.features.hog_grid import make_grid
-from relattr.features.input import Pixels
+from relattr.images.sequence import Pixels
 
 
 class HOG2x2(EncodedFeature):
-    """The feature; HOG 3x3 is ``HOG2x2(cells=3, pad=24)``.
+    """Encoded HOG 2x2; HOG 3x3 is ``HOG2x2(cells=3, pad=24)``.
 
     Parameters
     ----------
-    cell, cells, step, pad: px a cell, cells a side of a descriptor, px between descriptors, px of mirror on
-        each side (see ``hog``).
+    cell, cells, step, pad: side length of a cell in px, cells per side of a descriptor, stride in px, and mirror
+        padding on each side in px (see ``hog``).
     maxsize, n_words, k, beta, levels, max_images, per_image, max_descriptors: see ``EncodedFeature``.
     """
 
-    what = "HOG features"
+    label = "HOG features"
 
     def __init__(
         self,

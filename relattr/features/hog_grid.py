@@ -1,4 +1,4 @@
-"""Where HOG cells and their stacks lie on an image (what a stack is: see ``hog``)."""
+"""Geometry of HOG cells and descriptors on an image (see ``hog``)."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the stacks of one image size lie: what the kernel needs to know, and the positions."""
+    """Positions of the descriptors for one image size, and the indices that the kernel needs."""
 
     source_rows: Ints  # (padded height,) the image row that each padded row repeats
     source_cols: Ints
-    rows: Ints  # sorted padded rows on which a histogram is wanted
+    rows: Ints  # sorted padded rows at which histograms are computed
     cols: Ints
     row_index: Ints  # (ny, cells, 3) indices into rows: the cell above, the cell itself, the cell below
     col_index: Ints
-    positions: Floats  # (ny * nx, 2) y, x of the stacks' centres in the image, 0 = its top or left edge
+    positions: Floats  # (ny * nx, 2) y, x of the centres of the descriptors in the image, 0 = its top or left edge
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Stacks down and across."""
+        """Number of descriptors vertically and horizontally."""
         return len(self.row_index), len(self.col_index)
 
 
 @functools.lru_cache(maxsize=64)
 def make_grid(height: int, width: int, cell: int, cells: int, step: int, pad: int) -> Grid:
-    """The geometry of the stacks on an image of this size (see the module); raises BadInput if none fits."""
+    """Compute the grid of descriptors for an image of this size. Raises `BadInput` if none fits."""
     for name, value, least in (("cell", cell, 2), ("cells", cells, 1), ("step", step, 1), ("pad", pad, 0)):
         if value < least:
             raise BadInput(f"HOG: {name} is {value}; it must be an integer of at least {least}")
@@ -54,12 +54,12 @@ def make_grid(height: int, width: int, cell: int, cells: int, step: int, pad: in
         positions.astype(np.float32),
     )
     for array in arrays:
-        array.flags.writeable = False  # shared through the cache
+        array.flags.writeable = False  # the cached arrays are shared
     return Grid(*arrays)
 
 
 def _axis(side: int, cell: int, cells: int, step: int, pad: int) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
-    """Along one axis: padded coordinates of histograms, who needs which, and the stacks' centres in the image."""
+    """Return, along one axis, the padded coordinates of histograms, their index by cell, and descriptor centres."""
     starts = np.arange(0, side + 2 * pad - 4 * cell - (cells - 1) * cell, step)
     centres = starts[:, None] + cell * np.arange(cells) + 2 * cell
     wanted: Ints = centres[:, :, None] + np.array([-cell, 0, cell])

@@ -1,99 +1,73 @@
-"""Local binary patterns over a spatial pyramid: texture, 1,239 numbers an image.
+"""Local binary patterns (LBP) over a spatial pyramid, 1,239 dimensions.
 
 Ojala, Pietikainen, Maenpaa, "Multiresolution Gray-Scale and Rotation Invariant Texture Classification with Local
-Binary Patterns", PAMI 2002, as in the feature toolbox of Khosla.
+Binary Patterns", PAMI 2002, with the parameters of Khosla's feature toolbox.
 
-A pixel's pattern has a bit for each of 8 neighbours on a circle of radius 1, from the right on and anticlockwise: set
-where the neighbour is at least as bright. The four on the diagonals lie between pixels and are interpolated
-bilinearly (in integers, so that no rounding decides a tie). Patterns whose bits change at most twice around the
-circle are the 58 uniform ones, numbered by their value; all others share number 58. The pixels at the border have
-no pattern.
+The pattern of a pixel has one bit for each of 8 neighbours on a circle of radius 1, starting at the right and going
+anticlockwise; a bit is set if the neighbour is at least as bright as the pixel. The four diagonal neighbours lie
+between pixels and are interpolated bilinearly. The 58 uniform patterns (at most two 0/1 transitions around the
+circle) have a bin each, in ascending order of their binary code; all other patterns share bin 58. Border pixels have
+no pattern. The patterns are scikit-image's, method ``nri_uniform``.
 
-The numbers are histograms of 59 patterns in 1, 4 and 16 cells, cells column by column; each level is divided by its
-sum and multiplied by 1, 4 and 32.
+The feature concatenates 59-bin histograms of 1x1, 2x2 and 4x4 cells, cells in column-major order; each level is
+divided by its sum and multiplied by 1, 4 and 32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from relattr.features.input import ImageSequence, Pixels, read_image
+from relattr.features.input import read_image
+from relattr.images.sequence import ImageSequence, Pixels
 
 MAXSIZE = 500
 PATTERNS = 59
 LEVELS = ((1, 1.0), (2, 4.0), (4, 32.0))
-"""Cells a side, and what the level's histograms sum to."""
+"""Cells per side, and the sum of all histograms of the level."""
 DIMENSIONS = PATTERNS * sum(g * g for g, _ in LEVELS)
 
-# Shares of the four pixels around a point on a diagonal, of 2**16: the diagonal one, the two beside, the centre.
-_ONE = 1 << 16
-_DIAGONAL, _BESIDE = _ONE // 2, round((2**0.5 - 1) / 2 * _ONE)
-_CENTRE = _ONE - _DIAGONAL - 2 * _BESIDE
+# fmt: off
+_BIN = np.array([
+    0, 1, 29, 22, 16, 11, 7, 4, 2, 3, 30, 36, 23, 17, 12, 8, 5, 6, 31, 37, 42, 24, 18, 13, 9, 10, 32, 38, 43, 47,
+    25, 19, 14, 15, 33, 39, 44, 48, 51, 26, 20, 21, 34, 40, 45, 49, 52, 54, 27, 28, 35, 41, 46, 50, 53, 55, 56, 57, 58,
+], dtype=np.uint8)  # the bin, by binary code, of each of scikit-image's labels
+# fmt: on
 
 
 def lbp(images: ImageSequence, progress: Callable[[int], object] | None = None) -> NDArray[np.float32]:
-    """The texture of each image, ``(n, 1239)`` float32; a row depends on its own image only.
+    """Return the LBP feature of each image, ``(n, 1239)`` float32; a row depends on its own image only.
 
-    ``progress`` is called with 1 for each image done. Raises `BadInput`, naming it, for an image that is none.
+    ``progress`` is called with 1 after each image. Raises `BadInput`, naming the image, for invalid pixels.
     """
-    out = np.empty((len(images), DIMENSIONS), np.float32)
+    features = np.empty((len(images), DIMENSIONS), np.float32)
     for index in range(len(images)):
-        found = uniform_patterns(_grey(read_image(images, index, MAXSIZE, "LBP")))
-        out[index] = np.concatenate([_level(found, cells, total) for cells, total in LEVELS])
+        patterns = uniform_patterns(_to_grey(read_image(images, index, MAXSIZE, "LBP")))
+        features[index] = np.concatenate([_histograms(patterns, cells, total) for cells, total in LEVELS])
         if progress is not None:
             progress(1)
-    return out
+    return features
 
 
 def uniform_patterns(grey: Pixels) -> Pixels:
-    """The number, 0..58, of the pattern of each inner pixel of ``(H, W)`` grey values: ``(H - 2, W - 2)``."""
-    out = np.empty((grey.shape[0] - 2, grey.shape[1] - 2), np.uint8)
-    _patterns(np.ascontiguousarray(grey), _NUMBERS, out)
-    return out
+    """Return the pattern, 0..58, of each inner pixel of greyscale values ``(H, W)``: ``(H - 2, W - 2)``."""
+    from skimage.feature import local_binary_pattern
+
+    labels = local_binary_pattern(grey, 8, 1, method="nri_uniform")[1:-1, 1:-1]
+    return _BIN[labels.astype(np.uint8)]
 
 
-def _grey(image: Pixels) -> Pixels:
-    """Luma of at least 3x3 pixels, rounded."""
+def _to_grey(image: Pixels) -> Pixels:
+    """Return the rounded luma, padded to at least 3x3 pixels."""
     grey = np.floor(image @ np.array([0.2989, 0.5870, 0.1140]) + 0.5).astype(np.uint8)
-    short = [(0, max(0, 3 - side)) for side in grey.shape]
-    return np.pad(grey, short, mode="edge")
+    missing = [(0, max(0, 3 - side)) for side in grey.shape]
+    return np.pad(grey, missing, mode="edge")
 
 
-def _level(found: Pixels, cells: int, total: float) -> NDArray[np.floating]:
-    rows, columns = (np.arange(side) * cells // side for side in found.shape)
-    number = (columns[None, :] * cells + rows[:, None]) * PATTERNS + found
-    counts = np.bincount(number.ravel(), minlength=cells * cells * PATTERNS)
-    return counts * (total / found.size)
-
-
-def _numbers() -> Pixels:
-    """The number of each of the 256 patterns."""
-    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
-    uniform = (bits != np.roll(bits, 1, axis=1)).sum(1) <= 2
-    return np.where(uniform, np.cumsum(uniform) - 1, PATTERNS - 1).astype(np.uint8)
-
-
-_NUMBERS = _numbers()
-
-
-@numba.njit(nogil=True, cache=True)
-def _patterns(grey: Pixels, numbers: Pixels, out: Pixels) -> None:
-    for y in range(out.shape[0]):
-        above, here, below = grey[y], grey[y + 1], grey[y + 2]
-        for x in range(out.shape[1]):
-            centre = np.int32(here[x + 1])
-            left, right, up, down = np.int32(here[x]), np.int32(here[x + 2]), above[x + 1], below[x + 1]
-            least = (_ONE - _CENTRE) * centre
-            code = np.int32(right >= centre)
-            code |= np.int32(_DIAGONAL * np.int32(above[x + 2]) + _BESIDE * (right + up) >= least) << 1
-            code |= np.int32(up >= centre) << 2
-            code |= np.int32(_DIAGONAL * np.int32(above[x]) + _BESIDE * (left + up) >= least) << 3
-            code |= np.int32(left >= centre) << 4
-            code |= np.int32(_DIAGONAL * np.int32(below[x]) + _BESIDE * (left + down) >= least) << 5
-            code |= np.int32(down >= centre) << 6
-            code |= np.int32(_DIAGONAL * np.int32(below[x + 2]) + _BESIDE * (right + down) >= least) << 7
-            out[y, x] = numbers[code]
+def _histograms(patterns: Pixels, cells: int, total: float) -> NDArray[np.floating]:
+    rows, columns = (np.arange(side) * cells // side for side in patterns.shape)
+    bins = (columns[None, :] * cells + rows[:, None]) * PATTERNS + patterns
+    counts = np.bincount(bins.ravel(), minlength=cells * cells * PATTERNS)
+    return counts * (total / patterns.size)

@@ -1,15 +1,15 @@
-"""Approximated locality-constrained linear coding: a descriptor as a weighted sum of its nearest words.
+"""Approximated locality-constrained linear coding (LLC): a descriptor as a weighted sum of its nearest visual words.
 
 Wang, Yang, Yu, Lv, Huang, Gong, "Locality-constrained Linear Coding for Image Classification", CVPR 2010,
 section 4. For a descriptor ``x`` with nearest words ``B`` (k, d) the weights are
 
     argmin_w  |x - B' w|^2 + beta * tr(C) * |w|^2   subject to  sum(w) = 1,      C = (B - x)(B - x)'
 
-that is, ``(C + beta tr(C) I) w`` is the same for every word, then ``w`` scaled to sum to one. Weights may be
-negative. A descriptor that equals all its words gives them equal weights, the limit of the above.
+that is, solve ``(C + beta tr(C) I) w = 1`` and scale ``w`` to sum to one. Weights may be negative. A descriptor that
+equals all of its words gives them equal weights, the limit of the formula.
 
-Everything is one compiled pass on one thread: distances to all words for a few descriptors at a time, the k
-smallest, and the k x k system. A descriptor's code does not depend on the others it is encoded with.
+One compiled pass on one thread computes the distances to all words for a few descriptors at a time, selects the k
+smallest, and solves the k x k system. The code of a descriptor does not depend on the rest of the batch.
 """
 
 from __future__ import annotations
@@ -23,38 +23,39 @@ from relattr.errors import BadInput
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int32]
 
-_BLOCK = 4  # descriptors that share one pass over the words: what their partial sums leave of the registers
+_BLOCK = 4  # descriptors that share one pass over the words; their partial sums must fit into registers
 
-# Squared distances between such values still fit into a float32.
+# Squared distances between values up to this size fit into float32.
 _LARGEST = 1e15
 
 
 def encode_llc(
     descriptors: npt.ArrayLike, words: npt.ArrayLike, k: int = 3, beta: float = 0.03
 ) -> tuple[Codes, Floats]:
-    """The LLC codes of descriptors (n, d) in a dictionary of words (m, d).
+    """Encode descriptors (n, d) with a dictionary of visual words (m, d).
 
-    Returns ``indices`` (n, k) int32, nearest word first (of equally near ones the lower index), and ``weights``
-    (n, k) float32, each row summing to one; all other entries of the code are 0. Distances to the words are
-    float32, the k x k system is float64.
+    Returns ``indices`` (n, k) int32, nearest word first (ties by index), and ``weights`` (n, k) float32, each row
+    summing to one; all other entries of a code are 0. Distances are computed in float32, the k x k systems in float64.
 
-    Raises BadInput for shapes that do not fit, values that are not finite, k outside 1..m, or beta not above 0.
+    Raises `BadInput` for mismatched shapes, values that are not finite, k outside 1..m, or beta not above 0.
     """
     x = np.ascontiguousarray(descriptors, dtype=np.float32)
     b = np.ascontiguousarray(words, dtype=np.float32)
     if x.ndim != 2 or b.ndim != 2 or x.shape[1] != b.shape[1]:
-        raise BadInput(f"LLC: descriptors {x.shape} and words {b.shape} must be two tables of equally long rows")
+        raise BadInput(f"LLC: descriptors {x.shape} and words {b.shape} must be (n, d) and (m, d)")
     if not 1 <= k <= len(b):
         raise BadInput(f"LLC: k is {k}; it must be from 1 to the number of words, {len(b)}")
     if not beta > 0:
-        raise BadInput(f"LLC: beta is {beta}; it must be above 0, or the system can be singular")
+        raise BadInput(f"LLC: beta is {beta}; it must be above 0, otherwise the system can be singular")
     for name, array in (("descriptors", x), ("words", b)):
         if not np.abs(array).max(initial=0.0) <= _LARGEST:
-            raise BadInput(f"LLC: the {name} hold values that are not finite, or above {_LARGEST:g}; scale them down")
+            raise BadInput(
+                f"LLC: the {name} contain values that are not finite, or above {_LARGEST:g}; scale them down"
+            )
     indices = np.empty((len(x), k), dtype=np.int32)
     weights = np.empty((len(x), k), dtype=np.float32)
-    # Words side by side, so that one instruction compares a descriptor with eight of them; the dimensions
-    # filled up with zeros to whole groups of four.
+    # Words are stored as columns, so that one instruction compares a descriptor with eight of them; dimensions are
+    # padded with zeros to a multiple of four.
     transposed = np.zeros((-(-b.shape[1] // 4) * 4, len(b)), dtype=np.float32)
     transposed[: b.shape[1]] = b.T
     _encode(x, b, transposed, np.float64(beta), indices, weights)
@@ -78,7 +79,7 @@ def _encode(x: Floats, words: Floats, transposed: Floats, beta: float, indices: 
     gram = np.empty((k, k), dtype=np.float64)
     solution = np.empty(k, dtype=np.float64)
     for start in range(0, n, _BLOCK):
-        # The last block repeats rows before it, so that every row is computed by the same instructions.
+        # The last block is padded with repeated rows, so that every row is computed by the same instructions.
         count = min(_BLOCK, n - start)
         for r in range(_BLOCK):
             rows[r, :dimensions] = x[start + min(r, count - 1)]
@@ -114,7 +115,7 @@ def _encode(x: Floats, words: Floats, transposed: Floats, beta: float, indices: 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
 def _half_distances(rows: Floats, transposed: Floats, half_norms: Floats, out: Floats) -> None:
-    """``out[r, j] = |word j|^2 / 2 - rows[r] . word j``: half the squared distance, less what all words share."""
+    """Compute ``out[r, j] = |word j|^2 / 2 - rows[r] . word j``: half the squared distance up to a constant."""
     n_words = len(half_norms)
     for r in range(0, len(rows), 2):
         for j in range(n_words):
@@ -131,7 +132,7 @@ def _half_distances(rows: Floats, transposed: Floats, half_norms: Floats, out: F
 
 @numba.njit(nogil=True, cache=True)
 def _nearest(distances: Floats, indices: Codes, smallest: Floats) -> None:
-    """The positions of the smallest distances, in order; of equal ones the first. ``smallest`` is scratch, (k,)."""
+    """Find the indices of the k smallest distances, in ascending order, ties by index; ``smallest`` (k,) is scratch."""
     k = len(smallest)
     smallest[:] = np.float32(np.inf)
     worst = smallest[k - 1]
@@ -152,7 +153,7 @@ def _nearest(distances: Floats, indices: Codes, smallest: Floats) -> None:
 def _solve_ones(a: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> None:
     """Solve ``a x = 1`` for a positive definite ``a``, given by its lower triangle, which is overwritten."""
     k = len(x)
-    for i in range(k):  # Cholesky factor, and forward substitution along with it
+    for i in range(k):  # Cholesky factorisation and forward substitution
         for j in range(i + 1):
             s = a[i, j]
             for m in range(j):

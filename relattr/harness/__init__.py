@@ -1,1 +1,3 @@
-"""What a benchmark asks for and what was computed: cells, plans, results, and the store that keeps them."""
+"""Bookkeeping of benchmarks: their definition, their cells, which of these must run, and the stored results."""
+
+DECIDES_RESULTS = False

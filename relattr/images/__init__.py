@@ -17,7 +17,7 @@ from relattr.errors import BadImage, BadInput
 from relattr.images.answers import PairAnswers
 from relattr.images.cache import DecodedImages
 from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource, ManyFiles, NoFiles
-from relattr.sources import fingerprint_of
+from relattr.identity import code_digest
 from relattr.system.digests import digest_text
 from relattr.system.paths import cache_dir
 
@@ -56,7 +56,7 @@ class _Collection:
         """What decides the pixels: the source, and for files the code and library that decode them."""
         if not isinstance(self.source, FileSource):
             return self.source.fingerprint
-        decoder = fingerprint_of("relattr.images.decode")
+        decoder = code_digest("relattr.images.decode")
         return digest_text(self.source.fingerprint, decoder, PIL.__version__, str(MAX_SIDE))
 
     def read(self, index: int) -> NDArray[np.uint8]:

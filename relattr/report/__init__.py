@@ -1,1 +1,3 @@
 """Reports on results: tables beside the published numbers, figures, and an HTML page."""
+
+DECIDES_RESULTS = False

@@ -1,1 +1,3 @@
 """What relattr needs of the operating system and the network: files, checksums, downloads, memory."""
+
+DECIDES_RESULTS = False

@@ -207,7 +207,7 @@ def test_a_helper_makes_stale_exactly_the_cells_that_depend_on_it(place, tmp_pat
     assert "outside.deep changed" in found["uses 0"]
     assert found["plain 0"].startswith("done")
     assert found["chance 0"].startswith("done")
-    assert "1 cells computed, 2 were there already" in place.relattr("run")
+    assert "1 cells computed, 2 already available" in place.relattr("run")
 
 
 def test_the_command_line_decides_no_number():

@@ -140,7 +140,7 @@ def test_a_changed_file_is_another_collection(files):
 def test_a_change_of_the_decoder_makes_decoded_files_stale_but_not_the_data(files, monkeypatch):
     source = FileSource(*files)
     before = Images(source).collection_fingerprint
-    monkeypatch.setattr("relattr.images.fingerprint_of", lambda module: "another decoder")
+    monkeypatch.setattr("relattr.images.code_digest", lambda module: "another decoder")
     assert Images(source).collection_fingerprint != before
     assert source.fingerprint == FileSource(*files).fingerprint
 

@@ -15,14 +15,14 @@ from sklearn.decomposition import PCA
 
 from relattr.images import Images
 
-WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
+WHOLE_IMAGE = np.array([[0.0, 0.0, 1.0, 1.0]])
 """The whole image as a box."""
 
-SAMPLE = 10_000
-"""Most patches that `Compression` is learned from."""
+MAX_SAMPLE = 10_000
+"""Most patches that `PatchPCA` is learned from."""
 
 
-class PatchSource(Protocol):
+class PatchDescriptor(Protocol):
     """Features of patches."""
 
     dim: int
@@ -39,14 +39,14 @@ class PatchSource(Protocol):
         """
 
 
-def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def l2_normalise(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows scaled in place to length 1; rows of zeros stay."""
     length = np.sqrt(np.einsum("...d,...d->...", rows, rows))
     rows /= np.where(length > 0, length, 1)[..., None]
     return rows
 
 
-class Compression:
+class PatchPCA:
     """The principal components of patch features: shorter ones at nearly the same distances.
 
     ``basis`` is ``(dim, d)`` float32. Features are not centred first: that would change no distance.
@@ -58,18 +58,18 @@ class Compression:
     @classmethod
     def learn(
         cls,
-        source: PatchSource,
+        source: PatchDescriptor,
         held: Any,
         n_images: int,
         boxes: NDArray[Any],
         d: int,
         rng: np.random.Generator,
-    ) -> Compression:
+    ) -> PatchPCA:
         """``d`` components (all, where the features have no more) of random patches of the images read."""
         if source.dim <= d:
             return cls(np.eye(source.dim, dtype=np.float32))
-        per_image = min(len(boxes), max(1, -(-SAMPLE // n_images)))
-        images = rng.permutation(n_images)[: SAMPLE // per_image]
+        per_image = min(len(boxes), max(1, -(-MAX_SAMPLE // n_images)))
+        images = rng.permutation(n_images)[: MAX_SAMPLE // per_image]
         sample = np.empty((images.size, per_image, source.dim), np.float32)
         for i, rows in zip(images, sample, strict=True):
             rows[:] = source.describe(held, np.array([i]), boxes[rng.choice(len(boxes), per_image, replace=False)])[0]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def best_chains(
+def cheapest_chains(
     patches: Sequence[NDArray[Any]], gains: Sequence[NDArray[Any]] | None = None, per_end: int = 1
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The ``per_end`` cheapest chains into each patch of the last image (all, where there are fewer).
@@ -27,7 +27,7 @@ def best_chains(
     cost = _start(rows[0], gains, per_end)
     back = []
     for k in range(1, len(rows)):
-        reached = distances(rows[k - 1], rows[k])  # (previous, next)
+        reached = euclidean_distances(rows[k - 1], rows[k])  # (previous, next)
         if per_end == 1:
             reached += cost
             came = reached.argmin(0)[None]
@@ -46,7 +46,7 @@ def best_chains(
     return _traced(ends, back, per_end), cost.ravel()[ends].astype(np.float64)
 
 
-def distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
+def euclidean_distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
     """Euclidean distance of each row of ``a`` from each row of ``b``, ``(len(a), len(b))`` float32."""
     a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
     squared = a @ b.T
@@ -56,7 +56,7 @@ def distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
     return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
 
 
-def distinct(paths: NDArray[np.int64], overlap: NDArray[Any], limit: float, most: int) -> NDArray[np.int64]:
+def suppress_overlapping(paths: NDArray[np.int64], overlap: NDArray[Any], limit: float, most: int) -> NDArray[np.int64]:
     """Which chains to keep, the first ones first, so that no two of them lie on the same parts of the images.
 
     Suppresses a chain whose mean overlap with one that is kept exceeds ``limit``; ``overlap`` ``(P, P)`` is that

@@ -11,14 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from relattr.pairs import Pairs
 from relattr.ranksvm import fit_many
-from relattr.ranksvm.accuracy import correct_and_ordered
+from relattr.ranksvm.accuracy import count_correct
 from relattr.ranksvm.search import split_by_image
 
 Parts = list[tuple[Pairs, Pairs]]
 _ROUGH = 1e-3  # the gap at which a fit stops: which pairs it orders is settled long before
 
 
-def parts_of(pairs: Pairs, folds: int, seed: int, least: int = 30) -> Parts:
+def split_into_folds(pairs: Pairs, folds: int, seed: int, least: int = 30) -> Parts:
     """(pairs to learn from, pairs to judge by) of each fold, with no image in both.
 
     Where the pairs cannot be parted so that ``least`` ordered ones are judged, a warning says so, and chains are
@@ -41,11 +41,11 @@ def held_out_accuracy(x: NDArray[Any], parts: Parts, C: float) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fits = fit_many(x, [(train, C) for train, _ in parts], tol=_ROUGH)
-    counts = [correct_and_ordered(model.predict(x), held_out) for model, (_, held_out) in zip(fits, parts, strict=True)]
+    counts = [count_correct(model.predict(x), held_out) for model, (_, held_out) in zip(fits, parts, strict=True)]
     correct, ordered = np.sum(counts, axis=0)
     return float(correct / ordered)
 
 
-def best(accuracies: NDArray[Any], most: int) -> NDArray[np.int64]:
+def most_accurate(accuracies: NDArray[Any], most: int) -> NDArray[np.int64]:
     """The chains of highest accuracy, best first; of equal ones the earlier."""
     return np.argsort(-accuracies, kind="stable")[:most]

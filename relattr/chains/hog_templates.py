@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from relattr.chains.patches import unit
+from relattr.chains.patch_descriptor import l2_normalise
 from relattr.features.hog import CELL_CHANNELS, dense_hog
 from relattr.images import Images
 
@@ -49,7 +49,7 @@ class HogPatches:
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(one, range(which.size)))
-        return unit(out)
+        return l2_normalise(out)
 
 
 def hog_templates(image: NDArray[np.uint8], boxes: NDArray[Any]) -> NDArray[np.float32]:

@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone
-from relattr.backbones.extraction import DeepExtractor
-from relattr.chains.patches import unit
+from relattr.backbones.extraction import FeatureExtractor
+from relattr.chains.patch_descriptor import l2_normalise
 from relattr.errors import BadInput
 from relattr.features.cache import cached_rows
 from relattr.images import Images
-from relattr.sources import fingerprint_of
+from relattr.identity import code_digest
 
-CHUNK = 256
+CHUNK_SIZE = 256
 """Images read at a time."""
 
-KEPT = 4 * 1024**3
+MAX_CACHED_BYTES = 4 * 1024**3
 """Bytes of maps of one image collection, in single precision, up to which they are kept on disk."""
 
 
-class MapPatches:
+class FeatureMapPatches:
     """The map of a backbone before it is pooled to one place, averaged over ``cells x cells`` parts of a patch.
 
     Parameters
@@ -33,7 +33,7 @@ class MapPatches:
     cells : parts a side of a patch.
     device : ``cpu``, ``cuda``, ...
 
-    Raises `BadInput` for a network that has no such map of this input, and what `DeepExtractor` raises.
+    Raises `BadInput` for a network that has no such map of this input, and what `FeatureExtractor` raises.
     """
 
     def __init__(self, backbone: str | Backbone, image_size: int, cells: int, device: str = "cpu") -> None:
@@ -46,7 +46,7 @@ class MapPatches:
         self.dim = cells * cells * self.channels
         self._fixed = made.fingerprint not in ("", "untrained")
         """Whether something names the network's weights, so that its maps can be told from another's."""
-        self._extract = DeepExtractor(
+        self._extract = FeatureExtractor(
             made, "conv", device=device, crop="resize", normalise="none", input_size=image_size
         )
 
@@ -57,10 +57,10 @@ class MapPatches:
         share the one pass of an image.
         """
         places = self.height * self.width
-        kept = self._fixed and 4 * images.n_collection * places * self.channels <= KEPT
+        kept = self._fixed and 4 * images.n_collection * places * self.channels <= MAX_CACHED_BYTES
         held = np.empty((len(images), places, self.channels), np.float16)
-        for start in range(0, len(images), CHUNK):
-            part = images.subset(np.arange(start, min(start + CHUNK, len(images))))
+        for start in range(0, len(images), CHUNK_SIZE):
+            part = images.subset(np.arange(start, min(start + CHUNK_SIZE, len(images))))
             found = self._cached(part) if kept else self._extract(part)
             held[start : start + len(part)] = found.reshape(len(part), self.channels, places).transpose(0, 2, 1)
             advance(len(part))
@@ -68,7 +68,7 @@ class MapPatches:
 
     def _cached(self, images: Images) -> NDArray[np.float32]:
         spec = self._extract.spec
-        key = f"{spec.key()} {fingerprint_of('relattr.backbones.extraction')}"
+        key = f"{spec.key()} {code_digest('relattr.backbones.extraction')}"
         return cached_rows(images, key, self._extract, what=f"{spec.backbone} maps")
 
     def describe(
@@ -80,7 +80,7 @@ class MapPatches:
         for k, i in enumerate(which):
             weights = pool_weights(boxes[k], self.cells, self.height, self.width) if shared is None else shared
             np.matmul(weights, held[i].astype(np.float32), out=out[k].reshape(-1, self.channels))
-        return unit(out)
+        return l2_normalise(out)
 
 
 def pool_weights(boxes: NDArray[Any], cells: int, height: int, width: int) -> NDArray[np.float32]:

@@ -1,0 +1,127 @@
+"""The project modules that a cell turns out to have run, beyond those that its imports show.
+
+A module may be imported under a computed name, or from a folder that the code adds to ``sys.path`` while it runs. When
+a cell ends, `sys.modules` has it. It joins the fingerprint under one of two names: ``code <module>`` where the name is
+enough to find its file again, else ``loaded <plugin> <path>``, a path relative to the file of the plugin's module.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from relattr.identity.code import ProjectCode, decides_results, find_facts, find_file, is_library_file, project_code
+from relattr.identity.imports import read_facts
+from relattr.system.paths import cache_dir
+
+CHANGED = "changed while it ran"
+"""Stands for the digest of a file that changed during the cell, so that no later digest matches."""
+
+
+class LoadedModules:
+    """Watches which modules a cell loads, from its start on."""
+
+    def __init__(self) -> None:
+        self._before = frozenset(sys.modules)
+        self._started = time.time_ns()
+
+    def fingerprints(self, known: Mapping[str, str], *plugins: str) -> dict[str, str]:
+        """Return the digests of project modules that were loaded and are not ``known``; see the module docstring.
+
+        ``plugins`` are the modules of the cell's method and dataset.
+        """
+        found: dict[str, str] = {}
+        codes = {plugin: project_code(plugin) for plugin in plugins}
+        families = {"relattr", *(plugin.partition(".")[0] for plugin in plugins)}
+        folders = {plugin: str(path.parent) for plugin in plugins if (path := find_file(plugin)) is not None}
+        queue = list(self._candidates([*codes.values()]))
+        visited: set[str] = set()
+        while queue:
+            name = queue.pop()
+            path = _file_of(name)
+            if name in visited or path is None or f"code {name}" in known:
+                continue
+            visited.add(name)
+            is_family = name.partition(".")[0] in families
+            if not (decides_results(name) if is_family else _is_project_file(path, folders.values())):
+                continue
+            key = f"code {name}" if is_family else _key_by_path(path, folders)
+            try:
+                facts = read_facts(path, name)
+                is_changed = path.stat().st_mtime_ns > self._started
+            except OSError:
+                continue
+            found[key] = CHANGED if is_changed else facts.digest
+            for base, imported in facts.imports:
+                queue += [base, f"{base}.{imported}"]
+        return dict(sorted(found.items()))
+
+    def _candidates(self, codes: list[ProjectCode]) -> Iterator[str]:
+        yield from (name for name in list(sys.modules) if name not in self._before)
+        for code in codes:
+            # these may have been loaded before, by another cell or when a plugin was imported
+            yield from (name for name in code.unresolved if name in sys.modules)
+            for importer in code.computes_names:
+                package = importer.rpartition(".")[0]
+                for name in list(sys.modules):
+                    if not name.startswith("relattr.") or name.rpartition(".")[0] == package:
+                        yield name
+
+
+def current_digest(key: str) -> str | None:
+    """Return the digest that a key of a stored fingerprint has now; None if its file does not exist any more.
+
+    ``key`` is ``code <module>`` or ``loaded <plugin> <path>``.
+    """
+    kind, _, rest = key.partition(" ")
+    if kind == "code":
+        facts = find_facts(rest)
+        return None if facts is None else facts.digest
+    plugin, _, relative = rest.partition(" ")
+    plugin_path = find_file(plugin)
+    if plugin_path is None:
+        return None
+    path = Path(os.path.normpath(plugin_path.parent / relative))
+    try:
+        return read_facts(path, path.stem).digest
+    except OSError:
+        return None
+
+
+def is_code(key: str) -> bool:
+    """Whether a key of a fingerprint is of a module."""
+    return key.startswith(("code ", "loaded "))
+
+
+def _file_of(name: str) -> Path | None:
+    """Return the file that a loaded module came from; None for one without a file, or that is not loaded."""
+    module = sys.modules.get(name)
+    origin = getattr(module, "__file__", None)
+    if name in ("__main__", "__mp_main__") or not isinstance(origin, str) or not os.path.isfile(origin):
+        return None
+    return Path(origin)
+
+
+def _is_project_file(path: Path, folders: Iterable[str]) -> bool:
+    """Whether a file is code of the project, and not of a library or written to a temporary or cache folder."""
+    text = os.path.abspath(path)
+    if is_library_file(text):
+        return False
+    if any(_lies_in(text, folder) for folder in folders):
+        return True
+    return not any(_lies_in(text, folder) for folder in (tempfile.gettempdir(), str(cache_dir())))
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path.startswith(os.path.join(os.path.abspath(folder), ""))
+
+
+def _key_by_path(path: Path, folders: Mapping[str, str]) -> str:
+    """Name a file by its path relative to the nearest of the plugins."""
+    relative = {plugin: os.path.relpath(path, folder).replace(os.sep, "/") for plugin, folder in folders.items()}
+    plugin = min(relative, key=lambda name: (relative[name].count("../"), len(relative[name]), name))
+    return f"loaded {plugin} {relative[plugin]}"
