@@ -1,4 +1,4 @@
-"""Features by name: the same numbers as from their own functions, computed once."""
+"""Features by name equal those of their own functions and are computed once."""
 
 from __future__ import annotations
 
@@ -30,50 +30,52 @@ def pictures(n: int = 6, side: int = 40, seed: int = 0) -> Images:
         ("texture", lbp, 1239),
     ],
 )
-def test_plain_features(name: str, function: object, dimensions: int) -> None:
+def test_direct_features_equal_their_functions(name: str, function: object, dimensions: int) -> None:
     assert callable(function)
     images = pictures()
-    found = blocks.direct_features(name, images)
-    assert found.shape == (6, dimensions)
-    np.testing.assert_array_equal(found, function(images))
-    np.testing.assert_array_equal(blocks.direct_features(name, images.subset([4, 1])), found[[4, 1]])
+    features = blocks.direct_features(name, images)
+    assert features.shape == (6, dimensions)
+    np.testing.assert_array_equal(features, function(images))
+    np.testing.assert_array_equal(blocks.direct_features(name, images.subset([4, 1])), features[[4, 1]])
 
 
-def test_gist_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gist_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     images = pictures(2)
-    found = blocks.direct_features("gist", images)
-    assert found.shape == (2, 512)
+    features = blocks.direct_features("gist", images)
+    assert features.shape == (2, 512)
 
     def never(*_: object) -> None:
         raise AssertionError("computed again")
 
     monkeypatch.setattr("relattr.features.gist.gist", never)
-    np.testing.assert_array_equal(blocks.direct_features("gist", images.subset([1])), found[[1]])
+    np.testing.assert_array_equal(blocks.direct_features("gist", images.subset([1])), features[[1]])
     monkeypatch.undo()
-    np.testing.assert_array_equal(gist(images), found)
+    np.testing.assert_array_equal(gist(images), features)
 
 
 @pytest.mark.parametrize(
-    ("name", "coder"),
+    ("name", "extractor"),
     [
         ("color-patches", ColorPatches(n_words=12)),
         ("hog2x2", HOG2x2(n_words=12)),
         ("hog3x3", HOG2x2(cells=3, pad=24, n_words=12)),
     ],
 )
-def test_coded_features(name: str, coder: ColorPatches | HOG2x2) -> None:
+def test_encoded_features_equal_their_classes(name: str, extractor: ColorPatches | HOG2x2) -> None:
     images = pictures()
     words = blocks.learn_dictionary(name, images.subset([0, 1, 2, 3]), seed=5, n_words=12)
-    np.testing.assert_array_equal(words, coder.fit(images.subset([0, 1, 2, 3]), 5).words_)
+    np.testing.assert_array_equal(words, extractor.fit(images.subset([0, 1, 2, 3]), 5).words_)
     np.testing.assert_array_equal(blocks.learn_dictionary(name, images.subset([0, 1, 2, 3]), 5, 12), words)
     assert not np.array_equal(blocks.learn_dictionary(name, images.subset([0, 1, 2]), 5, 12), words)
-    found = blocks.encoded_features(name, images, words)
-    np.testing.assert_array_equal(found, coder.transform(images))
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(blocks.encoded_features(name, images.subset([5, 0]), words, threads=2), found[[5, 0]])
+    features = blocks.encoded_features(name, images, words)
+    np.testing.assert_array_equal(features, extractor.transform(images))
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(
+        blocks.encoded_features(name, images.subset([5, 0]), words, threads=2), features[[5, 0]]
+    )
 
 
-def test_names_that_are_none() -> None:
+def test_unknown_names_are_refused() -> None:
     with pytest.raises(UnknownName, match="feature without dictionary"):
         blocks.direct_features("hog2x2", pictures())
     with pytest.raises(UnknownName, match="feature with a dictionary"):

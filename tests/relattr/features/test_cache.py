@@ -1,4 +1,4 @@
-"""Feature rows are computed once, whichever images are asked for, whoever asks, whatever dies."""
+"""Each feature is computed once, for any subset of images, any number of processes, and after crashes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from relattr.images import DrawnSource, Images
 
 cache.CHUNK = 4
 log, which = sys.argv[1], [int(k) for k in sys.argv[2].split(",")]
-die_at, together = map(int, sys.argv[3:])
+die_at, n_processes = map(int, sys.argv[3:])
 images = Images(DrawnSource([f"image-{i}" for i in range(30)], lambda i: np.full((2, 2, 3), i, np.uint8), "k"))
 
 def compute(part):
@@ -36,17 +36,17 @@ def compute(part):
     time.sleep(0.01)
     return part.indices[:, None] * np.array([1.0, 10.0, 100.0], np.float32)
 
-# all start together, however long each took to import
+# wait until all processes have finished importing, so that they start n_processes
 pathlib.Path(f"{log}.ready-{os.getpid()}").touch()
-while len(list(pathlib.Path(log).parent.glob("*.ready-*"))) < together:
+while len(list(pathlib.Path(log).parent.glob("*.ready-*"))) < n_processes:
     time.sleep(0.005)
 rows = cache.cached_rows(images.subset(which), "key", compute, what="test")
 assert (rows == np.array(which)[:, None] * np.array([1.0, 10.0, 100.0])).all()
 """
 
 
-def start(tmp_path, which, die_at=-1, log="log", together=1):
-    arguments = [str(tmp_path / log), ",".join(map(str, which)), str(die_at), str(together)]
+def start_process(tmp_path, which, die_at=-1, log="log", n_processes=1):
+    arguments = [str(tmp_path / log), ",".join(map(str, which)), str(die_at), str(n_processes)]
     return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments])
 
 
@@ -55,7 +55,7 @@ def logged(tmp_path, log="log"):
 
 
 class Feature:
-    """Three numbers that tell which image they are of, and a count of how often each was computed."""
+    """Returns three features that identify the image, and counts the computations of each image."""
 
     def __init__(self):
         self.count = Counter()
@@ -81,13 +81,13 @@ def images():
 def test_each_row_is_computed_once_whichever_subsets_ask(images):
     feature = Feature()
     for which in ([3, 1, 2], [1, 1, 9, 3], list(range(29, 9, -1)), list(range(30)), [0]):
-        found = cached_rows(images.subset(which), "key", feature, what="test")
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, feature.expected(which))
+        features = cached_rows(images.subset(which), "key", feature, what="test")
+        assert features.dtype == np.float32
+        np.testing.assert_array_equal(features, feature.expected(which))
     assert feature.count == Counter(range(30))
 
 
-def test_another_key_or_collection_is_computed_anew(images):
+def test_another_key_or_collection_is_computed_separately(images):
     feature = Feature()
     other = Images(
         DrawnSource(["x"] * 1 + [f"y{i}" for i in range(29)], lambda i: np.zeros((2, 2, 3), np.uint8), "other")
@@ -97,7 +97,7 @@ def test_another_key_or_collection_is_computed_anew(images):
     assert feature.count == {5: 3}
 
 
-def test_no_chunk_is_larger_than_it_says(images):
+def test_chunks_have_at_most_the_chunk_size(images):
     sizes = []
 
     def compute(part):
@@ -108,26 +108,28 @@ def test_no_chunk_is_larger_than_it_says(images):
     assert sizes == [4, 4, 2]
 
 
-def test_what_is_returned_is_the_callers_own(images):
+def test_returned_arrays_are_copies(images):
     feature = Feature()
     cached_rows(images.subset([1]), "key", feature, what="test")[:] = -1
     np.testing.assert_array_equal(cached_rows(images.subset([1]), "key", feature, what="test"), feature.expected([1]))
 
 
 def test_several_processes_compute_each_row_once(tmp_path):
-    processes = [start(tmp_path, which, together=3) for which in (range(30), range(29, -1, -1), range(0, 30, 2))]
+    processes = [
+        start_process(tmp_path, which, n_processes=3) for which in (range(30), range(29, -1, -1), range(0, 30, 2))
+    ]
     assert [p.wait(timeout=60) for p in processes] == [0, 0, 0]
     assert logged(tmp_path) == Counter(range(30))
 
 
 def test_a_killed_process_loses_one_chunk(tmp_path):
-    assert start(tmp_path, range(30), die_at=13).wait(timeout=60) == -signal.SIGKILL
-    assert start(tmp_path, range(30), log="second").wait(timeout=60) == 0
+    assert start_process(tmp_path, range(30), die_at=13).wait(timeout=60) == -signal.SIGKILL
+    assert start_process(tmp_path, range(30), log="second").wait(timeout=60) == 0
     assert logged(tmp_path, "second") == Counter(range(12, 30))
 
 
-def test_rows_that_are_there_wait_for_nobody(images):
-    """While someone computes other rows for hours, those that are there are read at once."""
+def test_cached_rows_are_read_without_waiting(images):
+    """Cached rows are read at once while another thread computes other rows."""
     feature = Feature()
     cached_rows(images.subset([1, 2]), "key", feature, what="test")
     reached, go_on = threading.Event(), threading.Event()
@@ -152,43 +154,43 @@ def test_rows_that_are_there_wait_for_nobody(images):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_not_finite_is_refused_and_its_image_named(images, bad):
+def test_a_value_that_is_not_finite_is_refused(images, bad):
     feature = Feature()
 
     def compute(part):
-        found = feature(part)
-        found[part.indices == 9, 1] = bad
-        return found
+        features = feature(part)
+        features[part.indices == 9, 1] = bad
+        return features
 
-    with pytest.raises(BadInput, match="HOG gave NaN or infinity for image image-9"):
+    with pytest.raises(BadInput, match="HOG returned NaN or infinity for image image-9"):
         cached_rows(images, "key", compute, what="HOG")
-    # the chunks before it are kept, its own is not
+    # the chunks before it are cached, its own is not
     np.testing.assert_array_equal(cached_rows(images, "key", feature, what="HOG"), feature.expected(range(30)))
     assert feature.count == Counter([*range(30), *range(8, 12)])
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 2, 2), (2, 5), (4, 5), (3, 0)])
 def test_a_wrong_shape_is_refused(images, shape):
-    with pytest.raises(BadInput, match=r"HOG gave shape .* for 3 images"):
+    with pytest.raises(BadInput, match=r"HOG returned shape .* for 3 images"):
         cached_rows(images.subset([1, 2, 3]), "key", lambda part: np.zeros(shape, np.float32), what="HOG")
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])
-def test_rows_of_another_length_than_the_others_are_refused(images, width):
+def test_rows_of_another_length_are_refused(images, width):
     cached_rows(images.subset([1]), "key", Feature(), what="HOG")
-    with pytest.raises(BadInput, match=f"HOG gave {width} numbers an image, and 3 for other images"):
+    with pytest.raises(BadInput, match=f"HOG returned {width} features per image, but 3 for other images"):
         cached_rows(images.subset([2]), "key", lambda part: np.zeros((len(part), width), np.float32), what="HOG")
 
 
-def test_a_failure_keeps_what_was_there(images):
+def test_an_error_keeps_the_rows_computed_before(images):
     feature = Feature()
 
     def compute(part):
         if 8 in part.indices:
-            raise RuntimeError("out of luck")
+            raise RuntimeError("interrupted")
         return feature(part)
 
-    with pytest.raises(RuntimeError, match="out of luck"):
+    with pytest.raises(RuntimeError, match="interrupted"):
         cached_rows(images, "key", compute, what="test")
     cached_rows(images, "key", feature, what="test")
     assert feature.count == Counter(range(30))
@@ -200,15 +202,15 @@ def test_features_of_no_images_are_refused(images):
 
 
 @pytest.mark.parametrize("name", ["rows.npy", "filled.npy"])
-@pytest.mark.parametrize("damage", ["truncate", "empty", "garbage", "gone", "other"])
-def test_damaged_files_are_made_anew(images, cache, name, damage):
-    """Above all a truncated one, which NumPy would silently fill up with zeros."""
+@pytest.mark.parametrize("damage", ["truncate", "empty", "garbage", "deleted", "other"])
+def test_damaged_files_are_recomputed(images, cache, name, damage):
+    """In particular a truncated one, which NumPy would silently pad with zeros."""
     feature = Feature()
     cached_rows(images, "key", feature, what="test")
     (path,) = (cache / "features").glob(f"*/{name}")
     if damage == "truncate":
         os.truncate(path, path.stat().st_size - 5)
-    elif damage == "gone":
+    elif damage == "deleted":
         path.unlink()
     elif damage == "other":
         np.save(path, np.zeros((30, 3)) if name == "rows.npy" else np.zeros(30))
@@ -219,14 +221,14 @@ def test_damaged_files_are_made_anew(images, cache, name, damage):
     assert feature.count == Counter(2 * list(range(30)))
 
 
-def test_more_than_the_disk_holds_is_refused_before_it_is_written(images, cache, monkeypatch):
+def test_features_too_large_for_the_disk_are_refused(images, cache, monkeypatch):
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 100}))
-    with pytest.raises(BadInput, match="30 feature rows of 3 numbers need 360 bytes"):
+    with pytest.raises(BadInput, match="30 x 3 features need 360 bytes"):
         cached_rows(images, "key", Feature(), what="test")
     assert not list((cache / "features").rglob("*.npy"))
 
 
-def test_progress_counts_what_is_computed(images):
+def test_progress_counts_computed_images(images):
     from contextlib import contextmanager
 
     from relattr.progress import listening
@@ -247,22 +249,22 @@ def test_progress_counts_what_is_computed(images):
 # ---------------------------------------------------------------------- one array
 
 
-def test_a_learned_array_is_computed_once_a_key():
-    made = []
+def test_a_learned_array_is_computed_once_per_key():
+    calls = []
 
     def compute():
-        made.append(1)
+        calls.append(1)
         return np.arange(6, dtype=np.float32).reshape(2, 3)
 
     for key in ("a", "a", "b", "a"):
-        found = cached_array(key, compute)
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5]])
-    assert len(made) == 2
+        features = cached_array(key, compute)
+        assert features.dtype == np.float32
+        np.testing.assert_array_equal(features, [[0, 1, 2], [3, 4, 5]])
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x93NUMPY\x01\x00"])
-def test_a_damaged_learned_array_is_made_anew(cache, content):
+def test_a_damaged_learned_array_is_recomputed(cache, content):
     cached_array("a", lambda: np.ones(3, np.float32))
     (path,) = (cache / "learned").glob("*.npy")
     path.write_bytes(content)

@@ -21,10 +21,10 @@ def test_a_colour_has_the_nearest_name() -> None:
         rgb = [8 * (k % 32) + 3.5, 8 * (k // 32 % 32) + 3.5, 8 * (k // 1024) + 3.5]
         distance = [sum((a - b) ** 2 for a, b in zip(rgb_to_lab(rgb), centre, strict=True)) for centre in centres]
         assert table[k] == distance.index(min(distance))
-    assert (np.bincount(table, minlength=50) >= 40).all()  # no name is of no use
+    assert (np.bincount(table, minlength=50) >= 40).all()  # every name occurs
 
 
-def test_plain_colours_have_the_names_one_expects() -> None:
+def test_pure_colours_have_the_expected_names() -> None:
     colours = {
         (0, 0, 0): 0,
         (255, 255, 255): 4,
@@ -37,17 +37,17 @@ def test_plain_colours_have_the_names_one_expects() -> None:
     assert min(red, green, blue) >= 5
 
 
-def test_histogram_equals_a_count() -> None:
+def test_histogram_equals_counting_pixels() -> None:
     rng = np.random.default_rng(2)
     images = [rng.integers(0, 256, (6, 8, 3)).astype(np.uint8), np.full((2, 2, 3), 255, np.uint8)]
-    found = color_names.color_histogram(images)
+    histograms = color_names.color_histogram(images)
     table = color_names.name_table("lattice")
-    for image, row in zip(images, found, strict=True):
+    for image, row in zip(images, histograms, strict=True):
         counts = [0] * 50
         for r, g, b in image.reshape(-1, 3).tolist():
             counts[table[r // 8 + 32 * (g // 8) + 1024 * (b // 8)]] += 1
         np.testing.assert_allclose(row, np.array(counts) / (image.size / 3), atol=1e-6)
-    np.testing.assert_allclose(found.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(histograms.sum(1), 1, atol=1e-6)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     color_names.name_table.cache_clear()
 
 
-def test_the_released_table_is_read_where_it_is(weights: Path) -> None:
+def test_the_released_table_is_read(weights: Path) -> None:
     need = color_names.DD50()
     assert need.fingerprint() == ""
     assert str(weights / "DD50_w2c.mat") in (need.missing() or "")
@@ -74,13 +74,13 @@ def test_the_released_table_is_read_where_it_is(weights: Path) -> None:
 @pytest.mark.parametrize("shape", [(32768, 11), (50, 32768)])
 def test_another_table_is_refused(weights: Path, shape: tuple[int, int]) -> None:
     scipy.io.savemat(weights / "DD50_w2c.mat", {"w2c": np.zeros(shape, np.float32)})
-    with pytest.raises(BadInput, match=r"DD50_w2c\.mat holds w2c \(.*expected one table of \(32768, 50\)"):
+    with pytest.raises(BadInput, match=r"DD50_w2c\.mat contains w2c \(.*expected one table of \(32768, 50\)"):
         color_names.name_table("DD50")
     (weights / "DD50_w2c.mat").write_bytes(b"MATLAB 5.0 but not really" * 9)
     with pytest.raises(BadInput, match="cannot be read as a MATLAB file"):
         color_names.name_table("DD50")
 
 
-def test_no_such_vocabulary() -> None:
+def test_an_unknown_vocabulary_is_refused() -> None:
     with pytest.raises(BadInput, match="'lattice' or 'DD50', not 'DD11'"):
         color_names.name_table("DD11")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The sampling of descriptors and the dictionary learnt from them."""
+"""The sampling of descriptors and the dictionary learned from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from relattr.errors import BadInput
 from relattr.features.dictionary import learn_visual_words, sample_quotas
 
 
-def test_quotas_below_the_caps_take_everything() -> None:
+def test_quotas_below_the_total_are_the_counts() -> None:
     rng = np.random.default_rng(0)
     assert sample_quotas([3, 5, 0], 10, 100, rng).tolist() == [3, 5, 0]
     assert sample_quotas([3, 50, 20], 10, 100, rng).tolist() == [3, 10, 10]
@@ -20,7 +20,7 @@ def test_quotas_above_the_total_are_a_uniform_draw() -> None:
     draws = np.array([sample_quotas(counts, 50, total, np.random.default_rng(s)) for s in range(2000)])
     assert (draws.sum(axis=1) == total).all()
     assert (draws <= [10, 40, 50]).all()
-    # The mean of n draws without replacement is proportional to what is there; its error is about 0.05.
+    # The expected number of draws is proportional to the counts; the error of the mean is about 0.05.
     np.testing.assert_allclose(draws.mean(axis=0), np.array([10, 40, 50]) * 0.6, atol=0.25)
 
 
@@ -28,7 +28,7 @@ def test_words_are_the_centres_of_separate_clusters() -> None:
     rng = np.random.default_rng(1)
     centres = rng.normal(size=(5, 8)) * 10
     x = np.repeat(centres, 400, axis=0) + rng.normal(size=(2000, 8)) * 0.01
-    # A random start may put two words into one cluster (the issue of k-means), so look for the best of a few.
+    # A random start may put two words into one cluster, a local minimum of k-means, so take the best of several.
     best = min(
         float(np.abs(centres[:, None] - learn_visual_words(x, 5, seed)[None]).max(axis=2).min(axis=1).max())
         for seed in range(12)
@@ -68,7 +68,7 @@ def test_identical_descriptors() -> None:
         (np.ones((4, 3)), 5, "5 words need"),
         (np.ones(9), 5, "5 words need"),
         (np.ones((4, 3)), 0, "0 words need"),
-        (np.full((9, 3), np.nan), 5, "not finite"),
+        (np.full((9, 3), np.nan), 5, "NaN or infinity"),
     ],
 )
 def test_bad_input(x: np.ndarray, n_words: int, message: str) -> None:

@@ -18,17 +18,17 @@ Array = NDArray[np.float64]
 def pictures(n: int, height: int = 256, width: int = 256, seed: int = 0) -> list[NDArray[np.uint8]]:
     rng = np.random.default_rng([seed, height, width])
     y, x = np.mgrid[:height, :width]
-    made = []
+    images = []
     for _ in range(n):
         image = 110 + 50 * np.sin(x * rng.uniform(0.05, 1) + y * rng.uniform(-1, 1))[..., None] * rng.uniform(0, 1, 3)
         image += rng.normal(0, 10, image.shape)
         image[height // 3 :, : width // 2] += rng.uniform(-80, 80, 3)
-        made.append(np.clip(image, 0, 255).astype(np.uint8))
-    return made
+        images.append(np.clip(image, 0, 255).astype(np.uint8))
+    return images
 
 
-def resized(grey: Array, new: int, axis: int) -> Array:
-    """One axis by a triangle as wide as a new pixel (or an old one, where that is wider), pixel by pixel."""
+def resize_axis(grey: Array, new: int, axis: int) -> Array:
+    """Resize one axis with a triangle filter as wide as a pixel of the larger scale, pixel by pixel."""
     old = grey.shape[axis]
     scale = old / new
     out = []
@@ -40,7 +40,7 @@ def resized(grey: Array, new: int, axis: int) -> Array:
     return np.stack(out, axis)
 
 
-def mirrored(image: Array, pad: int) -> Array:
+def mirror_pad(image: Array, pad: int) -> Array:
     return np.pad(image, pad, mode="symmetric")
 
 
@@ -49,7 +49,7 @@ def lmgist(image: NDArray[np.uint8]) -> Array:
     scaling = max(256 / grey.shape[0], 256 / grey.shape[1])
     size = [math.floor(side * scaling + 0.5) for side in grey.shape]
     for axis in (0, 1):
-        grey = resized(grey, size[axis], axis)
+        grey = resize_axis(grey, size[axis], axis)
     top, left = (size[0] - 256) // 2, (size[1] - 256) // 2
     grey = grey[top : top + 256, left : left + 256]
     grey = grey - grey.min()
@@ -57,7 +57,7 @@ def lmgist(image: NDArray[np.uint8]) -> Array:
     # prefilt
     w, fc = 5, 4
     s1 = fc / math.sqrt(math.log(2))
-    log = mirrored(np.log(grey + 1), w)
+    log = mirror_pad(np.log(grey + 1), w)
     n = log.shape[0]
     fx, fy = np.meshgrid(np.arange(-n // 2, n // 2), np.arange(-n // 2, n // 2))
     gf = np.fft.fftshift(np.exp(-(fx**2 + fy**2) / s1**2))
@@ -68,8 +68,8 @@ def lmgist(image: NDArray[np.uint8]) -> Array:
     be, side = 32, 256 + 64
     fx, fy = np.meshgrid(np.arange(-side / 2, side / 2), np.arange(-side / 2, side / 2))
     fr, t = np.fft.fftshift(np.hypot(fx, fy)), np.fft.fftshift(np.angle(fx + 1j * fy))
-    spectrum = np.fft.fft2(mirrored(output, be))
-    found: list[float] = []
+    spectrum = np.fft.fft2(mirror_pad(output, be))
+    features: list[float] = []
     for scale in range(4):
         for j in range(8):
             param = (0.35, 0.3 / 1.85**scale, 16 * 8**2 / 32**2, math.pi / 8 * j)
@@ -78,24 +78,24 @@ def lmgist(image: NDArray[np.uint8]) -> Array:
             g = np.exp(-10 * param[0] * (fr / side / param[1] - 1) ** 2 - 2 * param[2] * math.pi * tr**2)
             ig = np.abs(np.fft.ifft2(spectrum * g))[be:-be, be:-be]
             blocks = [[ig[64 * a : 64 * a + 64, 64 * b : 64 * b + 64].mean() for b in range(4)] for a in range(4)]
-            found += [blocks[a][b] for b in range(4) for a in range(4)]  # MATLAB reads columns first
-    return np.array(found)
+            features += [blocks[a][b] for b in range(4) for a in range(4)]  # MATLAB reads columns first
+    return np.array(features)
 
 
 @pytest.mark.parametrize("size", [(256, 256), (300, 283), (120, 200)])
 def test_equals_the_released_code(size: tuple[int, int]) -> None:
     (image,) = pictures(1, *size)
-    found, expected = gist([image])[0], lmgist(image)
-    assert found.shape == expected.shape == (512,)
-    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-5)
-    assert np.corrcoef(found, expected)[0, 1] > 0.999999
+    features, expected = gist([image])[0], lmgist(image)
+    assert features.shape == expected.shape == (512,)
+    np.testing.assert_allclose(features, expected, rtol=2e-3, atol=2e-5)
+    assert np.corrcoef(features, expected)[0, 1] > 0.999999
 
 
-def test_stripes_are_in_the_filter_of_their_direction() -> None:
+def test_stripes_excite_the_filter_of_their_direction() -> None:
     x = np.arange(256)
-    upright = np.repeat((127 + 100 * np.sin(2 * np.pi * 0.3 * x))[None, :, None], 256, 0).repeat(3, 2).astype(np.uint8)
-    energy = gist([upright, upright.transpose(1, 0, 2)])[:, : 8 * 16].reshape(2, 8, 16).mean(2)
-    assert energy.argmax(1).tolist() == [0, 4]  # the finest scale; a quarter turn is four of eight orientations
+    vertical = np.repeat((127 + 100 * np.sin(2 * np.pi * 0.3 * x))[None, :, None], 256, 0).repeat(3, 2).astype(np.uint8)
+    energy = gist([vertical, vertical.transpose(1, 0, 2)])[:, : 8 * 16].reshape(2, 8, 16).mean(2)
+    assert energy.argmax(1).tolist() == [0, 4]  # the finest scale; 90 degrees are four of the eight orientations
 
 
 def test_grey_uniform_and_tiny_images_are_finite() -> None:
@@ -107,7 +107,7 @@ def test_grey_uniform_and_tiny_images_are_finite() -> None:
     assert (flat[:2] == 0).all()
 
 
-def test_each_image_by_itself() -> None:
+def test_features_do_not_depend_on_other_images() -> None:
     images = [*pictures(2), *pictures(1, 90, 260)]
     done: list[int] = []
     together = gist(images, done.append)
@@ -117,6 +117,6 @@ def test_each_image_by_itself() -> None:
     assert gist([]).shape == (0, DIMENSIONS)
 
 
-def test_an_image_that_is_none_is_named() -> None:
+def test_invalid_images_are_named() -> None:
     with pytest.raises(BadInput, match=r"GIST: image 1 is float64 of shape \(4, 4, 3\)"):
         gist([pictures(1)[0], np.zeros((4, 4, 3))])  # type: ignore[list-item]

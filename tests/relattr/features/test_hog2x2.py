@@ -1,4 +1,4 @@
-"""The whole feature: dimensions, norms, order, determinism, sizes, errors."""
+"""HOG2x2: dimensions, norms, order, determinism, image sizes, errors."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_dimensions_and_norms(fitted: HOG2x2) -> None:
     assert len(np.unique(features, axis=0)) == 5
 
 
-def test_hog3x3_is_the_same_code() -> None:
+def test_hog3x3_has_its_dimensions() -> None:
     feature = HOG2x2(cells=3, pad=24).fit(pictures(12), seed=3)
     assert feature.words_.shape == (256, 279)
     assert feature.transform(pictures(2)).shape == (2, 5376)
 
 
-def test_equals_a_slow_composition(fitted: HOG2x2) -> None:
-    # Dense codes, cells cut out by the descriptors' pixel, finest level first, columns of cells from the left.
+def test_equals_a_reference_composition(fitted: HOG2x2) -> None:
+    # Dense codes, cells selected by the pixel of a descriptor, finest level first, cells in column-major order.
     image = pictures(1, 64, 88, seed=9)[0]
     descriptors, _ = stacked_hog(image)
     indices, weights = encode_llc(descriptors, fitted.words_)
@@ -84,7 +84,7 @@ def test_a_dictionary_of_uniform_images() -> None:
     assert np.isfinite(features).all()
 
 
-def test_alone_together_reordered_and_threaded_are_the_same(fitted: HOG2x2) -> None:
+def test_batching_order_and_threads_change_nothing(fitted: HOG2x2) -> None:
     mixed = pictures(3) + pictures(2, 32, 40) + pictures(2, 64, 32) + pictures(2, seed=5)
     together = fitted.transform(mixed)
     np.testing.assert_array_equal(fitted.transform(mixed), together)
@@ -102,7 +102,7 @@ def test_same_seed_same_dictionary() -> None:
     assert not np.array_equal(feature.fit(images, seed=2).words_, first)
 
 
-def test_input_is_not_touched(fitted: HOG2x2) -> None:
+def test_input_is_not_modified(fitted: HOG2x2) -> None:
     images = pictures(2)
     before = [image.copy() for image in images]
     HOG2x2(n_words=4).fit(images)
@@ -167,7 +167,7 @@ def test_shrinking_averages_and_never_enlarges() -> None:
     small = pictures(1)[0]
     assert shrink(small, 400) is small
     stripes = np.zeros((1200, 900, 3), np.uint8)
-    stripes[:, ::2] = 200  # below the pixel size of the smaller image: grey, not aliases
+    stripes[:, ::2] = 200  # finer than a pixel of the smaller image: grey, without aliasing
     assert np.ptp(shrink(stripes, 400)[5:-5, 5:-5]) <= 30
     assert abs(float(shrink(stripes, 400).mean()) - 100) < 2
 
@@ -180,7 +180,7 @@ def test_large_images_are_described_at_maxsize(fitted: HOG2x2) -> None:
 @pytest.mark.parametrize(
     "image", [np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8), np.zeros((0, 9, 3), np.uint8), np.zeros(9, np.uint8)]
 )
-def test_an_image_that_is_not_one_is_named(fitted: HOG2x2, image: Any) -> None:
+def test_invalid_images_are_named(fitted: HOG2x2, image: Any) -> None:
     with pytest.raises(BadInput, match="image 1 is"):
         fitted.transform([pictures(1)[0], image])
 

@@ -17,8 +17,8 @@ def data(n: int, m: int, d: int, seed: int = 0) -> tuple[Array, Array]:
     return rng.random((n, d), dtype=np.float32), rng.random((m, d), dtype=np.float32)
 
 
-def slow_code(x: Array, words: Array, k: int, beta: float) -> Array:
-    """min |x - B'w|^2 + beta tr(C) |w|^2 subject to sum(w) = 1, by its KKT system, as a whole code."""
+def reference_code(x: Array, words: Array, k: int, beta: float) -> Array:
+    """min |x - B'w|^2 + beta tr(C) |w|^2 subject to sum(w) = 1, by its KKT system, as a dense code."""
     x, words = x.astype(np.float64), words.astype(np.float64)
     nearest = sorted(range(len(words)), key=lambda j: float(np.sum((words[j] - x) ** 2)))[:k]
     b = words[nearest]
@@ -53,7 +53,7 @@ def test_codes_equal_a_dense_constrained_solve(n: int, m: int, d: int, k: int, b
     x, words = data(n, m, d)
     indices, weights = encode_llc(x, words, k, beta)
     assert indices.shape == weights.shape == (n, k)
-    expected = np.stack([slow_code(row, words, k, beta) for row in x])
+    expected = np.stack([reference_code(row, words, k, beta) for row in x])
     np.testing.assert_allclose(dense(indices, weights, m), expected, atol=2e-5)
 
 
@@ -79,7 +79,7 @@ def test_nearest_first_and_ties_to_the_lower_index() -> None:
     assert indices.tolist() == [[0, 1, 2]]
 
 
-def test_a_descriptor_that_is_its_words() -> None:
+def test_a_descriptor_equal_to_all_its_words() -> None:
     words = np.ones((4, 6))
     words[3] = 0
     indices, weights = encode_llc(np.ones((1, 6)), words)
@@ -94,7 +94,7 @@ def test_scale_does_not_matter() -> None:
     np.testing.assert_allclose(small[1], big[1], atol=1e-6)
 
 
-def test_codes_do_not_depend_on_company_or_repetition() -> None:
+def test_codes_do_not_depend_on_the_rest_of_the_batch() -> None:
     x, words = data(23, 256, 124)
     indices, weights = encode_llc(x, words)
     for rows in (slice(0, 1), slice(5, 18), slice(22, 23), slice(None, None, -1)):
@@ -111,15 +111,15 @@ def test_no_descriptors() -> None:
 @pytest.mark.parametrize(
     ("x", "words", "k", "beta", "message"),
     [
-        (np.ones((2, 5)), np.ones((4, 6)), 3, 0.03, "equally long rows"),
-        (np.ones(5), np.ones((4, 5)), 3, 0.03, "equally long rows"),
+        (np.ones((2, 5)), np.ones((4, 6)), 3, 0.03, r"must be \(n, d\) and \(m, d\)"),
+        (np.ones(5), np.ones((4, 5)), 3, 0.03, r"must be \(n, d\) and \(m, d\)"),
         (np.ones((2, 5)), np.ones((4, 5)), 5, 0.03, "k is 5"),
         (np.ones((2, 5)), np.ones((4, 5)), 0, 0.03, "k is 0"),
         (np.ones((2, 5)), np.ones((4, 5)), 3, 0.0, "beta is 0"),
         (np.ones((2, 5)), np.ones((4, 5)), 3, float("nan"), "beta is nan"),
-        (np.full((2, 5), np.nan), np.ones((4, 5)), 3, 0.03, "descriptors hold values that are not finite"),
+        (np.full((2, 5), np.nan), np.ones((4, 5)), 3, 0.03, "descriptors contain values that are not finite"),
         (np.full((2, 5), 1e20), np.ones((4, 5)), 3, 0.03, r"descriptors.*above 1e\+15"),
-        (np.ones((2, 5)), np.full((4, 5), np.inf), 3, 0.03, "words hold values that are not finite"),
+        (np.ones((2, 5)), np.full((4, 5), np.inf), 3, 0.03, "words contain values that are not finite"),
     ],
 )
 def test_bad_input(x: Array, words: Array, k: int, beta: float, message: str) -> None:

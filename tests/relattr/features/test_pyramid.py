@@ -1,4 +1,4 @@
-"""Max pooling against a loop over whole (dense) codes."""
+"""Max pooling against a loop over dense codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relattr.errors import BadInput
 from relattr.features.pyramid import max_pool
 
 
-def slow_pool(
+def reference_pool(
     codes: npt.NDArray[np.float32], positions: npt.NDArray[np.float64], size: tuple[int, int], levels: tuple[int, ...]
 ) -> npt.NDArray[np.float32]:
     blocks = []
@@ -39,28 +39,28 @@ def test_equals_a_loop_over_dense_codes(n: int, m: int, k: int, levels: tuple[in
     np.put_along_axis(codes, indices, weights, axis=1)
     got = max_pool(indices, weights, positions, size, m, levels)
     assert got.dtype == np.float32
-    np.testing.assert_array_equal(got, slow_pool(codes, positions, size, levels))
+    np.testing.assert_array_equal(got, reference_pool(codes, positions, size, levels))
 
 
 def test_default_is_21_cells_of_256_words() -> None:
     assert max_pool([[0, 1, 2]], [[0.5, 0.2, 0.3]], [[1, 1]], (10, 10)).shape == (5376,)
 
 
-def test_finest_first_and_column_by_column() -> None:
+def test_finest_level_first_and_column_major() -> None:
     # One descriptor in the second row, fourth column of the 4 x 4 cells.
     pooled = max_pool([[0]], [[1.0]], [[35.0, 99.0]], (100, 100), n_words=1)
     assert np.flatnonzero(pooled).tolist() == [3 * 4 + 1, 16 + 2, 20]
 
 
-def test_maximum_not_of_absolute_values_and_zeros_count() -> None:
+def test_maximum_is_signed_and_counts_zeros() -> None:
     positions = [[1, 1], [2, 2]]
     both = max_pool([[0, 1], [0, 1]], [[-2.0, 3.0], [-1.0, 2.0]], positions, (10, 10), 2, (1,))
     assert both.tolist() == [-1.0, 3.0]  # every descriptor has a weight for word 0, all negative
     one = max_pool([[0, 1], [2, 1]], [[-2.0, 3.0], [-1.0, 2.0]], positions, (10, 10), 3, (1,))
-    assert one.tolist() == [0.0, 3.0, 0.0]  # each of words 0 and 2 is absent, that is 0, in one code
+    assert one.tolist() == [0.0, 3.0, 0.0]  # words 0 and 2 are each absent, weight 0, in one code
 
 
-def test_outside_positions_count_to_the_border() -> None:
+def test_positions_outside_belong_to_border_cells() -> None:
     pooled = max_pool([[0], [0]], [[1.0], [2.0]], [[-3, 5], [5, 10]], (10, 10), 1, (2,))
     assert pooled.tolist() == [0.0, 0.0, 1.0, 2.0]
 
@@ -72,7 +72,7 @@ def test_outside_positions_count_to_the_border() -> None:
         ({"indices": [[-1, 2, 1]]}, "from -1"),
         ({"weights": [[1.0, 0.0]]}, "must both be"),
         ({"positions": [[1.0, 0.0], [1, 1]]}, "positions"),
-        ({"positions": [[1.0, np.nan]]}, "not finite"),
+        ({"positions": [[1.0, np.nan]]}, "NaN or infinity"),
         ({"size": (0, 5)}, "at least 1"),
         ({"levels": ()}, "some level"),
         ({"levels": (2, 0)}, "at least 1"),
