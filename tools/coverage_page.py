@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from relattr import parameters
-from relattr.harness import benchmark as benchmarks
+from relattr.harness.benchmark import load_benchmark
 from relattr.harness.result import Result
 from relattr.harness.store import Store
 from relattr.registry import Registry, registry
@@ -45,7 +45,7 @@ def text(found: Registry) -> str:
         "",
     ]
     for name in TABLES:
-        definition = benchmarks.load(name)
+        definition = load_benchmark(name)
         lines += [f"## {definition.title}", "", "| row | method | code | test | real data | synthetic data |"]
         lines += ["| --- " * 6 + "|"]
         for row in definition.table.rows:
@@ -55,7 +55,7 @@ def text(found: Registry) -> str:
         lines.append("")
     lines += ["## Datasets of the paper", "", "| dataset | name | code | test | can be fetched | numbers |"]
     lines += ["| --- " * 6 + "|"]
-    for name in dict.fromkeys(d for table in TABLES for d in benchmarks.load(table).datasets):
+    for name in dict.fromkeys(d for table in TABLES for d in load_benchmark(table).datasets):
         lines.append("| " + " | ".join(_dataset(name, found, tests, measured)) + " |")
     return "\n".join([*lines, ""])
 

@@ -131,14 +131,14 @@ def step_all_users() -> dict[str, Any]:
 
 def step_plan() -> dict[str, Any]:
     """Plan Table 2: list its cells, fingerprints included, and look each one up in an empty store."""
-    from relattr.harness import benchmark
+    from relattr.harness.benchmark import load_benchmark
     from relattr.harness.plan import make_plan
     from relattr.harness.store import Store
     from relattr.registry import registry
 
     registry.discover()
     with tempfile.TemporaryDirectory() as results:
-        made = make_plan(benchmark.load("table2"), registry, Store(Path(results)))
+        made = make_plan(load_benchmark("table2"), registry, Store(Path(results)))
     return {"cells": len(made.cells), "methods_without_code": len(made.unregistered)}
 
 

@@ -55,7 +55,7 @@ def command(
     selected: list[Result] = []
     for item in store:
         if not isinstance(item, Result):
-            click.echo(f"left out, not a result: {item.path}: {item.why}", err=True)
+            click.echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
         elif in_scope is None or in_scope(item.cell):
             selected.append(item)
     frame = exporting.results_frame(selected, registry, store)

@@ -46,7 +46,7 @@ def command(benchmark: str, jobs: int, **options: Any) -> None:
     durations = known_durations(plan.cells, store)
     rows = []
     for planned in plan.cells:
-        seconds = durations.of(planned) if planned.must_run else None
+        seconds = durations.estimate(planned) if planned.must_run else None
         duration = f"~{format_duration(seconds)}" if seconds is not None else ""
         cell = planned.cell
         rows.append((state_of(planned), cell.method, str(cell.task), f"seed {cell.seed}", duration, planned.reason))
@@ -75,11 +75,11 @@ def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
     cells = [planned for planned in plan.cells if planned.must_run]
     if not cells:
         return
-    total = durations.total(cells)
+    total = durations.estimate_total(cells)
     parts = []
-    if total.unknown < len(cells):
+    if total.n_unknown < len(cells):
         seconds = total.seconds / max(1, min(jobs, len(cells)))
         parts.append(f"about {format_duration(seconds)} with {jobs} at the same time")
-    if total.unknown:
-        parts.append(f"{total.unknown} cells are of methods that were never timed")
+    if total.n_unknown:
+        parts.append(f"{total.n_unknown} cells are of methods that were never timed")
     click.echo(f"To run: {len(cells)} cells, {'; '.join(parts)}.")

@@ -164,7 +164,7 @@ class Reporter:
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
         seconds = 0.0
         for planned in self._remaining.values():
-            estimate = self._durations.of(planned)
+            estimate = self._durations.estimate(planned)
             estimate = mean if estimate is None else estimate
             if estimate is None:
                 return ""

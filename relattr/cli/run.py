@@ -201,19 +201,19 @@ def _executor(
     from relattr.execution import backends
 
     if backend == "inline":
-        with backends.inline_executor(registry, started=reporter.started) as executor:
+        with backends.inline_executor(registry, on_start=reporter.started) as executor:
             yield executor
     elif backend == "dask":
-        with backends.dask_executor(jobs, address, started=reporter.started) as executor:
+        with backends.dask_executor(jobs, address, on_start=reporter.started) as executor:
             yield executor
     else:
         with backends.local_executor(
             jobs,
             folders=[str(folder.absolute()) for folder in folders],
             preload=preload,
-            heard=reporter.progressed,
-            started=reporter.started,
-            warn=reporter.print,
+            on_progress=reporter.progressed,
+            on_start=reporter.started,
+            on_warning=reporter.print,
         ) as executor:
             yield executor
 

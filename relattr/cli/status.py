@@ -37,5 +37,5 @@ def command(benchmark: str, **options: Any) -> None:
     report_unavailable(plan)
     for item in store:
         if isinstance(item, Unreadable):
-            click.echo(f"not a result: {item.path}: {item.why}")
+            click.echo(f"not a result: {item.path}: {item.reason}")
     click.echo(f"\n{count_states(plan.cells)}. Results in {options['results']}/.")

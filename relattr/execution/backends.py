@@ -1,7 +1,7 @@
-"""Where the cells of a run are computed: here, in processes on this machine, or on a Dask cluster.
+"""The backends that compute the cells of a run: processes on this machine, a Dask cluster, or this process.
 
-Each is an `Executor`: it draws cells from an iterator when it has room for one, and yields what they
-came to in the order they end. joblib distributes; what it calls is the same for all of them.
+Each is an `Executor`: it takes a job from an iterator when it can run another one, and yields the outcomes in the
+order in which the cells end. joblib distributes the jobs.
 """
 
 from __future__ import annotations
@@ -15,60 +15,71 @@ from typing import Any
 
 import msgspec
 
-from relattr.errors import BadInput, RelattrError
-from relattr.execution.determinism import seed_globals, set_threads
-from relattr.execution.job import Done, Job, Lost, Outcome
-from relattr.execution.pool import Pool
-from relattr.execution.resources import processors, visible_gpus
-from relattr.harness.limits import share_of_memory
+from relattr.errors import BadInput
+from relattr.execution.determinism import seed_global_generators, set_threads
+from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
+from relattr.execution.pool import CellPool
+from relattr.execution.resources import available_cpus, visible_gpus
+from relattr.harness.limits import memory_share
 from relattr.registry import Registry
 
 Executor = Callable[[Iterable[Job]], Iterator[tuple[Job, Outcome]]]
-Heard = Callable[[Job, str, int, int], None]
+StartCallback = Callable[[Job], None]
+ProgressCallback = Callable[[Job, str, int, int], None]
+"""Called with a running job, a description of its current step, the number of steps done, and their total number."""
 
 
-def _silent(job: Job, description: str, done: int, total: int) -> None:
+def _ignore_start(job: Job) -> None:
+    return None
+
+
+def _ignore_progress(job: Job, description: str, done: int, total: int) -> None:
     return None
 
 
 @contextlib.contextmanager
-def local(
+def local_executor(
     jobs: int,
     *,
     folders: Iterable[str] = (),
     preload: Iterable[str] = (),
-    heard: Heard = _silent,
-    started: Callable[[Job], None] = lambda job: None,
-    warn: Callable[[str], None] = lambda text: None,
+    on_progress: ProgressCallback = _ignore_progress,
+    on_start: StartCallback = _ignore_start,
+    on_warning: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Executor]:
-    """Cells in processes of their own on this machine, ``jobs`` at once."""
-    with Pool(jobs, folders=list(folders), preload=list(preload)) as pool:
+    """Run each cell in a separate process on this machine, ``jobs`` in parallel.
 
-        def one(job: Job) -> tuple[Job, Outcome]:
-            started(job)
-            job = _with_its_share(job, jobs)
-            outcome = pool.run(job, lambda *progress: heard(job, *progress))
+    ``folders`` has folders of plugins and ``preload`` the modules that are imported once for all cells. The callbacks
+    are called from other threads.
+    """
+    with CellPool(jobs, folders=list(folders), preload=list(preload)) as pool:
+
+        def run_job(job: Job) -> tuple[Job, Outcome]:
+            on_start(job)
+            job = _with_default_resources(job, jobs)
+            outcome = pool.run(job, lambda *progress: on_progress(job, *progress))
             while pool.warnings:
-                warn(pool.warnings.pop())
+                on_warning(pool.warnings.pop())
             return job, outcome
 
-        def run(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
             from joblib import Parallel, delayed
 
-            # threads that wait for processes: the isolation is the pool's
+            # each thread waits for a process of the pool
             parallel = Parallel(
                 n_jobs=jobs, backend="threading", return_as="generator_unordered", pre_dispatch=jobs, batch_size=1
             )
-            yield from _closing(parallel(delayed(one)(job) for job in cells), pool.close)
+            yield from _close_on_early_exit(parallel(delayed(run_job)(job) for job in cells), pool.close)
 
-        yield run
+        yield execute
 
 
 @contextlib.contextmanager
-def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambda job: None) -> Iterator[Executor]:
-    """Cells on the workers of a Dask cluster, at most ``jobs`` at once (0: one for each thread of a worker).
+def dask_executor(jobs: int, address: str = "", *, on_start: StartCallback = _ignore_start) -> Iterator[Executor]:
+    """Run cells on the workers of a Dask cluster, at most ``jobs`` in parallel (0: one per thread of each worker).
 
-    Without an address, a cluster of ``jobs`` single-threaded workers is started on this machine.
+    Without an address, a cluster of ``jobs`` single-threaded workers is started on this machine. Raises `BadInput` if
+    the package distributed is not installed or no scheduler answers.
     """
     if importlib.util.find_spec("distributed") is None:
         raise BadInput("--backend dask needs the package distributed: pip install 'relattr[dask]'")
@@ -78,7 +89,7 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
     cluster, workers = None, 0
     try:
         if not address:
-            workers = jobs or processors()
+            workers = jobs or available_cpus()
             cluster = distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
             )
@@ -86,124 +97,126 @@ def dask(jobs: int, address: str = "", *, started: Callable[[Job], None] = lambd
     except (OSError, TimeoutError, ValueError) as error:
         raise BadInput(f"no Dask scheduler answers at {address or 'a local port'}: {error}") from error
 
-    def run(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
-        drawn: dict[str, Job] = {}
+    def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        submitted: dict[str, Job] = {}
 
-        def draw() -> Iterator[Any]:
+        def calls() -> Iterator[Any]:
             for job in cells:
-                drawn[job.cell.key] = job
-                started(job)
-                if workers:  # they share one machine; on a cluster each finds what it has
-                    job = _with_its_share(job, workers)
-                yield delayed(on_worker)(msgspec.msgpack.encode(job))
+                submitted[job.cell.key] = job
+                on_start(job)
+                if workers:  # the workers share this machine; on a cluster each uses the machine it runs on
+                    job = _with_default_resources(job, workers)
+                yield delayed(run_on_dask_worker)(msgspec.msgpack.encode(job))
 
-        # dask gives the cell of a worker that died to another; one that killed three is given up
+        # Dask runs the cell of a dead worker on another one, and gives up a cell that has killed three workers
         with parallel_config(backend="dask", client=client, wait_for_workers_timeout=60, pure=False):
-            n = jobs or sum(client.nthreads().values()) or 1
-            parallel = Parallel(n_jobs=n, return_as="generator_unordered", pre_dispatch=n, batch_size=1)
-            results = parallel(draw())
+            n_parallel = jobs or sum(client.nthreads().values()) or 1
+            parallel = Parallel(
+                n_jobs=n_parallel, return_as="generator_unordered", pre_dispatch=n_parallel, batch_size=1
+            )
+            results = parallel(calls())
         try:
             for content in results:
                 key, kind, fields = msgspec.msgpack.decode(content, type=tuple[str, str, list[Any]])
-                yield drawn.pop(key), (Done(*fields) if kind == "done" else Lost(*fields))
+                yield submitted.pop(key), (CompletedCell(*fields) if kind == "done" else LostCell(*fields))
         except (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError) as error:
-            for job in list(drawn.values()):
-                yield job, Lost(f"workers were lost: {error}".partition("\n")[0])
+            for job in list(submitted.values()):
+                yield job, LostCell(f"workers were lost: {error}".partition("\n")[0])
 
     try:
-        yield run
+        yield execute
     finally:
         client.close()
         if cluster is not None:
             cluster.close()
 
 
-def on_worker(content: bytes) -> bytes:
-    """Run one cell in the process of a Dask worker, through a pool that the worker keeps."""
+def run_on_dask_worker(content: bytes) -> bytes:
+    """Run one job, encoded as msgpack, in the process of a Dask worker, with a pool that later jobs share."""
     job = msgspec.msgpack.decode(content, type=Job)
-    cells = processors()
+    cells = available_cpus()
     with contextlib.suppress(ImportError, ValueError):
         from distributed import get_worker
 
         cells = get_worker().state.nthreads
-    job = _with_its_share(job, cells)
-    with _pool_for(job) as pool:
+    job = _with_default_resources(job, cells)
+    with _shared_pool(job) as pool:
         outcome = pool.run(job)
-    kind = "lost" if isinstance(outcome, Lost) else "done"
+    kind = "lost" if isinstance(outcome, LostCell) else "done"
     return msgspec.msgpack.encode((job.cell.key, kind, [getattr(outcome, f) for f in outcome.__struct_fields__]))
 
 
-_pools: dict[tuple[Any, ...], Pool] = {}
-_users: dict[tuple[Any, ...], int] = {}
+_pools: dict[tuple[Any, ...], CellPool] = {}
+_pool_users: dict[tuple[Any, ...], int] = {}
 _pools_lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def _pool_for(job: Job) -> Iterator[Pool]:
-    """The worker's pool for the plugins of this job; one that nobody uses makes room for it."""
-    wanted = job.folders, job.preload
+def _shared_pool(job: Job) -> Iterator[CellPool]:
+    """The Dask worker's pool for the plugins of a job; pools for other plugins that are not in use are closed."""
+    key = job.folders, job.preload
     with _pools_lock:
-        if wanted not in _pools:
-            for other in [key for key in _pools if not _users[key]]:
+        if key not in _pools:
+            for other in [other for other in _pools if not _pool_users[other]]:
                 _pools.pop(other).close()
-            _pools[wanted] = Pool(0, folders=job.folders, preload=job.preload)
-            _users[wanted] = 0
-        _users[wanted] += 1
-        pool = _pools[wanted]
+            _pools[key] = CellPool(0, folders=job.folders, preload=job.preload)
+            _pool_users[key] = 0
+        _pool_users[key] += 1
+        pool = _pools[key]
     try:
         yield pool
     finally:
         with _pools_lock:
-            _users[wanted] -= 1
+            _pool_users[key] -= 1
 
 
 @contextlib.contextmanager
-def inline(registry: Registry, *, started: Callable[[Job], None] = lambda job: None) -> Iterator[Executor]:
-    """Cells in this process, one after another, without limits: for debuggers, and where there is no Linux."""
+def inline_executor(registry: Registry, *, on_start: StartCallback = _ignore_start) -> Iterator[Executor]:
+    """Run cells in this process, one after another, without limits: for debuggers, and on other systems than Linux."""
     from relattr.execution.evaluate import evaluate_cell
-    from relattr.harness.provenance import provenance
+    from relattr.harness.provenance import record_provenance
     from relattr.run import Run
 
-    def run(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+    def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
         for job in cells:
-            started(job)
-            device = _device_here(job.device)
-            job = msgspec.structs.replace(job, device=device, threads=job.threads or processors())
-            circumstances = Run(seed=job.cell.seed, device=device, threads=job.threads)
-            about = provenance(device, job.threads, job.origin)
+            on_start(job)
+            device = _resolve_device(job.device)
+            job = msgspec.structs.replace(job, device=device, threads=job.threads or available_cpus())
+            run = Run(seed=job.cell.seed, device=device, threads=job.threads)
+            provenance = record_provenance(device, job.threads, job.origin)
             set_threads(job.threads)
-            seed_globals(job.cell.seed)
-            began = time.monotonic()
-            result, arrays = evaluate_cell(job.cell, registry, job.fingerprints, about, circumstances)
-            result = msgspec.structs.replace(result, seconds=round(time.monotonic() - began, 3))
-            yield job, Done(msgspec.json.encode(result), arrays.to_npz())
+            seed_global_generators(job.cell.seed)
+            start = time.monotonic()
+            result, arrays = evaluate_cell(job.cell, registry, job.fingerprints, provenance, run)
+            result = msgspec.structs.replace(result, seconds=round(time.monotonic() - start, 3))
+            yield job, CompletedCell(msgspec.json.encode(result), arrays.to_npz())
 
-    yield run
-
-
-def _with_its_share(job: Job, cells: int) -> Job:
-    """The job with an equal share of this machine, on which ``cells`` run at once, of what it does not name itself."""
-    threads = job.threads or max(1, processors() // cells)
-    return msgspec.structs.replace(job, threads=threads, limits=job.limits.over(share_of_memory(cells)))
+    yield execute
 
 
-def _device_here(device: str) -> str:
+def _with_default_resources(job: Job, cells: int) -> Job:
+    """The job, with an equal share of the CPUs and the memory where it names none; ``cells`` run in parallel."""
+    threads = job.threads or max(1, available_cpus() // cells)
+    return msgspec.structs.replace(job, threads=threads, limits=job.limits.over(memory_share(cells)))
+
+
+def _resolve_device(device: str) -> str:
     if device != "auto":
         return device
     return "cuda" if visible_gpus() else "cpu"
 
 
-def _closing(results: Iterator[Any], close: Callable[[], None]) -> Iterator[Any]:
-    """Pass results on; when whoever takes them stops early, end what still runs instead of waiting for it."""
-    ended = False
+def _close_on_early_exit(results: Iterator[Any], close: Callable[[], None]) -> Iterator[Any]:
+    """Yield the results; if the consumer stops early, call ``close`` in place of waiting for the running jobs."""
+    exhausted = False
     try:
         yield from results
-        ended = True
+        exhausted = True
     finally:
-        if not ended:
+        if not exhausted:
             close()
             with contextlib.suppress(Exception):
                 results.close()  # type: ignore[attr-defined]
 
 
-__all__ = ["Executor", "Heard", "RelattrError", "dask", "inline", "local", "on_worker", "processors"]
+__all__ = ["Executor", "ProgressCallback", "dask_executor", "inline_executor", "local_executor", "run_on_dask_worker"]

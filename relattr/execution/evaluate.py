@@ -11,7 +11,9 @@ import msgspec
 
 from relattr.errors import BadInput, Blocked
 from relattr.harness.arrays import CellArrays
-from relattr.harness.cell import Cell, is_unavailable, missing_data, need_fingerprints
+from relattr.harness.cell import Cell
+from relattr.harness.fingerprints import is_unavailable, need_fingerprints
+from relattr.harness.staleness import missing_data
 from relattr.harness.result import VERSION, BoxAccuracy, Provenance, Result, Status, TestResult
 from relattr.identity.loaded import LoadedModules
 from relattr.method import strengths_in_pairs

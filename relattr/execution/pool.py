@@ -1,4 +1,4 @@
-"""Places where cells run, on this machine: one server, and as many supervisors as cells run at once."""
+"""A pool of supervised processes on this machine: one server, and a supervisor for each cell that runs in parallel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,67 +15,72 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
 from relattr.errors import RelattrError
 from relattr.execution import ipc, processes
-from relattr.execution.job import Done, Job, Lost, Outcome
+from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.resources import visible_gpus
-from relattr.harness.limits import seconds
+from relattr.harness.units import parse_duration
 
-MARK = "RELATTR_SERVER"
-Heard = Callable[[str, int, int], None]
-"""Called with a description of what a cell is doing, steps done, steps in all."""
-START = 300.0
-"""Seconds the libraries may take to load."""
-STARTS = 5
-"""How often a server is started that is killed before it is ready."""
-GRACE = 10.0
-"""Seconds past a cell's time limit after which its supervisor is taken for dead."""
+MARKER_VARIABLE = "RELATTR_SERVER"
+"""Environment variable that identifies the descendants of a server."""
+CellProgress = Callable[[str, int, int], None]
+"""Called with the description of a cell's current step, the number of steps done, and their total number."""
+START_TIMEOUT = 300.0
+"""Seconds within which the server must have imported all libraries."""
+MAX_STARTS = 5
+"""How often a server that is killed while it starts is started again."""
+GRACE_PERIOD = 10.0
+"""Seconds after a cell's time limit at which a supervisor that sends nothing is considered dead."""
+SHARED_SLOTS = 64
+"""Upper limit on parallel cells of a pool without a number of slots."""
 
 
-class ServerFailed(RelattrError):
-    """The server process could not be started; the message has what it said."""
+class ServerStartError(RelattrError):
+    """The server process could not be started; the message includes its output."""
 
 
-class Pool:
-    """Runs cells in processes of their own, at most ``places`` at once (0: as many as ask).
+class CellPool:
+    """Runs cells in separate processes, at most ``slots`` in parallel (0: as many as `run` is called for).
 
-    Safe to use from several threads. Close it, or use it as a context, and nothing is left behind.
+    `run` may be called from several threads. `close`, or the end of a ``with`` block, ends all processes.
     """
 
-    def __init__(self, places: int, *, folders: Sequence[str] = (), preload: Sequence[str] = ()) -> None:
-        if not processes.supported():
+    def __init__(self, slots: int, *, folders: Sequence[str] = (), preload: Sequence[str] = ()) -> None:
+        if not processes.is_supported():
             raise RelattrError(
-                "cells can have processes of their own only on Linux; elsewhere use --backend inline, "
-                "which runs them here, without limits on time and memory"
+                "cells can run in separate processes only on Linux; use --backend inline, which runs them in this "
+                "process, without limits on time and memory"
             )
-        self._config = {"folders": list(folders), "preload": list(preload)}
-        self._free: queue.LifoQueue[int] = queue.LifoQueue()  # a place used last is warm
-        for place in reversed(range(places or 64)):
-            self._free.put(place)
-        self._supervisors: dict[int, socket.socket] = {}
-        self._busy: set[int] = set()  # places whose socket a thread waits on; that thread closes it
+        self._config = {"folders": list(folders), "preload": list(preload), "runner": os.getpid()}
+        self._free: queue.LifoQueue[int] = queue.LifoQueue()  # the slot used last has a supervisor already
+        for slot in reversed(range(slots or SHARED_SLOTS)):
+            self._free.put(slot)
+        self._supervisors: dict[int, Connection] = {}
+        self._busy: set[int] = set()  # slots whose connection a thread waits on; that thread closes it
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
         self._server: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._control: Connection | None = None
         self._folder = ""
-        self._mark = uuid.uuid4().hex
+        self._marker = uuid.uuid4().hex
         self.warnings: list[str] = []
         self._gpus = visible_gpus()
-        processes.adopt_orphans()
+        processes.set_child_subreaper()
         atexit.register(self.close)
 
     @property
     def server_pid(self) -> int | None:
-        """The server's process, where it runs."""
+        """The process ID of the server; None if it does not run."""
         return self._server.pid if self._server is not None else None
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> CellPool:
         return self
 
     def __exit__(
@@ -84,158 +88,175 @@ class Pool:
     ) -> None:
         self.close()
 
-    def run(self, job: Job, heard: Heard | None = None) -> Outcome:
-        """Run a cell and wait for its end. `Lost` when a process of the harness died meanwhile."""
-        place = self._free.get()
-        connection, alive = None, False
+    def run(self, job: Job, on_progress: CellProgress | None = None) -> Outcome:
+        """Run a cell and wait for its outcome: `LostCell` if the supervisor or the server died."""
+        slot = self._free.get()
+        connection, reusable = None, False
         try:
-            job = self._placed(job, place)
-            connection = self._supervisor(place)
-            outcome = self._ask(connection, job, heard)
-            alive = not (isinstance(outcome, Lost) and outcome.why.startswith("its supervisor"))
+            job = self._assign_device(job, slot)
+            connection = self._acquire_supervisor(slot)
+            outcome, reusable = self._run_on(connection, job, on_progress)
             return outcome
         finally:
-            self._give_back(place, connection, alive)
+            self._release(slot, connection, reusable)
 
     def close(self) -> None:
-        """End everything that runs."""
+        """End all processes of the pool. Calls of `run` in other threads return `LostCell` or raise `RelattrError`."""
+        self._closed.set()  # before the lock: a thread that starts a server holds it
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
             self._stop_server()
         atexit.unregister(self.close)
         with contextlib.suppress(OSError):
-            processes.adopt_orphans(False)
+            processes.set_child_subreaper(False)
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ slots
 
-    def _give_back(self, place: int, connection: socket.socket | None, alive: bool) -> None:
-        """Free a place; close its socket where nothing answers there, or where it is no longer the place's."""
+    def _release(self, slot: int, connection: Connection | None, reusable: bool) -> None:
+        """Free a slot; close its connection if the supervisor is dead or belongs to an earlier server."""
         with self._lock:
-            self._busy.discard(place)
-            if connection is not None and not (alive and self._supervisors.get(place) is connection):
-                if self._supervisors.get(place) is connection:
-                    del self._supervisors[place]
+            self._busy.discard(slot)
+            if connection is not None and not (reusable and self._supervisors.get(slot) is connection):
+                if self._supervisors.get(slot) is connection:
+                    del self._supervisors[slot]
                 connection.close()
-        self._free.put(place)
+        self._free.put(slot)
 
-    def _placed(self, job: Job, place: int) -> Job:
+    def _assign_device(self, job: Job, slot: int) -> Job:
         device, gpu = job.device, ""
         if device == "auto":
             device = "cuda" if self._gpus else "cpu"
         if device == "cuda" and self._gpus:
-            gpu = self._gpus[place % len(self._gpus)]
+            gpu = self._gpus[slot % len(self._gpus)]
         return msgspec.structs.replace(job, device=device, gpu=gpu)
 
-    def _ask(self, connection: socket.socket, job: Job, heard: Heard | None) -> Outcome:
-        limit = seconds(job.limits.time) if job.limits.time else None
-        connection.settimeout(None if limit is None else limit + GRACE)
+    def _run_on(self, connection: Connection, job: Job, on_progress: CellProgress | None) -> tuple[Outcome, bool]:
+        """Run a job on a supervisor. Returns the outcome, and whether the supervisor can run another one."""
+        time_limit = parse_duration(job.limits.time) if job.limits.time else None
+        timeout = None if time_limit is None else time_limit + GRACE_PERIOD
         try:
-            ipc.send(connection, msgspec.to_builtins(job, builtin_types=(bytes,)))
+            ipc.send_message(connection, msgspec.to_builtins(job, builtin_types=(bytes,)))
             while True:
-                message = ipc.receive(connection)
-                if message[0] == "progress" and heard is not None:
-                    heard(*message[1:])
+                message = ipc.receive_message(connection, timeout)
+                if message[0] == "progress" and on_progress is not None:
+                    on_progress(*message[1:])
                 elif message[0] == "done":
-                    return Done(*message[1:])
+                    return CompletedCell(*message[1:]), True
                 elif message[0] == "lost":
-                    return Lost(*message[1:])
+                    return LostCell(*message[1:]), True
         except (EOFError, OSError):
-            return Lost("its supervisor died, or was killed")
+            return LostCell("its supervisor died, or was killed"), False
 
-    def _supervisor(self, place: int) -> socket.socket:
+    def _acquire_supervisor(self, slot: int) -> Connection:
+        """The connection to the supervisor of a slot; starts the server and the supervisor where necessary."""
         with self._lock:
-            if self._closed:
-                raise RelattrError("the run was stopped")
+            self._check_open()
             if self._server is None or self._server.poll() is not None:
                 self._stop_server()
-                for _ in range(STARTS):
+                for _ in range(MAX_STARTS):
                     if self._start_server():
                         break
                 else:
-                    raise ServerFailed(f"the server process for cells was killed {STARTS} times while it started")
-            self._busy.add(place)
-            known = self._supervisors.get(place)
-            if known is not None:
-                return known
-            mine, its = socket.socketpair()
+                    raise ServerStartError(
+                        f"the server process for cells was killed {MAX_STARTS} times while it started"
+                    )
+            self._busy.add(slot)
+            if slot in self._supervisors:
+                return self._supervisors[slot]
+            local, remote = ipc.socket_pair()
             assert self._control is not None
             try:
-                socket.send_fds(self._control, [b"+"], [its.fileno()])
-            except OSError:  # the server has just died; the cell is lost at once and comes again
-                mine.close()
-                mine, other = socket.socketpair()
-                other.close()
-                return mine
+                reduction.send_handle(self._control, remote.fileno(), self._server.pid)  # type: ignore[union-attr]
+            except OSError:  # the server has just died: `remote` is closed, so the cell is lost and tried again
+                return local
             finally:
-                its.close()
-            self._supervisors[place] = mine
-            return mine
+                remote.close()
+            self._supervisors[slot] = local
+            return local
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise RelattrError("the run was stopped")
+
+    # ------------------------------------------------------------------ the server
 
     def _start_server(self) -> bool:
-        """Start it and wait until it is ready; False if it was killed meanwhile."""
-        with tempfile.TemporaryFile() as said:
-            return self._start(said)
+        """Start the server and wait until it is ready; False if it was killed before that."""
+        with tempfile.TemporaryFile() as output:
+            return self._start_server_with(output)
 
-    def _start(self, said: IO[bytes]) -> bool:
-        """The same, with a file for what the server prints."""
-        mine, its = socket.socketpair()
-        # the pools of BLAS start threads when they are loaded; the cell's own number is set after the fork
+    def _start_server_with(self, output: IO[bytes]) -> bool:
+        local, remote = ipc.socket_pair()
+        # BLAS libraries start threads when they are loaded; the cell's own number of threads is set after the fork
         environment = {
             **os.environ,
             "OPENBLAS_NUM_THREADS": "1",
             "MKL_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-            MARK: self._mark,
+            MARKER_VARIABLE: self._marker,
         }
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from relattr.execution.server import main; main({its.fileno()})"
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from relattr.execution.server import serve_runner; serve_runner({remote.fileno()})"
         )
         self._server = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            pass_fds=[its.fileno()],
+            stdout=output,
+            stderr=output,
+            pass_fds=[remote.fileno()],
             env=environment,
             start_new_session=True,
         )
-        its.close()
-        mine.settimeout(START)
+        remote.close()
         try:
-            ipc.send(mine, self._config)
-            ready = ipc.receive(mine)
+            ipc.send_message(local, self._config)
+            ready = self._wait_until_ready(local)
         except (EOFError, OSError) as error:
-            mine.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._server.wait(5)
+            local.close()
+            if not isinstance(error, TimeoutError):  # it closed the connection, so it is about to end
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._server.wait(5)
             status = self._server.poll()
-            if status is not None and status < 0:  # killed from outside: the next one may live
+            if status is not None and status < 0:  # killed from outside: another one may start
                 self._server = None
                 return False
             self._server.kill()
             self._server.wait()
-            said.seek(0)
-            text = said.read().decode(errors="replace").strip()[-4000:]
-            raise ServerFailed(f"the server process for cells did not start: {error}\n{text}") from None
-        mine.settimeout(None)
-        self._control = mine
+            output.seek(0)
+            text = output.read().decode(errors="replace").strip()[-4000:]
+            raise ServerStartError(f"the server process for cells did not start: {error}\n{text}") from None
+        except BaseException:
+            local.close()
+            self._server.kill()
+            self._server.wait()
+            raise
+        self._control = local
         self._folder = ready["folder"]
         if ready["threads"]:
             text = (
-                f"loading the libraries started threads ({', '.join(ready['threads'])}); cells are forked beside them"
+                f"importing the libraries started threads ({', '.join(ready['threads'])}); cells are forked from a "
+                "process with threads, and may deadlock"
             )
             if text not in self.warnings:
                 self.warnings.append(text)
         return True
 
+    def _wait_until_ready(self, control: Connection) -> dict[str, Any]:
+        """The server's first message. Raises `RelattrError` as soon as the pool is closed."""
+        end = time.monotonic() + START_TIMEOUT
+        while not control.poll(0.1):
+            self._check_open()
+            if time.monotonic() > end:
+                raise TimeoutError(f"it was not ready after {START_TIMEOUT:g} s")
+        ready: dict[str, Any] = ipc.receive_message(control)
+        return ready
+
     def _stop_server(self) -> None:
-        for place, connection in self._supervisors.items():
+        for slot, connection in self._supervisors.items():
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            if place not in self._busy:
+                ipc.shut_down(connection)
+            if slot not in self._busy:
                 connection.close()
         self._supervisors.clear()
         if self._control is not None:
@@ -248,19 +269,20 @@ class Pool:
                 self._server.kill()
                 self._server.wait()
             self._server = None
-        self._sweep()
+        self._kill_orphans()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
 
-    def _sweep(self, patience: float = 5.0) -> None:
-        """Kill what a dead server left behind: its orphans are ours, and carry its mark."""
-        end = time.monotonic() + patience
-        while (strays := processes.marked(f"{MARK}={self._mark}")) and time.monotonic() < end:
-            for pid in strays:
+    def _kill_orphans(self, timeout: float = 5.0) -> None:
+        """Kill the processes of a dead server, which are now children of this process and carry its marker."""
+        end = time.monotonic() + timeout
+        marker = f"{MARKER_VARIABLE}={self._marker}"
+        while (orphans := processes.descendants_with_environment(marker)) and time.monotonic() < end:
+            for pid in orphans:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-            for pid in strays:
+            for pid in orphans:
                 with contextlib.suppress(OSError):
                     os.waitpid(pid, os.WNOHANG)
             time.sleep(0.002)

@@ -1,8 +1,8 @@
-"""Running the cells of a plan and keeping what each came to.
+"""Run the cells of a plan and store their results.
 
-The seam for processes and clusters is `Executor` (see `relattr.execution.backends`): given jobs, it
-yields what they came to in whatever order they end. Only the runner writes to the store, and only
-under the cell's lock, so two runners on one store never compute the same cell.
+How jobs are distributed is up to an `Executor` (see `relattr.execution.backends`): it takes jobs and yields their
+outcomes in the order in which they end. Only the runner writes to the store, and only while it holds the cell's lock,
+so two runners on one store never compute the same cell.
 """
 
 from __future__ import annotations
@@ -19,25 +19,30 @@ from filelock import FileLock, Timeout
 
 from relattr.errors import RelattrError
 from relattr.execution.backends import Executor
-from relattr.execution.job import Done, Job, Lost, Outcome, make_job, to_preload
-from relattr.harness.cell import changed
+from relattr.execution.job import CompletedCell, Job, LostCell, Outcome, make_job, modules_to_preload
+from relattr.harness.fingerprints import fingerprint_differences
 from relattr.harness.plan import PlannedCell
-from relattr.harness.provenance import here, provenance
+from relattr.harness.provenance import current_origin, record_provenance
 from relattr.harness.result import VERSION, Result
 from relattr.harness.store import Store
 from relattr.registry import Registry
 
-WAIT = 0.25
-"""Seconds between two looks at cells that another runner has."""
+LOCK_POLL_INTERVAL = 0.25
+"""Seconds between two attempts to lock the cells that other runners compute."""
 
-Report = Callable[[PlannedCell, Result], None]
+ResultCallback = Callable[[PlannedCell, Result], None]
 
 
 class Runner:
-    """Takes cells one by one, each under its lock, and writes what they came to.
+    """Locks the cells one by one, has an executor compute them, and writes their results.
 
-    ``report`` is called with each cell that has ended, ``elsewhere`` with each that another runner did, ``say``
-    with whatever else a person should know.
+    Parameters
+    ----------
+    on_result : called with each cell that was computed here, and its result.
+    on_external_result : called with each cell that another runner has computed meanwhile, and its result.
+    on_message : called with other messages for the user.
+    device, threads : see `Job`.
+    folders : folders of plugins, for the processes that compute the cells.
     """
 
     def __init__(
@@ -46,18 +51,18 @@ class Runner:
         registry: Registry,
         store: Store,
         *,
-        report: Report = lambda planned, result: None,
-        elsewhere: Report = lambda planned, result: None,
-        say: Callable[[str], None] = lambda text: None,
+        on_result: ResultCallback = lambda planned, result: None,
+        on_external_result: ResultCallback = lambda planned, result: None,
+        on_message: Callable[[str], None] = lambda text: None,
         device: str = "auto",
         threads: int = 0,
         folders: Sequence[Path] = (),
     ) -> None:
         self._registry = registry
         self._store = store
-        self._report, self._elsewhere, self._say = report, elsewhere, say
-        self._origin = here()
-        preload = to_preload(cells, registry)
+        self._on_result, self._on_external_result, self._on_message = on_result, on_external_result, on_message
+        self._origin = current_origin()
+        preload = modules_to_preload(cells, registry)
         self._planned = {planned.cell.key: planned for planned in cells}
         self._jobs = {
             planned.cell.key: make_job(
@@ -72,25 +77,25 @@ class Runner:
         self.written: list[Result] = []
 
     def run(self, executor: Executor) -> list[Result]:
-        """Compute every cell that no other runner computes, and write each result as it lands.
+        """Compute every cell that no other runner computes, and write each result as soon as it is available.
 
-        Waits for the cells that others have, and takes over those that they leave undone. Returns the results
-        written here. Raises `RelattrError` when the store cannot be written.
+        Waits for the cells that other runners have locked, and computes those that they leave unfinished. Returns the
+        results written here. Raises `RelattrError` when the store cannot be written.
         """
         try:
             while self._pending:
                 before = len(self._pending)
-                for job, outcome in executor(self._claim()):
-                    self._take(job, outcome)
+                for job, outcome in executor(self._lock_cells()):
+                    self._record(job, outcome)
                 if len(self._pending) >= before:
-                    time.sleep(WAIT)
+                    time.sleep(LOCK_POLL_INTERVAL)
         finally:
             for lock in self._locks.values():
                 lock.release()
         return self.written
 
-    def _claim(self) -> Iterator[Job]:
-        """The cells that are free, each locked; drawn one at a time, when there is a place for it."""
+    def _lock_cells(self) -> Iterator[Job]:
+        """Lock the cells that no other runner computes, one at a time, as the executor asks for them."""
         for _ in range(len(self._pending)):
             with self._mutex:
                 if not self._pending:
@@ -100,64 +105,62 @@ class Runner:
             lock = self._store.lock(planned.cell)
             try:
                 lock.acquire(timeout=0)
-            except Timeout:  # another runner has it
+            except Timeout:  # another runner computes it
                 with self._mutex:
                     self._pending.append(key)
                 continue
-            found = self._store.read(planned.cell)
-            done_by_other = (
-                isinstance(found, Result)
-                and found != planned.result
-                and not changed(found.fingerprints, planned.fingerprints)
-            )
-            if done_by_other:
+            stored = self._store.read(planned.cell)
+            if (
+                isinstance(stored, Result)
+                and stored != planned.result
+                and not fingerprint_differences(stored.fingerprints, planned.fingerprints)
+            ):  # another runner has computed it since the plan was made
                 lock.release()
-                assert isinstance(found, Result)
-                self._elsewhere(planned, found)
+                self._on_external_result(planned, stored)
                 continue
             aside = self._store.set_aside(planned.cell)
             if aside is not None:
-                self._say(f"{planned.reason}; set aside as {aside.name}, and the cell is computed again")
+                self._on_message(f"{planned.reason}; set aside as {aside.name}, and the cell is computed again")
             self._locks[key] = lock
             yield self._jobs[key]
 
-    def _take(self, job: Job, outcome: Outcome) -> None:
+    def _record(self, job: Job, outcome: Outcome) -> None:
         key = job.cell.key
         self._attempts[key] = self._attempts.get(key, 0) + 1
         planned = self._planned[key]
-        if isinstance(outcome, Lost):
-            if self._attempts[key] < outcome.attempts:
-                self._say(f"{job.cell}: {outcome.why}; it is tried again")
+        if isinstance(outcome, LostCell):
+            if self._attempts[key] < outcome.max_attempts:
+                self._on_message(f"{job.cell}: {outcome.reason}; it is tried again")
                 self._locks.pop(key).release()
                 with self._mutex:
-                    self._pending.append(key)  # last: what was wrong may have passed by then
+                    self._pending.append(key)  # at the end, in case that the cause is temporary
                 return
-            outcome = self._given_up(job, planned, outcome)
+            outcome = self._crashed(job, planned, outcome)
         result = msgspec.json.decode(outcome.row, type=Result)
         result = msgspec.structs.replace(result, attempts=self._attempts[key])
         try:
             self._store.write(result, outcome.arrays, outcome.log)
         except OSError as error:
             raise RelattrError(
-                f"cannot write to the results folder {self._store.folder}: {error.strerror}; what was finished is "
-                "kept, and the same command goes on from there"
+                f"cannot write to the results folder {self._store.folder}: {error.strerror}; finished cells "
+                "are stored, and the same command continues from there"
             ) from error
         if result.status == "ok":
             shutil.rmtree(job.checkpoint, ignore_errors=True)
         self.written.append(result)
         self._locks.pop(key).release()
-        self._report(planned, result)
+        self._on_result(planned, result)
 
-    def _given_up(self, job: Job, planned: PlannedCell, lost: Lost) -> Done:
+    def _crashed(self, job: Job, planned: PlannedCell, lost: LostCell) -> CompletedCell:
         method, dataset = self._registry.method(job.cell.method), self._registry.dataset(job.cell.dataset)
         result = Result(
             version=VERSION,
             cell=job.cell,
             status="crashed",
             fingerprints=dict(planned.fingerprints),
-            provenance=provenance(job.device, job.threads, self._origin, job.gpu),
+            provenance=record_provenance(job.device, job.threads, self._origin, job.gpu),
             label=method.label,
             dataset_label=dataset.label,
-            reason=f"{lost.why}, {lost.attempts} times in a row",
+            reason=f"{lost.reason}, {lost.max_attempts} times in a row",
         )
-        return Done(msgspec.json.encode(result))
+        return CompletedCell(msgspec.json.encode(result))

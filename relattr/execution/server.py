@@ -1,13 +1,13 @@
-"""The process that holds the heavy libraries and forks one supervisor for each place where a cell can run.
+"""The server process: imports the heavy libraries once, and forks a supervisor for each slot of the pool.
 
-It is started as a program of its own and stays single-threaded, because a process with threads
-cannot be forked safely: it imports, it forks, it buries; it runs nothing.
+It is a separate program and stays single-threaded, because a process with threads cannot be forked safely. It
+imports, forks, and reaps; it runs no method.
 
-runner  ->  server (imports once)  ->  supervisor, one per place  ->  cell, one at a time
+runner  ->  server (imports once)  ->  supervisor, one per slot  ->  cell, one at a time
 
-When the runner dies, the server sees its connection close and ends everything below it. When the
-server dies, the kernel ends the supervisors and their cells, and the runner the rest. When a
-supervisor dies, what it had becomes the server's, which ends it.
+When the runner ends, the server sees its connection close, or its parent change, and ends everything below it. When
+the server ends, the kernel signals the supervisors, which end their cells; the runner kills what is left. When a
+supervisor ends, its descendants become children of the server, which kills them.
 """
 
 from __future__ import annotations
@@ -19,41 +19,43 @@ import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import warnings
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from relattr.execution import ipc, processes
 
-HARMLESS = ("jemalloc_bg_thd",)
-"""Threads of allocators that stop themselves around a fork."""
+FORK_SAFE_THREADS = ("jemalloc_bg_thd",)
+"""Threads of memory allocators that suspend themselves while the process forks."""
 
 
-def main(handle: int) -> None:
-    """Serve the runner at the other end of this socket; the first message says what to load."""
-    control = socket.socket(fileno=handle)
-    config = ipc.receive(control)
-    processes.adopt_orphans()
+def serve_runner(handle: int) -> None:
+    """Serve the runner at the other end of a socket, given by file descriptor; its first message is what to import."""
+    os.set_inheritable(handle, False)  # a program that a plugin starts must not keep the connection open
+    control = Connection(handle)
+    config = ipc.receive_message(control)
+    processes.set_child_subreaper()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    registry = _load(config)
-    names = [name for name in processes.thread_names()[1:] if name not in HARMLESS]
-    # temporary files of all cells: gone with the server, or with the runner where the server is killed
+    registry = _preload(config)
+    names = [name for name in processes.thread_names()[1:] if name not in FORK_SAFE_THREADS]
+    # temporary files of all cells: removed by the server, or by the runner if the server is killed
     folder = tempfile.mkdtemp(prefix="relattr-cells-")
     tempfile.tempdir = folder
-    ipc.send(control, {"ready": os.getpid(), "threads": names, "folder": folder})
-    gc.collect()
-    gc.freeze()  # so that a collection in a cell does not copy every page of the libraries
-    gc.disable()
     try:
-        _serve(control, registry)
+        ipc.send_message(control, {"ready": os.getpid(), "threads": names, "folder": folder})
+        gc.collect()
+        gc.freeze()  # so that a collection in a cell does not copy every page of the libraries
+        gc.disable()
+        _fork_supervisors(control, registry, config["runner"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _load(config: dict[str, Any]) -> Any:
+def _preload(config: dict[str, Any]) -> Any:
     from relattr.harness import provenance
     from relattr.registry import registry
 
@@ -61,7 +63,7 @@ def _load(config: dict[str, Any]) -> Any:
         warnings.simplefilter("ignore")
         registry.discover([Path(folder) for folder in config["folders"]])
         for module in config["preload"]:
-            # a name that is no module, or does not import here: the cell that needs it will say so
+            # a module that cannot be imported is reported by the cell that needs it
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
         from relattr.execution import (
@@ -71,50 +73,52 @@ def _load(config: dict[str, Any]) -> Any:
         )
 
         if "numpy" in sys.modules:
-            _use_numpy()
-    provenance.warm_up()
-    determinism.pools()  # last: it holds for what is loaded then
+            _warm_up_numpy()
+    provenance.preload_provenance()
+    determinism.threadpools()  # last: it lists the libraries that are loaded at that time
     return registry
 
 
-def _use_numpy() -> None:
-    """Do once what every cell does: NumPy loads parts of itself at their first use, and a cell should find them."""
+def _warm_up_numpy() -> None:
+    """Call what every cell calls: NumPy imports parts of itself at their first use, which need not happen per cell."""
     import numpy as np
 
     from relattr import images, pairs, statistics  # noqa: F401
     from relattr.harness.arrays import CellArrays
 
     strengths = np.random.default_rng(0).random(8)
-    some = pairs.Pairs.from_scores(np.arange(8.0), count=4)
-    statistics.count_margins(strengths[some.left] - strengths[some.right], some)
+    sampled = pairs.Pairs.from_scores(np.arange(8.0), count=4)
+    statistics.count_margins(strengths[sampled.left] - strengths[sampled.right], sampled)
     statistics.count_strengths(strengths, pairs.Pairs.from_scores(np.arange(8.0)))
     CellArrays.from_npz(CellArrays(strengths={"test": strengths}).to_npz())
 
 
-def _serve(control: socket.socket, registry: Any) -> None:
+def _fork_supervisors(control: Connection, registry: Any, runner: int) -> None:
     supervisors: set[int] = set()
     poller = select.poll()
-    poller.register(control, select.POLLIN | select.POLLHUP)
+    poller.register(control.fileno(), select.POLLIN | select.POLLHUP)
     while True:
         if poller.poll(100):
             try:
-                _, handles, _, _ = socket.recv_fds(control, 1, 1)
-            except OSError:
-                handles = []
-            if not handles:  # the runner is gone, or done
-                processes.kill_below(os.getpid())
+                handle = reduction.recv_handle(control)
+            except (EOFError, OSError, RuntimeError):  # the runner has ended, or closed the pool
+                processes.kill_descendants(os.getpid())
                 return
-            supervisors.add(_fork(control, handles[0], registry))
-        if not supervisors.issuperset(processes.children(os.getpid())):  # a supervisor's orphans
-            processes.kill_below(os.getpid(), spare=supervisors)
+            os.set_inheritable(handle, False)
+            supervisors.add(_fork_supervisor(control, handle, registry))
+        elif os.getppid() != runner:  # it died, and another process holds a copy of its end of the connection
+            processes.kill_descendants(os.getpid())
+            return
+        if not supervisors.issuperset(processes.children(os.getpid())):  # orphans of a supervisor
+            processes.kill_descendants(os.getpid(), spare=supervisors)
         for pid in list(supervisors):
             with contextlib.suppress(ChildProcessError):
                 if os.waitpid(pid, os.WNOHANG) != (0, 0):
                     supervisors.discard(pid)
 
 
-def _fork(control: socket.socket, handle: int, registry: Any) -> int:
-    me = os.getpid()
+def _fork_supervisor(control: Connection, handle: int, registry: Any) -> int:
+    server = os.getpid()
     pid = os.fork()
     if pid:
         os.close(handle)
@@ -122,9 +126,9 @@ def _fork(control: socket.socket, handle: int, registry: Any) -> int:
     status = 1
     try:
         control.close()
-        from relattr.execution.supervisor import serve
+        from relattr.execution.supervisor import serve_jobs
 
-        serve(socket.socket(fileno=handle), registry, me)
+        serve_jobs(Connection(handle), registry, server)
         status = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())

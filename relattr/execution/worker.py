@@ -1,4 +1,4 @@
-"""The process of one cell: forked, limited, computing, reporting, gone."""
+"""The process of one cell: applies the limits, computes the cell, and reports to the supervisor."""
 
 from __future__ import annotations
 
@@ -13,53 +13,57 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn, TextIO
 
 import msgspec
 
 from relattr import progress
-from relattr.execution.determinism import seed_globals, set_threads
+from relattr.execution.determinism import seed_global_generators, set_threads
 from relattr.execution.evaluate import evaluate_cell
-from relattr.execution.ipc import pack, write_all
+from relattr.execution.ipc import send_message
 from relattr.execution.job import Job
-from relattr.execution.processes import die_with_parent
-from relattr.harness.limits import size
-from relattr.harness.provenance import provenance, versions
+from relattr.execution.processes import set_parent_death_signal
+from relattr.harness.provenance import record_provenance
+from relattr.harness.units import parse_size
+from relattr.harness.versions import imported_versions
 from relattr.registry import registry
 from relattr.run import Run
 
-WARNINGS = 50
-"""How many different warnings a row keeps."""
+MAX_WARNINGS = 50
+"""How many different warnings a row stores."""
+EXIT_ERROR = 70
+"""Exit code of a cell that an exception outside the method ended; its traceback is in the trace pipe."""
 
 
 def run_cell(job: Job, supervisor: int, output: int, reports: int, trace: int, scratch: str) -> NoReturn:
-    """Compute a cell in this process, just forked, and end it.
+    """Compute a cell in this process, which was forked for it, and end the process.
 
-    What is printed goes to the pipe ``output``, progress and result to ``reports``, and the stack at a
-    fatal signal or at SIGUSR1 to ``trace``.
+    ``output``, ``reports`` and ``trace`` are the writing ends of pipes: for stdout and stderr, for progress and the
+    result, and for the stack at a fatal signal or at SIGUSR1. ``scratch`` is the folder for temporary files.
     """
     try:
-        die_with_parent(supervisor)
+        set_parent_death_signal(supervisor)
         os.setsid()
-        _redirect(output)
+        _redirect_output(output)
         faulthandler.enable(trace, all_threads=True)
         faulthandler.register(signal.SIGUSR1, trace, all_threads=True)
-        _restrict(job, scratch)
+        _apply_limits(job, scratch)
         gc.enable()
-        _compute(job, reports)
+        _compute(job, Connection(reports, readable=False))
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:  # reported by execute where it is the method's; this is ours, or a SystemExit
+    except BaseException:  # not of the method: `evaluate_cell` turns those into a result
         import traceback
 
         with contextlib.suppress(OSError):
-            write_all(trace, traceback.format_exc().encode(errors="replace")[-60_000:])
-        os._exit(70)
-    os._exit(0)  # no destructor or exit handler of a library can spoil a finished cell
+            os.write(trace, traceback.format_exc().encode(errors="replace")[-60_000:])
+        os._exit(EXIT_ERROR)
+    os._exit(0)  # without the destructors and exit handlers of libraries, which could fail
 
 
-def _redirect(output: int) -> None:
+def _redirect_output(output: int) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
@@ -70,28 +74,28 @@ def _redirect(output: int) -> None:
         signal.signal(name, signal.SIG_DFL)
 
 
-def _restrict(job: Job, scratch: str) -> None:
+def _apply_limits(job: Job, scratch: str) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    largest = size(job.limits.file) if job.limits.file else None
-    if largest is not None:
+    max_file_size = parse_size(job.limits.file) if job.limits.file else None
+    if max_file_size is not None:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_size, hard))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")  # where memory ends, the kernel is to end this process and not its supervisor
+        file.write("1000")  # if memory runs out, the kernel ends this process and not its supervisor
     os.environ["TMPDIR"] = scratch
     tempfile.tempdir = scratch
     if job.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = job.gpu
     set_threads(job.threads)
-    seed_globals(job.cell.seed)
+    seed_global_generators(job.cell.seed)
 
 
-def _compute(job: Job, reports: int) -> None:
+def _compute(job: Job, reports: Connection) -> None:
     seen: dict[str, None] = {}
 
-    def show(
+    def show_warning(
         message: Warning | str,
         category: type[Warning],
         filename: str,
@@ -100,41 +104,40 @@ def _compute(job: Job, reports: int) -> None:
         line: str | None = None,
     ) -> None:
         text = f"{category.__name__}: {message}"
-        if text not in seen and len(seen) < WARNINGS:
+        if text not in seen and len(seen) < MAX_WARNINGS:
             seen[text] = None
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
-    with warnings.catch_warnings(), progress.listening(_listener(reports)):
-        warnings.showwarning = show
+    with warnings.catch_warnings(), progress.listening(_progress_listener(reports)):
+        warnings.showwarning = show_warning
         checkpoint = Path(job.checkpoint)
         run = Run(seed=job.cell.seed, device=job.device, threads=job.threads, checkpoint=checkpoint)
-        about = provenance(job.device, job.threads, job.origin, job.gpu)
-        result, arrays = evaluate_cell(job.cell, registry, job.fingerprints, about, run)
+        row_provenance = record_provenance(job.device, job.threads, job.origin, job.gpu)
+        result, arrays = evaluate_cell(job.cell, registry, job.fingerprints, row_provenance, run)
         result = msgspec.structs.replace(result, warnings=tuple(seen))
-        if result.status == "ok":  # libraries that came with the cell count too
-            about = msgspec.structs.replace(about, versions=versions())
-            result = msgspec.structs.replace(result, provenance=about)
-    write_all(reports, pack(["result", msgspec.json.encode(result), arrays.to_npz()]))
+        if result.status == "ok":  # includes the libraries that the cell has imported
+            row_provenance = msgspec.structs.replace(row_provenance, versions=imported_versions())
+            result = msgspec.structs.replace(result, provenance=row_provenance)
+    send_message(reports, ["result", msgspec.json.encode(result), arrays.to_npz()])
 
 
-def _listener(reports: int) -> progress.Listener:
-    """Sends progress to the supervisor, at most five times a second."""
+def _progress_listener(reports: Connection) -> progress.Listener:
+    """A listener that sends progress to the supervisor, at most five times a second."""
 
     @contextmanager
-    def inside(description: str, total: int) -> Iterator[progress.Advance]:
-        done, said, last = 0, 0.0, ""
+    def listen(description: str, total: int) -> Iterator[progress.Advance]:
+        done, last_sent, last_note = 0, 0.0, ""
 
         def advance(n: int, note: str = "") -> None:
-            nonlocal done, said, last
-            done += int(n)  # of NumPy, for one
-            last = str(note) or last
+            nonlocal done, last_sent, last_note
+            done += int(n)  # may be a NumPy integer
+            last_note = str(note) or last_note
             now = time.monotonic()
-            if now - said >= 0.2:
-                said = now
-                write_all(
-                    reports, pack(["progress", f"{description}: {last}" if last else description, done, int(total)])
-                )
+            if now - last_sent >= 0.2:
+                last_sent = now
+                text = f"{description}: {last_note}" if last_note else description
+                send_message(reports, ["progress", text, done, int(total)])
 
         yield advance
 
-    return inside
+    return listen

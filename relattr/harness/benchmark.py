@@ -1,4 +1,4 @@
-"""A benchmark as it is written down: which methods, datasets and seeds, and what its table looks like."""
+"""The definition of a benchmark: its methods, datasets and seeds, and its table."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ import msgspec
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.limits import Limits
 
-RESERVED = ("macros", "preamble", "tables")
-"""Files that stand beside the tables of every benchmark."""
+RESERVED_NAMES = ("macros", "preamble", "tables")
+"""Names of files that are written beside the tables of every benchmark."""
 
 
 class RowSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of the paper's table: a method, and what the published table calls it."""
+    """A row of the table: a method, and its name in the published table."""
 
     method: str
     published: str = ""
 
 
 class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A column: the mean over a dataset's attributes and splits (or one of them), on one of its test sets."""
+    """A column of the table: the mean accuracy on one test set of a dataset, over its attributes and splits.
+
+    ``*`` is all attributes or all splits, any other text is one of them. ``published`` is the name of the column in
+    the published table.
+    """
 
     label: str
     dataset: str
@@ -35,7 +39,10 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the table looks like, and where its published numbers are."""
+    """The table of a benchmark.
+
+    ``published`` is the name of the table in ``paper_tables/published.csv``, ``source`` its publication.
+    """
 
     caption: str
     rows: tuple[RowSpec, ...] = ()
@@ -45,7 +52,7 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A named matrix of methods, tasks and seeds."""
+    """A benchmark: every method on every task of every dataset, with every seed."""
 
     title: str
     methods: tuple[str, ...]
@@ -55,47 +62,50 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     seeds: tuple[int, ...] = (0,)
     threads: int = 0
-    """Processor threads of a cell, so that small cells run beside each other and give the same numbers
-    however many processors there are; 0 leaves it to whoever runs them."""
+    """Threads of each cell. A fixed number lets small cells run in parallel and makes results independent of the
+    number of processors; 0 leaves the number to the machine."""
     set: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Parameters: ``KEY`` for every method that has it, ``PLUGIN.KEY`` for one method or dataset."""
     dataset: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    """Parameters of datasets by name of dataset."""
     limits: Limits = Limits()
-    """What each cell may use."""
+    """Limits of every cell."""
     method_limits: dict[str, Limits] = msgspec.field(default_factory=dict)
-    """The same for the methods that match a pattern; wins over ``limits``."""
+    """Limits by shell pattern of method name; they take precedence over ``limits``."""
 
     @property
     def rows(self) -> tuple[RowSpec, ...]:
-        """The rows of its table; where none are written down, one for each method."""
+        """The rows of the table; if the file defines none, one for each method."""
         return self.table.rows or tuple(RowSpec(method) for method in self.methods)
 
 
-def folder() -> Path:
-    """The folder of the benchmarks that come with relattr."""
+def benchmark_folder() -> Path:
+    """Return the folder of the benchmarks that are part of relattr."""
     spec = importlib.util.find_spec("relattr.benchmarks")
     if spec is None or not spec.submodule_search_locations:
-        raise BadInput("relattr.benchmarks is not there; install relattr with 'pip install .' or 'pip install -e .'")
+        raise BadInput(
+            "the package relattr.benchmarks is missing; install relattr with 'pip install .' or 'pip install -e .'"
+        )
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def names() -> list[str]:
-    """The names of the benchmarks that come with relattr."""
-    return sorted(path.stem for path in folder().glob("*.toml"))
+def benchmark_names() -> list[str]:
+    """Return the names of the benchmarks that are part of relattr."""
+    return sorted(path.stem for path in benchmark_folder().glob("*.toml"))
 
 
-def load(name: str) -> Benchmark:
-    """The benchmark of this name, or in this ``.toml`` file of the user's own.
+def load_benchmark(name: str) -> Benchmark:
+    """Read the benchmark of this name, or in this ``.toml`` file.
 
-    Raises `UnknownName` for a name that is not there, `BadInput` naming file and field for a definition
-    that is not valid.
+    Raises `UnknownName` for an unknown name, `BadInput` with the file and the field for a definition that is not valid.
     """
-    path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
-    if not name.endswith(".toml") and name not in names():
-        raise UnknownName("benchmark", name, names())
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", path.stem) or path.stem in RESERVED:
+    path = Path(name) if name.endswith(".toml") else benchmark_folder() / f"{name}.toml"
+    if not name.endswith(".toml") and name not in benchmark_names():
+        raise UnknownName("benchmark", name, benchmark_names())
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", path.stem) or path.stem in RESERVED_NAMES:
         raise BadInput(
-            f"benchmark {path}: files and LaTeX labels are called after it, so its name should be of letters, digits, "
-            f"dots, hyphens and underscores, and none of {', '.join(RESERVED)}"
+            f"benchmark {path}: files and LaTeX labels are named after it, so its name should consist of letters, "
+            f"digits, dots, hyphens and underscores, and not be one of {', '.join(RESERVED_NAMES)}"
         )
     try:
         benchmark = msgspec.toml.decode(path.read_bytes(), type=Benchmark)

@@ -1,4 +1,4 @@
-"""How long the cells of a plan will take, from the cells that were computed before."""
+"""How long cells will take, estimated from earlier results."""
 
 from __future__ import annotations
 
@@ -13,45 +13,54 @@ from relattr.harness.store import Store
 
 @dataclass(frozen=True)
 class DurationEstimate:
-    """Seconds of work in cells that are like earlier ones, and how many are like none."""
+    """The total duration of some cells, as far as it can be estimated."""
 
     seconds: float
-    unknown: int
+    """Total of the cells with an estimate."""
+    n_unknown: int
+    """Number of cells without an estimate."""
 
 
 class CellDurations:
-    """The mean duration of earlier cells, by method and dataset, however stale they are."""
+    """Mean durations of earlier results, by method and dataset. Stale results count too."""
 
     def __init__(self, results: Iterable[Result]) -> None:
-        exact: dict[tuple[str, str], list[float]] = defaultdict(list)
+        durations: dict[tuple[str, str], list[float]] = defaultdict(list)
         for result in results:
-            took = result.seconds
-            if took is None and result.seconds_fit is not None:
-                took = result.seconds_fit + (result.seconds_compare or 0.0)
-            if took is not None and result.status in ("ok", "timeout", "memory"):
-                exact[result.cell.method, result.cell.dataset].append(took)
-        self._exact = {key: sum(times) / len(times) for key, times in exact.items()}
-        by_method: dict[str, list[float]] = defaultdict(list)
-        for (method, _), mean in self._exact.items():
-            by_method[method].append(mean)
-        self._method = {method: sum(means) / len(means) for method, means in by_method.items()}
+            seconds = result.seconds
+            if seconds is None and result.seconds_fit is not None:
+                seconds = result.seconds_fit + (result.seconds_compare or 0.0)
+            if seconds is not None and result.status in ("ok", "timeout", "memory"):
+                durations[result.cell.method, result.cell.dataset].append(seconds)
+        self._by_method_and_dataset = {key: sum(values) / len(values) for key, values in durations.items()}
+        means: dict[str, list[float]] = defaultdict(list)
+        for (method, _), mean in self._by_method_and_dataset.items():
+            means[method].append(mean)
+        self._by_method = {method: sum(values) / len(values) for method, values in means.items()}
 
-    def of(self, planned: PlannedCell) -> float | None:
-        """Seconds one cell is expected to take; None if nothing like it was computed before."""
+    def estimate(self, planned: PlannedCell) -> float | None:
+        """Return the expected duration of a cell in seconds; None without an earlier result of its method.
+
+        It is the mean for the method on this dataset or, failing that, on all datasets.
+        """
         cell = planned.cell
-        return self._exact.get((cell.method, cell.dataset), self._method.get(cell.method))
+        return self._by_method_and_dataset.get((cell.method, cell.dataset), self._by_method.get(cell.method))
 
-    def total(self, cells: Iterable[PlannedCell]) -> DurationEstimate:
-        """What these cells are expected to take one after another."""
-        each = [self.of(planned) for planned in cells]
-        return DurationEstimate(sum(t for t in each if t is not None), sum(t is None for t in each))
+    def estimate_total(self, cells: Iterable[PlannedCell]) -> DurationEstimate:
+        """Return the expected duration of these cells, one after another."""
+        estimates = [self.estimate(planned) for planned in cells]
+        known = [seconds for seconds in estimates if seconds is not None]
+        return DurationEstimate(sum(known), len(estimates) - len(known))
 
 
-def times(cells: Iterable[PlannedCell], store: Store) -> CellDurations:
-    """The durations known for these cells' methods; the rest of the store is read only for methods without any."""
+def known_durations(cells: Iterable[PlannedCell], store: Store) -> CellDurations:
+    """Return the durations of the earlier results of these cells.
+
+    For methods that have none among them, other results in the store are read as well.
+    """
     cells = list(cells)
-    found = [p.result for p in cells if p.result is not None]
-    unknown = {p.cell.method for p in cells if p.must_run} - {r.cell.method for r in found}
-    if unknown:
-        found += [r for r in store.of_methods(unknown) if isinstance(r, Result)]
-    return CellDurations(found)
+    results = [planned.result for planned in cells if planned.result is not None]
+    without = {planned.cell.method for planned in cells if planned.must_run} - {r.cell.method for r in results}
+    if without:
+        results += [result for result in store.results_of_methods(without) if isinstance(result, Result)]
+    return CellDurations(results)

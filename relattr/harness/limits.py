@@ -1,147 +1,84 @@
-"""What a cell may use: wall-clock time, memory, file size; written ``45m``, ``6G``, or ``none``."""
+"""Limits of a cell: wall-clock time, memory, and the size of the files it writes."""
 
 from __future__ import annotations
 
 import fnmatch
-import os
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import msgspec
 
 from relattr.errors import BadInput
+from relattr.harness.machine import machine_memory
+from relattr.harness.units import parse_duration, parse_size
 
-_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_UNITS = {"G": 1 << 30, "M": 1 << 20}
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits as a person writes them; an empty one is not set here, ``none`` lifts it.
+    """Limits of a cell, as text such as ``45m`` or ``6G``.
 
-    ``time`` is wall-clock time of the whole cell, ``memory`` that of all its processes together,
-    ``file`` the size of the largest file it may write.
+    An empty limit is left to other sources of limits (`over`), ``none`` is no limit. Raises `BadInput` for a limit
+    that is not valid.
     """
 
     time: str = ""
+    """Wall-clock time of the whole cell."""
     memory: str = ""
+    """Memory of all processes of the cell together."""
     file: str = ""
+    """Size of the largest file that it may write."""
 
     def __post_init__(self) -> None:
-        for text, parse in ((self.time, seconds), (self.memory, size), (self.file, size)):
+        for text, parse in ((self.time, parse_duration), (self.memory, parse_size), (self.file, parse_size)):
             if text:
                 parse(text)
 
     def over(self, other: Limits) -> Limits:
-        """These limits, and where one is not set, the other's."""
+        """Return these limits, with those of ``other`` where one is empty."""
         return Limits(self.time or other.time, self.memory or other.memory, self.file or other.file)
 
     def __str__(self) -> str:
-        named = [("time", self.time), ("memory", self.memory), ("file", self.file)]
-        return ", ".join(f"{what} {text}" for what, text in named if text and text != "none") or "no limit"
+        limits = [("time", self.time), ("memory", self.memory), ("file", self.file)]
+        return ", ".join(f"{quantity} {text}" for quantity, text in limits if text and text != "none") or "no limit"
 
 
-def seconds(text: str) -> float | None:
-    """``45m``, ``1h30m``, ``90s``, ``2d``, ``90`` -> seconds; ``none`` -> None. Raises `BadInput`."""
-    if text.strip() == "none":
-        return None
-    if re.fullmatch(r"\s*\d+(\.\d+)?\s*", text):
-        total = float(text)
-    else:
-        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([dhms])", text)
-        if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*[dhms]", "", text).strip():
-            raise BadInput(f"{text!r} is not a time; expected for example 45m, 1h30m, 90s, 2d or none")
-        total = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if total <= 0:
-        raise BadInput(f"a time limit must be more than 0; got {text!r} (none lifts it)")
-    return total
+def parse_limit_options(options: Iterable[str], quantity: str) -> dict[str, Limits]:
+    """Parse limits of the command line: ``45m``, for all methods, or ``GLOB=45m``.
 
-
-def size(text: str) -> int | None:
-    """``6G``, ``512M``, ``1.5GiB``, ``100000`` -> bytes (K = 1024); ``none`` -> None. Raises `BadInput`."""
-    if text.strip() == "none":
-        return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if match is None:
-        raise BadInput(f"{text!r} is not a size; expected for example 6G, 512M, 1.5G or none")
-    found = int(float(match[1]) * _BYTES[match[2].upper()])
-    if found <= 0:
-        raise BadInput(f"a size limit must be more than 0; got {text!r} (none lifts it)")
-    return found
-
-
-def show_seconds(value: float) -> str:
-    """Seconds as a person says them: ``0.3 s``, ``12 s``, ``5 min``, ``3 h 20 min``, ``2 d 4 h``."""
-    if value < 9.95:
-        return f"{value:.1f} s"
-    if value < 100:
-        return f"{value:.0f} s"
-    minutes = round(value / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
-def show_size(value: float) -> str:
-    """Bytes as a person says them: ``12 MB``, ``1.5 GB`` (1 GB = 1024 MB)."""
-    units = ["bytes", "kB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1024
-        del units[0]
-    unit = units[0]
-    return f"{value:.0f} {unit}" if value >= 10 or unit == "bytes" else f"{value:.1f} {unit}"
-
-
-def parse_options(options: Iterable[str], what: str) -> dict[str, Limits]:
-    """``45m`` (for all methods) or ``GLOB=45m`` of the command line -> limits by pattern of method name.
-
-    ``what`` is ``time``, ``memory`` or ``file``. Raises `BadInput` for a value that is none.
+    ``quantity`` is ``time``, ``memory`` or ``file``. Returns the limits by shell pattern of method name. Raises
+    `BadInput` for a value that is not valid.
     """
-    found = {}
+    limits = {}
     for option in options:
         pattern, equals, value = option.rpartition("=")
         try:
-            found[pattern if equals else "*"] = Limits(**{what: value.strip()})
+            limits[pattern if equals else "*"] = Limits(**{quantity: value.strip()})
         except BadInput as error:
-            raise BadInput(f"--{what}-limit {option!r}: {error}") from None
-    return found
+            raise BadInput(f"--{quantity}-limit {option!r}: {error}") from None
+    return limits
 
 
 def limits_of_method(name: str, *sources: Mapping[str, Limits]) -> Limits:
-    """The limits of a method; earlier sources win over later ones, and in one, a longer pattern over a shorter."""
-    found = Limits()
+    """Return the limits of a method, from limits by shell pattern of method name.
+
+    Earlier sources take precedence over later ones, and in one source more specific patterns over less specific ones
+    (fewer ``*``, then more characters).
+    """
+    limits = Limits()
     for source in sources:
         for pattern in sorted(source, key=lambda p: (p.count("*"), -len(p))):
             if fnmatch.fnmatchcase(name, pattern):
-                found = found.over(source[pattern])
-    return found
+                limits = limits.over(source[pattern])
+    return limits
 
 
-def share_of_memory(cells: int) -> Limits:
-    """An equal share of this machine's memory for each of ``cells`` at once: together they never take it all.
+def memory_share(n_cells: int) -> Limits:
+    """Return the memory limit of each of ``n_cells`` cells that run at the same time: an equal share of the machine.
 
-    Nine tenths of what the machine, or the control group this process is in, has are shared out.
+    Nine tenths of the memory that this process may use are shared; no limit if that is unknown.
     """
-    share = 0.9 * machine_memory() / max(1, cells)
-    for unit in ("G", "M"):
-        if share >= _BYTES[unit]:
-            return Limits(memory=f"{int(10 * share / _BYTES[unit]) / 10:g}{unit}")
+    share = 0.9 * machine_memory() / max(1, n_cells)
+    for unit, n_bytes in _UNITS.items():
+        if share >= n_bytes:
+            return Limits(memory=f"{int(10 * share / n_bytes) / 10:g}{unit}")
     return Limits(memory="none")
-
-
-def machine_memory() -> int:
-    """Bytes of memory that processes here may use; 0 where that cannot be told."""
-    try:
-        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError, AttributeError):
-        return 0
-    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            found = min(found, int(Path(place).read_text()))
-        except (OSError, ValueError):  # not there, or "max"
-            continue
-    return found

@@ -1,4 +1,4 @@
-"""What a cell came to: one record per cell, one row per test set in it."""
+"""The result of a cell: its status, its numbers on each test set, and their provenance."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from relattr.harness.cell import Cell
 VERSION = 1
 Status = Literal["ok", "failed", "timeout", "memory", "crashed", "skipped", "blocked"]
 FAILURES: tuple[Status, ...] = ("failed", "timeout", "memory", "crashed")
-"""The statuses that are the cell's own fault; `relattr run --retry` computes such a cell again."""
+"""The statuses of cells that ran and failed; ``relattr run --retry`` computes such cells again."""
 
 
-class Boxes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How well the boxes a method looks at find the cues of the test images, and how well its first ones did.
-
-    ``centre``: the share of cues in which the middle of a box lies; ``iou``: the mean of the best intersection over
-    union of a box with each cue. Both in [0, 1].
-    """
+class BoxAccuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Agreement of a method's boxes with the true boxes of the test images, before (``first_``) and after training."""
 
     centre: float
+    """Fraction of the true boxes that contain the centre of a box, in [0, 1]."""
     iou: float
+    """Mean over the true boxes of the largest intersection over union with a box, in [0, 1]."""
     first_centre: float
     first_iou: float
 
 
 class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One cell on one test set."""
+    """The result of a cell on one test set.
 
-    __test__: ClassVar[bool] = False  # not a test of pytest's, whatever its name
+    Raises ``ValueError`` if the counts of pairs contradict each other or ``spearman`` is not in [-1, 1].
+    """
+
+    __test__: ClassVar[bool] = False  # pytest should not collect it
 
     test: str
     n_images: int
@@ -40,11 +41,11 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_tied: int
     note: str = ""
     spearman: float | None = None
-    """Rank correlation of strengths with the test set's scores, over the ``n_images``; None where it has none."""
+    """Rank correlation of the strengths with the scores of the ``n_images`` images; None if the set has no scores."""
     ties: Literal["error", "half", "drop"] = "error"
-    """How the tied pairs count in `accuracy`; see `relattr.method.Method.ties`."""
-    boxes: Boxes | None = None
-    """Where the truth is known and the method looks at places; else None."""
+    """How tied pairs count in `accuracy`; see `relattr.mixins.UsesPairAnswers.ties`."""
+    boxes: BoxAccuracy | None = None
+    """None unless the method gives boxes and the test set has the true ones."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:
@@ -57,18 +58,18 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def accuracy(self) -> float:
-        """Correct / ordered, in [0, 1], ties as ``ties`` says; NaN where no pair counts."""
+        """Correct / ordered pairs, in [0, 1], with ties counted as ``ties`` says; NaN if no pair counts."""
         return self.accuracy_with(self.ties)
 
     def accuracy_with(self, ties: Literal["error", "half", "drop"]) -> float:
-        """The accuracy under another rule for ties."""
-        right = self.n_correct + (self.n_tied / 2 if ties == "half" else 0)
-        judged = self.n_ordered - (self.n_tied if ties == "drop" else 0)
-        return right / judged if judged else float("nan")
+        """Return the accuracy under another rule for ties."""
+        n_correct = self.n_correct + (self.n_tied / 2 if ties == "half" else 0)
+        n_pairs = self.n_ordered - (self.n_tied if ties == "drop" else 0)
+        return n_correct / n_pairs if n_pairs else float("nan")
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Where, when and with what a cell was computed."""
+    """The code, command, versions, machine and time of a computation."""
 
     commit: str
     dirty: bool | None
@@ -85,15 +86,15 @@ class Provenance(msgspec.Struct, frozen=True):
     gpu: str = ""
 
 
-class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file of strengths and margins that belongs to a result."""
+class ArraysFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The size and SHA-256 of the file of arrays that belongs to a result."""
 
     bytes: int
     sha256: str
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A cell with its status, its numbers, what decided them, and where they come from."""
+    """A cell with its status, its numbers, the fingerprints of what decided them, and their provenance."""
 
     version: int
     cell: Cell
@@ -111,30 +112,30 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds_fit: float | None = None
     seconds_compare: float | None = None
     seconds: float | None = None
-    """Wall-clock time of the cell's whole process, loading included."""
+    """Wall-clock time of the cell's process, including the time to load the data."""
     peak_memory_bytes: int | None = None
-    """The most memory its processes had together, the libraries loaded beforehand included."""
+    """Largest memory use of all its processes together, including libraries loaded before it started."""
     warnings: tuple[str, ...] = ()
-    """What it warned of, each text once."""
+    """Python warnings, without repetitions."""
     limits: dict[str, str] = msgspec.field(default_factory=dict)
     attempts: int = 1
-    """More than 1 where workers were lost on the way."""
-    arrays: Arrays | None = None
+    """How often it was started: more than 1 if workers were lost."""
+    arrays: ArraysFile | None = None
 
-    def on(self, test: str) -> TestResult | None:
-        """The row of this test set; None if the cell has none."""
+    def test_result(self, test: str) -> TestResult | None:
+        """Return the result on this test set, None if there is none."""
         return next((t for t in self.tests if t.test == test), None)
 
 
-def encode(result: Result) -> bytes:
-    """One result as readable JSON."""
+def encode_result(result: Result) -> bytes:
+    """Return a result as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
 
 
-def decode(content: bytes) -> Result:
-    """The result in this JSON. Raises ``msgspec.DecodeError`` saying what is wrong with it."""
-    head: Any = msgspec.json.decode(content)
-    version = head.get("version") if isinstance(head, dict) else None
+def decode_result(content: bytes) -> Result:
+    """Return the result in this JSON. Raises ``msgspec.DecodeError`` for JSON that is not a result of this version."""
+    record: Any = msgspec.json.decode(content)
+    version = record.get("version") if isinstance(record, dict) else None
     if version != VERSION:
         raise msgspec.ValidationError(f"version is {version!r}, expected {VERSION}")
     return msgspec.json.decode(content, type=Result)

@@ -1,4 +1,4 @@
-"""Which results are a benchmark's: those on the datasets of its table, whatever the parameters of their method."""
+"""Which results belong to a benchmark."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from relattr.harness.cell import Cell
 from relattr.registry import Registry
 
 
-def cells_in_scope(benchmark: Benchmark, registry: Registry) -> Callable[[Cell], bool]:
-    """Whether a cell is on a dataset of the benchmark's table, set up as the benchmark sets it up.
+def benchmark_scope(benchmark: Benchmark, registry: Registry) -> Callable[[Cell], bool]:
+    """Return a predicate: whether a cell is on a dataset of the benchmark's table, with the benchmark's parameters.
 
-    Where the dataset's plugin is not here nobody knows how that is, and every cell on it belongs.
+    The parameters of the method do not matter. If the plugin of a dataset is not registered, its parameters are
+    unknown, and every cell on it belongs to the benchmark.
     """
-    wanted = {column.dataset: _values(benchmark, registry, column.dataset) for column in benchmark.table.columns}
-    return lambda cell: cell.dataset in wanted and wanted[cell.dataset] in (None, cell.dataset_parameters)
+    datasets = {column.dataset: _parameters(benchmark, registry, column.dataset) for column in benchmark.table.columns}
+    return lambda cell: cell.dataset in datasets and datasets[cell.dataset] in (None, cell.dataset_parameters)
 
 
-def _values(benchmark: Benchmark, registry: Registry, name: str) -> dict[str, Any] | None:
-    if name not in registry.datasets:
+def _parameters(benchmark: Benchmark, registry: Registry, dataset: str) -> dict[str, Any] | None:
+    if dataset not in registry.datasets:
         return None
-    return parameters.values_of(registry.dataset(name).create(benchmark.dataset.get(name, {})))
+    return parameters.values_of(registry.dataset(dataset).create(benchmark.dataset.get(dataset, {})))

@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from relattr.errors import RelattrError
-from relattr.harness.cell import Cell, changed, missing, of_dataset, of_method
+from relattr.harness.cell import Cell
+from relattr.harness.fingerprints import dataset_fingerprints, fingerprint_differences, method_fingerprints
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.store import Store, Unreadable
-from relattr.registry import Registry
+from relattr.registry import Plugin, Registry
 
 T = TypeVar("T")
 State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked", "skipped"]
@@ -47,23 +48,23 @@ def look_up_cell(cell: Cell, registry: Registry, store: Store) -> CellState:
         pixels = cache.get(("pixels", *method_key), lambda: method.create(cell.method_parameters).uses_pixels)
         data_key = "pixels" if pixels else "labels", *dataset_key
         unavailable = cache.get(
-            ("missing", *data_key), lambda: missing(dataset, cell.dataset_parameters, pixels=pixels)
+            ("missing", *data_key), lambda: missing_data(dataset, cell.dataset_parameters, pixels=pixels)
         )
         if unavailable is not None:
             return CellState("blocked", unavailable, {}, result)
         fingerprints = {
-            **cache.get(data_key, lambda: of_dataset(dataset, cell.dataset_parameters, pixels=pixels)),
-            **cache.get(method_key, lambda: of_method(method, cell.method_parameters)),
+            **cache.get(data_key, lambda: dataset_fingerprints(dataset, cell.dataset_parameters, pixels=pixels)),
+            **cache.get(method_key, lambda: method_fingerprints(method, cell.method_parameters)),
         }
     except Exception as error:  # an unreadable file or a broken plugin blocks its own cells, not the benchmark
         reason = str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
         return CellState("blocked", reason, {}, result)
     if isinstance(stored, Unreadable):
-        return CellState("unreadable", f"{stored.path} is not a result: {stored.why}", fingerprints)
+        return CellState("unreadable", f"{stored.path} is not a result: {stored.reason}", fingerprints)
     if result is None:
         state: State = "missing"
         reason = "no result yet"
-    elif differences := changed(result.fingerprints, fingerprints):
+    elif differences := fingerprint_differences(result.fingerprints, fingerprints):
         state, reason = "stale", ", ".join(differences)
     elif result.status == "ok":
         return CellState("done", "", fingerprints, result)
@@ -82,6 +83,13 @@ def look_up_cell(cell: Cell, registry: Registry, store: Store) -> CellState:
     if need is not None:
         state, reason = ("stale", f"{reason}; {need}") if state == "stale" else ("blocked", need)
     return CellState(state, reason, fingerprints, result)
+
+
+def missing_data(dataset: Plugin[Any], values: Mapping[str, Any], *, pixels: bool) -> str | None:
+    """Return why a dataset is not available to methods that read images (``pixels``) or only labels; None if it is."""
+    instance = dataset.create(values)
+    reason: str | None = instance.missing() if pixels else instance.missing_labels()
+    return reason
 
 
 class _Cache:

@@ -1,8 +1,7 @@
-"""Where results are kept: a file per cell, written whole, checked when it is read.
+"""The store of results: a folder with one file per cell, written atomically and validated when read.
 
-``<folder>/<dataset>/<method>/<attribute>-<split>-s<seed>-<key>.json`` holds the row, and beside it
-``.npz`` the strengths of the test images (or the margins of the pairs), from which every statistic can
-be computed again without training.
+``<folder>/<dataset>/<method>/<attribute>-<split>-s<seed>-<key>.json`` is the result of a cell. Beside it, ``.npz`` has
+the arrays of the cell, from which every statistic can be computed without training again, and ``.log`` what it printed.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import msgspec
 from relattr.errors import BadInput
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
-from relattr.harness.result import Arrays, Result, decode, encode
-from relattr.system.atomic import sweep, write_bytes
+from relattr.harness.result import ArraysFile, Result, decode_result, encode_result
+from relattr.system.atomic import remove_leftovers, write_bytes
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -28,61 +27,62 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file in the store that is not a result of this version, and why."""
+    """A file in the store that is not a valid result of this version, and the reason."""
 
     path: Path
-    why: str
+    reason: str
 
 
 class Store:
-    """The results in one folder."""
+    """The results in a folder. Iterating yields all of them, ordered by path."""
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
-            raise BadInput(f"the results folder {folder} is a file")
+            raise BadInput(f"the results folder {folder} is a file; choose a folder")
         self.folder = folder
 
     def path(self, cell: Cell) -> Path:
-        """Where the result of this cell is, or would be."""
-        place = self.folder / _slug(cell.dataset) / _slug(cell.method)
-        return place / f"{_slug(cell.attribute)}-{_slug(cell.split)}-s{cell.seed}-{cell.key}.json"
+        """Return the path of the cell's result, whether or not it exists."""
+        folder = self.folder / _file_name(cell.dataset) / _file_name(cell.method)
+        return folder / f"{_file_name(cell.attribute)}-{_file_name(cell.split)}-s{cell.seed}-{cell.key}.json"
 
     def read(self, cell: Cell) -> Result | Unreadable | None:
-        """The result of this cell, valid or stale; what is wrong with its file; None if there is none."""
+        """Return the result of a cell, valid or stale; the reason if its file is not valid; None if there is none."""
         return self._read(self.path(cell), cell)
 
     def write(self, result: Result, arrays: CellArrays | bytes | None = None, log: str = "") -> Path | None:
-        """Keep a result, what it printed, and the strengths or margins it came from (or their ``.npz`` content).
+        """Store a result, its arrays (or the content of their ``.npz`` file) and what the cell printed.
 
-        The row appears last, and whole. What lies in its place and is not this cell's result is set aside;
-        returned is where to, None if there was nothing. Needs the cell's `lock` where others may write too.
+        The result is written last, atomically. A file in its place that is not a result of this cell is renamed, and
+        its new path returned; otherwise None is returned. Where others may write to the store, the caller must hold
+        the `lock` of the cell.
         """
         path = self.path(result.cell)
-        aside = self.set_aside(result.cell)
+        set_aside = self.set_aside(result.cell)
         for suffix in (".json", ".npz", ".log"):
-            sweep(path.with_suffix(suffix))
-        content = arrays.to_npz() if isinstance(arrays, CellArrays) else arrays or b""
-        about = Arrays(len(content), hashlib.sha256(content).hexdigest()) if content else None
-        for name, text in ((".npz", content), (".log", log.encode(errors="replace"))):
-            if text:
-                write_bytes(path.with_suffix(name), text)
+            remove_leftovers(path.with_suffix(suffix))
+        npz = arrays.to_npz() if isinstance(arrays, CellArrays) else arrays or b""
+        for suffix, content in ((".npz", npz), (".log", log.encode(errors="replace"))):
+            if content:
+                write_bytes(path.with_suffix(suffix), content)
             else:
-                path.with_suffix(name).unlink(missing_ok=True)
-        write_bytes(path, encode(msgspec.structs.replace(result, arrays=about)))
-        return aside
+                path.with_suffix(suffix).unlink(missing_ok=True)
+        arrays_file = ArraysFile(len(npz), hashlib.sha256(npz).hexdigest()) if npz else None
+        write_bytes(path, encode_result(msgspec.structs.replace(result, arrays=arrays_file)))
+        return set_aside
 
     def set_aside(self, cell: Cell) -> Path | None:
-        """Rename what lies in the place of this cell's result and is none, to ``...bad``; where it is now."""
-        found = self.read(cell)
-        if not isinstance(found, Unreadable):
+        """If the file of the cell's result is not valid, rename it to ``...bad`` and return its new path."""
+        stored = self.read(cell)
+        if not isinstance(stored, Unreadable):
             return None
-        aside = found.path.with_name(found.path.name + ".bad")
+        new_path = stored.path.with_name(f"{stored.path.name}.bad")
         k = 2
-        while aside.exists():
-            aside = found.path.with_name(f"{found.path.name}.{k}.bad")
+        while new_path.exists():
+            new_path = stored.path.with_name(f"{stored.path.name}.{k}.bad")
             k += 1
-        found.path.replace(aside)
-        return aside
+        stored.path.replace(new_path)
+        return new_path
 
     def arrays(self, result: Result, *, verify: bool = True) -> CellArrays:
         """Return the arrays of a result; empty if it has none.
@@ -100,18 +100,20 @@ class Store:
         except OSError as error:
             raise BadInput(f"cannot read {path}: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != result.arrays.sha256:
-            raise BadInput(f"{path} is not the file that was written with its row; delete the row to compute it again")
+            raise BadInput(
+                f"{path} is not the file that was written with its result; delete the result to compute it again"
+            )
         return CellArrays.from_npz(content)
 
     def log(self, cell: Cell) -> str:
-        """What the cell printed; empty where it printed nothing."""
+        """Return what the cell printed."""
         try:
             return self.path(cell).with_suffix(".log").read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
     def lock(self, cell: Cell) -> FileLock:
-        """A lock that one runner holds while it computes the cell; the kernel releases it with the process."""
+        """Return the lock that a runner holds while it computes the cell; it is released when the process ends."""
         folder = self.folder / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
         from filelock import FileLock
@@ -119,7 +121,7 @@ class Store:
         return FileLock(folder / f"{cell.key}.lock", thread_local=False)
 
     def is_locked(self, cell: Cell) -> bool:
-        """Whether a runner computes the cell now. Looks without taking the lock from anyone who wants it."""
+        """Return whether a runner is computing the cell now, without taking its lock."""
         path = self.folder / ".locks" / f"{cell.key}.lock"
         try:
             import fcntl
@@ -133,23 +135,23 @@ class Store:
         return False
 
     def __iter__(self) -> Iterator[Result | Unreadable]:
-        """Everything in the store, in the order of its paths."""
-        for path in sorted(p for p in self.folder.glob("*/*/*.json") if not p.parent.name.startswith(".")):
-            found = self._read(path, None)
-            if found is not None:
-                yield found
+        paths = (path for path in self.folder.glob("*/*/*.json") if not path.parent.name.startswith("."))
+        yield from self._read_all(paths)
 
-    def of_methods(self, names: Iterable[str]) -> Iterator[Result | Unreadable]:
-        """What the store has of these methods, on whatever dataset."""
-        for name in sorted(names):
-            for path in sorted(self.folder.glob(f"*/{_slug(name)}/*.json")):
-                found = self._read(path, None)
-                if found is not None:
-                    yield found
+    def results_of_methods(self, methods: Iterable[str]) -> Iterator[Result | Unreadable]:
+        """Yield the results of these methods on all datasets."""
+        for method in sorted(methods):
+            yield from self._read_all(self.folder.glob(f"*/{_file_name(method)}/*.json"))
+
+    def _read_all(self, paths: Iterable[Path]) -> Iterator[Result | Unreadable]:
+        for path in sorted(paths):
+            stored = self._read(path, None)
+            if stored is not None:
+                yield stored
 
     def _read(self, path: Path, cell: Cell | None) -> Result | Unreadable | None:
         try:
-            result = decode(path.read_bytes())
+            result = decode_result(path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -160,17 +162,17 @@ class Store:
             return Unreadable(path, f"it is the result of another cell, {result.cell}")
         if self.path(result.cell) != path:
             return Unreadable(path, f"its name should be {self.path(result.cell).name}")
-        if result.arrays is not None:  # the whole content is checked when it is read
-            beside = path.with_suffix(".npz")
+        if result.arrays is not None:  # only the size: the content is verified when it is read
+            npz = path.with_suffix(".npz")
             try:
-                length = beside.stat().st_size
+                size = npz.stat().st_size
             except OSError as error:
-                return Unreadable(path, f"its {beside.name} cannot be read: {error.strerror}")
-            if length != result.arrays.bytes:
-                return Unreadable(path, f"its {beside.name} has {length:,} bytes, expected {result.arrays.bytes:,}")
+                return Unreadable(path, f"its {npz.name} cannot be read: {error.strerror}")
+            if size != result.arrays.bytes:
+                return Unreadable(path, f"its {npz.name} has {size:,} bytes, expected {result.arrays.bytes:,}")
         return result
 
 
-def _slug(text: str) -> str:
-    """Text that is safe as a file name on any system; the cell's key keeps names apart."""
+def _file_name(text: str) -> str:
+    """Return text that is a valid file name on any system. Different texts may coincide; the cell's key does not."""
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip(".")[:60] or "_"

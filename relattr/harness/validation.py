@@ -1,4 +1,4 @@
-"""A benchmark held against what is there: a name that is nowhere is a slip of the pen, not something to pass over."""
+"""Validation of a benchmark file: names of plugins, parameters and attributes that do not exist are errors."""
 
 from __future__ import annotations
 
@@ -6,42 +6,54 @@ import contextlib
 from collections.abc import Sequence
 
 from relattr.errors import UnknownName
-from relattr.harness.benchmark import Benchmark
+from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.registry import Registry, matching
 
 
 def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:
-    """Raise `UnknownName`, with the nearest names, for a parameter, dataset, method or attribute that is nowhere.
+    """Raise `UnknownName`, with similar names, for a plugin, parameter or attribute that does not exist.
 
-    Methods and datasets that the benchmark lists may still be to come; what it says about them cannot be checked.
+    The methods and datasets that a benchmark lists need not be registered yet; settings for those are not validated.
     """
-    of = f"of benchmark {benchmark.name}"
     methods = dict.fromkeys([*benchmark.methods, *registry.methods])
     datasets = dict.fromkeys([*benchmark.datasets, *registry.datasets])
-    parameters = {key for entry in registry.methods.values() for key in entry.types}
-    to_come = any(
-        name not in registry.methods and name not in registry.constants and not set(name) & set("*?[")
-        for name in benchmark.methods
-    )
-    for key in benchmark.set:
-        owner, _, own = key.rpartition(".")
-        called = [table[owner] for table in (registry.methods, registry.datasets) if owner in table]
-        if owner and owner not in methods and owner not in datasets:
-            raise UnknownName(f"method or dataset ([set] {of})", owner, [*methods, *datasets])
-        if called and not any(own in entry.types for entry in called):
-            raise UnknownName(f"parameter of {owner} ([set] {of})", own, {k for entry in called for k in entry.types})
-        if not owner and not to_come and own not in parameters:
-            raise UnknownName(f"parameter of a method ([set] {of})", own, parameters)
+    _validate_settings(benchmark, registry, methods, datasets)
     for name in benchmark.dataset:
         if name not in datasets:
-            raise UnknownName(f"dataset ([dataset.{name}] {of})", name, datasets)
-    matching(methods, benchmark.method_limits, f"method ([method_limits] {of})")
+            raise UnknownName(f"dataset ([dataset.{name}] of benchmark {benchmark.name})", name, datasets)
+    matching(methods, benchmark.method_limits, f"method ([method_limits] of benchmark {benchmark.name})")
     for column in benchmark.table.columns:
-        if column.dataset not in datasets:
-            raise UnknownName(f"dataset (a column {of})", column.dataset, datasets)
-        if column.attribute != "*" and column.dataset in registry.datasets:
-            known: Sequence[str] = ()
-            with contextlib.suppress(Exception):  # a plugin that fails here is its cells' matter, not the file's
-                known = registry.dataset(column.dataset).create(benchmark.dataset.get(column.dataset)).attributes()
-            if known and column.attribute not in known:
-                raise UnknownName(f"attribute of {column.dataset} (a column {of})", column.attribute, known)
+        _validate_column(column, benchmark, registry, datasets)
+
+
+def _validate_settings(
+    benchmark: Benchmark, registry: Registry, methods: dict[str, None], datasets: dict[str, None]
+) -> None:
+    place = f"([set] of benchmark {benchmark.name})"
+    all_registered = all(
+        name in registry.methods or name in registry.constants or set(name) & set("*?[") for name in benchmark.methods
+    )
+    method_parameters = {parameter for plugin in registry.methods.values() for parameter in plugin.types}
+    for setting in benchmark.set:
+        owner, _, parameter = setting.rpartition(".")
+        plugins = [registered[owner] for registered in (registry.methods, registry.datasets) if owner in registered]
+        if owner and owner not in methods and owner not in datasets:
+            raise UnknownName(f"method or dataset {place}", owner, [*methods, *datasets])
+        if plugins and not any(parameter in plugin.types for plugin in plugins):
+            known = {name for plugin in plugins for name in plugin.types}
+            raise UnknownName(f"parameter of {owner} {place}", parameter, known)
+        if not owner and all_registered and parameter not in method_parameters:
+            raise UnknownName(f"parameter of a method {place}", parameter, method_parameters)
+
+
+def _validate_column(column: ColumnSpec, benchmark: Benchmark, registry: Registry, datasets: dict[str, None]) -> None:
+    place = f"(a column of benchmark {benchmark.name})"
+    if column.dataset not in datasets:
+        raise UnknownName(f"dataset {place}", column.dataset, datasets)
+    if column.attribute == "*" or column.dataset not in registry.datasets:
+        return
+    attributes: Sequence[str] = ()
+    with contextlib.suppress(Exception):  # an error of the plugin is reported by its cells
+        attributes = registry.dataset(column.dataset).create(benchmark.dataset.get(column.dataset)).attributes()
+    if attributes and column.attribute not in attributes:
+        raise UnknownName(f"attribute of {column.dataset} {place}", column.attribute, attributes)

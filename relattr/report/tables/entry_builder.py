@@ -88,7 +88,7 @@ class EntryBuilder:
         results = [result for result in results if result.cell.attribute in attributes]
         rows: TestRows = []
         for result in results:
-            test = result.on(column.test)
+            test = result.test_result(column.test)
             if result.status == "ok" and test is not None and test.n_ordered:
                 rows.append((result, test))
         if not rows:

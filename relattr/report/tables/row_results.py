@@ -64,7 +64,7 @@ def _results_by_variant(
     in_scope = benchmark_scope(benchmark, registry)
     for item in store:
         if isinstance(item, Unreadable):
-            unreadable.append(f"{item.path}: {item.why}")
+            unreadable.append(f"{item.path}: {item.reason}")
         elif in_scope(item.cell):
             results[item.cell.method, json.dumps(item.cell.method_parameters, sort_keys=True)].append(item)
     return dict(sorted(results.items())), unreadable

@@ -16,8 +16,8 @@ from relattr.execution.evaluate import evaluate_cell
 from relattr.harness.benchmark import Benchmark, TableSpec
 from relattr.harness.cell import Cell
 from relattr.harness.plan import make_plan
-from relattr.harness.provenance import provenance
-from relattr.harness.result import Result, TestResult, decode, encode
+from relattr.harness.provenance import record_provenance
+from relattr.harness.result import Result, TestResult, decode_result, encode_result
 from relattr.harness.store import Store
 from relattr.images import Images, PairAnswers
 from relattr.method import Method
@@ -78,7 +78,7 @@ def result_of(method: type[Method], dataset: type[Dataset] = Squares) -> Result:
     registry.datasets["squares"] = Plugin("squares", "Squares", dataset, {})
     values = parameters.values_of(method())
     cell = Cell("m", values, "squares", {}, "brightness", "standard", 0)
-    result, _ = evaluate_cell(cell, registry, {}, provenance("cpu", 1), Run())
+    result, _ = evaluate_cell(cell, registry, {}, record_provenance("cpu", 1), Run())
     return result
 
 
@@ -132,7 +132,7 @@ def test_strengths_are_correlated_with_the_scores_of_paired_images() -> None:
     # ranks of 30 10 20 50 40 against 3 1 2 4 5: the last two are exchanged
     assert scored.spearman == pytest.approx(1 - 6 * 2 / (5 * 24))
     assert plain.spearman is None
-    assert decode(encode(result)) == result
+    assert decode_result(encode_result(result)) == result
 
 
 def test_margins_have_no_correlation() -> None:
@@ -203,7 +203,7 @@ def test_who_looks_at_no_pixel_runs_where_images_are_not() -> None:
     assert (row.accuracy_with("half"), row.accuracy_with("error")) == (2.5 / 4, 2 / 4)
     for said in ("tied pairs are left out", "2 right, 1 tied of 4", "66.67 without", "62.50 with", "50.00 as errors"):
         assert said in row.note
-    assert decode(encode(result)) == result
+    assert decode_result(encode_result(result)) == result
 
 
 def test_who_needs_answers_that_are_not_there_is_skipped() -> None:

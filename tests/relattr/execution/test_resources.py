@@ -7,19 +7,20 @@ import json
 import pytest
 
 from relattr.execution import resources
-from relattr.harness import limits
+from relattr.harness.machine import machine_memory
+from relattr.harness.units import parse_size
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 64])
 @pytest.mark.parametrize("threads", [0, 1, 2, 100])
 def test_the_processors_are_used_and_not_used_twice(monkeypatch, n, threads):
     monkeypatch.setattr(resources, "visible_gpus", list)
-    monkeypatch.setattr(resources, "processors", lambda: n)
-    jobs = resources.jobs_by_default(threads, "auto")
-    assert 1 <= jobs <= resources.MOST_JOBS
+    monkeypatch.setattr(resources, "available_cpus", lambda: n)
+    jobs = resources.default_jobs(threads, "auto")
+    assert 1 <= jobs <= resources.MAX_DEFAULT_JOBS
     if threads:
         assert jobs == 1 or jobs * threads <= n
-        assert jobs == resources.MOST_JOBS or (jobs + 1) * threads > n  # one more would not fit
+        assert jobs == resources.MAX_DEFAULT_JOBS or (jobs + 1) * threads > n  # one more would not fit
     else:
         assert jobs == 1
 
@@ -27,8 +28,8 @@ def test_the_processors_are_used_and_not_used_twice(monkeypatch, n, threads):
 @pytest.mark.parametrize(("device", "jobs"), [("auto", 3), ("cuda", 3), ("cpu", 5)])
 def test_each_gpu_has_one_cell(monkeypatch, device, jobs):
     monkeypatch.setattr(resources, "visible_gpus", lambda: ["0", "1", "2"])
-    monkeypatch.setattr(resources, "processors", lambda: 5)
-    assert resources.jobs_by_default(1, device) == jobs
+    monkeypatch.setattr(resources, "available_cpus", lambda: 5)
+    assert resources.default_jobs(1, device) == jobs
 
 
 def test_cells_have_the_threads_that_their_benchmark_names(place):
@@ -44,13 +45,13 @@ def test_cells_have_the_threads_that_their_benchmark_names(place):
     meeting.mkdir()
     place.method("meets", together % str(meeting))
     place.benchmark(seeds=(0, 1), more="threads = 1")
-    if resources.processors() < 2:
+    if resources.available_cpus() < 2:
         pytest.skip("one processor runs one cell at a time")
     place.relattr("run")  # each waits for the other: they run at once
     rows = [json.loads(path.read_text()) for path in place.folder.glob("results/tiny/meets/*.json")]
     assert [row["provenance"]["threads"] for row in rows] == [1, 1]
-    half = 0.9 * limits.machine_memory() / 2
-    assert [limits.size(row["limits"]["memory"]) for row in rows] == [pytest.approx(half, rel=0.1)] * 2
+    half = 0.9 * machine_memory() / 2
+    assert [parse_size(row["limits"]["memory"]) for row in rows] == [pytest.approx(half, rel=0.1)] * 2
 
 
 def test_what_is_named_wins_over_a_share_of_the_machine(place):

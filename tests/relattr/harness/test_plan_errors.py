@@ -39,7 +39,7 @@ def test_a_place_that_cannot_be_written_is_one_line(place, verb, arguments):
 def test_a_new_method_is_not_called_like_one_that_is_there(place, tmp_path):
     done = place.end([*place.command("check")[:3], "new", "method", "chance", "--dir", str(tmp_path / "own")])
     assert done.returncode == 2
-    assert "there is a method called chance already" in done.stderr
+    assert "a method called chance already exists" in done.stderr
     assert not (tmp_path / "own").exists()
 
 

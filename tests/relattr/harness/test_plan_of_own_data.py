@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from relattr.errors import UnknownName
-from relattr.harness import benchmark
+from relattr.harness.benchmark import load_benchmark
 from relattr.harness.plan import Plan, make_plan
-from relattr.harness.scope import cells_in_scope
+from relattr.harness.scope import benchmark_scope
 from relattr.harness.selection import Selection
 from relattr.harness.store import Store
 from relattr.registry import registry
@@ -31,7 +31,7 @@ def own(tmp_path: Path) -> Path:
 def plan(results: Path, *datasets: str, **settings: str) -> Plan:
     registry.discover()
     choice = Selection(methods=["chance"], datasets=datasets, settings={f"folder.{k}": v for k, v in settings.items()})
-    return make_plan(benchmark.load("quick"), registry, Store(results), choice)
+    return make_plan(load_benchmark("quick"), registry, Store(results), choice)
 
 
 def test_each_attribute_gets_a_column(own: Path, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_each_attribute_gets_a_column(own: Path, tmp_path: Path) -> None:
     assert columns == [(f"Own images: {a}", "folder", a, "test") for a in ("red", "blue")]
     assert made.benchmark.table.caption == "Accuracy on Own images."
     assert made.benchmark.dataset["folder"]["path"] == str(own)
-    belongs = cells_in_scope(made.benchmark, registry)
+    belongs = benchmark_scope(made.benchmark, registry)
     assert all(belongs(p.cell) for p in made.cells)  # so that the table finds their rows
 
 
@@ -51,7 +51,7 @@ def test_columns_of_a_dataset_that_was_also_chosen_stay(own: Path, tmp_path: Pat
 
 
 def test_without_such_a_dataset_the_benchmark_is_as_it_was(tmp_path: Path) -> None:
-    assert plan(tmp_path / "results", "glyphs").benchmark == benchmark.load("quick")
+    assert plan(tmp_path / "results", "glyphs").benchmark == load_benchmark("quick")
 
 
 def test_a_dataset_without_a_task_is_named_with_the_reason(own: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from relattr.errors import BadInput
 from relattr.harness import result as rows
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
-from relattr.harness.result import VERSION, Provenance, Result, decode, encode
+from relattr.harness.result import VERSION, Provenance, Result, decode_result, encode_result
 from relattr.harness.store import Store, Unreadable
 
 CELL = Cell("m", {"C": 1.0}, "d", {}, "smile", "standard", 3)
@@ -54,8 +54,8 @@ def test_what_is_written_comes_back(store):
     np.testing.assert_array_equal(store.arrays(found).strengths["test"], ARRAYS.strengths["test"])
     assert store.log(CELL) == "it said this\n"
     assert list(store) == [found]
-    assert list(store.of_methods(["m"])) == [found]
-    assert list(store.of_methods(["other"])) == []
+    assert list(store.results_of_methods(["m"])) == [found]
+    assert list(store.results_of_methods(["other"])) == []
 
 
 def test_a_result_without_arrays_or_log_leaves_none_of_an_earlier_one(store):
@@ -79,9 +79,9 @@ def test_nothing_there_is_none(store):
         (b"[]", "version is None"),
         (b'{"version": 99}', "version is 99, expected 1"),
         (b'{"version": 1}', "missing required field"),
-        (encode(RESULT).replace(b'"ok"', b'"fine"'), "fine"),
-        (encode(RESULT).replace(b'"n_correct": 1', b'"n_correct": 7'), "counts do not add up"),
-        (encode(RESULT).replace(b'"seed": 3', b'"seed": 4'), "another cell"),
+        (encode_result(RESULT).replace(b'"ok"', b'"fine"'), "fine"),
+        (encode_result(RESULT).replace(b'"n_correct": 1', b'"n_correct": 7'), "counts do not add up"),
+        (encode_result(RESULT).replace(b'"seed": 3', b'"seed": 4'), "another cell"),
     ],
 )
 def test_a_foreign_or_torn_file_is_named_and_set_aside(store, content, why):
@@ -91,7 +91,7 @@ def test_a_foreign_or_torn_file_is_named_and_set_aside(store, content, why):
     found = store.read(CELL)
     assert isinstance(found, Unreadable)
     assert found.path == path
-    assert why in found.why
+    assert why in found.reason
     aside = store.write(RESULT)
     assert aside is not None
     assert aside.read_bytes() == content
@@ -101,7 +101,7 @@ def test_a_foreign_or_torn_file_is_named_and_set_aside(store, content, why):
 
 
 def test_every_truncation_of_a_row_is_found(store):
-    whole = encode(RESULT)
+    whole = encode_result(RESULT)
     store.path(CELL).parent.mkdir(parents=True)
     for n in range(len(whole) - 2):
         store.path(CELL).write_bytes(whole[:n])
@@ -114,12 +114,12 @@ def test_arrays_that_are_gone_or_others_are_found(store):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(content)  # the same length: found when it is read
-    with pytest.raises(BadInput, match="not the file that was written with its row"):
+    with pytest.raises(BadInput, match="not the file that was written with its result"):
         store.arrays(store.read(CELL))
     path.write_bytes(content[:-1])
-    assert "bytes, expected" in store.read(CELL).why
+    assert "bytes, expected" in store.read(CELL).reason
     path.unlink()
-    assert "cannot be read" in store.read(CELL).why
+    assert "cannot be read" in store.read(CELL).reason
 
 
 def test_a_name_that_is_not_the_cells_is_found(store):
@@ -127,7 +127,7 @@ def test_a_name_that_is_not_the_cells_is_found(store):
     path = store.path(CELL)
     path.rename(path.with_name("other.json"))
     (found,) = store
-    assert "its name should be" in found.why
+    assert "its name should be" in found.reason
 
 
 def test_a_killed_writers_file_is_swept(store):
@@ -181,7 +181,7 @@ def test_key_depends_on_every_coordinate_and_on_no_order():
 
 
 def test_encoded_rows_are_readable_and_older_ones_without_new_fields_too():
-    plain = json.loads(encode(RESULT))
+    plain = json.loads(encode_result(RESULT))
     for name in ("seconds", "peak_memory_bytes", "warnings", "limits", "attempts", "arrays"):
         plain.pop(name)
-    assert decode(json.dumps(plain).encode()) == RESULT
+    assert decode_result(json.dumps(plain).encode()) == RESULT
