@@ -1,4 +1,4 @@
-"""What a process is pinned to while it computes a cell: its share of threads, and the seed of the global generators."""
+"""The number of threads and the seeds of the global random generators of a process that computes a cell."""
 
 from __future__ import annotations
 
@@ -10,41 +10,44 @@ from relattr.random import derive_seed
 
 
 def set_threads(threads: int) -> None:
-    """Pin the thread pools of whatever is loaded to the cell's share; what is loaded later reads the environment."""
+    """Limit the thread pools of all loaded libraries; libraries loaded later read the environment variables."""
     for variable in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB", "NUMBA"):
         os.environ[f"{variable}_NUM_THREADS"] = str(threads)
-    found = pools()
-    if found is not None:
-        found.limit(limits=threads)
+    controller = threadpools()
+    if controller is not None:
+        controller.limit(limits=threads)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(threads)
     numba = sys.modules.get("numba")
-    if numba is not None:  # its pool starts with the first parallel loop, and with this many
+    if numba is not None:  # its pool starts at the first parallel loop, with this size
         numba.config.NUMBA_NUM_THREADS = threads
 
 
-_known_pools: dict[int, Any] = {}
+_controllers: dict[int, Any] = {}
 
 
-def pools() -> Any:
-    """The BLAS and OpenMP libraries that are loaded; found once, before forking."""
+def threadpools() -> Any:
+    """The controller of the loaded BLAS and OpenMP libraries; None if neither NumPy nor threadpoolctl is loaded.
+
+    The search is repeated only after further imports; the server does it once, before it forks.
+    """
     loaded = len(sys.modules)
-    if loaded not in _known_pools:
+    if loaded not in _controllers:
         if "threadpoolctl" not in sys.modules and "numpy" not in sys.modules:
             return None
         try:
             import threadpoolctl
         except ImportError:
             return None
-        _known_pools.clear()
-        _known_pools[len(sys.modules)] = threadpoolctl.ThreadpoolController()
-        return next(iter(_known_pools.values()))
-    return _known_pools[loaded]
+        _controllers.clear()
+        _controllers[len(sys.modules)] = threadpoolctl.ThreadpoolController()
+        return next(iter(_controllers.values()))
+    return _controllers[loaded]
 
 
-def seed_globals(seed: int) -> None:
-    """Seed the global generators by a cell's seed: a method that draws from them is still the same each time."""
+def seed_global_generators(seed: int) -> None:
+    """Seed the global generators of `random`, NumPy and torch, for methods that use them in place of ``run.rng``."""
     import random
 
     seed = derive_seed(seed, "global")

@@ -13,8 +13,8 @@ from relattr.errors import BadInput, Blocked
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.fingerprints import is_unavailable, need_fingerprints
-from relattr.harness.staleness import missing_data
 from relattr.harness.result import VERSION, BoxAccuracy, Provenance, Result, Status, TestResult
+from relattr.harness.staleness import missing_data
 from relattr.identity.loaded import LoadedModules
 from relattr.method import strengths_in_pairs
 from relattr.mixins import InspectionMixin, UsesPairAnswers

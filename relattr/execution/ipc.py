@@ -1,73 +1,86 @@
-"""Messages between processes: four bytes of length, then one msgpack value. No pickle."""
+"""Messages between the processes of a run: msgpack values in the frames of ``multiprocessing.connection``.
+
+Nothing is pickled: only ``send_bytes`` and ``recv_bytes`` are used, so a message can never run code.
+"""
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from typing import Any
 
 import msgspec
 
-LARGEST = 1 << 31
-"""Bytes in one message; strengths and margins of a cell are far below."""
+MAX_MESSAGE_BYTES = (1 << 31) - 1
+"""Upper limit on the size of one message; the arrays of a cell are far smaller.
+
+Up to this size a `Connection` writes the length as four bytes, big-endian. `MessageParser` relies on that.
+"""
+_HEADER_BYTES = 4
 
 
-def pack(message: Any) -> bytes:
-    """One message as bytes."""
+def socket_pair() -> tuple[Connection, Connection]:
+    """Create the two ends of a new connection."""
+    first, second = socket.socketpair()
+    return Connection(first.detach()), Connection(second.detach())
+
+
+def send_message(connection: Connection, message: Any) -> None:
+    """Send one message. Raises `ValueError` for one that is too long, and `OSError` if the other end is closed."""
     content = msgspec.msgpack.encode(message)
-    if len(content) >= LARGEST:
-        raise ValueError(f"a message of {len(content):,} bytes is too long; at most {LARGEST:,}")
-    return len(content).to_bytes(4, "big") + content
+    if len(content) > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message of {len(content):,} bytes is too long; the maximum is {MAX_MESSAGE_BYTES:,}")
+    connection.send_bytes(content)
 
 
-def send(connection: socket.socket, message: Any) -> None:
-    """Send one message, whole."""
-    connection.sendall(pack(message))
+def receive_message(connection: Connection, timeout: float | None = None) -> Any:
+    """Receive the next message.
+
+    Raises `EOFError` when the other end is closed, and `TimeoutError` if no message starts to arrive within
+    ``timeout`` seconds (None: no limit).
+    """
+    try:
+        if not connection.poll(timeout):
+            raise TimeoutError(f"no message within {timeout:g} s")
+        return msgspec.msgpack.decode(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    except TimeoutError:
+        raise
+    except OSError as error:  # the connection was reset, or closed by another thread
+        raise EOFError(str(error)) from error
 
 
-def receive(connection: socket.socket) -> Any:
-    """The next message. Raises ``EOFError`` when the other side is gone."""
-    length = int.from_bytes(_exactly(connection, 4), "big")
-    return msgspec.msgpack.decode(_exactly(connection, length))
+def shut_down(connection: Connection) -> None:
+    """End the connection in both directions; wakes a thread that waits on it, which closing would not do."""
+    with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
 
 
-def _exactly(connection: socket.socket, n: int) -> bytes:
-    parts = []
-    while n:
-        try:
-            part = connection.recv(min(n, 1 << 20))
-        except OSError as error:  # reset by the other side's death, or closed here
-            raise EOFError(str(error)) from error
-        if not part:
-            raise EOFError("the other side is gone")
-        parts.append(part)
-        n -= len(part)
-    return b"".join(parts)
+class MessageParser:
+    """Incremental parser of `Connection` frames, for the pipe on which a cell reports to its supervisor.
 
-
-def write_all(handle: int, content: bytes) -> None:
-    """Write bytes to a pipe, whole."""
-    view = memoryview(content)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
-class Parser:
-    """Puts messages together from pieces as they come."""
+    The supervisor must not call ``recv_bytes`` on that pipe: it blocks until the whole frame has arrived. A faulty or
+    hostile cell that writes half a frame, or a length that it never fills, would stop the supervisor, and with it the
+    cell's limits on time and memory.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, piece: bytes) -> Iterator[Any]:
-        """The messages that this piece completes. Raises ``ValueError`` for what is none."""
-        self._buffer += piece
-        while len(self._buffer) >= 4:
-            length = int.from_bytes(self._buffer[:4], "big")
-            if length >= LARGEST:
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """Yield the messages that ``data`` completes.
+
+        Raises `ValueError` for an invalid length and `msgspec.DecodeError` for contents that are not msgpack.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _HEADER_BYTES:
+            length = int.from_bytes(self._buffer[:_HEADER_BYTES], "big", signed=True)
+            if length < 0:
+                self._buffer.clear()
                 raise ValueError("not a message")
-            if len(self._buffer) < 4 + length:
+            end = _HEADER_BYTES + length
+            if len(self._buffer) < end:
                 return
-            content = bytes(self._buffer[4 : 4 + length])
-            del self._buffer[: 4 + length]
+            content = bytes(self._buffer[_HEADER_BYTES:end])
+            del self._buffer[:end]
             yield msgspec.msgpack.decode(content)

@@ -1,4 +1,4 @@
-"""Processes of this machine, as Linux shows them: trees, memory, orphans. No library starts threads for it."""
+"""Process trees, memory and orphans on Linux, read from /proc without a library that starts threads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def supported() -> bool:
-    """Whether cells can have processes of their own here: Linux, with /proc."""
+def is_supported() -> bool:
+    """Whether cells can run in separate processes on this system: Linux with /proc and pidfd."""
     return sys.platform == "linux" and os.path.isdir("/proc/self/task") and hasattr(os, "pidfd_open")
 
 
@@ -24,39 +24,42 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl failed")
 
 
-def adopt_orphans(yes: bool = True) -> None:
-    """Make every process below this one whose parent dies a child of this one, instead of init's."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
+def set_child_subreaper(enabled: bool = True) -> None:
+    """Make this process, instead of init, the new parent of all its orphaned descendants."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(enabled))
 
 
-def die_with_parent(parent: int, how: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal when its parent ends, however that ends."""
-    _prctl(_PR_SET_PDEATHSIG, how)
-    if os.getppid() != parent:  # it was gone before the line above
+def set_parent_death_signal(parent: int, signum: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent ends, for whatever reason.
+
+    Ends this process if ``parent`` is not its parent any more.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signum)
+    if os.getppid() != parent:  # the parent ended before the call above
         os._exit(1)
 
 
 def children(pid: int) -> list[int]:
     """The processes whose parent is ``pid``, zombies included."""
-    found: list[int] = []
+    pids: list[int] = []
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
     except OSError:
-        return found
+        return pids
     for task in tasks:
         try:
             with open(f"/proc/{pid}/task/{task}/children") as file:
-                found += [int(child) for child in file.read().split()]
+                pids += [int(child) for child in file.read().split()]
         except FileNotFoundError:
-            if os.path.exists(f"/proc/{pid}/task/{task}"):  # a kernel without these files
-                return [int(p) for p in os.listdir("/proc") if p.isdigit() and parent(int(p)) == pid]
+            if os.path.exists(f"/proc/{pid}/task/{task}"):  # the kernel was built without these files
+                return [int(p) for p in os.listdir("/proc") if p.isdigit() and parent_of(int(p)) == pid]
         except OSError:
             continue
-    return found
+    return pids
 
 
-def parent(pid: int) -> int:
-    """The parent of a process; 0 if it is gone."""
+def parent_of(pid: int) -> int:
+    """The parent of a process; 0 if the process does not exist."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[1])
@@ -64,19 +67,20 @@ def parent(pid: int) -> int:
         return 0
 
 
-def descendants(pid: int) -> list[int]:
-    """All processes below ``pid``, nearest first."""
-    found: list[int] = []
+def descendants(pid: int, *, spare: Collection[int] = ()) -> list[int]:
+    """All processes below ``pid``, parents before their children; without those in ``spare`` and below them."""
+    pids: list[int] = []
     queue = [pid]
     while queue:
         for child in children(queue.pop()):
-            found.append(child)
-            queue.append(child)
-    return found
+            if child not in spare:
+                pids.append(child)
+                queue.append(child)
+    return pids
 
 
-def resident(pids: Iterable[int]) -> int:
-    """Bytes of memory these processes have, what they share counted in each of them."""
+def resident_memory(pids: Iterable[int]) -> int:
+    """Sum of the resident set sizes of these processes in bytes; shared pages count once for each process."""
     total = 0
     for pid in pids:
         try:
@@ -87,72 +91,64 @@ def resident(pids: Iterable[int]) -> int:
     return total
 
 
-def proportional(pids: Iterable[int]) -> int:
-    """Bytes of memory these processes have, each shared page divided among those that share it."""
+def proportional_memory(pids: Iterable[int]) -> int:
+    """Sum of the proportional set sizes (PSS) of these processes in bytes.
+
+    Each shared page is divided among the processes that share it. Where PSS cannot be read, the resident set size.
+    """
     total = 0
     for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
                 total += next(int(line.split()[1]) for line in file if line.startswith(b"Pss:")) * 1024
         except (OSError, ValueError, IndexError, StopIteration):
-            total += resident([pid])
+            total += resident_memory([pid])
     return total
 
 
-def kill_below(pid: int, *, spare: Iterable[int] = (), patience: float = 5.0) -> int:
-    """Kill everything below ``pid`` (this process, which adopts orphans) but ``spare`` and what is below it.
+def kill_descendants(pid: int, *, spare: Collection[int] = (), timeout: float = 5.0) -> int:
+    """Kill and reap all processes below ``pid``, except those in ``spare`` and below them.
 
-    Reaps what it kills. Returns how many there were. Processes that fork faster than one can kill them are
-    stopped first; what the kernel does not let go within ``patience`` seconds is left to it.
+    ``pid`` is this process, which must be a child subreaper. All are stopped before they are killed, so that none can
+    fork faster than it is killed. Returns the number of processes killed. Processes that the kernel has not ended
+    after ``timeout`` seconds are not waited for.
     """
-    spared = set(spare)
     killed: set[int] = set()
-    end = time.monotonic() + patience
-    while found := _below(pid, spared):
+    end = time.monotonic() + timeout
+    while pids := descendants(pid, spare=spare):
         for signum in (signal.SIGSTOP, signal.SIGKILL):
-            for each in found:
+            for victim in pids:
                 with contextlib.suppress(OSError):
-                    os.kill(each, signum)
-            found = _below(pid, spared)
-        killed.update(found)
-        for each in found:
+                    os.kill(victim, signum)
+            pids = descendants(pid, spare=spare)
+        killed.update(pids)
+        for victim in pids:
             with contextlib.suppress(OSError):  # only children can be reaped; the others become children
-                os.waitpid(each, os.WNOHANG)
+                os.waitpid(victim, os.WNOHANG)
         if time.monotonic() > end:
             break
         time.sleep(0.001)
     return len(killed)
 
 
-def _below(pid: int, spared: set[int]) -> list[int]:
-    found: list[int] = []
-    queue = [pid]
-    while queue:
-        for child in children(queue.pop()):
-            if child not in spared:
-                found.append(child)
-                queue.append(child)
-    return found
-
-
-def marked(marker: str) -> list[int]:
-    """The processes below this one that inherited ``marker`` (``NAME=value``) in their environment."""
-    found = []
+def descendants_with_environment(setting: str) -> list[int]:
+    """The descendants of this process that have ``setting`` (``NAME=value``) in their initial environment."""
+    pids = []
     for pid in descendants(os.getpid()):
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
-                if marker.encode() in file.read().split(b"\0"):
-                    found.append(pid)
+                if setting.encode() in file.read().split(b"\0"):
+                    pids.append(pid)
         except OSError:
             continue
-    return found
+    return pids
 
 
-def out_of_memory_kills() -> int:
-    """How many processes the kernel has killed here for want of memory, since it started."""
-    for place in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
+def oom_kill_count() -> int:
+    """The number of processes that the kernel's out-of-memory killer has ended in this container, or since boot."""
+    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
         try:
-            with open(place) as file:
+            with open(path) as file:
                 for line in file:
                     if line.startswith("oom_kill "):
                         return int(line.split()[1])
@@ -162,10 +158,10 @@ def out_of_memory_kills() -> int:
 
 
 def thread_names(pid: int | None = None) -> list[str]:
-    """The name of each thread of a process (of this one by default)."""
+    """The name of each thread of a process (default: this one), the main thread first."""
     names = []
-    place = f"/proc/{pid or os.getpid()}/task"
-    for task in os.listdir(place):
-        with contextlib.suppress(OSError), open(f"{place}/{task}/comm") as file:
+    folder = f"/proc/{pid or os.getpid()}/task"
+    for task in os.listdir(folder):
+        with contextlib.suppress(OSError), open(f"{folder}/{task}/comm") as file:
             names.append(file.read().strip())
     return names

@@ -33,7 +33,7 @@ def is_unpacked(folder: Path, sha256: str) -> bool:
         return False
 
 
-def unpack(
+def unpack_zip(
     archive: Path, folder: Path, sha256: str, *, max_bytes: int = MAX_BYTES, max_members: int = MAX_MEMBERS
 ) -> None:
     """Unpack a zip file into ``folder``, which must not exist yet, and stamp it with the archive's SHA-256.

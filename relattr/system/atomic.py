@@ -18,7 +18,7 @@ _SUFFIX = ".tmp"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_replace(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder; renamed to ``path`` if the block ends well, else removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove what killed processes left of their attempts to write ``path``; only for who holds its lock."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
         left.unlink(missing_ok=True)
@@ -42,13 +42,13 @@ def sweep(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, atomically."""
-    with replacing(path) as temporary:
+    with atomic_replace(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes, atomically."""
-    with replacing(path) as temporary:
+    with atomic_replace(path) as temporary:
         temporary.write_bytes(content)
 
 
@@ -56,7 +56,7 @@ def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write NumPy arrays as a compressed ``.npz``, atomically; read it with ``allow_pickle=False``."""
     import numpy as np
 
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_replace(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -64,7 +64,7 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write one NumPy array as ``.npy``, atomically; read it with `read_array`."""
     import numpy as np
 
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_replace(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 from relattr.errors import BadInput, Blocked
 from relattr.progress import Advance, track
 from relattr.system import archive
-from relattr.system.http import RetryableError, SourceUnavailable, Transfer, size
-from relattr.system.manifest import ManifestEntry, check_path, difference
-from relattr.system.paths import offline
+from relattr.system.http import RetryableError, SourceUnavailable, Transfer, file_size
+from relattr.system.manifest import ManifestEntry, check_path, describe_mismatch
+from relattr.system.paths import is_offline
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -99,16 +99,16 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchSummary:
     """What a call did: files that were there and right already, and files that it put in place."""
 
     present: int
     fetched: int
 
 
-def fetch(
+def fetch_files(
     downloads: Iterable[Download], root: Path, *, what: str = "files", patience: RetryPolicy | None = None
-) -> Fetched:
+) -> FetchSummary:
     """Have these files below ``root``, whole and with the right SHA-256; fetch those that are not.
 
     A file that is there and right is left alone; one that is there and wrong is replaced. Several files
@@ -128,8 +128,8 @@ def fetch(
     missing = _missing(downloads, root)
     present = len(downloads) - len(missing)
     if not missing:
-        return Fetched(present, 0)
-    if offline():
+        return FetchSummary(present, 0)
+    if is_offline():
         names = _some([f"{d.path} ({d.mirrors[0]})" for d in missing])
         raise Blocked(
             f"RELATTR_OFFLINE is set, and {len(missing):,} of {len(downloads):,} {what} are not in {root}:\n{names}\n"
@@ -140,12 +140,12 @@ def fetch(
         free = shutil.disk_usage(root).free
     except OSError as error:
         raise FetchError(f"cannot make the folder {root} for {what}: {error.strerror}") from error
-    needed = sum(max(0, d.size - size(_part(root, d))) for d in missing)
+    needed = sum(max(0, d.size - file_size(_part(root, d))) for d in missing)
     if needed > free:
         raise FetchError(f"{what} need {needed:,} bytes more, but {root} has {free:,} free")
     with track(f"downloading {what}", sum(d.size for d in missing)) as advance:
         _Run(root, missing, patience or RetryPolicy(), advance).run(what)
-    return Fetched(present, len(missing))
+    return FetchSummary(present, len(missing))
 
 
 def _missing(downloads: Sequence[Download], root: Path) -> list[Download]:
@@ -157,7 +157,7 @@ def _missing(downloads: Sequence[Download], root: Path) -> list[Download]:
 def _is_there(root: Path, download: Download) -> bool:
     if download.unpack is not None:
         return archive.is_unpacked(root / download.unpack, download.sha256)
-    return difference(root / download.path, download.sha256, download.size) is None
+    return describe_mismatch(root / download.path, download.sha256, download.size) is None
 
 
 def _part(root: Path, download: Download) -> Path:
@@ -176,7 +176,7 @@ class _Stop(Exception):
 
 
 class _Run:
-    """One call of `fetch`: a queue of files, and workers that empty it."""
+    """One call of `fetch_files`: a queue of files, and workers that empty it."""
 
     def __init__(self, root: Path, downloads: Sequence[Download], patience: RetryPolicy, advance: Advance) -> None:
         self.root = root
@@ -195,7 +195,7 @@ class _Run:
 
     def run(self, what: str) -> None:
         n = max(1, min(self.patience.workers, self._total))
-        with ThreadPoolExecutor(n, thread_name_prefix="fetch") as pool:
+        with ThreadPoolExecutor(n, thread_name_prefix="fetch_files") as pool:
             workers = [pool.submit(self._work) for _ in range(n)]
             try:
                 for worker in workers:
@@ -269,7 +269,7 @@ class _Run:
     def _from_any_mirror(self, session: Session, download: Download) -> None:
         final = self.root / download.path
         final.parent.mkdir(parents=True, exist_ok=True)
-        if download.unpack is not None and difference(final, download.sha256, download.size) is None:
+        if download.unpack is not None and describe_mismatch(final, download.sha256, download.size) is None:
             self._unpack(final, download)  # it was fetched before, and could not be unpacked
             return
         part = _part(self.root, download)
@@ -301,14 +301,14 @@ class _Run:
     def _unpack(self, final: Path, download: Download) -> None:
         """Unpack an archive that is whole; it goes when its files are there."""
         assert download.unpack is not None
-        archive.unpack(final, self.root / download.unpack, download.sha256)
+        archive.unpack_zip(final, self.root / download.unpack, download.sha256)
         final.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ one mirror
 
     def _from_mirror(self, session: Session, url: str, download: Download, part: Path) -> None:
         """Have ``part`` whole and right from this address. Raises `SourceUnavailable` when it gives up on it."""
-        host, tries, furthest = urlsplit(url).netloc, 0, size(part)
+        host, tries, furthest = urlsplit(url).netloc, 0, file_size(part)
         patience = self.patience
 
         def arrived(have: int) -> None:
@@ -325,7 +325,7 @@ class _Run:
             except RetryableError as error:
                 if not error.counts:
                     continue
-                have = size(part)
+                have = file_size(part)
                 tries = 1 if have >= furthest + _GAIN else tries + 1
                 furthest = max(furthest, have)
                 if tries >= patience.tries:

@@ -69,7 +69,7 @@ class Transfer:
 
         Raises `RetryableError` or `SourceUnavailable`; OSError where ``part`` cannot be written.
         """
-        have = size(self.part)
+        have = file_size(self.part)
         if have > self.file.size:
             self.part.unlink()
             have = 0
@@ -185,7 +185,7 @@ def _reason(error: BaseException) -> str:
     return text if len(text) <= 200 else text[:200] + "..."
 
 
-def size(path: Path) -> int:
+def file_size(path: Path) -> int:
     """Bytes in this file; 0 if there is none."""
     with suppress(OSError):
         return path.stat().st_size

@@ -20,7 +20,7 @@ _KEEPING = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * 1024**2, _MMAP_MAX: 0}
 
 
 @contextmanager
-def kept_memory(wanted: bool = True) -> Iterator[None]:
+def retain_freed_memory(wanted: bool = True) -> Iterator[None]:
     """Inside, freed memory is kept for the next allocation; at the end it is given back.
 
     Does nothing without glibc, or where the environment says what malloc shall do.

@@ -1,6 +1,6 @@
 """Lists of files with their checksums: one ``sha256 size path`` a line, sorted by path.
 
-A dataset keeps one to say which files it is made of. Make one with `write`, or from a shell:
+A dataset keeps one to say which files it is made of. Make one with `write_manifest`, or from a shell:
 ``python -m relattr.system.manifest FOLDER MANIFEST FILE...`` (names of files or folders below FOLDER).
 """
 
@@ -59,7 +59,7 @@ class ManifestEntry:
             raise BadInput(f"the size of {self.path} is {self.size}; expected at least 0 bytes")
 
 
-def difference(path: Path, sha256: str, size: int) -> str | None:
+def describe_mismatch(path: Path, sha256: str, size: int) -> str | None:
     """In what way the file at ``path`` is not the one meant; None if it is. Reads it only if its size is right."""
     try:
         found = path.stat().st_size
@@ -77,14 +77,14 @@ def difference(path: Path, sha256: str, size: int) -> str | None:
     return None if got == sha256 else f"has SHA-256 {got}, expected {sha256}"
 
 
-def differences(root: Path, entries: Sequence[ManifestEntry]) -> dict[str, str]:
+def find_mismatches(root: Path, entries: Sequence[ManifestEntry]) -> dict[str, str]:
     """The files below ``root`` that are not as listed: path -> what is wrong with it."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # hashing releases the GIL
-        found = pool.map(lambda entry: difference(root / entry.path, entry.sha256, entry.size), entries)
+        found = pool.map(lambda entry: describe_mismatch(root / entry.path, entry.sha256, entry.size), entries)
         return {entry.path: wrong for entry, wrong in zip(entries, found, strict=True) if wrong is not None}
 
 
-def read(path: Path) -> tuple[ManifestEntry, ...]:
+def read_manifest(path: Path) -> tuple[ManifestEntry, ...]:
     """The entries of a manifest. Raises `BadInput`, naming the line, if it is not one."""
     entries = []
     try:
@@ -102,7 +102,7 @@ def read(path: Path) -> tuple[ManifestEntry, ...]:
     return tuple(entries)
 
 
-def write(path: Path, root: Path, names: Iterable[str]) -> None:
+def write_manifest(path: Path, root: Path, names: Iterable[str]) -> None:
     """Write the manifest of these files (or of all files in these folders) below ``root``."""
     files: set[str] = set()
     for name in names:
@@ -115,4 +115,4 @@ def write(path: Path, root: Path, names: Iterable[str]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 4:
         sys.exit("usage: python -m relattr.system.manifest FOLDER MANIFEST FILE...")
-    write(Path(sys.argv[2]), Path(sys.argv[1]), sys.argv[3:])
+    write_manifest(Path(sys.argv[2]), Path(sys.argv[1]), sys.argv[3:])

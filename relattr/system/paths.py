@@ -45,6 +45,6 @@ def cache_dir() -> Path:
     return _folder("RELATTR_CACHE", "cache")
 
 
-def offline() -> bool:
+def is_offline() -> bool:
     """Whether RELATTR_OFFLINE forbids downloads."""
     return os.environ.get("RELATTR_OFFLINE", "0") not in ("", "0")

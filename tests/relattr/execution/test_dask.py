@@ -22,20 +22,20 @@ pytestmark = [
 
 
 @pytest.fixture
-def cluster(place):
+def cluster(workspace):
     """The address of a scheduler, and its two workers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
-    environment = {**place.environment, "PYTHONWARNINGS": "default"}
-    log = (place.folder / "cluster.log").open("w")
+    environment = {**workspace.environment, "PYTHONWARNINGS": "default"}
+    log = (workspace.folder / "cluster.log").open("w")
     processes = []
 
     def begin(*arguments: str) -> subprocess.Popen[bytes]:
         processes.append(
             subprocess.Popen(
-                [sys.executable, "-m", *arguments], env=environment, stdout=log, stderr=log, cwd=place.folder
+                [sys.executable, "-m", *arguments], env=environment, stdout=log, stderr=log, cwd=workspace.folder
             )
         )
         return processes[-1]
@@ -52,7 +52,7 @@ def cluster(place):
             f"w{k}",
             "--no-nanny",
             "--local-directory",
-            str(place.folder / f"w{k}"),
+            str(workspace.folder / f"w{k}"),
         )
         for k in range(2)
     ]
@@ -63,9 +63,9 @@ def cluster(place):
     log.close()
 
 
-def rows(place) -> dict[str, tuple]:
+def rows(workspace) -> dict[str, tuple]:
     found = {}
-    for path in (place.folder / "results").rglob("*.json"):
+    for path in (workspace.folder / "results").rglob("*.json"):
         row = json.loads(path.read_bytes())
         found[row["cell"]["method"] + str(row["cell"]["seed"])] = (
             row["status"],
@@ -78,51 +78,51 @@ def rows(place) -> dict[str, tuple]:
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_the_same_rows_as_local(place, cluster):
+def test_the_same_rows_as_local(workspace, cluster):
     address, _ = cluster
-    place.method("learns", "self.r_ = run.rng('x').random()", noise="self.r_ * (np.arange(len(images)) % 2)")
-    place.method("raises", "raise ValueError('no')")
-    place.method("segfaults", "import ctypes\nctypes.string_at(0)")
-    place.benchmark(seeds=range(4))
-    said = place.relattr("run", "--backend", "dask", "--address", address, code=1)
-    distributed = rows(place)
-    for path in (place.folder / "results").rglob("*.json"):
+    workspace.write_method("learns", "self.r_ = run.rng('x').random()", noise="self.r_ * (np.arange(len(images)) % 2)")
+    workspace.write_method("raises", "raise ValueError('no')")
+    workspace.write_method("segfaults", "import ctypes\nctypes.string_at(0)")
+    workspace.write_benchmark(seeds=range(4))
+    said = workspace.relattr("run", "--backend", "dask", "--address", address, code=1)
+    distributed = rows(workspace)
+    for path in (workspace.folder / "results").rglob("*.json"):
         path.unlink()
-    local = place.relattr("run", "--jobs", "2", code=1)
+    local = workspace.relattr("run", "--jobs", "2", code=1)
     assert len(distributed) == 12
-    assert distributed == rows(place)
+    assert distributed == rows(workspace)
     assert re.split(r"\nfailed", said)[0].split("\n\n")[:3] == re.split(r"\nfailed", local)[0].split("\n\n")[:3]
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_a_worker_that_is_killed_loses_nothing(place, cluster, count, wait_for):
+def test_a_worker_that_is_killed_loses_nothing(workspace, cluster, record_start, wait_for):
     address, workers = cluster
-    place.method("short", count + "\ntime.sleep(0.3)")
-    place.benchmark(seeds=range(16))
-    runner = place.start("run", "--backend", "dask", "--address", address)
-    wait_for(lambda: len(place.runs_of) >= 4, 60)
+    workspace.write_method("short", record_start + "\ntime.sleep(0.3)")
+    workspace.write_benchmark(seeds=range(16))
+    runner = workspace.start("run", "--backend", "dask", "--address", address)
+    wait_for(lambda: len(workspace.n_starts) >= 4, 60)
     os.kill(workers[0].pid, signal.SIGKILL)
     said = runner.communicate(timeout=100)
     assert runner.returncode == 0, said
-    found = rows(place)
+    found = rows(workspace)
     assert len(found) == 16
     assert {row[0] for row in found.values()} == {"ok"}
     # the cell that the worker had, and those whose results it still held, once more
-    assert sum(place.runs_of.values()) <= 19
+    assert sum(workspace.n_starts.values()) <= 19
 
 
-def test_without_an_address_workers_start_here(place):
-    place.method("good")
-    place.benchmark(seeds=range(3))
-    place.relattr("run", "--backend", "dask", "--jobs", "2")
-    assert len(rows(place)) == 3
+def test_without_an_address_workers_start_here(workspace):
+    workspace.write_method("good")
+    workspace.write_benchmark(seeds=range(3))
+    workspace.relattr("run", "--backend", "dask", "--jobs", "2")
+    assert len(rows(workspace)) == 3
 
 
-def test_no_scheduler_is_wrong_use(place):
-    place.method("good")
-    place.benchmark()
+def test_no_scheduler_is_wrong_use(workspace):
+    workspace.write_method("good")
+    workspace.write_benchmark()
     began = time.monotonic()
-    said = place.relattr("run", "--backend", "dask", "--address", "tcp://127.0.0.1:9", code=2)
+    said = workspace.relattr("run", "--backend", "dask", "--address", "tcp://127.0.0.1:9", code=2)
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said
     assert time.monotonic() - began < 60
-    assert not Path(place.folder / "results" / "tiny").exists()
+    assert not Path(workspace.folder / "results" / "tiny").exists()

@@ -53,19 +53,19 @@ PATIENT = ("allocates", "children-allocate", "prints", "fills-the-disk")
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_process_left")
-def test_every_bad_cell_is_a_row_and_all_the_others_finish(place):
+def test_every_bad_cell_is_a_row_and_all_the_others_finish(workspace):
     for name, (body, _, _) in BAD.items():
-        place.method(name, body)
+        workspace.write_method(name, body)
     for name in GOOD:
-        place.method(name)
-    place.methods.sort()  # good and bad ones mixed
+        workspace.write_method(name)
+    workspace.methods.sort()  # good and bad ones mixed
     limits = '[limits]\ntime = "3s"\nmemory = "400M"\nfile = "50M"\n'
     for name in PATIENT:  # these work for their end, so a busy machine must not end them first
         limits += f'[method_limits.{name}]\ntime = "60s"\n'
-    place.benchmark(more=limits)
-    said = place.relattr("run", "--jobs", "2", code=1, timeout=400)
+    workspace.write_benchmark(more=limits)
+    said = workspace.relattr("run", "--jobs", "2", code=1, timeout=400)
     rows = {}
-    for path in (place.folder / "results").rglob("*.json"):
+    for path in (workspace.folder / "results").rglob("*.json"):
         row = json.loads(path.read_text())
         rows[row["cell"]["method"]] = row
     assert set(rows) == {*BAD, *GOOD}
@@ -88,7 +88,7 @@ def test_every_bad_cell_is_a_row_and_all_the_others_finish(place):
     # three that outlive the cell, and those of their parents that had not ended yet
     assert any(re.search(r"left [3-6] processes", text) for text in rows["leaves-children"]["warnings"])
     assert rows["allocates"]["peak_memory_bytes"] > 400 << 20
-    (log,) = (place.folder / "results").glob("tiny/prints/*.log")
+    (log,) = (workspace.folder / "results").glob("tiny/prints/*.log")
     text = log.read_text()
     assert len(text) < 200_000
     assert "bytes left out" in text
@@ -96,92 +96,97 @@ def test_every_bad_cell_is_a_row_and_all_the_others_finish(place):
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_output_warnings_and_threads(place):
-    place.method(
+def test_output_warnings_and_threads(workspace):
+    workspace.write_method(
         "talks",
         "import os, sys, warnings\nprint('to stdout')\nprint('to stderr', file=sys.stderr)\nos.system('echo from a child')\n"
         "warnings.warn('be careful')\nwarnings.warn('be careful')\n"
         "print('threads', run.threads, os.environ['OMP_NUM_THREADS'])\nprint('input', sys.stdin.read())",
     )
-    place.environment["PYTHONWARNINGS"] = "always"
-    place.benchmark()
-    said = place.relattr("run", "--threads", "3", "--verbose")
-    (log,) = (place.folder / "results").glob("tiny/talks/*.log")
+    workspace.environment["PYTHONWARNINGS"] = "always"
+    workspace.write_benchmark()
+    said = workspace.relattr("run", "--threads", "3", "--verbose")
+    (log,) = (workspace.folder / "results").glob("tiny/talks/*.log")
     for line in ("to stdout", "to stderr", "from a child", "be careful", "threads 3 3"):
         assert line in log.read_text()
     assert "warned: UserWarning: be careful" in said
     row = json.loads(log.with_suffix(".json").read_text())
     assert row["warnings"] == ["UserWarning: be careful"]
     assert row["provenance"]["threads"] == 3
-    assert row["provenance"]["command"].endswith(str(place.plugins))
+    assert row["provenance"]["command"].endswith(str(workspace.plugins))
     assert "numpy" in row["provenance"]["versions"]
 
 
-def test_global_generators_are_seeded_by_the_cell(place):
-    place.method("random", "import random, numpy as np\nself.r_ = random.random() + np.random.rand()\nprint(self.r_)")
-    place.benchmark(seeds=[0, 1])
+def test_global_generators_are_seeded_by_the_cell(workspace):
+    workspace.write_method(
+        "random", "import random, numpy as np\nself.r_ = random.random() + np.random.rand()\nprint(self.r_)"
+    )
+    workspace.write_benchmark(seeds=[0, 1])
     logs = []
     for again in ("failed", "timeout"):
-        place.relattr("run", "--retry", again)
-        logs.append(sorted(p.read_text() for p in (place.folder / "results").glob("tiny/random/*.log")))
-        for path in (place.folder / "results").rglob("*.json"):
+        workspace.relattr("run", "--retry", again)
+        logs.append(sorted(p.read_text() for p in (workspace.folder / "results").glob("tiny/random/*.log")))
+        for path in (workspace.folder / "results").rglob("*.json"):
             path.unlink()
     assert logs[0] == logs[1]
     assert logs[0][0] != logs[0][1]
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_a_stopped_run_leaves_nothing_and_goes_on(place, count, wait_for):
+def test_a_stopped_run_leaves_nothing_and_goes_on(workspace, record_start, wait_for):
     import signal
 
-    place.method("quick", count)
-    place.method("slow", count + "\ntime.sleep(60 if not pathlib.Path('go').exists() else 0)")
-    place.benchmark(methods=["quick", "slow"])
-    runner = place.start("run", "--jobs", "2")
+    workspace.write_method("quick", record_start)
+    workspace.write_method("slow", record_start + "\ntime.sleep(60 if not pathlib.Path('go').exists() else 0)")
+    workspace.write_benchmark(methods=["quick", "slow"])
+    runner = workspace.start("run", "--jobs", "2")
     wait_for(
-        lambda: set(place.runs_of) == {"quick 0", "slow 0"} and list(place.folder.glob("results/tiny/quick/*.json"))
+        lambda: (
+            set(workspace.n_starts) == {"quick 0", "slow 0"}
+            and list(workspace.folder.glob("results/tiny/quick/*.json"))
+        )
     )
     runner.send_signal(signal.SIGINT)
     said = runner.communicate(timeout=15)[1]
     assert runner.returncode == 130, said
-    (place.folder / "go").touch()
-    place.relattr("run")
-    assert place.runs_of == {"quick 0": 1, "slow 0": 2}
+    (workspace.folder / "go").touch()
+    workspace.relattr("run")
+    assert workspace.n_starts == {"quick 0": 1, "slow 0": 2}
 
 
-def test_a_method_killed_from_outside_is_tried_again_and_given_up(place, count):
-    place.method("killed", count + "\nos.kill(os.getpid(), 9)")
-    place.benchmark()
-    said = place.relattr("run", code=1)
-    assert place.runs_of == {"killed 0": 3}
+def test_a_method_killed_from_outside_is_tried_again_and_given_up(workspace, record_start):
+    workspace.write_method("killed", record_start + "\nos.kill(os.getpid(), 9)")
+    workspace.write_benchmark()
+    said = workspace.relattr("run", code=1)
+    assert workspace.n_starts == {"killed 0": 3}
     assert "crashed: killed on tiny/a0/standard, seed 0: its process was killed from outside (SIGKILL), 3 times" in said
 
 
-def test_a_method_that_kills_its_supervisor_is_given_up_too(place, count):
-    place.method("parricide", count + "\nos.kill(os.getppid(), 9)\ntime.sleep(30)")
-    place.method("good")
-    place.benchmark()
-    said = place.relattr("run", code=1)
-    assert place.runs_of == {"parricide 0": 5}
+def test_a_method_that_kills_its_supervisor_is_given_up_too(workspace, record_start):
+    workspace.write_method("parricide", record_start + "\nos.kill(os.getppid(), 9)\ntime.sleep(30)")
+    workspace.write_method("good")
+    workspace.write_benchmark()
+    said = workspace.relattr("run", code=1)
+    assert workspace.n_starts == {"parricide 0": 5}
     assert "its supervisor died, or was killed, 5 times in a row" in said
     assert "[2/2]" in said
 
 
-def test_progress_is_heard_while_a_cell_runs(place):
+def test_progress_is_heard_while_a_cell_runs(workspace):
     import os
     import pty
     import subprocess
 
-    place.method(
+    workspace.write_method(
         "tracks",
         "import time\nwith run.track('epochs', 40) as advance:\n    for _ in range(40):\n        time.sleep(0.05); advance(1)",
     )
-    place.benchmark()
+    workspace.write_benchmark()
     mine, its = pty.openpty()
     process = subprocess.Popen(
-        place.command("run"),
-        cwd=place.folder,
-        env={**place.environment, "TERM": "xterm", "COLUMNS": "200"},
+        workspace.command("run"),
+        cwd=workspace.folder,
+        env={**workspace.environment, "TERM": "xterm", "COLUMNS": "200"},
         stdout=subprocess.DEVNULL,
         stderr=its,
     )

@@ -27,24 +27,24 @@ SEEDS = 40
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_process_left")
-def test_fifty_kills_at_random_moments(place, count):
+def test_fifty_kills_at_random_moments(workspace, record_start):
     """Runs of 40 cells in which something is killed 50 times; table and rows are those of an undisturbed run."""
-    place.method(
+    workspace.write_method(
         "short",
-        count + "\ntime.sleep(0.05)\nself.r_ = run.rng('x').random()",
+        record_start + "\ntime.sleep(0.05)\nself.r_ = run.rng('x').random()",
         noise="self.r_ * 20 * (np.arange(len(images)) % 2)",
     )
-    place.benchmark(seeds=range(SEEDS))
-    undisturbed = place.relattr("run", "--jobs", "2")
-    expected, table = _numbers(place), _table(undisturbed)
-    assert place.runs_of == {f"short {seed}": 1 for seed in range(SEEDS)}
+    workspace.write_benchmark(seeds=range(SEEDS))
+    undisturbed = workspace.relattr("run", "--jobs", "2")
+    expected, table = _numbers(workspace), _table(undisturbed)
+    assert workspace.n_starts == {f"short {seed}": 1 for seed in range(SEEDS)}
 
     rng = random.Random(7)
     kinds = ["runner"] * 10 + ["server"] * 12 + ["supervisor"] * 14 + ["cell"] * 14
     assert len(kinds) == KILLS
     rng.shuffle(kinds)
-    _empty(place)
-    runner = place.start("run", "--jobs", "2", "--quiet")
+    _empty(workspace)
+    runner = workspace.start("run", "--jobs", "2", "--quiet")
     for kind in kinds:
         victim = None
         while victim is None:
@@ -52,31 +52,31 @@ def test_fifty_kills_at_random_moments(place, count):
             if runner.poll() is not None:  # all 40 are done: from the start again
                 said = runner.communicate()
                 assert runner.returncode == 0, said
-                assert _numbers(place) == expected
-                _empty(place)
-                runner = place.start("run", "--jobs", "2", "--quiet")
+                assert _numbers(workspace) == expected
+                _empty(workspace)
+                runner = workspace.start("run", "--jobs", "2", "--quiet")
         time.sleep(rng.random() * 0.2)
-        finished, begun = set(_numbers(place)), place.runs_of
+        finished, begun = set(_numbers(workspace)), workspace.n_starts
         with contextlib.suppress(ProcessLookupError):  # a cell may just have ended
             os.kill(victim, signal.SIGKILL)
         if kind == "runner":
             runner.communicate(timeout=20)
             assert runner.returncode == -signal.SIGKILL
-            runner = place.start("run", "--jobs", "2", "--quiet")
+            runner = workspace.start("run", "--jobs", "2", "--quiet")
         time.sleep(0.05)
-        again = {cell for cell, n in place.runs_of.items() if n > begun.get(cell, 0) and _seed(cell) in finished}
+        again = {cell for cell, n in workspace.n_starts.items() if n > begun.get(cell, 0) and _seed(cell) in finished}
         assert not again, f"after the {kind} was killed, finished cells were begun again: {again}"
     said = runner.communicate(timeout=120)
     assert runner.returncode == 0, said
-    before = place.runs_of
-    assert _table(place.relattr("run")) == table
-    assert place.runs_of == before
-    assert _numbers(place) == expected
+    before = workspace.n_starts
+    assert _table(workspace.relattr("run")) == table
+    assert workspace.n_starts == before
+    assert _numbers(workspace) == expected
 
 
 def _processes(runner: int) -> dict[str, list[int]]:
     """The processes of a run by what they are: runner -> server -> supervisors -> cells."""
-    servers = [pid for pid in children(runner) if b"harness.server" in _command(pid)]
+    servers = [pid for pid in children(runner) if b"execution.server" in _command(pid)]
     supervisors = [pid for server in servers for pid in children(server)]
     cells = [pid for supervisor in supervisors for pid in children(supervisor)]
     return {"runner": [runner] if servers else [], "server": servers, "supervisor": supervisors, "cell": cells}
@@ -93,17 +93,17 @@ def _seed(cell: str) -> str:
     return cell.rpartition(" ")[2]
 
 
-def _empty(place) -> None:
+def _empty(workspace) -> None:
     import shutil
 
     for name in ("results", "marks"):
-        shutil.rmtree(place.folder / name, ignore_errors=True)
+        shutil.rmtree(workspace.folder / name, ignore_errors=True)
 
 
-def _numbers(place) -> dict[str, tuple]:
+def _numbers(workspace) -> dict[str, tuple]:
     """Seed -> what the cell came to."""
     found = {}
-    for path in (place.folder / "results").rglob("*.json"):
+    for path in (workspace.folder / "results").rglob("*.json"):
         row = json.loads(path.read_bytes())  # a torn file would fail here
         content = path.with_suffix(".npz").read_bytes()
         assert hashlib.sha256(content).hexdigest() == row["arrays"]["sha256"], path
@@ -119,47 +119,47 @@ def _table(said: str) -> str:
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_two_runners_on_one_store_compute_every_cell_once(place, count):
-    place.method("short", count + "\ntime.sleep(0.05)")
-    place.benchmark(seeds=range(24))
-    runners = [place.start("run", "--jobs", "2") for _ in range(2)]
+def test_two_runners_on_one_store_compute_every_cell_once(workspace, record_start):
+    workspace.write_method("short", record_start + "\ntime.sleep(0.05)")
+    workspace.write_benchmark(seeds=range(24))
+    runners = [workspace.start("run", "--jobs", "2") for _ in range(2)]
     said = [runner.communicate(timeout=100) for runner in runners]
     assert [runner.returncode for runner in runners] == [0, 0], said
-    assert place.runs_of == {f"short {seed}": 1 for seed in range(24)}
+    assert workspace.n_starts == {f"short {seed}": 1 for seed in range(24)}
     computed = [int(re.search(r"(\d+) cells computed", out)[1]) for out, _ in said]  # type: ignore[index]
     assert sum(computed) == 24
     assert _table(said[0][0]) == _table(said[1][0])
-    assert len(_numbers(place)) == 24
+    assert len(_numbers(workspace)) == 24
 
 
-def test_a_runner_takes_over_what_another_one_leaves(place, count, wait_for):
-    place.method("slow", count + "\ntime.sleep(60 if not pathlib.Path('go').exists() else 0)")
-    place.benchmark()
-    first = place.start("run")
-    wait_for(lambda: place.runs_of == {"slow 0": 1})
-    second = place.start("run")
+def test_a_runner_takes_over_what_another_one_leaves(workspace, record_start, wait_for):
+    workspace.write_method("slow", record_start + "\ntime.sleep(60 if not pathlib.Path('go').exists() else 0)")
+    workspace.write_benchmark()
+    first = workspace.start("run")
+    wait_for(lambda: workspace.n_starts == {"slow 0": 1})
+    second = workspace.start("run")
     time.sleep(1.5)
-    assert place.runs_of == {"slow 0": 1}
-    assert "running" in place.relattr("status")
-    (place.folder / "go").touch()
+    assert workspace.n_starts == {"slow 0": 1}
+    assert "running" in workspace.relattr("status")
+    (workspace.folder / "go").touch()
     first.kill()
     said = second.communicate(timeout=60)
     assert second.returncode == 0, said
-    assert place.runs_of == {"slow 0": 2}
+    assert workspace.n_starts == {"slow 0": 2}
     first.communicate()
 
 
-def test_orphans_of_a_killed_runner_are_gone(place, wait_for, no_process_left):
-    place.method(
+def test_orphans_of_a_killed_runner_are_gone(workspace, wait_for, no_process_left):
+    workspace.write_method(
         "forks",
         "import os, time, pathlib\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    time.sleep(600)\n"
         "pathlib.Path('begun').touch()\ntime.sleep(600)",
     )
-    place.benchmark()
+    workspace.write_benchmark()
     for which in ("runner", "server", "supervisor"):
-        (place.folder / "begun").unlink(missing_ok=True)
-        runner = place.start("run")
-        wait_for((place.folder / "begun").exists)
+        (workspace.folder / "begun").unlink(missing_ok=True)
+        runner = workspace.start("run")
+        wait_for((workspace.folder / "begun").exists)
         (server,) = children(runner.pid)
         victim = {"runner": runner.pid, "server": server, "supervisor": children(server)[0]}[which]
         below = [pid for pid in descendants(runner.pid) if pid != server]

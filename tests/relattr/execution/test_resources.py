@@ -32,7 +32,7 @@ def test_each_gpu_has_one_cell(monkeypatch, device, jobs):
     assert resources.default_jobs(1, device) == jobs
 
 
-def test_cells_have_the_threads_that_their_benchmark_names(place):
+def test_cells_have_the_threads_that_their_benchmark_names(workspace):
     together = (
         "import pathlib, time\n"
         "me = pathlib.Path(%r) / f'{type(self).__name__}{run.seed}'\n"
@@ -41,46 +41,46 @@ def test_cells_have_the_threads_that_their_benchmark_names(place):
         "while len(list(me.parent.glob('*'))) < 2 and time.monotonic() < end: time.sleep(0.02)\n"
         "assert len(list(me.parent.glob('*'))) == 2, 'ran alone'"
     )
-    meeting = place.folder / "meeting"
+    meeting = workspace.folder / "meeting"
     meeting.mkdir()
-    place.method("meets", together % str(meeting))
-    place.benchmark(seeds=(0, 1), more="threads = 1")
+    workspace.write_method("meets", together % str(meeting))
+    workspace.write_benchmark(seeds=(0, 1), more="threads = 1")
     if resources.available_cpus() < 2:
         pytest.skip("one processor runs one cell at a time")
-    place.relattr("run")  # each waits for the other: they run at once
-    rows = [json.loads(path.read_text()) for path in place.folder.glob("results/tiny/meets/*.json")]
+    workspace.relattr("run")  # each waits for the other: they run at once
+    rows = [json.loads(path.read_text()) for path in workspace.folder.glob("results/tiny/meets/*.json")]
     assert [row["provenance"]["threads"] for row in rows] == [1, 1]
     half = 0.9 * machine_memory() / 2
     assert [parse_size(row["limits"]["memory"]) for row in rows] == [pytest.approx(half, rel=0.1)] * 2
 
 
-def test_what_is_named_wins_over_a_share_of_the_machine(place):
-    place.method("plain")
-    place.benchmark(seeds=(0, 1), more="threads = 1")
-    place.relattr("run", "--jobs", "2", "--memory-limit", "1G")
-    rows = [json.loads(path.read_text()) for path in place.folder.glob("results/tiny/plain/*.json")]
+def test_what_is_named_wins_over_a_share_of_the_machine(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark(seeds=(0, 1), more="threads = 1")
+    workspace.relattr("run", "--jobs", "2", "--memory-limit", "1G")
+    rows = [json.loads(path.read_text()) for path in workspace.folder.glob("results/tiny/plain/*.json")]
     assert [row["limits"]["memory"] for row in rows] == ["1G", "1G"]
 
 
-def test_a_lone_cell_too_has_no_more_threads_than_its_benchmark_names(place):
-    place.method("plain")
-    place.benchmark(more="threads = 3")
-    place.relattr("run", "--jobs", "1")
-    (path,) = place.folder.glob("results/tiny/plain/*.json")
+def test_a_lone_cell_too_has_no_more_threads_than_its_benchmark_names(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark(more="threads = 3")
+    workspace.relattr("run", "--jobs", "1")
+    (path,) = workspace.folder.glob("results/tiny/plain/*.json")
     assert json.loads(path.read_text())["provenance"]["threads"] == 3
 
 
-def test_the_command_line_wins_over_the_benchmark(place):
-    place.method("plain")
-    place.benchmark(more="threads = 1")
-    place.relattr("run", "--threads", "2", "--jobs", "1")
-    (path,) = place.folder.glob("results/tiny/plain/*.json")
+def test_the_command_line_wins_over_the_benchmark(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark(more="threads = 1")
+    workspace.relattr("run", "--threads", "2", "--jobs", "1")
+    (path,) = workspace.folder.glob("results/tiny/plain/*.json")
     assert json.loads(path.read_text())["provenance"]["threads"] == 2
 
 
-def test_a_benchmark_with_a_negative_number_of_threads_is_refused(place):
-    place.method("plain")
-    place.benchmark(more="threads = -1")
-    said = place.relattr("plan", code=2)
+def test_a_benchmark_with_a_negative_number_of_threads_is_refused(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark(more="threads = -1")
+    said = workspace.relattr("plan", code=2)
     assert "bench.toml" in said
     assert "threads must be 0 or more; got -1" in said

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relattr.errors import BadInput
-from relattr.system.archive import is_unpacked, unpack
+from relattr.system.archive import is_unpacked, unpack_zip
 
 SHA = "ab" * 32
 
@@ -31,7 +31,7 @@ def test_every_member_arrives_and_the_folder_knows_its_archive(tmp_path: Path) -
     members = {"a.txt": b"A", "deep/er/b.bin": random.Random(0).randbytes(3_000_000), "empty": b"", "dir/": b""}
     folder = tmp_path / "new" / "folder"
     assert not is_unpacked(folder, SHA)
-    unpack(zipped(tmp_path / "x.zip", members), folder, SHA)
+    unpack_zip(zipped(tmp_path / "x.zip", members), folder, SHA)
     found = below(folder)
     assert found.pop(".unpacked") == SHA.encode() + b"\n"
     assert found == {name: content for name, content in members.items() if not name.endswith("/")}
@@ -44,7 +44,7 @@ def refused(archive: Path, match: str, **limits: int) -> None:
     """Unpacking raises, and leaves nothing beside the archive."""
     folder = archive.parent / "out" / "folder"
     with pytest.raises(BadInput, match=match) as error:
-        unpack(archive, folder, SHA, **limits)
+        unpack_zip(archive, folder, SHA, **limits)
     assert archive.name in str(error.value) or "declares" in str(error.value)
     assert not list((archive.parent / "out").iterdir())
     assert {p.name for p in archive.parent.iterdir()} == {archive.name, "out"}
@@ -76,7 +76,7 @@ def test_too_many_members_and_too_many_bytes(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", {f"{i}": bytes(1000) for i in range(10)})
     refused(archive, "has 10 members; at most 9", max_members=9)
     refused(archive, "unpacks to 10,000 bytes; at most 9,999", max_bytes=9_999)
-    unpack(archive, tmp_path / "fits", SHA, max_members=10, max_bytes=10_000)
+    unpack_zip(archive, tmp_path / "fits", SHA, max_members=10, max_bytes=10_000)
 
 
 def test_a_bomb_that_understates_its_size(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_no_zip_and_no_file(tmp_path: Path) -> None:
     archive.write_text("<html>not found</html>")
     refused(archive, "not a whole zip file")
     with pytest.raises(FileNotFoundError):
-        unpack(tmp_path / "gone.zip", tmp_path / "y", SHA)
+        unpack_zip(tmp_path / "gone.zip", tmp_path / "y", SHA)
     assert not (tmp_path / "y").exists()
 
 
@@ -136,9 +136,9 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a").write_text("old")
     with pytest.raises(BadInput, match="move it away"):
-        unpack(archive, tmp_path / "mine", SHA)
+        unpack_zip(archive, tmp_path / "mine", SHA)
     assert (tmp_path / "mine" / "a").read_text() == "old"
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(BadInput, match="move it away"):
-        unpack(archive, tmp_path / "dangling", SHA)
+        unpack_zip(archive, tmp_path / "dangling", SHA)
     assert not (tmp_path / "nowhere").exists()

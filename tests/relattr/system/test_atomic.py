@@ -12,7 +12,7 @@ import threading
 import numpy as np
 import pytest
 
-from relattr.system.atomic import read_array, replacing, sweep, write_array, write_arrays, write_bytes, write_text
+from relattr.system.atomic import read_array, atomic_replace, remove_leftovers, write_array, write_arrays, write_bytes, write_text
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -40,7 +40,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 
 def _write_half(path, error):
-    with replacing(path) as temporary:
+    with atomic_replace(path) as temporary:
         temporary.write_text("half")
         raise error
 
@@ -54,7 +54,7 @@ def test_a_failure_leaves_no_file_where_none_was(tmp_path):
 def test_until_the_block_ends_readers_see_the_old_file(tmp_path):
     path = tmp_path / "f"
     path.write_text("old")
-    with replacing(path) as temporary:
+    with atomic_replace(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
         assert temporary.parent == path.parent
@@ -90,7 +90,7 @@ def test_what_a_killed_writer_left_is_swept(tmp_path):
         assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode == -signal.SIGKILL
     assert not path.exists()
     assert len(list(tmp_path.iterdir())) == 2
-    sweep(path)
+    remove_leftovers(path)
     assert [p.name.startswith(".f[1].npy2.") for p in tmp_path.iterdir()] == [True]
 
 

@@ -1,4 +1,4 @@
-"""`fetch` against a real server on loopback that fails, truncates, stalls and lies."""
+"""`fetch_files` against a real server on loopback that fails, truncates, stalls and lies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import pytest
 
 from relattr.errors import BadInput, Blocked
 from relattr.progress import listening
-from relattr.system.download import Download, Fetched, FetchError, RetryPolicy, _part, fetch
+from relattr.system.download import Download, FetchSummary, FetchError, RetryPolicy, _part, fetch_files
 
 CONTENT = random.Random(7).randbytes(300_000)
 QUICK = RetryPolicy(tries=3, pause=0.01, connect=10.0, stall=10.0, sleep=lambda seconds: None)
@@ -133,10 +133,10 @@ def only(folder: Path) -> set[str]:
 def test_a_file_is_fetched_once_and_then_left_alone(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     download = a_download(server.url("/a"))
-    assert fetch([download], tmp_path, patience=QUICK) == Fetched(present=0, fetched=1)
+    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(present=0, fetched=1)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert only(tmp_path) == {"images/a.bin"}
-    assert fetch([download], tmp_path, patience=QUICK) == Fetched(present=1, fetched=0)
+    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(present=1, fetched=0)
     assert len(server.requests) == 1
 
 
@@ -145,7 +145,7 @@ def test_a_file_that_is_there_and_wrong_is_replaced(server: Server, tmp_path: Pa
     server.routes["/a"] = lambda h, n: h.ranged()
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.bin").write_bytes(wrong)
-    assert fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK).fetched == 1
+    assert fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK).fetched == 1
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
@@ -177,7 +177,7 @@ def test_many_files_come_several_at_a_time_and_progress_counts_each_byte_once(se
             pass
 
     with listening(Listen):
-        fetch(downloads, tmp_path, what="toys", patience=QUICK)
+        fetch_files(downloads, tmp_path, what="toys", patience=QUICK)
     assert reported == [("downloading toys", sum(map(len, contents.values())))]
     assert sum(steps) == reported[0][1]
     assert min(steps) > 0
@@ -196,14 +196,14 @@ def test_no_length_and_chunks_are_accepted(server: Server, tmp_path: Path) -> No
         h.wfile.write(b"0\r\n\r\n")
 
     server.routes["/a"] = chunked
-    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
 def test_a_redirect_is_followed(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.answer(302, b"", Location="/b")
     server.routes["/b"] = lambda h, n: h.ranged()
-    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
@@ -214,7 +214,7 @@ def test_a_server_that_fails_twice_is_asked_again_after_growing_pauses(server: S
     server.routes["/a"] = lambda h, n: h.answer(500, b"oops") if n <= 2 else h.ranged()
     pauses: list[float] = []
     patience = RetryPolicy(tries=3, pause=0.5, connect=10, stall=10, sleep=pauses.append)
-    fetch([a_download(server.url("/a"))], tmp_path, patience=patience)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=patience)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert pauses == [0.5, 1.0]
 
@@ -224,13 +224,13 @@ def test_retry_after_is_heeded_up_to_the_longest_pause(server: Server, tmp_path:
     server.routes["/a"] = lambda h, n: h.answer(429, b"", Retry_After=asked[n]) if n in asked else h.ranged()
     pauses: list[float] = []
     patience = RetryPolicy(tries=3, pause=0.5, longest_pause=20, connect=10, stall=10, sleep=pauses.append)
-    fetch([a_download(server.url("/a"))], tmp_path, patience=patience)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=patience)
     assert pauses == [7.0, 20.0]
 
 
 def test_a_missing_file_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
     server.routes["/good"] = lambda h, n: h.ranged()
-    fetch([a_download(server.url("/gone"), server.url("/good"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/gone"), server.url("/good"))], tmp_path, patience=QUICK)
     assert [path for path, _ in server.requests] == ["/gone", "/good"]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
@@ -243,7 +243,7 @@ def test_a_cut_transfer_is_continued_and_says_of_which_version(server: Server, t
             h.ranged(ETag='"v1"')
 
     server.routes["/a"] = serve
-    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     first, second = server.headers("/a")
     assert "Range" not in first
     assert second["Range"] == "bytes=200000-"
@@ -253,13 +253,13 @@ def test_a_cut_transfer_is_continued_and_says_of_which_version(server: Server, t
 
 def test_a_weak_etag_is_not_used_to_continue(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.cut(CONTENT, 1000, ETag='W/"v1"') if n == 1 else h.ranged()
-    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     assert "If-Range" not in server.headers("/a")[1]
 
 
 def test_a_server_that_ignores_range_is_read_from_the_start(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.cut(CONTENT, 100_000) if n == 1 else h.answer(200, CONTENT)
-    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     assert "Range" in server.headers("/a")[1]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
@@ -274,7 +274,7 @@ def test_a_server_that_answers_another_range_is_not_believed(server: Server, tmp
             h.ranged()
 
     server.routes["/a"] = serve
-    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
@@ -288,7 +288,7 @@ def test_a_range_that_cannot_be_satisfied_starts_over(server: Server, tmp_path: 
             h.answer(200, CONTENT)
 
     server.routes["/a"] = serve
-    fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     assert ["Range" in headers for headers in server.headers("/a")] == [False, True, False]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
@@ -306,7 +306,7 @@ def test_a_server_that_never_gets_further_is_given_up(server: Server, tmp_path: 
 
     server.routes["/a"] = serve
     with pytest.raises(FetchError, match=r"\(3 tries\)"):
-        fetch([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
+        fetch_files([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
 
 
 def test_tries_are_counted_anew_while_a_big_file_gets_further(server: Server, tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_tries_are_counted_anew_while_a_big_file_gets_further(server: Server, tm
         h.close_connection = True
 
     server.routes["/a"] = serve
-    fetch([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
     assert len(server.requests) == 6  # twice as many as the tries it has
     assert (tmp_path / "images/a.bin").read_bytes() == big
 
@@ -341,7 +341,7 @@ def test_a_stalled_server_is_left_for_the_next_and_its_bytes_are_kept(server: Se
     server.routes["/good"] = lambda h, n: h.ranged()
     patience = RetryPolicy(tries=1, connect=10, stall=0.3, sleep=lambda s: None)
     started = time.monotonic()
-    fetch([a_download(server.url("/stalls"), server.url("/good"))], tmp_path, patience=patience)
+    fetch_files([a_download(server.url("/stalls"), server.url("/good"))], tmp_path, patience=patience)
     assert time.monotonic() - started < 9
     assert server.headers("/good")[0]["Range"] == "bytes=70000-"
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
@@ -362,13 +362,13 @@ def test_a_trickle_is_a_stall(server: Server, tmp_path: Path) -> None:
     patience = RetryPolicy(tries=1, connect=10, stall=0.3, sleep=lambda s: None)
     started = time.monotonic()
     with pytest.raises(FetchError, match=r"sent \d+ bytes in \d+ s"):
-        fetch([a_download(server.url("/a"))], tmp_path, patience=patience)
+        fetch_files([a_download(server.url("/a"))], tmp_path, patience=patience)
     assert time.monotonic() - started < 9
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"(?s)images/a\.bin.*127\.0\.0\.1:1/a: .*refused.*3 tries"):
-        fetch([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
+        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
     assert only(tmp_path) == set()
 
 
@@ -377,7 +377,7 @@ def test_a_dead_host_is_not_asked_for_thousands_of_files(server: Server, tmp_pat
     server.routes.update({f"/{i}": lambda h, n: h.answer(503) for i in range(200)})
     patience = RetryPolicy(workers=2, tries=2, connect=10, stall=10, sleep=lambda s: None, dead_host=3)
     with pytest.raises(FetchError, match="could not fetch 200 of 200 toys") as error:
-        fetch(files, tmp_path, what="toys", patience=patience)
+        fetch_files(files, tmp_path, what="toys", patience=patience)
     assert "and 195 more" in str(error.value)
     assert len(server.requests) <= 2 * (3 + 2)
 
@@ -386,7 +386,7 @@ def test_one_bad_file_does_not_cost_the_others(server: Server, tmp_path: Path) -
     server.routes["/a"] = lambda h, n: h.ranged()
     bad, good = a_download(server.url("/gone"), path="bad"), a_download(server.url("/a"), path="good")
     with pytest.raises(FetchError, match=r"(?s)could not fetch 1 of 2 .*bad: http.*/gone: answered 404") as error:
-        fetch([bad, good], tmp_path, patience=QUICK)
+        fetch_files([bad, good], tmp_path, patience=QUICK)
     assert "good" not in str(error.value)
     assert (tmp_path / "good").read_bytes() == CONTENT
 
@@ -431,11 +431,11 @@ def test_a_liar_is_reported_and_the_next_mirror_serves(server: Server, tmp_path:
     server.routes["/lie"], said = liars()[lie]
     server.routes["/good"] = lambda h, n: h.ranged()
     with pytest.raises(FetchError, match=said) as error:
-        fetch([a_download(server.url("/lie"))], tmp_path, patience=QUICK)
+        fetch_files([a_download(server.url("/lie"))], tmp_path, patience=QUICK)
     assert "images/a.bin" in str(error.value)
     assert server.url("/lie") in str(error.value)
     assert not (tmp_path / "images/a.bin").exists()
-    fetch([a_download(server.url("/lie"), server.url("/good"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/lie"), server.url("/good"))], tmp_path, patience=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert only(tmp_path) == {"images/a.bin"}
 
@@ -444,7 +444,7 @@ def test_a_wrong_checksum_names_both_and_leaves_nothing(server: Server, tmp_path
     wrong = CONTENT[::-1]
     server.routes["/a"] = lambda h, n: h.ranged(wrong)
     with pytest.raises(FetchError) as error:
-        fetch([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+        fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
     for digest in (hashlib.sha256(wrong).hexdigest(), hashlib.sha256(CONTENT).hexdigest()):
         assert digest in str(error.value)
     assert only(tmp_path) == set()
@@ -455,7 +455,7 @@ def test_a_wrong_beginning_from_one_mirror_does_not_spoil_the_next(server: Serve
     server.routes["/bad"] = lambda h, n: h.cut(bytes(len(CONTENT)), 100_000)
     server.routes["/good"] = lambda h, n: h.ranged()
     patience = RetryPolicy(tries=1, connect=10, stall=10, sleep=lambda s: None)
-    fetch([a_download(server.url("/bad"), server.url("/good"))], tmp_path, patience=patience)
+    fetch_files([a_download(server.url("/bad"), server.url("/good"))], tmp_path, patience=patience)
     assert ["Range" in headers for headers in server.headers("/good")] == [True, False]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
@@ -465,7 +465,7 @@ def test_all_mirrors_bad_are_all_named(server: Server, tmp_path: Path) -> None:
     server.routes["/2"], _ = liars()["wrong bytes"]
     urls = [server.url(path) for path in ("/1", "/2", "/3")]
     with pytest.raises(FetchError) as error:
-        fetch([a_download(*urls)], tmp_path, patience=QUICK)
+        fetch_files([a_download(*urls)], tmp_path, patience=QUICK)
     reasons = ["/1: answered 500 Internal Server Error (3 tries)", "/2: has SHA-256", "/3: answered 404 Not Found"]
     for reason in reasons:
         assert reason in str(error.value)
@@ -486,14 +486,14 @@ def test_what_a_killed_process_left_is_used_if_it_is_right(
     server.routes["/a"] = lambda h, n: h.cut(CONTENT, 5000)
     download = a_download(server.url("/a"))
     with pytest.raises(FetchError):
-        fetch([download], tmp_path, patience=RetryPolicy(tries=1, connect=10, stall=10))
+        fetch_files([download], tmp_path, patience=RetryPolicy(tries=1, connect=10, stall=10))
     (part,) = only(tmp_path)
     assert part.startswith("images/.a.bin.")
     assert part.endswith(".part")
     (tmp_path / part).write_bytes(left)
     server.requests.clear()
     server.routes["/a"] = lambda h, n: h.ranged()
-    fetch([download], tmp_path, patience=QUICK)
+    fetch_files([download], tmp_path, patience=QUICK)
     assert [headers.get("Range") for headers in server.headers("/a")] == asked
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert only(tmp_path) == {"images/a.bin"}
@@ -536,7 +536,7 @@ def test_a_process_killed_in_the_middle_loses_nothing(server: Server, tmp_path: 
         process.communicate(timeout=10)
     assert not (tmp_path / "images/a.bin").exists()
     server.routes["/a"] = lambda h, n: h.ranged()
-    fetch([download], tmp_path, patience=QUICK)
+    fetch_files([download], tmp_path, patience=QUICK)
     assert server.headers("/a")[-1]["Range"] == "bytes=150000-"
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
@@ -584,7 +584,7 @@ def test_a_full_disk_leaves_nothing_half_written(server: Server, tmp_path: Path)
 def test_too_little_space_is_said_before_anything_is_fetched(server: Server, tmp_path: Path) -> None:
     huge = Download("a", (server.url("/a"),), "0" * 64, 1 << 60)
     with pytest.raises(FetchError, match=r"need 1,152,921,504,606,846,976 bytes more, but .* free"):
-        fetch([huge], tmp_path, patience=QUICK)
+        fetch_files([huge], tmp_path, patience=QUICK)
     assert server.requests == []
 
 
@@ -596,27 +596,27 @@ def test_what_is_there_already_needs_no_room(server: Server, tmp_path: Path, mon
     part.write_bytes(CONTENT[:-10])
     free = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
-    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(0, 1)
     assert (tmp_path / download.path).read_bytes() == CONTENT
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("a file where a folder should be")
     with pytest.raises(FetchError, match="cannot write"):
-        fetch([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
+        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
     assert (tmp_path / "images").read_text() == "a file where a folder should be"
     with pytest.raises(FetchError, match="cannot make the folder"):
-        fetch([a_download("http://127.0.0.1:1/a")], tmp_path / "images" / "below", patience=QUICK)
+        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path / "images" / "below", patience=QUICK)
 
 
 def test_offline_names_what_is_missing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     here, gone = a_download(server.url("/a"), path="here"), a_download(server.url("/a"), path="gone")
-    fetch([here], tmp_path, patience=QUICK)
+    fetch_files([here], tmp_path, patience=QUICK)
     monkeypatch.setenv("RELATTR_OFFLINE", "1")
-    assert fetch([here], tmp_path, patience=QUICK) == Fetched(1, 0)
+    assert fetch_files([here], tmp_path, patience=QUICK) == FetchSummary(1, 0)
     with pytest.raises(Blocked, match=r"(?s)RELATTR_OFFLINE is set, and 1 of 2 toys are not in .*gone \(http") as error:
-        fetch([here, gone], tmp_path, what="toys", patience=QUICK)
+        fetch_files([here, gone], tmp_path, what="toys", patience=QUICK)
     assert "here (" not in str(error.value)
     assert len(server.requests) == 1
 
@@ -632,10 +632,10 @@ def test_an_archive_is_unpacked_whole_and_only_once(server: Server, tmp_path: Pa
     content = buffer.getvalue()
     server.routes["/z"] = lambda h, n: h.ranged(content)
     download = a_download(server.url("/z"), content=content, path="all.zip", unpack="images")
-    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(0, 1)
     assert (tmp_path / "images/one/a.txt").read_text() == "A"
     assert only(tmp_path) == {"images/one/a.txt", "images/b.txt", "images/.unpacked"}
-    assert fetch([download], tmp_path, patience=QUICK) == Fetched(1, 0)
+    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(1, 0)
     assert len(server.requests) == 1
 
 
@@ -649,11 +649,11 @@ def test_a_folder_of_the_users_own_is_not_overwritten_by_an_archive(server: Serv
     download = a_download(server.url("/z"), content=buffer.getvalue(), path="all.zip", unpack="images")
     for _ in range(2):
         with pytest.raises(FetchError, match="move it away"):
-            fetch([download], tmp_path, patience=QUICK)
+            fetch_files([download], tmp_path, patience=QUICK)
     assert (tmp_path / "images/mine").read_text() == "mine"
     assert len(server.requests) == 1  # what was fetched is kept
     (tmp_path / "images").rename(tmp_path / "away")
-    assert fetch([download], tmp_path, patience=QUICK) == Fetched(0, 1)
+    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(0, 1)
     assert len(server.requests) == 1
     assert only(tmp_path) == {"away/mine", "images/mine", "images/.unpacked"}
 
@@ -682,7 +682,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         Download("a", ("http://host/a",), "abc", 1)
     one = a_download("http://127.0.0.1:1/a")
     with pytest.raises(BadInput, match=r"images/a\.bin is listed twice"):
-        fetch([one, one], tmp_path, patience=QUICK)
+        fetch_files([one, one], tmp_path, patience=QUICK)
 
 
 def test_importing_fetch_is_light() -> None:

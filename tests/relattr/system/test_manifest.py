@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from relattr.errors import BadInput
-from relattr.system.manifest import ManifestEntry, differences, read, write
+from relattr.system.manifest import ManifestEntry, find_mismatches, read_manifest, write_manifest
 
 
 def a_folder(root: Path) -> dict[str, bytes]:
@@ -24,19 +24,19 @@ def a_folder(root: Path) -> dict[str, bytes]:
 def test_what_is_written_is_read_and_matches(tmp_path: Path) -> None:
     root, manifest = tmp_path / "data", tmp_path / "m.txt"
     contents = a_folder(root)
-    write(manifest, root, ["list.txt", "images"])
-    entries = read(manifest)
+    write_manifest(manifest, root, ["list.txt", "images"])
+    entries = read_manifest(manifest)
     assert [entry.path for entry in entries] == ["images/a.jpg", "images/b c.jpg", "list.txt"]
     for entry in entries:
         assert entry.sha256 == hashlib.sha256(contents[entry.path]).hexdigest()
         assert entry.size == len(contents[entry.path])
-    assert differences(root, entries) == {}
+    assert find_mismatches(root, entries) == {}
 
 
 def test_the_shell_command_writes_the_same(tmp_path: Path) -> None:
     root, manifest = tmp_path / "data", tmp_path / "m.txt"
     a_folder(root)
-    write(manifest, root, ["images"])
+    write_manifest(manifest, root, ["images"])
     command = [sys.executable, "-m", "relattr.system.manifest", str(root), str(tmp_path / "n.txt"), "images"]
     subprocess.run(command, check=True, timeout=60)
     assert (tmp_path / "n.txt").read_bytes() == manifest.read_bytes()
@@ -45,13 +45,13 @@ def test_the_shell_command_writes_the_same(tmp_path: Path) -> None:
 def test_every_difference_is_named(tmp_path: Path) -> None:
     root, manifest = tmp_path / "data", tmp_path / "m.txt"
     a_folder(root)
-    write(manifest, root, ["images", "list.txt", "other"])
+    write_manifest(manifest, root, ["images", "list.txt", "other"])
     (root / "images/a.jpg").write_bytes(b"b")
     (root / "images/b c.jpg").write_bytes(b"longer")
     (root / "list.txt").unlink()
     (root / "other/x").unlink()
     (root / "other/x").mkdir()
-    found = differences(root, read(manifest))
+    found = find_mismatches(root, read_manifest(manifest))
     assert set(found) == {"images/a.jpg", "images/b c.jpg", "list.txt", "other/x"}
     assert found["images/a.jpg"].startswith(f"has SHA-256 {hashlib.sha256(b'b').hexdigest()}, expected")
     assert found["images/b c.jpg"] == "has 6 bytes, expected 3"
@@ -73,11 +73,11 @@ def test_every_difference_is_named(tmp_path: Path) -> None:
 def test_a_bad_manifest_is_refused(tmp_path: Path, text: str, match: str) -> None:
     (tmp_path / "m.txt").write_text(text)
     with pytest.raises(BadInput, match=match):
-        read(tmp_path / "m.txt")
+        read_manifest(tmp_path / "m.txt")
 
 
 def test_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"cannot read the manifest .*m\.txt"):
-        read(tmp_path / "m.txt")
+        read_manifest(tmp_path / "m.txt")
     with pytest.raises(BadInput, match="at least 0"):
         ManifestEntry("a", "0" * 64, -1)
