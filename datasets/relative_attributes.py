@@ -1,34 +1,41 @@
-"""Any ``data.mat`` of Parikh and Grauman's form, with the features in it: OSR, PubFig; images or not."""
+"""Datasets `relative-attributes`, `osr-shipped` and `pubfig`: a ``data.mat`` of Parikh and Grauman (ICCV 2011).
+
+The file names images and their classes, ranks the classes by each attribute, marks the training images, and ships
+features: 512 for each of 2,688 outdoor scenes (OSR), 542 for each of 772 faces (PubFig). A pair is labelled by the
+ranks of its images' classes; all pairs of the training images are used for training, all pairs of the other images
+for testing. Images are optional: without them, methods on the shipped features still run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from relattr import Dataset, register_dataset
-from relattr.errors import BadInput, Blocked, UnknownName
+from relattr.dataset import VerificationResult
+from relattr.errors import BadInput, Blocked
+from relattr.images import FileSource, Images, NoFiles
+from relattr.pairs import Pairs
 from relattr.random import derive_seed
+from relattr.system.digests import digest_files, digest_text
 from relattr.system.paths import data_dir
+from relattr.task import Task, TaskName, TestSet, TrainingSet
 
-from . import _relative_attributes_file
-from ._relative_attributes_file import RelativeAttributesFile
-from ._release import look, not_there, some
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from relattr.dataset import Finding
-    from relattr.images import Images
-    from relattr.pairs import Pairs
-    from relattr.task import Task, TaskName
+from ._relative_attributes_file import RelativeAttributesFile, read_relative_attributes
+from ._release_files import missing_files, require_available, require_task
+from ._verification import check_available, join_first, run_check
 
 RELEASE = "relative_attributes"
 IMAGE_FOLDERS = ("images", "spatial_envelope_256x256_static_8outdoorcategories")
 
-KNOWN: Mapping[str, tuple[int, int, int, int]] = {"osr-shipped": (2688, 512, 6, 240), "pubfig": (772, 542, 11, 241)}
+KNOWN_SIZES: Mapping[str, tuple[int, int, int, int]] = {
+    "osr-shipped": (2688, 512, 6, 240),
+    "pubfig": (772, 542, 11, 241),
+}
 """Images, features, attributes and training images of the releases."""
 
 
@@ -36,15 +43,15 @@ KNOWN: Mapping[str, tuple[int, int, int, int]] = {"osr-shipped": (2688, 512, 6, 
 @register_dataset("osr-shipped", label="OSR, shipped features", file="osr/data.mat")
 @register_dataset("pubfig", label="PubFig", file="pubfig/data.mat")
 class RelativeAttributes(Dataset):
-    """Images of classes whose order per attribute labels all pairs, with the features in Parikh and Grauman's file.
+    """Images whose classes are ranked by each attribute, with the features in Parikh and Grauman's file.
 
-    The features are handed on as `Images.shipped_features`. Where the images are not here, methods that look at none
-    run all the same, and the others are blocked.
+    The features are available as `Images.shipped_features`. If the image files are missing, methods that read no
+    pixels still run and the others are blocked.
 
     Parameters
     ----------
-    file : the ``data.mat``; where it is not absolute, below RELATTR_DATA or its folder ``relative_attributes``.
-    images : the folder of images; by default ``images`` or OSR's own folder beside the file, if it is there.
+    file : the ``data.mat``; a relative path is below RELATTR_DATA or its folder ``relative_attributes``.
+    images : the folder of images; by default ``images`` or OSR's own folder beside the file, if it exists.
     """
 
     file: str = ""
@@ -60,13 +67,13 @@ class RelativeAttributes(Dataset):
     licence = "none stated; for research, citing Parikh and Grauman (2011); do not redistribute"
     homepage = "https://www.cc.gatech.edu/~parikh/relative.html"
 
-    # ------------------------------------------------------------------ what is there
+    # ------------------------------------------------------------------ files
 
     @property
     def _path(self) -> Path:
-        """The file, or where it is looked for first."""
+        """The file; where it does not exist, the last place searched."""
         given = Path(self.file).expanduser()
-        places = [data_dir() / given, data_dir() / RELEASE / given]  # an absolute path stays what it is
+        places = [data_dir() / given, data_dir() / RELEASE / given]  # an absolute path stays as it is
         return next((place for place in places if place.is_file()), places[-1])
 
     @property
@@ -75,18 +82,18 @@ class RelativeAttributes(Dataset):
 
     @property
     def released(self) -> RelativeAttributesFile:
-        """What the file says. Raises `Blocked` where it is not here, `BadInput` for whatever is wrong in it."""
+        """The contents of the file. Raises `Blocked` if it is missing, `BadInput` for anything wrong in it."""
         if not self.file:
-            raise Blocked(f"{self.name}: no file; set {self.name}.file to a data.mat of Parikh and Grauman's form")
+            raise Blocked(f"{self.name}: no file; set {self.name}.file to a data.mat in Parikh and Grauman's format")
         if not self._path.is_file():
             raise Blocked(
-                f"{self.name}: {self._path} is not there; get the relative_attributes release ({self.homepage}) and "
+                f"{self.name}: {self._path} does not exist; get the relative_attributes release ({self.homepage}) and "
                 f"unpack it in {data_dir()}"
             )
-        return _relative_attributes_file.read(self._path)
+        return read_relative_attributes(self._path)
 
     def attributes(self) -> Sequence[str]:
-        """The attributes in the file; none where it cannot be used, and `missing` says why."""
+        """The attributes in the file; empty if it cannot be read (`missing` gives the reason)."""
         try:
             return self.released.attributes
         except (BadInput, Blocked):
@@ -107,69 +114,53 @@ class RelativeAttributes(Dataset):
         if folder is None:
             return None
         if not folder.is_dir():
-            return f"{self.name}: images={folder} is no folder"
-        lost = not_there(folder, names)
-        if lost:
-            return f"{self.name}: {len(lost):,} of {len(names):,} images are not in {folder} (first {lost[0]})"
+            return f"{self.name}: images={folder} is not a folder"
+        missing = missing_files(folder, names)
+        if missing:
+            return f"{self.name}: {len(missing):,} of {len(names):,} images are not in {folder} (first {missing[0]})"
         return None
 
-    def _check_there(self) -> None:
-        """Raises `BadInput` for a file that is not right, `Blocked` where something is missing."""
+    def _require_files(self) -> None:
+        """Raise `BadInput` for an invalid file, `Blocked` if something is missing."""
         _ = self.released
-        gone = self.missing()
-        if gone:
-            raise Blocked(gone)
+        require_available(self.missing())
 
     def fingerprint(self) -> str:
         return self._fingerprint
 
     @cached_property
     def _fingerprint(self) -> str:
-        from relattr.system.digests import digest_files, digest_text
-
-        self._check_there()
+        self._require_files()
         file = digest_files(self.root, [self._path.name])
         folder = self.image_folder
         return digest_text(file, "" if folder is None else digest_files(folder, self.released.names))
 
-    # ------------------------------------------------------------------ the tasks
+    # ------------------------------------------------------------------ tasks
 
     @cached_property
     def _images(self) -> Images:
-        """All images with their features; every task looks into this one collection."""
-        from relattr.images import FileSource, Images, NoFiles
-        from relattr.system.digests import digest_files
-
+        """All images with their features; the tasks share this collection."""
         folder, names = self.image_folder, self.released.names
         if folder is not None:
             return Images(FileSource(folder, names), features=self.released.features)
-        why = (
-            f"{self.name} was found without a folder of images; looked in {self.root} for {' and '.join(IMAGE_FOLDERS)}"
-        )
-        source = NoFiles(names, digest_files(self.root, [self._path.name]), why)
+        reason = f"{self.name} has no folder of images; looked in {self.root} for {' and '.join(IMAGE_FOLDERS)}"
+        source = NoFiles(names, digest_files(self.root, [self._path.name]), reason)
         return Images(source, features=self.released.features)
 
     def parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The images to train on and those to test: indices, ascending."""
-        import numpy as np
-
+        """The indices of the training images and of the test images, ascending."""
         return np.flatnonzero(self.released.trained), np.flatnonzero(~self.released.trained)
 
     def pairs(self, attribute: str, part: str, images: NDArray[np.int64]) -> Pairs:
-        """All pairs of these images, labelled by the order of their classes; numbered from 0."""
-        from relattr.pairs import Pairs
-
+        """All pairs of these images, labelled by the ranks of their classes; images are numbered from 0."""
         released = self.released
         ranks = released.ranks[released.attributes.index(attribute)]
-        # the seed decides which image of a pair is on the left: no label is tied to a side
+        # the seed decides which image of a pair is on the left, so that the label does not depend on the side
         return Pairs.from_classes(released.classes[images], ranks, seed=derive_seed(0, self.name, attribute, part))
 
     def task(self, name: TaskName) -> Task:
-        from relattr.task import Task, TestSet, TrainingSet
-
-        self._check_there()
-        if name not in self.tasks():
-            raise UnknownName("task", str(name), map(str, self.tasks()))
+        self._require_files()
+        require_task(self, name)
         train, test = self.parts()
         pairs = [self.pairs(name.attribute, part, images) for part, images in (("train", train), ("test", test))]
         return Task(
@@ -189,42 +180,42 @@ class RelativeAttributes(Dataset):
             notes=(f"the {self.released.features.shape[1]} features of an image are those in the release",),
         )
 
-    # ------------------------------------------------------------------ whether it is right
+    # ------------------------------------------------------------------ verification
 
-    def verify(self) -> list[Finding]:
-        """The file, its images, its sizes where they are known, and whether its predictions are its predictor's."""
-        findings = [look("the file can be used", lambda: (not (gone := self.missing()), gone or str(self._path)))]
+    def verify(self) -> list[VerificationResult]:
+        """Check the file, its images, its sizes where known, and that its predictions follow from its predictor."""
+        findings = [check_available("the file can be used", self.missing(), str(self._path))]
         if not findings[0].ok:
             return findings
-        findings.append(look("sizes", self._check_sizes))
-        findings.append(look("relative_att_predictions are feat . relative_att_predictor", self._check_predictions))
-        return findings + [look(f"pairs of {a}", partial(self._check_pairs, a)) for a in self.attributes()]
+        findings.append(run_check("sizes", self._check_sizes))
+        findings.append(
+            run_check("relative_att_predictions are feat . relative_att_predictor", self._check_predictions)
+        )
+        return findings + [run_check(f"pairs of {a}", partial(self._check_pairs, a)) for a in self.attributes()]
 
     def _check_sizes(self) -> tuple[bool, str]:
         r = self.released
-        found = (len(r.names), r.features.shape[1], len(r.attributes), int(r.trained.sum()))
-        known = KNOWN.get(self.name, found)
-        expected = "" if self.name not in KNOWN else f", expected {known}"
-        there = "images are here" if self.image_folder else "images are not here"
-        return found == known, f"{found} images, features, attributes and training images{expected}; {there}"
+        sizes = (len(r.names), r.features.shape[1], len(r.attributes), int(r.trained.sum()))
+        known = KNOWN_SIZES.get(self.name, sizes)
+        expected = "" if self.name not in KNOWN_SIZES else f", expected {known}"
+        images = "with images" if self.image_folder else "without images"
+        return sizes == known, f"{sizes} images, features, attributes and training images{expected}; {images}"
 
     def _check_predictions(self) -> tuple[bool, str]:
-        import numpy as np
-
         r = self.released
         if r.predictor is None or r.predictions is None:
             return True, "the file has no predictor or no predictions"
         error = np.abs(r.features @ r.predictor - r.predictions).max(0) / np.abs(r.predictions).max(0).clip(1e-300)
         wrong = [f"{a}: {e:.1e}" for a, e in zip(r.attributes, error.tolist(), strict=True) if not e < 1e-6]
-        return not wrong, some(wrong) or f"largest difference {error.max():.1e} of the largest prediction"
+        return not wrong, join_first(wrong) or f"largest difference {error.max():.1e} of the largest prediction"
 
     def _check_pairs(self, attribute: str) -> tuple[bool, str]:
         from relattr.statistics import count_strengths
 
         (train, test), r = self.parts(), self.released
-        of_train, of_test = self.pairs(attribute, "train", train), self.pairs(attribute, "test", test)
-        detail = f"{of_train.n_ordered:,} ordered to train on and {of_test.n_ordered:,} to test"
+        train_pairs, test_pairs = self.pairs(attribute, "train", train), self.pairs(attribute, "test", test)
+        detail = f"{train_pairs.n_ordered:,} ordered training pairs and {test_pairs.n_ordered:,} ordered test pairs"
         if r.predictions is not None:
-            count = count_strengths(r.predictions[test, r.attributes.index(attribute)], of_test)
+            count = count_strengths(r.predictions[test, r.attributes.index(attribute)], test_pairs)
             detail += f"; the released predictions order {100 * count.correct / max(1, count.ordered):.2f} % of these"
-        return bool(of_train.n_ordered and of_test.n_ordered), detail
+        return bool(train_pairs.n_ordered and test_pairs.n_ordered), detail
