@@ -1,4 +1,4 @@
-"""A tiny dataset in memory, methods that misbehave, and a runner in a process of its own."""
+"""A workspace with a small in-memory dataset and generated methods, in which the command line is run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 DATASET = '''
-"""Grey squares in memory; the stronger, the brighter."""
+"""Grey squares in memory; the brighter, the stronger."""
 from relattr import Dataset, Images, Pairs, Task, TestSet, TrainingSet, UnknownName, register_dataset
 
 
@@ -49,7 +49,7 @@ from relattr import Method, register_method
 
 
 @register_method("{name}", label="{name}")
-class It(Method):
+class Generated(Method):
     """{doc}"""
 
     {parameters}
@@ -63,9 +63,15 @@ class It(Method):
         return np.array([images[k].mean() for k in range(len(images))]) + {noise}
 '''
 
+RECORD_START = """
+import os, time, pathlib
+folder = pathlib.Path({folder!r}); folder.mkdir(exist_ok=True)
+(folder / f"{{self.name}} {{run.seed}}@{{os.getpid()}}-{{time.time_ns()}}").touch()
+"""
 
-class Workplace:
-    """A folder with plugins, a benchmark and results, and runs of the command line in it."""
+
+class Workspace:
+    """A folder with plugins, a benchmark file and results, in which commands are run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,10 +87,10 @@ class Workplace:
             "PYTHONWARNINGS": "error",
         }
 
-    def method(
+    def write_method(
         self, name: str, body: str = "pass", *, imports: str = "", parameters: str = "", noise: str = "0.0"
     ) -> Path:
-        """Write a method whose ``fit`` is this."""
+        """Write the plugin of a method with this body of ``fit``."""
         path = self.plugins / f"{name.replace('-', '_')}.py"
         lines = ("\n        ").join(body.strip().splitlines())
         text = METHOD.format(doc=f"Does {name}.", name=name, body=lines, parameters=parameters, noise=noise)
@@ -93,8 +99,8 @@ class Workplace:
             self.methods.append(name)
         return path
 
-    def benchmark(self, *, methods: Sequence[str] = (), seeds: Sequence[int] = (0,), more: str = "") -> Path:
-        """Write the benchmark."""
+    def write_benchmark(self, *, methods: Sequence[str] = (), seeds: Sequence[int] = (0,), more: str = "") -> Path:
+        """Write the benchmark file; by default it has all methods that were written."""
         path = self.folder / "bench.toml"
         path.write_text(
             f"title = 'a test'\nmethods = {list(methods or self.methods)}\ndatasets = ['tiny']\nseeds = {list(seeds)}\n"
@@ -103,14 +109,15 @@ class Workplace:
         return path
 
     def command(self, *arguments: str) -> list[str]:
+        """Return the command line of a relattr command on this benchmark, these results and these plugins."""
         verb, *rest = arguments
         code = "from relattr.cli import main; main()"
-        given = [] if verb in ("export", "check") else [str(self.folder / "bench.toml")]
+        benchmark = [] if verb in ("export", "check") else [str(self.folder / "bench.toml")]
         results = [] if verb == "check" else ["--results", str(self.folder / "results")]
-        return [sys.executable, "-c", code, verb, *given, *rest, *results, "--plugins", str(self.plugins)]
+        return [sys.executable, "-c", code, verb, *benchmark, *rest, *results, "--plugins", str(self.plugins)]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Begin a command and go on."""
+        """Start a relattr command without waiting for it."""
         self.started.append(
             subprocess.Popen(
                 self.command(*arguments),
@@ -123,76 +130,72 @@ class Workplace:
         )
         return self.started[-1]
 
-    def end(self, command: Sequence[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run any command line here to its end."""
+    def run_command(self, command: Sequence[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command line in this folder."""
         return subprocess.run(
             command, cwd=self.folder, env=self.environment, text=True, capture_output=True, timeout=timeout, check=False
         )
 
     def relattr(self, *arguments: str, timeout: float = 120, code: int | None = 0) -> str:
-        """Run a command to its end; what it said, stdout and stderr. ``code`` is the exit code to expect."""
-        done = self.end(self.command(*arguments), timeout)
-        said = done.stdout + done.stderr
-        assert "ResourceWarning" not in said, said
-        assert code is None or done.returncode == code, f"exit code {done.returncode}\n{said}"
-        return said
+        """Run a relattr command and return its output, stdout then stderr.
+
+        Asserts that it ends with this exit code (None: any) and leaves no resource open.
+        """
+        completed = self.run_command(self.command(*arguments), timeout)
+        output = completed.stdout + completed.stderr
+        assert "ResourceWarning" not in output, output
+        assert code is None or completed.returncode == code, f"exit code {completed.returncode}\n{output}"
+        return output
 
     @property
-    def runs_of(self) -> dict[str, int]:
-        """How often each cell was begun, by the marks that `COUNT` leaves."""
-        counts: dict[str, int] = {}
+    def n_starts(self) -> dict[str, int]:
+        """How often each cell was started, from the files that the code of `record_start` wrote."""
+        n_starts: dict[str, int] = {}
         for path in (self.folder / "marks").glob("*"):
             cell = path.name.rpartition("@")[0]
-            counts[cell] = counts.get(cell, 0) + 1
-        return counts
-
-
-COUNT = """
-import os, time, pathlib
-folder = pathlib.Path({folder!r}); folder.mkdir(exist_ok=True)
-(folder / f"{{self.name}} {{run.seed}}@{{os.getpid()}}-{{time.time_ns()}}").touch()
-"""
+            n_starts[cell] = n_starts.get(cell, 0) + 1
+        return n_starts
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Workplace]:
-    made = Workplace(tmp_path)
-    yield made
-    for process in made.started:
-        if process.poll() is None:  # a test has failed
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    workspace = Workspace(tmp_path)
+    yield workspace
+    for process in workspace.started:
+        if process.poll() is None:  # the test failed
             process.kill()
             process.communicate()
 
 
 @pytest.fixture
-def count(place: Workplace) -> str:
-    """Code for a fit that leaves a mark each time."""
-    return COUNT.format(folder=str(place.folder / "marks"))
+def record_start(workspace: Workspace) -> str:
+    """Code for the body of ``fit`` that writes an empty file at each start of a cell."""
+    return RECORD_START.format(folder=str(workspace.folder / "marks"))
 
 
 @pytest.fixture
-def no_process_left(place: Workplace):
-    """Fails where a process that was started below the workplace's runs is alive at the end."""
+def no_process_left(workspace: Workspace):
+    """Fail if a process that was started from the workspace is still alive at the end of the test."""
     yield
     end = time.monotonic() + 8
-    while (left := alive(str(place.folder))) and time.monotonic() < end:
+    while (left := processes_with(str(workspace.folder))) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not left, f"left behind: {left}"
+    assert not left, f"still alive: {left}"
 
 
-def alive(text: str) -> list[str]:
-    """The processes, zombies aside, in whose environment this text is."""
-    found = []
+def processes_with(text: str) -> list[str]:
+    """Return the processes, except zombies, with this text in their environment."""
+    processes = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
             state = re.search(r"\nState:\s+(\S)", (entry / "status").read_text())
             if state and state[1] != "Z" and text.encode() in (entry / "environ").read_bytes():
-                found.append(f"{entry.name} {(entry / 'cmdline').read_bytes()[:200]!r}")
+                processes.append(f"{entry.name} {(entry / 'cmdline').read_bytes()[:200]!r}")
         except OSError:
             continue
-    return found
+    return processes
 
 
 @pytest.fixture
@@ -203,5 +206,5 @@ def wait_for() -> Callable[..., None]:
 def _wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, f"the condition was not met within {seconds} s"
         time.sleep(0.01)

@@ -37,7 +37,9 @@ def test_a_place_that_cannot_be_written_is_one_line(workspace, verb, arguments):
 
 
 def test_a_new_method_is_not_called_like_one_that_is_there(workspace, tmp_path):
-    done = workspace.run_command([*workspace.command("check")[:3], "new", "method", "chance", "--dir", str(tmp_path / "own")])
+    done = workspace.run_command(
+        [*workspace.command("check")[:3], "new", "method", "chance", "--dir", str(tmp_path / "own")]
+    )
     assert done.returncode == 2
     assert "a method called chance already exists" in done.stderr
     assert not (tmp_path / "own").exists()
@@ -76,7 +78,9 @@ def test_the_next_command_shows_the_same_table(workspace):
     workspace.write_benchmark()
     said = workspace.relattr("run", "--set", "gamma=2")
     (hint,) = re.findall(r"^LaTeX, CSV and Markdown: relattr (.*)$", said, re.M)
-    done = workspace.run_command([*workspace.command("check")[:3], *shlex.split(hint), "--out", str(workspace.folder / "out")])
+    done = workspace.run_command(
+        [*workspace.command("check")[:3], *shlex.split(hint), "--out", str(workspace.folder / "out")]
+    )
     assert done.returncode == 0, done.stderr
     assert "plain [gamma=2.0]" in said
     assert "plain [gamma=2.0]" in done.stdout

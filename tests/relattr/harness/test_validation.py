@@ -23,32 +23,32 @@ COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
         ),
     ],
 )
-def test_a_name_that_is_nowhere_is_an_error(place, more, column, said):
-    place.method("plain", parameters="gamma: float = 1.0")
-    path = place.benchmark(more=more)
+def test_a_name_that_is_nowhere_is_an_error(workspace, more, column, said):
+    workspace.write_method("plain", parameters="gamma: float = 1.0")
+    path = workspace.write_benchmark(more=more)
     path.write_text(path.read_text().replace(COLUMN, column))
-    assert said in place.relattr("plan", code=2)
+    assert said in workspace.relattr("plan", code=2)
 
 
-def test_what_is_right_passes(place):
-    place.method("plain", parameters="gamma: float = 1.0")
-    path = place.benchmark(
+def test_what_is_right_passes(workspace):
+    workspace.write_method("plain", parameters="gamma: float = 1.0")
+    path = workspace.write_benchmark(
         more="[set]\ngamma = 2.0\n'plain.gamma' = 3.0\n[dataset.tiny]\nn_attributes = 2\n"
         "[method_limits.'pl*']\ntime = '5m'"
     )
     path.write_text(path.read_text().replace(COLUMN, COLUMN.replace("'tiny'}", "'tiny', attribute = 'a1'}")))
-    assert "2 cells: 2 missing" in place.relattr("plan", "--time-limit", "p*=1m")
+    assert "2 cells: 2 missing" in workspace.relattr("plan", "--time-limit", "p*=1m")
 
 
-def test_methods_to_come_may_have_parameters_of_their_own(place):
-    place.method("plain")
-    place.benchmark(methods=["plain", "not-yet"], more="[set]\nnobody_knows = 1")
-    assert "not here yet: not-yet" in place.relattr("plan")
+def test_methods_to_come_may_have_parameters_of_their_own(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark(methods=["plain", "not-yet"], more="[set]\nnobody_knows = 1")
+    assert "not here yet: not-yet" in workspace.relattr("plan")
 
 
-def test_a_limit_for_no_method_is_an_error(place):
-    place.method("plain")
-    place.benchmark()
-    assert "(of a limit) is called 'plian'; did you mean plain" in place.relattr(
+def test_a_limit_for_no_method_is_an_error(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark()
+    assert "(of a limit) is called 'plian'; did you mean plain" in workspace.relattr(
         "plan", "--time-limit", "plian=5m", code=2
     )
