@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,8 @@ from relattr.system.paths import cache_dir
 
 CACHE_FORMAT = f"v2.{FORMAT}"
 """Names the layout of the cached files; change it when `SourceFacts` or what is found in a source changes."""
+_RECURSION_LIMIT = 10_000
+"""Enough for a sum of 2,000 terms on one line, wherever on the stack the digest is computed."""
 UNKNOWN = ""
 """The known part of the name of a module that is computed entirely."""
 
@@ -70,23 +73,30 @@ def read_facts(path: Path, name: str) -> SourceFacts:
         return msgspec.json.decode(cached.read_bytes(), type=SourceFacts)
     except (OSError, msgspec.DecodeError):
         pass
+    limit = sys.getrecursionlimit()
     try:
-        tree = ast.parse(source, filename=str(path))
-        visitor = _Visitor(tree, name, package)
-        facts = SourceFacts(
-            digest=syntax_digest(tree),
-            imports=tuple(sorted(visitor.imports)),
-            prefixes=tuple(sorted(visitor.prefixes)),
-            exports=visitor.exports,
-            has_computed_exports=visitor.has_computed_exports,
-            reexports=_reexports(tree, package),
-            decides_results=visitor.decides_results,
-            notes=tuple(sorted(visitor.notes, key=lambda note: note.line)),
-        )
-    except (SyntaxError, ValueError, RecursionError):  # cells that run it report the error
+        sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
+        facts = _parse_facts(ast.parse(source, filename=str(path)), name, package)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # cells that run it report the error
         return SourceFacts(f"bytes {content}")
+    finally:
+        sys.setrecursionlimit(limit)
     write_text(cached, msgspec.json.encode(facts).decode())
     return facts
+
+
+def _parse_facts(tree: ast.Module, name: str, package: str) -> SourceFacts:
+    visitor = _Visitor(tree, name, package)
+    return SourceFacts(
+        digest=syntax_digest(tree),
+        imports=tuple(sorted(visitor.imports)),
+        prefixes=tuple(sorted(visitor.prefixes)),
+        exports=visitor.exports,
+        has_computed_exports=visitor.has_computed_exports,
+        reexports=_reexports(tree, package),
+        decides_results=visitor.decides_results,
+        notes=tuple(sorted(visitor.notes, key=lambda note: note.line)),
+    )
 
 
 class _Visitor(ast.NodeVisitor):

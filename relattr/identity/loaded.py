@@ -47,7 +47,7 @@ class LoadedModules:
                 continue
             visited.add(name)
             is_family = name.partition(".")[0] in families
-            if not (decides_results(name) if is_family else _is_project_file(path, folders.values())):
+            if not (decides_results(name) if is_family else self._is_project_file(path, folders.values())):
                 continue
             key = f"code {name}" if is_family else _key_by_path(path, folders)
             try:
@@ -61,15 +61,28 @@ class LoadedModules:
         return dict(sorted(found.items()))
 
     def _candidates(self, codes: list[ProjectCode]) -> Iterator[str]:
-        yield from (name for name in list(sys.modules) if name not in self._before)
+        """Yield the modules that the cell may have loaded without a static import of them."""
+        packages = {importer.rpartition(".")[0] for code in codes for importer in code.computes_names}
+        for name in list(sys.modules):
+            is_relattr = name.partition(".")[0] == "relattr"
+            if packages:  # another cell, or the import of a plugin, may have loaded it before
+                counts = not is_relattr or name not in self._before or name.rpartition(".")[0] in packages
+            else:
+                counts = not is_relattr and name not in self._before
+            if counts:
+                yield name
         for code in codes:
-            # these may have been loaded before, by another cell or when a plugin was imported
             yield from (name for name in code.unresolved if name in sys.modules)
-            for importer in code.computes_names:
-                package = importer.rpartition(".")[0]
-                for name in list(sys.modules):
-                    if not name.startswith("relattr.") or name.rpartition(".")[0] == package:
-                        yield name
+
+    def _is_project_file(self, path: Path, folders: Iterable[str]) -> bool:
+        """Whether a file is code of the project: not of a library, and not generated while the cell ran."""
+        text = os.path.abspath(path)
+        if is_library_file(text):
+            return False
+        if any(_lies_in(text, folder) for folder in folders):
+            return True
+        is_new = path.stat().st_mtime_ns > self._started
+        return not _lies_in(text, str(cache_dir())) and not (is_new and _lies_in(text, tempfile.gettempdir()))
 
 
 def current_digest(key: str) -> str | None:
@@ -104,16 +117,6 @@ def _file_of(name: str) -> Path | None:
     if name in ("__main__", "__mp_main__") or not isinstance(origin, str) or not os.path.isfile(origin):
         return None
     return Path(origin)
-
-
-def _is_project_file(path: Path, folders: Iterable[str]) -> bool:
-    """Whether a file is code of the project, and not of a library or written to a temporary or cache folder."""
-    text = os.path.abspath(path)
-    if is_library_file(text):
-        return False
-    if any(_lies_in(text, folder) for folder in folders):
-        return True
-    return not any(_lies_in(text, folder) for folder in (tempfile.gettempdir(), str(cache_dir())))
 
 
 def _lies_in(path: str, folder: str) -> bool:
