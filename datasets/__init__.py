@@ -1,1 +1,1 @@
-"""The datasets, one file a family; see CONTRIBUTING.md for adding one."""
+"""The datasets, one module per dataset family; CONTRIBUTING.md says how to add one."""

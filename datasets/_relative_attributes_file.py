@@ -1,21 +1,21 @@
-"""Parikh and Grauman's ``data.mat``: names, classes, their order per attribute, features; read and checked."""
+"""Read and validate Parikh and Grauman's ``data.mat``: image names, classes, class orders, features."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from relattr.errors import BadInput
 
-from . import _matlab
+from ._matlab import cell_texts, numeric_array, read_mat
+from ._release_files import file_state
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-NEEDED = (
+VARIABLES = (
     "im_names",
     "class_names",
     "class_labels",
@@ -29,10 +29,10 @@ PREDICTOR, PREDICTIONS = ("relative_att_predictor", "relative_att_predictors"), 
 
 @dataclass(frozen=True, eq=False)
 class RelativeAttributesFile:
-    """What the file says of n images, k classes, a attributes and d features.
+    """The contents of the file, for n images, k classes, a attributes and d features.
 
-    ``classes`` ``(n,)`` counts from 0; ``ranks`` ``(a, k)``, larger = more; ``trained`` ``(n,)`` bool; ``features``
-    ``(n, d)``; ``predictor`` ``(d, a)`` and ``predictions`` ``(n, a)``, None where they are not in the file.
+    ``classes`` ``(n,)`` are indices from 0; ``ranks`` ``(a, k)``, larger = more; ``trained`` ``(n,)`` bool;
+    ``features`` ``(n, d)``; ``predictor`` ``(d, a)`` and ``predictions`` ``(n, a)`` are None where the file lacks them.
     """
 
     names: tuple[str, ...]
@@ -46,60 +46,54 @@ class RelativeAttributesFile:
     predictions: NDArray[np.float64] | None
 
 
-def read(path: Path) -> RelativeAttributesFile:
-    """What a file says. Raises `BadInput`, naming file, variable and value, for anything that is not right."""
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from error
-    return _read(path, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+def read_relative_attributes(path: Path) -> RelativeAttributesFile:
+    """Read a file. Raises `BadInput`, naming file, variable and value, for anything invalid."""
+    return _read_relative_attributes(path, file_state(path))
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, state: tuple[int, ...]) -> RelativeAttributesFile:
-    data = _matlab.load(path, NEEDED, (*PREDICTOR, PREDICTIONS))
-    names = _distinct(data, "im_names", path)
-    class_names, attributes = _distinct(data, "class_names", path), _distinct(data, "attribute_names", path)
+def _read_relative_attributes(path: Path, state: tuple[int, ...]) -> RelativeAttributesFile:
+    data = read_mat(path, VARIABLES, (*PREDICTOR, PREDICTIONS))
+    names = _distinct_names(data, "im_names", path)
+    class_names, attributes = _distinct_names(data, "class_names", path), _distinct_names(data, "attribute_names", path)
     n, k, a = len(names), len(class_names), len(attributes)
-    bad = next((x for x in attributes if "/" in x or not x.isprintable()), None)
+    bad = next((name for name in attributes if "/" in name or not name.isprintable()), None)
     if bad is not None:
         raise BadInput(f"{path}: attribute_names has {bad!r}; expected text without / and control characters")
-    labels = _whole(data, "class_labels", path, (n, 1), 1, k)[:, 0]
-    trained = _whole(data, "used_for_training", path, (n, 1), 0, 1)[:, 0] == 1
+    labels = _integers(data, "class_labels", path, (n, 1), 1, k)[:, 0]
+    trained = _integers(data, "used_for_training", path, (n, 1), 0, 1)[:, 0] == 1
     if not 2 <= trained.sum() <= n - 2:
         raise BadInput(f"{path}: used_for_training marks {trained.sum()} of {n} images; expected 2 to {n - 2}")
-    features = _numbers(data, "feat", path, (n, None))
+    features = _finite_matrix(data, "feat", path, (n, None))
     predictor = next((name for name in PREDICTOR if name in data), None)
-    found = RelativeAttributesFile(
+    contents = RelativeAttributesFile(
         names,
         class_names,
         labels - 1,
         attributes,
-        _numbers(data, "relative_ordering", path, (a, k)),
+        _finite_matrix(data, "relative_ordering", path, (a, k)),
         trained,
         features,
-        None if predictor is None else _numbers(data, predictor, path, (features.shape[1], a)),
-        _numbers(data, PREDICTIONS, path, (n, a)) if PREDICTIONS in data else None,
+        None if predictor is None else _finite_matrix(data, predictor, path, (features.shape[1], a)),
+        _finite_matrix(data, PREDICTIONS, path, (n, a)) if PREDICTIONS in data else None,
     )
-    for array in (found.classes, found.ranks, found.trained, found.features):
-        array.flags.writeable = False  # they are shared
-    return found
+    for array in (contents.classes, contents.ranks, contents.trained, contents.features):
+        array.flags.writeable = False  # callers share the cached arrays
+    return contents
 
 
-def _distinct(data: dict[str, Any], name: str, path: Path) -> tuple[str, ...]:
-    found = _matlab.texts(data[name], f"{path}: {name}")
-    again = [text for text in found if found.count(text) > 1] if len(set(found)) != len(found) else []
-    if again or not found:
-        what = f"{again[0]!r} twice" if again else "nothing"
-        raise BadInput(f"{path}: {name} names {what}; expected different names")
-    return tuple(found)
+def _distinct_names(data: dict[str, Any], name: str, path: Path) -> tuple[str, ...]:
+    names = cell_texts(data[name], f"{path}: {name}")
+    repeated = [text for text in names if names.count(text) > 1] if len(set(names)) != len(names) else []
+    if repeated or not names:
+        problem = f"{repeated[0]!r} twice" if repeated else "nothing"
+        raise BadInput(f"{path}: {name} names {problem}; expected different names")
+    return tuple(names)
 
 
-def _numbers(data: dict[str, Any], name: str, path: Path, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
-    """A matrix of finite numbers; a vector may lie the other way. Raises `BadInput` for anything else."""
-    import numpy as np
-
-    values = _matlab.numbers(data[name], f"{path}: {name}")
+def _finite_matrix(data: dict[str, Any], name: str, path: Path, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """A matrix of finite numbers; a column may be stored as a row. Raises `BadInput` for anything else."""
+    values = numeric_array(data[name], f"{path}: {name}")
     if shape[1] == 1 and values.shape == (1, shape[0]):
         values = values.T
     if values.ndim != 2 or any(want not in (None, have) for want, have in zip(shape, values.shape, strict=True)):
@@ -112,14 +106,12 @@ def _numbers(data: dict[str, Any], name: str, path: Path, shape: tuple[int | Non
     return values
 
 
-def _whole(
-    data: dict[str, Any], name: str, path: Path, shape: tuple[int, int], low: int, high: int
+def _integers(
+    data: dict[str, Any], name: str, path: Path, shape: tuple[int, int], lower: int, upper: int
 ) -> NDArray[np.int64]:
-    import numpy as np
-
-    values = _numbers(data, name, path, shape)
-    bad = np.argwhere((values < low) | (values > high) | (values % 1 != 0))
+    values = _finite_matrix(data, name, path, shape)
+    bad = np.argwhere((values < lower) | (values > upper) | (values % 1 != 0))
     if bad.size:
         i, j = bad[0].tolist()
-        raise BadInput(f"{path}: {name}({i + 1}, {j + 1}) is {values[i, j]:g}; expected {low} to {high}")
+        raise BadInput(f"{path}: {name}({i + 1}, {j + 1}) is {values[i, j]:g}; expected {lower} to {upper}")
     return values.astype(np.int64)

@@ -1,4 +1,4 @@
-"""The released files of UT-Zap50K, read and checked: image paths, voted pairs, splits."""
+"""Read and validate the released files of UT-Zap50K: image paths, voted pairs, splits."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from relattr.errors import BadInput
+from relattr.pairs import Pairs
+from relattr.system.manifest import check_path
 
-from . import _matlab
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from relattr.pairs import Pairs
+from ._matlab import cell_texts, numeric_array, read_mat
+from ._release_files import file_state
 
 ATTRIBUTES = ("open", "pointy", "sporty", "comfort")
 """In the order of the files; an attribute's number in a row counts from 1."""
@@ -27,99 +27,87 @@ FILES = (PATHS, LABELS, FINE, SPLITS)
 
 N_SPLITS = 10
 _CODES = {1: 1, 2: -1, 3: 0}
-"""What a label in the files says of the first image: more, less, neither."""
+"""Our label for each label in the files: the first image has more, less, neither."""
 
 
 @dataclass(frozen=True, eq=False)
-class ZapposVotes:
-    """Pairs of one attribute: image indices ``left``, ``right`` and ``label``, each ``(n,)``."""
+class ZapposPairs:
+    """Labelled pairs of one attribute: image indices ``left``, ``right`` and ``label``, each ``(n,)``."""
 
     where: str
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     label: NDArray[np.int64]
 
-    def pairs(self, which: Any = slice(None)) -> Pairs:
-        """These rows, or some of them, over all images of the set."""
-        from relattr.pairs import Pairs
-
-        return Pairs(self.left[which], self.right[which], self.label[which])
+    def pairs(self, rows: Any = slice(None)) -> Pairs:
+        """Build all pairs, or those at ``rows``, over all images of the set."""
+        return Pairs(self.left[rows], self.right[rows], self.label[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class ZapposRelease:
-    """Everything that is read of a release.
+    """The contents of a release.
 
-    ``paths``: the file of each image, as listed. By attribute: ``ordered`` and ``equal`` pairs of
-    UT-Zap50K-1, ``fine`` pairs of UT-Zap50K-2; ``splits``: rows of ``ordered`` to train on and to test.
+    ``paths``: the file of each image, as listed. By attribute: ``ordered`` and ``equal`` pairs of UT-Zap50K-1,
+    ``fine`` pairs of UT-Zap50K-2; ``splits``: the rows of ``ordered`` to train on and to test, ``n_test`` of them.
     """
 
     paths: tuple[str, ...]
-    ordered: Mapping[str, ZapposVotes]
-    equal: Mapping[str, ZapposVotes]
-    fine: Mapping[str, ZapposVotes]
+    ordered: Mapping[str, ZapposPairs]
+    equal: Mapping[str, ZapposPairs]
+    fine: Mapping[str, ZapposPairs]
     splits: Mapping[str, Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]]
+    n_test: int
 
     @property
     def used(self) -> NDArray[np.int64]:
         """The images that are in any pair, ascending."""
-        import numpy as np
-
-        voted = [v for of in (self.ordered, self.equal, self.fine) for v in of.values()]
-        return np.unique(np.concatenate([side for v in voted for side in (v.left, v.right)]))
+        parts = [part for kind in (self.ordered, self.equal, self.fine) for part in kind.values()]
+        return np.unique(np.concatenate([side for part in parts for side in (part.left, part.right)]))
 
     def asked_again(self, attribute: str) -> NDArray[np.bool_]:
-        """Which equal pairs of UT-Zap50K-1 are, ordered, the fine-grained ones of UT-Zap50K-2, ``(n,)``."""
-        import numpy as np
-
+        """Which equal pairs of UT-Zap50K-1 are fine-grained (then ordered) pairs of UT-Zap50K-2, ``(n,)``."""
         equal, fine = self.equal[attribute], self.fine[attribute]
-        tested = {frozenset(pair) for pair in zip(fine.left.tolist(), fine.right.tolist(), strict=True)}
-        both = zip(equal.left.tolist(), equal.right.tolist(), strict=True)
-        return np.array([frozenset(pair) in tested for pair in both], bool)
+        fine_pairs = {frozenset(pair) for pair in zip(fine.left.tolist(), fine.right.tolist(), strict=True)}
+        equal_pairs = zip(equal.left.tolist(), equal.right.tolist(), strict=True)
+        return np.array([frozenset(pair) in fine_pairs for pair in equal_pairs], bool)
 
 
-def read(folder: Path, n_images: int, n_test: int) -> ZapposRelease:
-    """A release of ``n_images`` with ``n_test`` test pairs a split.
+def read_zappos(folder: Path, n_images: int, n_test: int) -> ZapposRelease:
+    """Read a release of ``n_images`` images with ``n_test`` test pairs per split.
 
-    Raises `BadInput`, naming the file and the row, for anything that is not as it should be: shapes, an
-    image that is not listed, a label or attribute of no meaning, a pair that is there twice, an image
-    with itself, splits that do not part the ordered pairs.
+    Raises `BadInput`, naming the file and the row, for anything invalid: shapes, an image that is not listed, an
+    unknown label or attribute, a pair that is listed twice, an image paired with itself, splits that do not partition
+    the ordered pairs.
     """
-    state: list[int] = []
-    for name in FILES:
-        try:
-            stat = (folder / name).stat()
-        except OSError as error:
-            raise BadInput(f"cannot read {folder / name}: {error.strerror}") from error
-        state += [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-    return _read(folder, n_images, n_test, tuple(state))  # every cell of a plan asks for them
+    state = tuple(number for name in FILES for number in file_state(folder / name))
+    return _read_zappos(folder, n_images, n_test, state)  # every cell of a plan needs them
 
 
 @lru_cache(maxsize=4)
-def _read(folder: Path, n_images: int, n_test: int, state: tuple[int, ...]) -> ZapposRelease:
-    from relattr.system.manifest import check_path
-
+def _read_zappos(folder: Path, n_images: int, n_test: int, state: tuple[int, ...]) -> ZapposRelease:
     paths = _read_paths(folder / PATHS, n_images)
-    labels = _matlab.load(folder / LABELS, ["mturkOrder", "mturkEqual"])
-    fine = _matlab.load(folder / FINE, ["mturkHard"])
-    ordered = _voted(folder / LABELS, "mturkOrder", labels["mturkOrder"], n_images, (1, 2))
-    equal = _voted(folder / LABELS, "mturkEqual", labels["mturkEqual"], n_images, (3,))
-    hard = _voted(folder / FINE, "mturkHard", fine["mturkHard"], n_images, (1, 2))
+    labels = read_mat(folder / LABELS, ["mturkOrder", "mturkEqual"])
+    fine_labels = read_mat(folder / FINE, ["mturkHard"])
+    ordered = _pairs_by_attribute(folder / LABELS, "mturkOrder", labels["mturkOrder"], n_images, (1, 2))
+    equal = _pairs_by_attribute(folder / LABELS, "mturkEqual", labels["mturkEqual"], n_images, (3,))
+    fine = _pairs_by_attribute(folder / FINE, "mturkHard", fine_labels["mturkHard"], n_images, (1, 2))
     for attribute in ATTRIBUTES:
-        _refuse_twice(ordered[attribute], equal[attribute])
-        # not with the equal pairs: the fine-grained pairs are those of them that were asked about again
-        _refuse_twice(ordered[attribute], hard[attribute])
-    released = ZapposRelease(paths, ordered, equal, hard, _read_splits(folder / SPLITS, ordered, n_test))
-    for image in released.used.tolist():
+        _refuse_repeated_pairs(ordered[attribute], equal[attribute])
+        # equal and fine-grained pairs overlap: the fine-grained pairs are equal pairs that were asked about again
+        _refuse_repeated_pairs(ordered[attribute], fine[attribute])
+    splits = _read_splits(folder / SPLITS, ordered, n_test)
+    release = ZapposRelease(paths, ordered, equal, fine, splits, n_test)
+    for image in release.used.tolist():
         try:
             check_path(paths[image])
         except BadInput as error:
             raise BadInput(f"{folder / PATHS}, image {image + 1}: {error}") from error
-    return released
+    return release
 
 
 def _read_paths(path: Path, n_images: int) -> tuple[str, ...]:
-    paths = _matlab.texts(_matlab.load(path, ["imagepath"])["imagepath"], f"{path}: imagepath")
+    paths = cell_texts(read_mat(path, ["imagepath"])["imagepath"], f"{path}: imagepath")
     if len(paths) != n_images:
         raise BadInput(f"{path}: imagepath has {len(paths):,} images; expected {n_images:,}")
     if len(set(paths)) != len(paths):
@@ -127,26 +115,24 @@ def _read_paths(path: Path, n_images: int) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def _voted(
+def _pairs_by_attribute(
     path: Path, variable: str, cells: NDArray[Any], n_images: int, allowed: tuple[int, ...]
-) -> dict[str, ZapposVotes]:
+) -> dict[str, ZapposPairs]:
     """The pairs of each attribute: rows of image, image, attribute, label, mean confidence, agreement."""
-    import numpy as np
-
-    found = {}
+    pairs = {}
     for number, (attribute, cell) in enumerate(_cells(path, variable, cells, len(ATTRIBUTES)), start=1):
         where = f"{path}: {variable} of {attribute}"
         if cell.ndim != 2 or cell.shape[1] != 6:
             raise BadInput(f"{where} has shape {cell.shape}; expected (n, 6)")
-        rows = _matlab.numbers(cell, where)
-        one_of = " or ".join(map(str, allowed))
-        for column, good, expected in (
-            (0, _between(rows[:, 0], n_images), f"an image from 1 to {n_images}"),
-            (1, _between(rows[:, 1], n_images), f"an image from 1 to {n_images}"),
+        rows = numeric_array(cell, where)
+        labels = " or ".join(map(str, allowed))
+        for column, valid, expected in (
+            (0, _integers_up_to(rows[:, 0], n_images), f"an image from 1 to {n_images}"),
+            (1, _integers_up_to(rows[:, 1], n_images), f"an image from 1 to {n_images}"),
             (2, rows[:, 2] == number, f"{number}, for {attribute}"),
-            (3, np.isin(rows[:, 3], allowed), f"the label {one_of}"),
+            (3, np.isin(rows[:, 3], allowed), f"the label {labels}"),
         ):
-            bad = np.flatnonzero(~good)
+            bad = np.flatnonzero(~valid)
             if bad.size:
                 value = f"{rows[bad[0], column]:g}"
                 raise BadInput(f"{where}, row {bad[0] + 1}: {value} in column {column + 1}; expected {expected}")
@@ -155,48 +141,46 @@ def _voted(
             raise BadInput(f"{where}, row {same[0] + 1} pairs image {rows[same[0], 0]:.0f} with itself")
         codes = rows[:, :4].astype(np.int64)
         label = np.array([0, *_CODES.values()])[codes[:, 3]]
-        found[attribute] = ZapposVotes(where, codes[:, 0] - 1, codes[:, 1] - 1, label)
-        _refuse_twice(found[attribute])
-    return found
+        pairs[attribute] = ZapposPairs(where, codes[:, 0] - 1, codes[:, 1] - 1, label)
+        _refuse_repeated_pairs(pairs[attribute])
+    return pairs
 
 
 def _cells(path: Path, variable: str, cells: NDArray[Any], n: int) -> Iterable[tuple[str, NDArray[Any]]]:
-    import numpy as np
-
     if cells.dtype != object or cells.size != n:
         raise BadInput(f"{path}: {variable} is {cells.dtype} of shape {cells.shape}; expected {n} cells")
     return zip(ATTRIBUTES, (np.asarray(cell) for cell in cells.ravel()), strict=True)
 
 
-def _between(values: NDArray[np.float64], high: int) -> NDArray[np.bool_]:
-    return (values % 1 == 0) & (values >= 1) & (values <= high)
+def _integers_up_to(values: NDArray[np.float64], upper: int) -> NDArray[np.bool_]:
+    return (values % 1 == 0) & (values >= 1) & (values <= upper)
 
 
-def _refuse_twice(*parts: ZapposVotes) -> None:
+def _refuse_repeated_pairs(*parts: ZapposPairs) -> None:
     """Raise `BadInput` where two images are paired twice among these, in either order."""
     seen: dict[tuple[int, int], tuple[int, str]] = {}
     for part in parts:
         for left, right, label in zip(part.left.tolist(), part.right.tolist(), part.label.tolist(), strict=True):
-            key, upright = ((left, right), label) if left < right else ((right, left), -label)
-            if key in seen:
-                first, where = seen[key]
-                how = f"with labels {first} and {upright}" if first != upright else f"both with label {first}"
+            images, in_order = ((left, right), label) if left < right else ((right, left), -label)
+            if images in seen:
+                first, where = seen[images]
+                labels = f"with labels {first} and {in_order}" if first != in_order else f"both with label {first}"
                 other = "" if where == part.where else f" (first in {where})"
-                raise BadInput(f"{part.where} has images {key[0] + 1} and {key[1] + 1} twice{other}, {how}")
-            seen[key] = upright, part.where
+                raise BadInput(f"{part.where} has images {images[0] + 1} and {images[1] + 1} twice{other}, {labels}")
+            seen[images] = in_order, part.where
 
 
 def _read_splits(
-    path: Path, ordered: Mapping[str, ZapposVotes], n_test: int
+    path: Path, ordered: Mapping[str, ZapposPairs], n_test: int
 ) -> dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]]:
-    data = _matlab.load(path, ["trainIndexAll", "testIndexAll"])
-    found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
+    data = read_mat(path, ["trainIndexAll", "testIndexAll"])
+    splits: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
     parts = [dict(_cells(path, name, data[name], len(ATTRIBUTES))) for name in ("trainIndexAll", "testIndexAll")]
     for attribute in ATTRIBUTES:
         n = ordered[attribute].left.size
-        of_part = [_rows(part[attribute], f"{path}: {attribute}", n) for part in parts]
-        found[attribute] = list(zip(*of_part, strict=True))
-        for number, (train, test) in enumerate(found[attribute], start=1):
+        rows = [_split_rows(part[attribute], f"{path}: {attribute}", n) for part in parts]
+        splits[attribute] = list(zip(*rows, strict=True))
+        for number, (train, test) in enumerate(splits[attribute], start=1):
             where = f"{path}: split {number} of {attribute}"
             if test.size != n_test:
                 raise BadInput(f"{where} has {test.size} test pairs; expected {n_test}")
@@ -205,43 +189,42 @@ def _read_splits(
                     f"{where} has {train.size} training and {test.size} test pairs; expected each of the {n} ordered "
                     f"pairs in one of them, once"
                 )
-    return found
+    return splits
 
 
-def _rows(cell: NDArray[Any], where: str, n: int) -> list[NDArray[np.int64]]:
+def _split_rows(cell: NDArray[Any], where: str, n: int) -> list[NDArray[np.int64]]:
     """Row indices of each split, counted from 0."""
-    import numpy as np
-
     if cell.dtype != object or cell.size != N_SPLITS:
-        raise BadInput(f"{where} is {cell.dtype} of shape {cell.shape}; expected {N_SPLITS} cells, one a split")
-    rows = [_matlab.numbers(np.asarray(one), where).ravel() for one in cell.ravel()]
+        raise BadInput(f"{where} is {cell.dtype} of shape {cell.shape}; expected {N_SPLITS} cells, one per split")
+    rows = [numeric_array(np.asarray(split), where).ravel() for split in cell.ravel()]
     for number, values in enumerate(rows, start=1):
-        bad = values[~_between(values, n)]
+        bad = values[~_integers_up_to(values, n)]
         if bad.size:
             raise BadInput(f"{where}, split {number} has row {bad[0]:g}; expected 1 to {n}")
     return [values.astype(np.int64) - 1 for values in rows]
 
 
-def on_disk(folder: Path, paths: Iterable[str]) -> list[str]:
-    """The paths of these images as they are in an unpacked release, each folder looked for once.
+def paths_on_disk(folder: Path, paths: Iterable[str]) -> list[str]:
+    """Return the paths of these images as they are in an unpacked release; tests each folder once.
 
-    The list spells some folders in another way than the archives of images do, and Windows strips a full
-    stop at the end of a folder's name: of `spellings`, the first that is there; the listed one if none is.
+    The list spells some folders in another way than the image archives do, and Windows strips a full stop at the end
+    of a folder's name. Of `folder_spellings`, the first that exists is used; the listed one if none does.
     """
-    known: dict[str, str] = {}
-    found = []
+    spelling_of: dict[str, str] = {}
+    on_disk = []
     for path in paths:
         parent, _, name = path.rpartition("/")
-        if parent not in known:
-            there = (spelling for spelling in spellings(parent) if (folder / spelling).is_dir())
-            known[parent] = next(there, parent)
-        found.append(f"{known[parent]}/{name}")
-    return found
+        if parent not in spelling_of:
+            existing = (spelling for spelling in folder_spellings(parent) if (folder / spelling).is_dir())
+            spelling_of[parent] = next(existing, parent)
+        on_disk.append(f"{spelling_of[parent]}/{name}")
+    return on_disk
 
 
-def spellings(parent: str) -> tuple[str, ...]:
-    """The ways in which a folder of the list may be spelt: ``L.A.M.B.`` as such, ``L.A.M.B`` and ``L.A.M.B%2E``;
-    ``Levi's Kids`` as such and with ``&#174;``.
+def folder_spellings(parent: str) -> tuple[str, ...]:
+    """Return the ways in which a listed folder may be spelt on disk, the listed one first.
+
+    ``L.A.M.B.`` also as ``L.A.M.B`` and ``L.A.M.B%2E``; ``Levi's Kids`` also with ``&#174;``.
     """
     stops = [parent, parent[:-1], f"{parent[:-1]}%2E"] if parent.endswith(".") else [parent]
     return tuple(dict.fromkeys(s for stop in stops for s in (stop, stop.replace("Levi's ", "Levi's&#174; "))))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from relattr import Dataset, register_dataset
 from relattr.dataset import VerificationResult
 from relattr.errors import BadInput, Blocked
-from relattr.images import FileSource, Images, NoFiles
+from relattr.images import FileSource, Images, MissingFileSource
 from relattr.pairs import Pairs
 from relattr.random import derive_seed
 from relattr.system.digests import digest_files, digest_text
@@ -144,7 +144,7 @@ class RelativeAttributes(Dataset):
         if folder is not None:
             return Images(FileSource(folder, names), features=self.released.features)
         reason = f"{self.name} has no folder of images; looked in {self.root} for {' and '.join(IMAGE_FOLDERS)}"
-        source = NoFiles(names, digest_files(self.root, [self._path.name]), reason)
+        source = MissingFileSource(names, digest_files(self.root, [self._path.name]), reason)
         return Images(source, features=self.released.features)
 
     def parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,7 +1,7 @@
-"""A canvas for antialiased polygons: drawn four times too large, then averaged down.
+"""A canvas for antialiased polygons: drawn at four times the resolution, then averaged.
 
-Everything is a polygon with corners rounded to the fine grid. Pillow fills polygons by one old, exact
-rule, so a picture is the same wherever it is drawn; its ellipses and line widths have changed over time.
+Every shape is a polygon with corners rounded to the fine grid. Pillow has always filled polygons by the same exact
+rule, so a picture is identical on every machine; its ellipses and line widths have changed over time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from PIL import Image, ImageDraw
 Colour = tuple[int, int, int]
 
 FINE = 4
-"""Fine pixels per pixel and direction."""
+"""Fine pixels per pixel, in each direction."""
 
 
 class Canvas:
-    """A square picture of ``size`` pixels, addressed in units of its side: x right, y down, in [0, 1].
+    """A square picture of ``size`` pixels; coordinates are in units of its side, x right, y down, in [0, 1].
 
-    ``top`` and ``bottom`` are the colours between which its ground shades.
+    The background is a vertical gradient from colour ``top`` to colour ``bottom``.
     """
 
     def __init__(self, size: int, top: Colour, bottom: Colour) -> None:
@@ -32,7 +32,7 @@ class Canvas:
         self._mixing_pen = ImageDraw.Draw(self._picture, "RGBA")
 
     def fill(self, outline: NDArray[np.float64], colour: Colour, opacity: float = 1.0) -> None:
-        """Fill the polygon with corners ``outline`` ``(n, 2)``; ``opacity`` in [0, 1] mixes with what is below."""
+        """Fill the polygon with corners ``outline`` ``(n, 2)``; ``opacity`` in [0, 1] blends it with the canvas."""
         corners = np.floor(outline * self._side + 0.5).astype(np.int64).ravel().tolist()
         if opacity < 1.0:
             self._mixing_pen.polygon(corners, fill=(*colour, round(255 * opacity)))
@@ -40,7 +40,7 @@ class Canvas:
             self._pen.polygon(corners, fill=colour)
 
     def finish(self, rng: np.random.Generator, grain: float) -> NDArray[np.uint8]:
-        """The picture, ``(size, size, 3)`` uint8, with grey noise of this standard deviation (levels of 255)."""
+        """Return the picture ``(size, size, 3)`` uint8, with grey noise of standard deviation ``grain`` (0 to 255)."""
         pixels = np.array(self._picture.reduce(FINE), dtype=np.float32)
         pixels += grain * rng.standard_normal(pixels.shape[:2], dtype=np.float32)[:, :, None]
         return np.clip(np.rint(pixels, out=pixels), 0, 255, out=pixels).astype(np.uint8)

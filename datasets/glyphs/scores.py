@@ -1,7 +1,7 @@
-"""From what a scene holds to its score: a weighted sum of latent strengths, noise, and a heavy tail.
+"""Compute the scores of scenes: a weighted sum of latent strengths, plus noise, with a heavy tail.
 
-The latent strength of an attribute is N(0, 1) (for ``category``, a mixture of variance 1), so the
-accuracy that its noise leaves to a perfect method is known: see `ceiling`.
+The latent strength of an attribute is N(0, 1) (for ``category``, a mixture of variance 1), so the accuracy of a
+perfect method on noisy labels is known: see `accuracy_ceiling`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .scene import Scene, noise
+from .scene import Scene, sample_noise
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What an attribute is made of: weights whose squares sum to 1.
+class AttributeWeights:
+    """Weights of the latent strengths in an attribute; their squares sum to 1.
 
-    ``cues`` weighs the large, the medium and the small cue.
+    ``cues`` are the weights of the large, the medium and the small cue.
     """
 
     cues: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -29,51 +29,53 @@ class Recipe:
     category: float = 0.0
 
 
-RECIPES = {
-    "global": Recipe(crowding=1.0),
-    "local": Recipe(cues=(0.0, 1.0, 0.0)),
-    "multiscale": Recipe(cues=(math.sqrt(1 / 3), math.sqrt(1 / 3), math.sqrt(1 / 3))),
-    "category": Recipe(cues=(0.0, math.sqrt(1 / 2), 0.0), category=math.sqrt(1 / 2)),
+ATTRIBUTE_WEIGHTS = {
+    "global": AttributeWeights(crowding=1.0),
+    "local": AttributeWeights(cues=(0.0, 1.0, 0.0)),
+    "multiscale": AttributeWeights(cues=(math.sqrt(1 / 3), math.sqrt(1 / 3), math.sqrt(1 / 3))),
+    "category": AttributeWeights(cues=(0.0, math.sqrt(1 / 2), 0.0), category=math.sqrt(1 / 2)),
 }
 
 _STEPS = np.array([1.0, -3.0, 5.0, -1.0, 3.0, -5.0])
 SHIFTS = _STEPS / np.sqrt(np.mean(_STEPS**2))
-"""What each category adds, mean 0 and variance 1: like ones are not neighbours."""
+"""The shift that each category adds to the strength; mean 0, variance 1, not monotonic in the category's index."""
 
 SKEW, TAIL = 0.8, 0.3
-"""g and h of `heavy`: the upper tail of a score falls about as ``score ** (-1 / TAIL)``."""
+"""g and h of `heavy_tailed_scores`: the upper tail of a score falls about as ``score ** (-1 / TAIL)``."""
 
 
-def latent(scenes: Sequence[Scene], attribute: str, seed: int, stream: str, noise_level: float) -> NDArray[np.float64]:
-    """The strength ``(n,)`` of an attribute in these first scenes of a stream, its noise included; variance 1.
+def noisy_strengths(
+    scenes: Sequence[Scene], attribute: str, seed: int, stream: str, noise_level: float
+) -> NDArray[np.float64]:
+    """Compute the strength ``(n,)`` of an attribute, with label noise, in the first scenes of a stream; variance 1.
 
-    ``noise_level`` is the standard deviation of the noise before it is scaled to that variance.
+    ``noise_level`` is the standard deviation of the noise before the sum is scaled to that variance.
     """
-    recipe = RECIPES[attribute]
+    weights = ATTRIBUTE_WEIGHTS[attribute]
     parts = np.array([[cue.strength for cue in s.cues] + [s.crowding, SHIFTS[s.category]] for s in scenes])
-    true = parts.reshape(len(scenes), 5) @ np.array([*recipe.cues, recipe.crowding, recipe.category])
-    noisy = true + noise_level * noise(seed, stream, attribute, len(scenes))
+    true = parts.reshape(len(scenes), 5) @ np.array([*weights.cues, weights.crowding, weights.category])
+    noisy = true + noise_level * sample_noise(seed, stream, attribute, len(scenes))
     return noisy / math.sqrt(1.0 + noise_level**2)
 
 
-def heavy(strength: NDArray[Any]) -> NDArray[np.float64]:
-    """Tukey's g-and-h transform of N(0, 1): increasing, skewed, and with tails that fall as a power.
+def heavy_tailed_scores(strength: NDArray[Any]) -> NDArray[np.float64]:
+    """Apply Tukey's g-and-h transform to N(0, 1) strengths: increasing, skewed, with power-law tails.
 
-    (Tukey, "Exploratory Data Analysis", 1977.) The order of images stays; means and squared errors
-    come to hang on the few largest scores, as with the scores of virality.
+    (Tukey, "Exploratory Data Analysis", 1977.) The order of images is preserved; means and squared errors are
+    dominated by the few largest scores, as with the scores of virality.
     """
     return np.expm1(SKEW * strength) / SKEW * np.exp(0.5 * TAIL * strength**2)
 
 
-def ceiling(noise_level: float) -> float:
-    """The share of pairs that the noiseless strength, if normal, orders as the noisy one does."""
+def accuracy_ceiling(noise_level: float) -> float:
+    """Return the share of pairs that the noiseless strength, if normal, orders as the noisy strength does."""
     return 0.5 + math.asin(1.0 / math.sqrt(1.0 + noise_level**2)) / math.pi
 
 
-def banded(strength: NDArray[Any], similar: float) -> NDArray[np.float64]:
-    """Strengths made equal within bands of equal size, so that this share of all pairs is similar.
+def band_strengths(strength: NDArray[Any], similar: float) -> NDArray[np.float64]:
+    """Quantise strengths into bands of equal size, so that the share ``similar`` of all pairs is equal.
 
-    ``similar`` 0 leaves all of them distinct. Bands are ranks ``0, 1, ...``; their order is the strengths'.
+    With ``similar`` 0 the strengths are unchanged. Bands are numbered ``0, 1, ...`` in the order of the strengths.
     """
     if similar == 0:
         return np.asarray(strength, np.float64)

@@ -1,4 +1,4 @@
-"""How scenes look: palettes, which any scene may have, and grounds, one for each category."""
+"""The appearance of scenes: palettes, independent of the category, and background patterns, one per category."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .canvas import Canvas, Colour
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a scene: its ground from top to bottom, the pattern on it, and its clutter."""
+    """The colours of a scene: top and bottom of the background, the pattern on it, and the clutter."""
 
     top: Colour
     bottom: Colour
@@ -22,7 +22,7 @@ class Palette:
     clutter: tuple[Colour, ...]
 
 
-# muted, so that the saturated rims of the cues stand out; none belongs to a category, or mean colour would name it
+# muted, so that the saturated rims of the cues stand out; independent of the category, or mean colour would reveal it
 PALETTES = (
     Palette((226, 222, 208), (196, 186, 164), (148, 132, 108), ((140, 124, 104), (104, 112, 104), (176, 148, 120))),
     Palette((206, 218, 222), (158, 178, 188), (104, 130, 146), ((92, 116, 134), (136, 150, 150), (180, 188, 186))),
@@ -38,14 +38,14 @@ SHADOW: Colour = (20, 20, 30)
 RIMS: tuple[Colour, ...] = ((38, 98, 190), (206, 42, 58), (236, 160, 20))
 """The rims of the large, the medium and the small cue: blue, red and gold."""
 PLAIN_RIMS: tuple[Colour, ...] = ((122, 122, 126), (88, 88, 96), (158, 154, 148))
-"""The rims of decoys, which look like cues and mean nothing."""
+"""The rims of decoys, which look like cues but do not affect any label."""
 
 
 def _bands(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator) -> None:
     angle, step = rng.uniform(0.2, 1.3) * float(rng.choice([-1, 1])), rng.uniform(0.085, 0.12)
     for k in range(-12, 13):
-        stripe = outlines.box(1.2, 0.22 * step) + np.array([0.0, k * step])
-        canvas.fill(outlines.turned(stripe, angle) + 0.5, colour, 0.48 * bold)
+        stripe = outlines.rectangle(1.2, 0.22 * step) + np.array([0.0, k * step])
+        canvas.fill(outlines.rotate(stripe, angle) + 0.5, colour, 0.48 * bold)
 
 
 def _waves(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator) -> None:
@@ -60,10 +60,10 @@ def _waves(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator
 
 def _dots(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator) -> None:
     step, angle = rng.uniform(0.095, 0.13), rng.uniform(0.0, 0.5 * math.pi)
-    dot = outlines.ngon(12, 0.34 * step)
+    dot = outlines.regular_polygon(12, 0.34 * step)
     across = step * np.arange(-8.0, 9.0)
     grid = np.stack(np.meshgrid(across, across), axis=-1).reshape(-1, 2)
-    for centre in outlines.turned(grid, angle):
+    for centre in outlines.rotate(grid, angle):
         if (abs(centre) < 0.55).all():
             canvas.fill(dot + centre + 0.5, colour, 0.58 * bold)
 
@@ -71,7 +71,7 @@ def _dots(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator)
 def _bricks(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator) -> None:
     height = rng.uniform(0.085, 0.115)
     width, shift = 2.1 * height, rng.uniform(0.0, 1.0)
-    brick = outlines.box(0.43 * width, 0.36 * height)
+    brick = outlines.rectangle(0.43 * width, 0.36 * height)
     for row in range(-1, 13):
         for column in range(-1, 7):
             centre = [(column + 0.5 * (row % 2) + shift) * width, (row + shift) * height]
@@ -88,7 +88,7 @@ def _rays(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator)
 
 def _scales(canvas: Canvas, colour: Colour, bold: float, rng: np.random.Generator) -> None:
     radius, shift = rng.uniform(0.075, 0.095), rng.uniform(0.0, 1.0)
-    scale = outlines.arc(0.72, math.pi) * radius
+    scale = outlines.ring_sector(0.72, math.pi) * radius
     for row in range(-2, 16):
         for column in range(-1, 8):
             centre = [(column + 0.5 * (row % 2) + shift) * 2.0 * radius, (row + shift) * radius]
@@ -103,12 +103,13 @@ GROUNDS: dict[str, Callable[[Canvas, Colour, float, np.random.Generator], None]]
     "rays": _rays,
     "scales": _scales,
 }
-"""The categories: what the ground of a scene is strewn with.
+"""The categories, by their background pattern.
 
-Their strokes and opacities are such that each darkens a ground about equally: mean grey names none.
+Strokes and opacities are chosen so that each pattern darkens the background about equally: the mean grey level does
+not reveal the category.
 """
 
 
-def ground(canvas: Canvas, category: int, colour: Colour, boldness: float, rng: np.random.Generator) -> None:
-    """Draw the pattern of a category all over a canvas, from faint (``boldness`` 0) to strong (1)."""
+def draw_ground(canvas: Canvas, category: int, colour: Colour, boldness: float, rng: np.random.Generator) -> None:
+    """Fill a canvas with the pattern of a category, from faint (``boldness`` 0) to strong (1)."""
     list(GROUNDS.values())[category](canvas, colour, 0.4 + 1.2 * boldness, rng)

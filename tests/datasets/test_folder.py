@@ -173,7 +173,7 @@ def test_the_split_is_drawn_by_seed_and_share(root: Path) -> None:
 
 def test_disjoint_pairs_lose_nothing() -> None:
     left, right = np.arange(0, 2000, 2, dtype=np.int32), np.arange(1, 2000, 2, dtype=np.int32)
-    test = _folder_split.held_out(2000, left, right, 0.3, seed=5)
+    test = _folder_split.draw_held_out(2000, left, right, 0.3, seed=5)
     assert (test[left] == test[right]).all()
     assert test.sum() == 600
 
@@ -182,7 +182,7 @@ def test_a_crowd_is_split_by_image_and_small_groups_stay_whole() -> None:
     left, right = (np.array(side, np.int32) for side in zip(*itertools.combinations(range(100), 2), strict=True))
     couples = np.arange(100, 200, dtype=np.int32).reshape(50, 2)
     left, right = np.append(left, couples[:, 0]), np.append(right, couples[:, 1])
-    test = _folder_split.held_out(200, left, right, 0.3, seed=0)
+    test = _folder_split.draw_held_out(200, left, right, 0.3, seed=0)
     assert (test[couples[:, 0]] == test[couples[:, 1]]).all()
     assert 20 <= test[:100].sum() <= 40
     assert abs(int(test.sum()) - 60) <= 1
@@ -192,7 +192,7 @@ def test_a_crowd_is_split_by_image_and_small_groups_stay_whole() -> None:
 def test_either_side_has_an_image_however_few_there_are(n: int) -> None:
     everyone = np.arange(n, dtype=np.int32)
     for share, seed in itertools.product((0.01, 0.5, 0.99), range(4)):
-        test = _folder_split.held_out(n, everyone[:-1], everyone[1:], share, seed)
+        test = _folder_split.draw_held_out(n, everyone[:-1], everyone[1:], share, seed)
         assert 0 < test.sum() < n
 
 

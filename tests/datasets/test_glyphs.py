@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from relattr.datasets.glyphs import ATTRIBUTES, CUES_OF, Glyphs, outlines, scores, style
 from relattr.datasets.glyphs.canvas import FINE, Canvas
-from relattr.datasets.glyphs.classes import CLASSES, picture_seed, pretraining
-from relattr.datasets.glyphs.draw import draw
-from relattr.datasets.glyphs.scene import CATEGORIES, CROWDED, HINTS, HOME, scene, visible
+from relattr.datasets.glyphs.drawing import draw_scene
+from relattr.datasets.glyphs.pretraining import CLASSES, draw_pretraining_set, picture_seed
+from relattr.datasets.glyphs.scene import CATEGORIES, CROWDED, HINTS, HOME, sample_scene, visible_strength
 
 from relattr.errors import BadInput, UnknownName
 from relattr.registry import registry
@@ -44,13 +44,13 @@ def test_listing_it_imports_nothing_heavy():
 
 
 def test_an_image_is_the_same_in_any_order_alone_and_in_another_process():
-    forward = [draw(scene(3, "test", k), 64) for k in range(6)]
-    backward = [draw(scene(3, "test", k), 64) for k in reversed(range(6))][::-1]
+    forward = [draw_scene(sample_scene(3, "test", k), 64) for k in range(6)]
+    backward = [draw_scene(sample_scene(3, "test", k), 64) for k in reversed(range(6))][::-1]
     assert all(np.array_equal(a, b) for a, b in zip(forward, backward, strict=True))
     code = (
-        "import hashlib; from relattr.datasets.glyphs.draw import draw\n"
-        "from relattr.datasets.glyphs.scene import scene\n"
-        "print(hashlib.sha256(draw(scene(3, 'test', 4), 64).tobytes()).hexdigest())"
+        "import hashlib; from relattr.datasets.glyphs.drawing import draw_scene\n"
+        "from relattr.datasets.glyphs.scene import sample_scene\n"
+        "print(hashlib.sha256(draw_scene(sample_scene(3, 'test', 4), 64).tobytes()).hexdigest())"
     )
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert elsewhere == hashlib.sha256(forward[4].tobytes()).hexdigest()
@@ -67,7 +67,7 @@ def test_images_and_labels_do_not_depend_on_how_many_there_are():
 
 
 def test_another_seed_draws_other_images():
-    assert not np.array_equal(draw(scene(0, "train", 0), 64), draw(scene(1, "train", 0), 64))
+    assert not np.array_equal(draw_scene(sample_scene(0, "train", 0), 64), draw_scene(sample_scene(1, "train", 0), 64))
     assert glyphs(seed=1).fingerprint() != glyphs().fingerprint()
 
 
@@ -92,12 +92,12 @@ def test_labels_are_no_part_of_the_images_key_but_of_the_fingerprint():
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("index", [0, 5, 11])
 def test_a_cues_strength_is_seen_inside_its_box_and_nowhere_else(which, index):
-    before = scene(7, "train", index)
+    before = sample_scene(7, "train", index)
     cues = list(before.cues)
     cues[which] = dataclasses.replace(cues[which], strength=-2.0)
-    blunt = draw(dataclasses.replace(before, cues=tuple(cues)), 128).astype(int)
+    blunt = draw_scene(dataclasses.replace(before, cues=tuple(cues)), 128).astype(int)
     cues[which] = dataclasses.replace(cues[which], strength=2.0)
-    sharp = draw(dataclasses.replace(before, cues=tuple(cues)), 128).astype(int)
+    sharp = draw_scene(dataclasses.replace(before, cues=tuple(cues)), 128).astype(int)
     x0, y0, x1, y1 = (128 * v for v in cues[which].box)
     rows, columns = np.nonzero((blunt != sharp).any(axis=2))
     assert rows.size > 10
@@ -110,17 +110,17 @@ def test_a_cues_strength_is_seen_inside_its_box_and_nowhere_else(which, index):
 def test_no_amount_of_ink_tells_a_strength():
     """A blunt and a sharp glyph leave the same mean colour: it cannot be read from global statistics."""
     for index in range(6):
-        before = scene(2, "train", index)
+        before = sample_scene(2, "train", index)
         means = []
         for strength in (-2.0, 2.0):
             cues = tuple(dataclasses.replace(cue, strength=strength) for cue in before.cues)
-            means.append(draw(dataclasses.replace(before, cues=cues), 128).mean(axis=(0, 1)))
+            means.append(draw_scene(dataclasses.replace(before, cues=cues), 128).mean(axis=(0, 1)))
         assert np.abs(means[0] - means[1]).max() < 0.3  # of 255; one glyph inked in or out is over 3
 
 
 def test_a_stronger_cue_is_spikier_and_never_larger():
     for spikes in (5, 6, 7, 8):
-        drawn = [outlines.glyph(spikes, visible(z)) for z in np.linspace(-3, 3, 25)]
+        drawn = [outlines.glyph(spikes, visible_strength(z)) for z in np.linspace(-3, 3, 25)]
         assert (np.diff([outlines.compactness(outline) for outline in drawn]) > 0).all()
         assert np.allclose([_area(outline) for outline in drawn], np.pi)
 
@@ -131,20 +131,20 @@ def _area(outline: np.ndarray) -> float:
 
 
 def test_the_largest_glyph_stays_on_the_paper_of_its_badge():
-    reach = [outlines.reach(spikes, s) for spikes in (5, 6, 7, 8) for s in np.linspace(0, 1, 11)]
-    assert max(reach) / outlines.reach(5, 1.0) * 0.7 < 0.76 * np.cos(np.pi / outlines.ROUND)
+    reach = [outlines.glyph_radius(spikes, s) for spikes in (5, 6, 7, 8) for s in np.linspace(0, 1, 11)]
+    assert max(reach) / outlines.glyph_radius(5, 1.0) * 0.7 < 0.76 * np.cos(np.pi / outlines.ROUND_CORNERS)
 
 
 def test_more_crowding_adds_clutter_and_moves_nothing():
-    calm = dataclasses.replace(scene(4, "train", 0), crowding=-1.0)
-    busy = [draw(dataclasses.replace(calm, crowding=z), 128).astype(int) for z in (0.0, 1.0, 2.0)]
-    changed = [(draw(calm, 128) != image).any(axis=2).mean() for image in busy]
+    calm = dataclasses.replace(sample_scene(4, "train", 0), crowding=-1.0)
+    busy = [draw_scene(dataclasses.replace(calm, crowding=z), 128).astype(int) for z in (0.0, 1.0, 2.0)]
+    changed = [(draw_scene(calm, 128) != image).any(axis=2).mean() for image in busy]
     assert 0.02 < changed[0] < changed[1] < changed[2] < 0.8
 
 
 def test_the_hint_changes_the_scenery_and_no_cue():
-    plain = dataclasses.replace(scene(4, "train", 0), crowding=2.0)
-    round_, spiky = (draw(dataclasses.replace(plain, hint=z), 128).astype(int) for z in (-3.0, 3.0))
+    plain = dataclasses.replace(sample_scene(4, "train", 0), crowding=2.0)
+    round_, spiky = (draw_scene(dataclasses.replace(plain, hint=z), 128).astype(int) for z in (-3.0, 3.0))
     assert (round_ != spiky).any(axis=2).mean() > 0.2
     x0, y0, x1, y1 = (int(128 * v) for v in plain.cues[0].box)
     assert np.array_equal(round_[y0 + 4 : y1 - 3, (x0 + x1) // 2], spiky[y0 + 4 : y1 - 3, (x0 + x1) // 2])
@@ -177,7 +177,7 @@ def test_rims_are_where_the_boxes_say():
     test = data.task(TaskName("glyphs", "multiscale", "standard")).tests[0]
     for image, boxes in zip(test.images, test.boxes, strict=True):
         for k, (x0, y0, x1, y1) in enumerate(boxes):
-            around = outlines.ngon(24, 0.85 * 0.5 * (x1 - x0)) + np.array([x0 + x1, y0 + y1]) / 2
+            around = outlines.regular_polygon(24, 0.85 * 0.5 * (x1 - x0)) + np.array([x0 + x1, y0 + y1]) / 2
             column, row = (128 * around).astype(int).T
             colour = np.median(image[row, column], axis=0)
             assert np.abs(np.array(style.RIMS) - colour).max(axis=1).argmin() == k
@@ -188,7 +188,7 @@ def test_which_boxes_decide():
     data = glyphs(n_train=4, n_test=5)
     for attribute in ATTRIBUTES:
         boxes = data.task(TaskName("glyphs", attribute, "standard")).tests[0].boxes
-        weights = scores.RECIPES[attribute].cues
+        weights = scores.ATTRIBUTE_WEIGHTS[attribute].cues
         decide = [k for k in range(3) if weights[k] != 0]
         assert list(CUES_OF.get(attribute, ())) == decide
         if not decide:
@@ -238,7 +238,7 @@ def test_strengths_have_variance_one_and_scores_a_heavy_tail(many):
 
 def test_the_tail_falls_as_a_power():
     z = np.array([6.0, 6.5])  # far out: d log P(Z > z) = -z dz; log score grows with h z^2 / 2
-    slope = np.diff(-0.5 * z**2) / np.diff(np.log(scores.heavy(z)))
+    slope = np.diff(-0.5 * z**2) / np.diff(np.log(scores.heavy_tailed_scores(z)))
     assert -1 / scores.TAIL < slope[0] < -0.5 / scores.TAIL
 
 
@@ -248,13 +248,13 @@ def test_noise_leaves_the_ceiling_it_should():
         judged = data.strengths("local", "test")
         true = np.array([s.cues[1].strength for s in data.scenes["test"]])
         right = np.sign(true[:, None] - true) == np.sign(judged[:, None] - judged)
-        assert abs(right[np.triu_indices(true.size, 1)].mean() - scores.ceiling(noise)) < 0.01
-    assert 0.95 < scores.ceiling(Glyphs().noise) < 0.97
+        assert abs(right[np.triu_indices(true.size, 1)].mean() - scores.accuracy_ceiling(noise)) < 0.01
+    assert 0.95 < scores.accuracy_ceiling(Glyphs().noise) < 0.97
 
 
 def test_noise_is_the_only_thing_between_recipe_and_strength():
     data = glyphs(n_train=50, n_test=50, noise=0.0)
-    for attribute, recipe in scores.RECIPES.items():
+    for attribute, recipe in scores.ATTRIBUTE_WEIGHTS.items():
         for s, found in zip(data.scenes["test"], data.strengths(attribute, "test"), strict=True):
             expected = sum(w * cue.strength for w, cue in zip(recipe.cues, s.cues, strict=True))
             expected += recipe.crowding * s.crowding + recipe.category * scores.SHIFTS[s.category]
@@ -267,7 +267,7 @@ def test_categories_shift_category_and_nothing_else(many):
     for attribute in ATTRIBUTES:
         strength = many.strengths(attribute, "train")
         means = np.array([strength[kinds == c].mean() for c in range(len(CATEGORIES))])
-        expected = scores.SHIFTS * scores.RECIPES[attribute].category
+        expected = scores.SHIFTS * scores.ATTRIBUTE_WEIGHTS[attribute].category
         assert np.abs(means - expected).max() < 0.2
     assert list(style.GROUNDS) == list(CATEGORIES)
     assert np.bincount(kinds).min() > 2500 / len(CATEGORIES) * 0.85
@@ -278,7 +278,7 @@ def test_categories_shift_category_and_nothing_else(many):
 def test_categories_look_different_and_share_their_colours():
     def ground(category: int) -> np.ndarray:
         canvas = Canvas(128, (220, 220, 220), (180, 180, 180))
-        style.ground(canvas, category, (100, 100, 100), 0.5, np.random.default_rng(1))
+        style.draw_ground(canvas, category, (100, 100, 100), 0.5, np.random.default_rng(1))
         return canvas.finish(np.random.default_rng(2), 0.0).astype(int)
 
     grounds = [ground(category) for category in range(len(CATEGORIES))]
@@ -328,7 +328,7 @@ def test_the_papers_scale_without_drawing_an_image(monkeypatch):
     def refuse(*_):
         raise AssertionError("an image was drawn")
 
-    monkeypatch.setattr("relattr.datasets.glyphs.draw.draw", refuse)
+    monkeypatch.setattr("relattr.datasets.glyphs.drawing.draw_scene", refuse)
     data = glyphs(n_train=8062, n_test=2016, n_pairs=1_000_000, n_test_pairs=1_000_000)
     task = data.task(TaskName("glyphs", "multiscale", "standard"))
     assert len(task.train.pairs) == len(task.tests[0].pairs) == 1_000_000
@@ -339,7 +339,7 @@ def test_the_papers_scale_without_drawing_an_image(monkeypatch):
 def test_attributes_share_images_and_differ_in_strength():
     data = glyphs(n_train=300, n_test=2)
     tasks = [data.task(name) for name in data.tasks()]
-    assert [task.name.attribute for task in tasks] == list(ATTRIBUTES) == list(scores.RECIPES)
+    assert [task.name.attribute for task in tasks] == list(ATTRIBUTES) == list(scores.ATTRIBUTE_WEIGHTS)
     assert len({task.train.images.collection_fingerprint for task in tasks}) == 1
     strengths = np.array([data.strengths(attribute, "train") for attribute in ATTRIBUTES])
     correlation = np.corrcoef(strengths)
@@ -351,21 +351,21 @@ def test_attributes_share_images_and_differ_in_strength():
 
 
 def test_pretraining_is_balanced_reproducible_and_of_its_own():
-    pictures, classes = pretraining(40, seed=5)
+    pictures, classes = draw_pretraining_set(40, seed=5)
     assert pictures.shape == (40, 64, 64, 3)
     assert pictures.dtype == np.uint8
     assert np.ptp(np.bincount(classes, minlength=len(CLASSES))) <= 1
-    fewer, _ = pretraining(7, seed=5)
+    fewer, _ = draw_pretraining_set(7, seed=5)
     assert np.array_equal(fewer, pictures[:7])
     assert len({p.tobytes() for p in pictures}) == 40
-    assert not np.array_equal(pretraining(7, seed=6)[0], fewer)
+    assert not np.array_equal(draw_pretraining_set(7, seed=6)[0], fewer)
     tasks = {s.seed for part in glyphs(seed=5).scenes.values() for s in part}
     assert not tasks & {picture_seed(5, k) for k in range(4000)}
 
 
 def test_pretraining_refuses_a_negative_number():
     with pytest.raises(BadInput, match="at least 0 pictures; got -1"):
-        pretraining(-1)
+        draw_pretraining_set(-1)
 
 
 # ---------------------------------------------------------------------- parameters, checks, canvas
@@ -406,7 +406,7 @@ def test_verify_finds_nothing_wrong_with_what_is_drawn():
 
 def test_verify_sees_what_is_wrong(monkeypatch):
     data = glyphs(n_train=40, n_test=20, size=48)
-    monkeypatch.setattr("relattr.datasets.glyphs.checks.heavy", lambda strength: strength)
+    monkeypatch.setattr("relattr.datasets.glyphs.verification.heavy_tailed_scores", lambda strength: strength)
     shifted = [dataclasses.replace(cue, x=0.01) for cue in data.scenes["test"][0].cues]
     data.scenes["test"][0] = dataclasses.replace(data.scenes["train"][0], cues=tuple(shifted))
     wrong = {finding.what for finding in data.verify() if not finding.ok}
@@ -415,13 +415,13 @@ def test_verify_sees_what_is_wrong(monkeypatch):
 
 def test_verify_sees_an_image_that_is_not_what_would_be_drawn(monkeypatch):
     data = glyphs(n_train=40, n_test=20, size=48)
-    monkeypatch.setattr("relattr.datasets.glyphs.checks.draw", lambda s, size: draw(s, size) ^ 1)
+    monkeypatch.setattr("relattr.datasets.glyphs.verification.draw_scene", lambda s, size: draw_scene(s, size) ^ 1)
     assert {finding.what for finding in data.verify() if not finding.ok} == {"drawn again, alone"}
 
 
 def test_a_polygon_covers_the_area_it_should():
     canvas = Canvas(32, (0, 0, 0), (0, 0, 0))
-    canvas.fill(outlines.ngon(64, 0.3) + 0.5, (255, 255, 255))
+    canvas.fill(outlines.regular_polygon(64, 0.3) + 0.5, (255, 255, 255))
     covered = canvas.finish(np.random.default_rng(0), 0.0)[..., 0].mean() / 255
     assert covered == pytest.approx(np.pi * 0.09, rel=0.04)  # Pillow paints the border of a polygon as well
     assert FINE > 1

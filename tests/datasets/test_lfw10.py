@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
-from relattr.datasets import lfw10
+from relattr.datasets import _release_files, lfw10
 
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.registry import registry
@@ -182,8 +182,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "images").mkdir(parents=True)
     for i in range(1, N_IMAGES + 1):
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8)).save(folder / f"images/{i}.jpg")
-    manifest.write(tmp_path / "lfw10.txt", folder, ["images"])
-    for name, value in {"manifest": tmp_path / "lfw10.txt", "pairs_a_part": N_PAIRS, "half": HALF}.items():
+    manifest.write_manifest(tmp_path / "lfw10.txt", folder, ["images"])
+    for name, value in {"manifest": tmp_path / "lfw10.txt", "pairs_per_part": N_PAIRS, "half": HALF}.items():
         monkeypatch.setattr(lfw10.LFW10, name, value)
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "data"))
     return folder
@@ -467,7 +467,7 @@ def test_a_damaged_official_file(root: Path, voted: Votes, damage: Callable[[Pat
     write_official(root, voted)
     path = root / "annotations/smiletrain.mat"
     damage(path)
-    with pytest.raises(BadInput, match="not a whole MATLAB file") as error:
+    with pytest.raises(BadInput, match="not a complete MATLAB file") as error:
         make().task(standard("smile"))
     assert str(path) in str(error.value)
 

@@ -20,12 +20,12 @@ import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
-from relattr.datasets import osr
+from relattr.datasets import _release_files, osr
 
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.registry import registry
 from relattr.system import manifest
-from relattr.system.download import RetryPolicy, fetch
+from relattr.system.download import RetryPolicy, fetch_files
 from relattr.task import TaskName
 
 ATTRIBUTES = ["natural", "open", "perspective", "size-large", "diagonal-plane", "depth-close"]
@@ -206,9 +206,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for a small OSR of 40 images, 16 of them to train on."""
     write_images(tmp_path / "all" / "images")
     write_outdoor_scenes(tmp_path / "all" / "outdoor_scenes.mat")
-    manifest.write(tmp_path / "osr.txt", tmp_path / "all", ["images", "outdoor_scenes.mat"])
+    manifest.write_manifest(tmp_path / "osr.txt", tmp_path / "all", ["images", "outdoor_scenes.mat"])
     monkeypatch.setattr(osr.OSR, "manifest", tmp_path / "osr.txt")
-    monkeypatch.setattr(osr.OSR, "trained_a_class", TRAINED)
+    monkeypatch.setattr(osr.OSR, "trained_per_class", TRAINED)
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "data"))
     folder = tmp_path / "data" / "osr"
     folder.mkdir(parents=True)
@@ -361,10 +361,10 @@ def version_73(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
-        (truncated, "not a whole MATLAB file"),
+        (truncated, "not a complete MATLAB file"),
         (version_73, "-v7"),
-        (lambda path: path.write_bytes(b""), "not a whole MATLAB file"),
-        (lambda path: path.write_text("<html>not found</html>" * 50), "not a whole MATLAB file"),
+        (lambda path: path.write_bytes(b""), "not a complete MATLAB file"),
+        (lambda path: path.write_text("<html>not found</html>" * 50), "not a complete MATLAB file"),
         (lambda path: scipy.io.savemat(path, {"x": 1}), "has no variable"),
     ],
     ids=["truncated", "version 7.3", "empty", "web page", "other variables"],
@@ -440,8 +440,8 @@ def test_verify_finds_an_official_file_that_disagrees(root: Path, changed: dict[
 
 def test_verify_finds_one_image_on_both_sides(root: Path, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "all/images/coast_x3.jpg", tmp_path / "all/images/coast_x0.jpg")  # trained and tested
-    osr.listed.cache_clear()
-    manifest.write(tmp_path / "osr.txt", tmp_path / "all", ["images", "outdoor_scenes.mat"])
+    _release_files.cached_manifest.cache_clear()
+    manifest.write_manifest(tmp_path / "osr.txt", tmp_path / "all", ["images", "outdoor_scenes.mat"])
     (found,) = [f for f in write(root, "train240.txt").verify() if f.what.startswith("identical images")]
     assert not found.ok
     assert "on both sides: images/coast_x0.jpg = images/coast_x3.jpg" in found.detail
@@ -515,7 +515,7 @@ def test_a_fetched_release_works(
     shutil.copy(tmp_path / "all/outdoor_scenes.mat", served / "SPLIT_COPY/data/outdoor_scenes.mat")
 
     dataset = make()
-    done = fetch(dataset.downloads(), dataset.root, what="osr", patience=RetryPolicy(tries=2, sleep=lambda s: None))
+    done = fetch_files(dataset.downloads(), dataset.root, what="osr", policy=RetryPolicy(tries=2, sleep=lambda s: None))
     assert done.fetched == 41
     assert make().missing() is None
     assert problems(make()) == {}
@@ -532,7 +532,7 @@ def test_importing_is_light() -> None:
 
 def test_checksums_are_of_the_files_they_name(root: Path, tmp_path: Path) -> None:
     chosen = random.Random(0).sample(NAMES, 5)
-    entries = {entry.path: entry for entry in osr.listed(tmp_path / "osr.txt")}
+    entries = {entry.path: entry for entry in _release_files.cached_manifest(tmp_path / "osr.txt")}
     for name in chosen:
         content = (tmp_path / "all/images" / name).read_bytes()
         assert entries[f"images/{name}"].sha256 == hashlib.sha256(content).hexdigest()

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from relattr.datasets import popularity
+from relattr.datasets import _popularity_lists
 from relattr.datasets.popularity import EACH_USER, ONE_PER_USER, USER_MIX, USER_SPECIFIC, Popularity
 
 from relattr.check import dataset_checks
 from relattr.errors import BadImage, BadInput, Blocked, UnknownName
-from relattr.images import Images, ManyFiles
+from relattr.images import Images, SampledFileSource
 from relattr.registry import registry
 from relattr.task import TaskName
 
@@ -152,7 +152,7 @@ def test_nothing_is_opened_before_it_is_read(root: Path, monkeypatch: pytest.Mon
     locate = Popularity.locate
     monkeypatch.setattr(Popularity, "locate", lambda self, name: opened.append(Path(name)) or locate(self, name))
     monkeypatch.setenv("RELATTR_DECODE_LIMIT", "0")  # streamed, as two million are
-    monkeypatch.setattr(ManyFiles.__init__, "__defaults__", (5,))
+    monkeypatch.setattr(SampledFileSource.__init__, "__defaults__", (5,))
     dataset = make()
     task = dataset.task(TaskName("popularity", ONE_PER_USER, "standard"))
     assert len(opened) == 10  # five of each list, looked for
@@ -162,7 +162,7 @@ def test_nothing_is_opened_before_it_is_read(root: Path, monkeypatch: pytest.Mon
 
 
 def test_an_image_that_is_gone_fails_when_it_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ManyFiles.__init__, "__defaults__", (2,))
+    monkeypatch.setattr(SampledFileSource.__init__, "__defaults__", (2,))
     dataset = make()
     images = dataset.task(TaskName("popularity", ONE_PER_USER, "standard")).train.images
     name = images.names[10]
@@ -188,31 +188,31 @@ def test_the_fingerprint_follows_lists_and_the_images_looked_at(root: Path) -> N
 
 
 def test_a_list_is_read_once_on_a_machine(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = popularity._popularity_files
-    first = {kind: files.read(root / popularity.LISTS[kind]) for kind in (ONE_PER_USER, USER_MIX)}
+    files = _popularity_lists
+    first = {kind: files.read_scores_list(root / popularity.LISTS[kind]) for kind in (ONE_PER_USER, USER_MIX)}
     with monkeypatch.context() as patch:
-        patch.delattr(files._csv, "opened")
-        files._read.cache_clear()  # as in another process
+        patch.delattr(files, "open_csv")
+        files._read_cached.cache_clear()  # as in another process
         for kind, known in first.items():
-            again = files.read(root / popularity.LISTS[kind])
+            again = files.read_scores_list(root / popularity.LISTS[kind])
             for one, other in ((again.ids, known.ids), (again.score, known.score), (again.user, known.user)):
                 assert one.dtype == other.dtype
                 assert one.tolist() == other.tolist()
             assert again.users == known.users
     for kept in (cache / "lists").iterdir():
         kept.write_bytes(kept.read_bytes()[:200])
-    files._read.cache_clear()
-    assert files.read(root / popularity.LISTS[USER_MIX]).users == tuple(USERS)
+    files._read_cached.cache_clear()
+    assert files.read_scores_list(root / popularity.LISTS[USER_MIX]).users == tuple(USERS)
 
 
 def test_a_list_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     n = 30_000
-    monkeypatch.setattr(popularity._popularity_files, "_PIECE", 1_000)
+    monkeypatch.setattr(_popularity_lists, "_CHUNK_LINES", 1_000)
     lines = ["id,score,user", *(f"{10**9 + 31 * k},{k % 97 / 8},user{k % 100}" for k in range(n))]
     (tmp_path / "list.csv").write_text("\n".join(lines))
     del lines
     tracemalloc.start()
-    found = popularity._popularity_files.read(tmp_path / "list.csv")
+    found = _popularity_lists.read_scores_list(tmp_path / "list.csv")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.ids.size == n

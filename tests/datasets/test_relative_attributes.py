@@ -257,7 +257,7 @@ def test_a_fault_is_named(path: Path, change: str) -> None:
 )
 def test_a_damaged_file(path: Path, damage: Callable[[Path], Any]) -> None:
     damage(path)
-    with pytest.raises(BadInput, match="not a whole MATLAB file"):
+    with pytest.raises(BadInput, match="not a complete MATLAB file"):
         make().task(TaskName("pubfig", "Male", "standard"))
 
 

@@ -55,18 +55,18 @@ def records(folder: Path) -> dict[int, tuple[float, float, int, str]]:
 @pytest.mark.real
 def test_real_scores_are_the_formula(folder: Path) -> None:
     theirs = records(folder)
-    scored = make().scored
-    assert len(theirs) == len(scored.ids) == 10_078
+    scores = make().release.scores
+    assert len(theirs) == len(scores.ids) == 10_078
     mean = sum(times for _, _, times, _ in theirs.values()) / 10_078
     assert round(mean, 4) == 6.6513
-    for image, score in zip(scored.ids.tolist(), scored.score.tolist(), strict=True):
+    for image, score in zip(scores.ids.tolist(), scores.score.tolist(), strict=True):
         known, best, times, link = theirs[image]
         assert score == known
         assert abs(score - best * np.log(times / mean)) < 1e-9
         assert link == f"http://brie.uchicago.edu/ftp-www/Viral_total/{image}.jpg"
-    assert (scored.ids.min(), scored.ids.max()) == (3, 16736)
-    assert len(scored.score) - len(set(scored.score.tolist())) == 376
-    assert round(float((scored.score < 0).mean()), 2) == 0.70
+    assert (scores.ids.min(), scores.ids.max()) == (3, 16736)
+    assert len(scores.score) - len(set(scores.score.tolist())) == 376
+    assert round(float((scores.score < 0).mean()), 2) == 0.70
 
 
 @pytest.mark.real
@@ -118,44 +118,44 @@ def test_real_pair_files(folder: Path) -> None:
     assert sorted(image for pair in pairs for image in pair) == sorted(score)
     assert all(score[a] > score[b] for a, b in pairs)
     random_pairs = scipy.io.loadmat(folder / "Top_489_pair.mat")["top_pair_matrix_489"].tolist()
-    drawn = make().drawn
-    assert drawn.scored.ids[drawn.random_pairs].tolist() == random_pairs
+    split = make().release.split
+    assert split.scores.ids[split.random_pairs].tolist() == random_pairs
     assert {tuple(pair) for pair in random_pairs} < {tuple(pair) for pair in pairs}
     ranked = sorted(score, key=score.__getitem__)
-    low, high = (set(drawn.scored.ids[part].tolist()) for part in drawn.extremes)
+    low, high = (set(split.scores.ids[part].tolist()) for part in split.extremes)
     assert (low, high) == (set(ranked[:250]), set(ranked[-250:]))
     assert Counter(len({a, b} & (low | high)) for a, b in random_pairs) == {1: 478, 2: 11}
 
 
 @pytest.mark.real
 def test_real_splits(folder: Path) -> None:
-    drawn = make(n_train_pairs=200_000, n_test_pairs=50_000).drawn
-    train, test = drawn.parts
+    split = make(n_train_pairs=200_000, n_test_pairs=50_000).release.split
+    train, test = split.parts
     assert (len(train), len(test)) == (8062, 2016)
     assert sorted([*train.tolist(), *test.tolist()]) == list(range(10_078))
-    sets = drawn.test_pairs
+    sets = split.test_pairs
     assert {name: len(pairs) for name, pairs in sets.items()} == {
         "complete": 50_000,
         "pairs": 62_500,
         "pairs-matching": 250,
         "random-pairs": 489,
     }
-    score = drawn.scored.score
+    score = split.scores.score
     for pairs in sets.values():
         assert (np.sign(score[pairs.left] - score[pairs.right]) == pairs.label).all()
         assert abs((pairs.label == 1).mean() - 0.5) < 5 * 0.5 / len(pairs) ** 0.5
     fixed = set(sets["pairs"].images.tolist()) | set(sets["random-pairs"].images.tolist())
     assert len(fixed) == 978
     assert set(sets["complete"].images.tolist()) <= set(test.tolist())
-    held_out = drawn.training_images("held-out")
+    held_out = split.training_images("held-out")
     assert set(held_out.tolist()) == set(train.tolist()) - fixed
-    assert drawn.training_images("published") is train
+    assert split.training_images("published") is train
     fixed_pairs = {frozenset(p) for s in ("pairs", "random-pairs") for p in zip(*sides(sets[s]), strict=True)}
     for split in drawn_splits():
-        pairs = drawn.training_pairs(split)
+        pairs = split.training_pairs(split)
         assert len(pairs) == 200_000
         assert pairs.n_similar == 0
-        assert set(pairs.images.tolist()) <= set(drawn.training_images(split).tolist())
+        assert set(pairs.images.tolist()) <= set(split.training_images(split).tolist())
         assert not fixed_pairs & {frozenset(p) for p in zip(*sides(pairs), strict=True)}
         assert len({frozenset(p) for p in zip(*sides(pairs), strict=True)}) == 200_000
 
@@ -177,17 +177,17 @@ def test_real_categories(folder: Path) -> None:
         submissions = list(zip((row[0] for row in csv.reader(one)), (line.strip() for line in other), strict=True))
     assert len(submissions) == 132_307
     groups = list(dict.fromkeys(group for group, _ in submissions))
-    chosen, names = make().image_categories()
+    chosen, names = make().release.image_categories()
     counts = Counter(names[k] for k in chosen.tolist())
     five_of = ("funny", "WTF", "aww", "atheism", "gaming")
     assert [counts[n] for n in (*five_of, "other")] == [4683, 521, 428, 166, 232, 4048]
     submitted: dict[str, set[str]] = {}
     for group, subreddit in submissions:
         submitted.setdefault(group, set()).add(subreddit)
-    for image, k in zip(make().scored.ids.tolist(), chosen.tolist(), strict=True):
+    for image, k in zip(make().scores.ids.tolist(), chosen.tolist(), strict=True):
         hit = submitted[groups[image - 1]] & set(five_of)
         assert hit == {names[k]} or (names[k] == "other" and len(hit) != 1)
-    chosen, names = make(categories="subreddits").image_categories()
+    chosen, names = make(categories="subreddits").release.image_categories()
     counts = Counter(names[k] for k in chosen.tolist())
     assert [counts[n] for n in (*five_of, "pics")] == [5243, 832, 517, 268, 308, 2611]
 
@@ -196,11 +196,11 @@ def test_real_categories(folder: Path) -> None:
 def test_real_human_attributes_give_the_published_number(folder: Path) -> None:
     votes = five.human_attributes(folder)
     assert (votes.right, votes.wrong, votes.tied) == (204, 109, 176)
-    assert round(100 * votes.decided, 2) == 65.18
-    assert round(100 * votes.halved, 2) == 59.71
+    assert round(100 * votes.accuracy_without_ties, 2) == 65.18
+    assert round(100 * votes.accuracy_with_half_ties, 2) == 59.71
     # on all annotated pairs
     everywhere = five.count_votes(five.read_annotations(folder).vote(five.HUMAN_SIGNS))
-    assert (round(100 * everywhere.decided, 1), round(100 * everywhere.halved, 1)) == (57.9, 55.1)
+    assert (round(100 * everywhere.accuracy_without_ties, 1), round(100 * everywhere.accuracy_with_half_ties, 1)) == (57.9, 55.1)
     # counted again, from the files alone
     load = {k: scipy.io.loadmat(folder / f"{k}.mat") for k in ("pair_matrix", "virality_label", "Attribute_matrix")}
     tested = set(map(tuple, scipy.io.loadmat(folder / "Top_489_pair.mat")["top_pair_matrix_489"].tolist()))
@@ -222,7 +222,7 @@ def test_real_human_attributes_give_the_published_number(folder: Path) -> None:
 def test_real_deep_attributes_give_the_published_number_and_so_does_noise(folder: Path) -> None:
     votes = five.deep_attributes(folder)
     assert (votes.right, votes.wrong, votes.tied) == (309, 131, 49)
-    assert 68.1 <= 100 * votes.halved <= 68.25
+    assert 68.1 <= 100 * votes.accuracy_with_half_ties <= 68.25
     answers = five.read_predictions(folder)
     # ties broken at random a hundred times, as published: 68.10
     vote = answers.vote(five.DEEP_SIGNS)
@@ -232,12 +232,12 @@ def test_real_deep_attributes_give_the_published_number_and_so_does_noise(folder
     # the first k attributes alone
     for k, known in enumerate((52.5, 58.8, 61.9, 67.4, 68.2), start=1):
         signs = [*five.DEEP_SIGNS[:k], *[0] * (5 - k)]
-        assert round(100 * five.count_votes(answers.vote(signs)).halved, 1) == known
-    noise = 100 * five.shuffled(answers, five.DEEP_SIGNS, times=300)
+        assert round(100 * five.count_votes(answers.vote(signs)).accuracy_with_half_ties, 1) == known
+    noise = 100 * five.shuffled_accuracy(answers, five.DEEP_SIGNS, times=300)
     assert abs(noise.mean() - 67.0) < 0.3
     assert abs(noise.std() - 1.0) < 0.2
     # each SVM against the answers of people: none but the first reaches the commonest answer
-    truth = five.read_annotations(folder).only(answers.ids).answers
+    truth = five.read_annotations(folder).select(answers.ids).answers
     agree = [round(100 * float(np.mean(answers.answers[:, k] == truth[:, k])), 1) for k in range(5)]
     commonest = [100 * max(Counter(truth[:, k].tolist()).values()) / 489 for k in range(5)]
     assert agree == [58.3, 35.2, 22.9, 21.3, 38.2]
@@ -250,10 +250,10 @@ def test_real_deep_attributes_give_the_published_number_and_so_does_noise(folder
 def test_votes_count_ties_apart() -> None:
     votes = five.count_votes([3, 1, -2, 0, 0])
     assert (votes.right, votes.wrong, votes.tied) == (2, 1, 2)
-    assert votes.decided == 2 / 3
-    assert votes.halved == 3 / 5
+    assert votes.accuracy_without_ties == 2 / 3
+    assert votes.accuracy_with_half_ties == 3 / 5
     nothing = five.count_votes([])
-    assert np.isnan([nothing.decided, nothing.halved]).all()
+    assert np.isnan([nothing.accuracy_without_ties, nothing.accuracy_with_half_ties]).all()
 
 
 def test_shuffling_keeps_each_attribute_and_loses_the_pairs() -> None:
@@ -261,24 +261,24 @@ def test_shuffling_keeps_each_attribute_and_loses_the_pairs() -> None:
     answers[:600, :3], answers[600:, :3] = 1, -1  # three attributes that always agree, right in 60 %
     pairs = five.PairAttributes(np.arange(2000).reshape(1000, 2), answers)
     signs = (1, 1, 1, 0, 0)
-    assert five.count_votes(pairs.vote(signs)).halved == 0.6
-    shuffled = five.shuffled(
+    assert five.count_votes(pairs.vote(signs)).accuracy_with_half_ties == 0.6
+    shuffled = five.shuffled_accuracy(
         pairs, signs, times=40, seed=1
     )  # a majority of three that are right in 60 %, each by itself
     assert abs(shuffled.mean() - (0.6**3 + 3 * 0.6**2 * 0.4)) < 0.01
-    assert (five.shuffled(pairs, signs, times=40, seed=1) == shuffled).all()
-    assert (five.shuffled(pairs, (0, 1, 0, 0, 0), times=5) == 0.6).all()  # of one attribute the counts are all there is
+    assert (five.shuffled_accuracy(pairs, signs, times=40, seed=1) == shuffled).all()
+    assert (five.shuffled_accuracy(pairs, (0, 1, 0, 0, 0), times=5) == 0.6).all()  # of one attribute the counts are all there is
     assert (pairs.answers[:600, :3] == 1).all()  # the pairs themselves stay
     with pytest.raises(BadInput, match=r"signs are \[1, 2\]; expected 5 of -1, 0 and 1"):
         pairs.vote([1, 2])
     with pytest.raises(BadInput, match="images 1 and 0 are not one of the 1,000 annotated pairs"):
-        pairs.only(np.array([[1, 0]]))
+        pairs.select(np.array([[1, 0]]))
 
 
 # ---------------------------------------------------------------------- a small release
 
 N, EXTREMES, PAIRS = 40, 5, 6
-IDS = list(range(3, 3 + 2 * N, 2))  # ascending in score, and every second image of the crawl scored
+IDS = list(range(3, 3 + 2 * N, 2))  # ascending in score, and every second image of the crawl scores
 
 
 def scores() -> list[tuple[float, int]]:
@@ -309,7 +309,7 @@ class Files:
         for image in range(1, max(IDS) + 1):
             best, times = times_of.get(image, (1.0, 1))
             for k in range(times):
-                subreddit = draw.choice(_viral_files.LISTED[:7])
+                subreddit = draw.choice(_viral_files.SUBREDDIT_NAMES[:7])
                 self.submissions.append((group_of[image], subreddit, best if k == 0 else best / 2))
             self.submissions.append((group_of[image], "elsewhere", 99.0))  # does not count
         ranked = [record["img_id"] for record in self.records]
@@ -370,7 +370,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Path:
     for i in IDS:
         pixels = np.random.default_rng(i).integers(0, 256, (6, 6, 3), np.uint8)
         Image.fromarray(pixels).save(found / f"images/{i}.jpg")
-    manifest.write(tmp_path / "viral.txt", found, ["Create_Dataset_Code", "Top_489_pair.mat"])
+    manifest.write_manifest(tmp_path / "viral.txt", found, ["Create_Dataset_Code", "Top_489_pair.mat"])
     for name, value in {
         "manifest": tmp_path / "viral.txt",
         "n_images": N,
@@ -452,23 +452,23 @@ def test_all_pairs_are_held_as_scores(root: Path, files: Files) -> None:
     assert task.train.pairs.order is not None
     assert len(task.train.pairs) == n * (n - 1) // 2
     assert len(task.tests[0].pairs) == 8 * 7 // 2
-    published = make(n_train_pairs=None).drawn
+    published = make(n_train_pairs=None).release.split
     assert len(published.training_pairs("published")) == 32 * 31 // 2
     assert any("those pairs too" in note for note in make(n_train_pairs=None, n_test_pairs=9).task(PUBLISHED).notes)
 
 
 def test_as_many_pairs_as_can_be_drawn_and_no_more(root: Path) -> None:
-    drawn = small().drawn
-    images = drawn.training_images("published").tolist()
-    score = drawn.scored.score
-    tested = {frozenset(p) for s in ("pairs", "random-pairs") for p in zip(*sides(drawn.test_pairs[s]), strict=True)}
+    split = small().release.split
+    images = split.training_images("published").tolist()
+    score = split.scores.score
+    tested = {frozenset(p) for s in ("pairs", "random-pairs") for p in zip(*sides(split.test_pairs[s]), strict=True)}
     possible = sum(score[a] != score[b] and frozenset((a, b)) not in tested for a, b in combinations(images, 2))
-    every = small(n_train_pairs=possible).drawn.training_pairs("published")
+    every = small(n_train_pairs=possible).release.split.training_pairs("published")
     assert len({frozenset(p) for p in zip(*sides(every), strict=True)}) == possible
     with pytest.raises(BadInput, match=rf"n_train_pairs={possible + 1}, .* expected 1 to {possible}, or None for all"):
-        small(n_train_pairs=possible + 1).drawn.training_pairs("published")
+        small(n_train_pairs=possible + 1).release.split.training_pairs("published")
     with pytest.raises(BadInput, match="n_test_pairs=0"):
-        _ = small(n_test_pairs=0).drawn.test_pairs
+        _ = small(n_test_pairs=0).release.split.test_pairs
 
 
 def test_the_seed_decides_split_pairs_and_sides_and_nothing_else_does(root: Path) -> None:
@@ -482,7 +482,7 @@ def test_the_seed_decides_split_pairs_and_sides_and_nothing_else_does(root: Path
     assert all(a != b for a, b in zip(first[-5:], prints(other)[-5:], strict=True))
     assert other.train.images.names != small().task(PUBLISHED).train.images.names
     # fewer pairs are the first of more; the test sets are the same for both splits
-    few, many = (small(n_train_pairs=n).drawn.training_pairs("held-out") for n in (20, 60))
+    few, many = (small(n_train_pairs=n).release.split.training_pairs("held-out") for n in (20, 60))
     assert (many.left[:20] == few.left).all()
     for a, b in zip(small().task(PUBLISHED).tests, small().task(HELD_OUT).tests, strict=True):
         assert (a.images.names, a.pairs.fingerprint()) == (b.images.names, b.pairs.fingerprint())
@@ -504,7 +504,7 @@ def test_categories(root: Path, files: Files) -> None:
             else:
                 most = max(of.count(s) for s in of)
                 expected = next(s for s in of if of.count(s) == most)
-                assert train.category_names[k] == (expected if expected in _viral_files.LISTED else "other")
+                assert train.category_names[k] == (expected if expected in _viral_files.SUBREDDIT_NAMES else "other")
     with pytest.raises(BadInput, match="categories='seven'"):
         make(categories="seven")
 
@@ -529,7 +529,7 @@ def test_predictions_are_put_into_the_order_of_the_pairs(root: Path, files: File
     annotated = five.read_annotations(root)
     signs = [1 if label == [1] else -1 for label in files.labels]
     assert annotated.answers.tolist() == [[s * a for a in row] for s, row in zip(signs, files.answers, strict=True)]
-    assert annotated.only(found.ids).ids.tolist() == files.random_pairs
+    assert annotated.select(found.ids).ids.tolist() == files.random_pairs
 
 
 def test_answers_come_with_the_images_and_none_about_tested_pairs_is_trained_on(root: Path, files: Files) -> None:
@@ -603,7 +603,7 @@ def test_a_task_that_is_not_one(root: Path, name: tuple[str, str, str]) -> None:
     with pytest.raises(UnknownName, match="no task is called"):
         small().task(TaskName(*name))
     with pytest.raises(UnknownName, match="no split of viral"):
-        small().drawn.training_images("nope")
+        small().release.split.training_images("nope")
 
 
 def test_contract_on_a_small_release(root: Path) -> None:
@@ -620,7 +620,7 @@ def test_a_damaged_list_of_images_blocks_the_plan_and_fails_the_task(root: Path)
     assert gone is not None
     assert "is it truncated?" in gone
     for use in (small().fingerprint, lambda: small().task(PUBLISHED)):
-        with pytest.raises(BadInput, match=r"viral_datasetV2\.mat is not a whole MATLAB file"):
+        with pytest.raises(BadInput, match=r"viral_datasetV2\.mat is not a complete MATLAB file"):
             use()
 
 
@@ -639,9 +639,9 @@ def _record(k: int, **changed: Any) -> Callable[[Files], None]:
         (_record(4, v_score=np.nan), r"v_score of image \d+ is nan; expected a finite number"),
         (_record(4, v_score=np.array([1.0, 2.0])), "image 5 is not a record of single numbers"),
         (_record(4, v_score="much"), "image 5 is not a record of single numbers"),
-        (_record(4, img_id=5), "img_id 5 is there twice"),
+        (_record(4, img_id=5), "img_id 5 is listed twice"),
         (_record(4, img_id=0), "img_id 0 is below 1"),
-        (_record(4, img_id=4.5), r"img_id has the value 4\.5; expected a whole number"),
+        (_record(4, img_id=4.5), r"img_id has the value 4\.5; expected an integer"),
         (_record(4, submissions=0), "submissions 0 is below 1"),
         (_record(4, SNAP_id=5), r"no submission of image group 5"),
         (lambda f: f.random_pairs.pop(), "top_pair_matrix_489 has 5 pairs; expected 6"),
@@ -679,7 +679,7 @@ def test_equal_scores_at_the_edge_of_the_extremes(root: Path, files: Files) -> N
     ("file", "variable", "value", "match"),
     [
         ("Top_489_pair.mat", "top_pair_matrix_489", np.zeros((3, 6)), r"shape \(3, 6\); expected \(n, 2\)"),
-        ("Top_489_pair.mat", "top_pair_matrix_489", np.full((6, 2), 1.5), "1.5; expected a whole number"),
+        ("Top_489_pair.mat", "top_pair_matrix_489", np.full((6, 2), 1.5), "1.5; expected an integer"),
         ("Top_489_pair.mat", "top_pair_matrix_489", np.array([["a", "b"]], object), "not a number"),
         ("Top_489_pair.mat", "pairs", np.ones((6, 2)), "has no variable 'top_pair_matrix_489'"),
     ],
@@ -715,7 +715,7 @@ def test_files_of_submissions_of_unequal_length(root: Path) -> None:
         ("Attribute_matrix.mat", {"Attribute_matrix_spot": np.zeros((20, 4))}, r"shape \(20, 4\); expected \(n, 5\)"),
         (five.PREDICTIONS[1], {"class_hat": np.full((PAIRS, 1), 4)}, r"row 1 is 4; expected \[1, 2, 3\]"),
         (five.PREDICTIONS[1], {"class_hat": np.ones((PAIRS - 1, 1))}, "has 5 rows; expected 6"),
-        (five.SPLITS[4], {"split": np.ones((1, 1))}, "split is not a cell of classes with TestingID"),
+        (five.SPLITS[4], {"split": np.ones((1, 1))}, "split is not a cell array of classes with TestingID"),
     ],
 )
 def test_bad_answers_are_named(root: Path, files: Files, file: str, variables: dict[str, Any], match: str) -> None:
@@ -764,10 +764,10 @@ def test_verify_finds_what_does_not_follow(root: Path, files: Files) -> None:
 def test_what_to_fetch() -> None:
     downloads = {download.path: download for download in make().downloads()}
     assert len(downloads) == 20
-    scored = downloads["Create_Dataset_Code/viral_datasetV2.mat"]
-    assert scored.mirrors == (
+    scores = downloads["Create_Dataset_Code/viral_datasetV2.mat"]
+    assert scores.mirrors == (
         "https://raw.githubusercontent.com/ArturoDeza/virality/5a62d3022b8687cf5ce596b5fd92fa4585399615/"
         "Create_Dataset_Code/viral_datasetV2.mat",
     )
-    assert scored.sha256 == "1939b3688ea625a957f2a5a9e1fb373772f9cec0d6bb2f15fc88d1c082506ef2"
-    assert {*viral.NEEDED, *five.PREDICTIONS, *five.SPLITS, five.LABELS, five.ANNOTATIONS} < set(downloads)
+    assert scores.sha256 == "1939b3688ea625a957f2a5a9e1fb373772f9cec0d6bb2f15fc88d1c082506ef2"
+    assert {*viral.REQUIRED_FILES, *five.PREDICTIONS, *five.SPLITS, five.LABELS, five.ANNOTATIONS} < set(downloads)

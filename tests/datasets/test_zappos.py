@@ -325,10 +325,10 @@ def test_contract_on_a_small_release(root: Path, name: str) -> None:
 
 
 def test_spellings() -> None:
-    assert _zappos_files.spellings("Boots/Ankle/Dr. Martens") == ("Boots/Ankle/Dr. Martens",)
-    assert _zappos_files.spellings("A/W.A.G.") == ("A/W.A.G.", "A/W.A.G", "A/W.A.G%2E")
-    assert _zappos_files.spellings("A/Levi's Kids") == ("A/Levi's Kids", "A/Levi's&#174; Kids")
-    assert _zappos_files.spellings("A/Joe's Jeans") == ("A/Joe's Jeans",)
+    assert _zappos_files.folder_spellings("Boots/Ankle/Dr. Martens") == ("Boots/Ankle/Dr. Martens",)
+    assert _zappos_files.folder_spellings("A/W.A.G.") == ("A/W.A.G.", "A/W.A.G", "A/W.A.G%2E")
+    assert _zappos_files.folder_spellings("A/Levi's Kids") == ("A/Levi's Kids", "A/Levi's&#174; Kids")
+    assert _zappos_files.folder_spellings("A/Joe's Jeans") == ("A/Joe's Jeans",)
 
 
 # ---------------------------------------------------------------------- what is missing or wrong
@@ -380,7 +380,7 @@ def test_a_damaged_file_blocks_the_plan_and_fails_the_task(root: Path, file: str
     assert gone is not None
     assert "is it truncated?" in gone
     for use in (make().fingerprint, lambda: make().task(TaskName("zappos", "open", "1"))):
-        with pytest.raises(BadInput, match="is not a whole MATLAB file") as error:
+        with pytest.raises(BadInput, match="is not a complete MATLAB file") as error:
             use()
         assert str(path) in str(error.value)
 
@@ -461,6 +461,6 @@ def test_what_to_fetch() -> None:
         "154f3a9d50d37000e7edcbd6e7ceb63aeb513cbf/ut-zap50k-data/zappos-labels.mat",
     )
     assert labels.sha256 == "ada3c7765f5c3ec42cf882b1990a360dec45d074c8bd1d01fc7f3267ded03eed"
-    assert {entry.path: entry.sha256 for entry in manifest.read(make().manifest)} == {
+    assert {entry.path: entry.sha256 for entry in manifest.read_manifest(make().manifest)} == {
         path: download.sha256 for path, download in downloads.items()
     }
