@@ -1,3 +1,3 @@
-"""What relattr needs of the operating system and the network: files, checksums, downloads, memory."""
+"""Access to the operating system and the network: files, checksums, downloads, memory."""
 
 DECIDES_RESULTS = False

@@ -1,6 +1,6 @@
-"""Zip files to folders, trusting nothing that the archive says about itself.
+"""Safe unpacking of zip files from untrusted sources.
 
-The folder appears whole or not at all: members are written to a temporary folder beside it, which is
+The folder appears only when it is complete: members are written to a temporary folder in the same parent, which is
 renamed at the end.
 """
 
@@ -18,7 +18,7 @@ from relattr.system.atomic import write_text
 from relattr.system.manifest import check_path
 
 STAMP = ".unpacked"
-"""The file in an unpacked folder that holds the SHA-256 of the archive it came from."""
+"""The name of the file in an unpacked folder that has the SHA-256 of its archive."""
 
 MAX_BYTES = 200 * 1024**3
 MAX_MEMBERS = 2_000_000
@@ -26,7 +26,7 @@ _BLOCK = 1 << 20
 
 
 def is_unpacked(folder: Path, sha256: str) -> bool:
-    """Whether ``folder`` was unpacked from the archive with this SHA-256."""
+    """Whether ``folder`` has the contents of the archive with this SHA-256."""
     try:
         return (folder / STAMP).read_text(encoding="utf-8").strip() == sha256
     except (OSError, UnicodeDecodeError):
@@ -36,22 +36,22 @@ def is_unpacked(folder: Path, sha256: str) -> bool:
 def unpack_zip(
     archive: Path, folder: Path, sha256: str, *, max_bytes: int = MAX_BYTES, max_members: int = MAX_MEMBERS
 ) -> None:
-    """Unpack a zip file into ``folder``, which must not exist yet, and stamp it with the archive's SHA-256.
+    """Unpack a zip file into ``folder``, which must not exist, and store the archive's SHA-256 there.
 
-    Raises `BadInput`, and leaves nothing behind, for a file that is no zip or is damaged, for a member
-    that is a link or device, is encrypted, is listed twice, or would be written outside the folder, for
-    more than ``max_members`` members or ``max_bytes`` bytes, and where the folder exists.
+    Raises `BadInput`, and leaves no files behind, if the file is not a zip file or is damaged; if a member is a link
+    or device, is encrypted, is listed twice, or would be written outside the folder; if there are more than
+    ``max_members`` members or ``max_bytes`` bytes; and if the folder exists.
     """
     if folder.exists() or folder.is_symlink():
-        raise BadInput(f"{folder} exists, but was not unpacked from {archive.name}; move it away and fetch again")
+        raise BadInput(f"{folder} exists, but was not unpacked from {archive.name}; move it away and download again")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
     try:
-        inside = temporary / "unpacked"  # mkdtemp's own folder is for its owner only
+        inside = temporary / "unpacked"  # mkdtemp creates folders that only their owner can read
         inside.mkdir()
         try:
             with zipfile.ZipFile(archive) as file:
-                members = _checked(archive, file, max_bytes, max_members)
+                members = _validate_members(archive, file, max_bytes, max_members)
                 free = shutil.disk_usage(temporary).free
                 needed = sum(member.file_size for member in members)
                 if needed > free:
@@ -61,15 +61,15 @@ def unpack_zip(
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             if isinstance(error, BadInput):
                 raise
-            raise BadInput(f"{archive} is not a whole zip file ({error}); delete it and fetch again") from error
+            raise BadInput(f"{archive} is not a complete zip file ({error}); delete it and download again") from error
         write_text(inside / STAMP, sha256 + "\n")
         inside.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _checked(archive: Path, file: zipfile.ZipFile, max_bytes: int, max_members: int) -> list[zipfile.ZipInfo]:
-    """The files of an archive, once every member was found harmless by name, kind and size."""
+def _validate_members(archive: Path, file: zipfile.ZipFile, max_bytes: int, max_members: int) -> list[zipfile.ZipInfo]:
+    """The files of an archive. Raises `BadInput` if the name, type or size of any member is not acceptable."""
     infos = file.infolist()
     if len(infos) > max_members:
         raise BadInput(f"{archive} has {len(infos):,} members; at most {max_members:,} are accepted")
@@ -79,14 +79,14 @@ def _checked(archive: Path, file: zipfile.ZipFile, max_bytes: int, max_members: 
         try:
             check_path(name)
         except BadInput:
-            raise BadInput(f"{archive} has a member {info.filename!r} that would leave the folder") from None
+            raise BadInput(f"{archive} has a member {info.filename!r} outside the folder") from None
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise BadInput(f"{archive} has a member {info.filename!r} that is a link or device, not a file")
         if info.flag_bits & 1:
             raise BadInput(f"{archive} has an encrypted member {info.filename!r}")
         if name in seen or name == STAMP:
-            raise BadInput(f"{archive} has a member {info.filename!r} twice, or one of a reserved name")
+            raise BadInput(f"{archive} has a member {info.filename!r} twice, or with a reserved name")
         seen.add(name)
         total += info.file_size
         if not info.is_dir():
@@ -97,7 +97,7 @@ def _checked(archive: Path, file: zipfile.ZipFile, max_bytes: int, max_members: 
     for name in seen:
         parents = name.split("/")[:-1]
         if any("/".join(parents[:k]) in plain for k in range(1, len(parents) + 1)):
-            raise BadInput(f"{archive} has a member {name!r} below another one that is a file")
+            raise BadInput(f"{archive} has a member {name!r} below another member that is a file")
     return files
 
 
@@ -108,7 +108,7 @@ def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> No
     with file.open(member) as source, target.open("xb") as copy:
         while block := source.read(_BLOCK):
             written += len(block)
-            if written > member.file_size:  # a bomb: more comes out than the directory declares
+            if written > member.file_size:  # a zip bomb: larger than its directory declares
                 raise BadInput(f"{member.filename} is larger than the {member.file_size:,} bytes it declares")
             copy.write(block)
     if written != member.file_size:

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside their place, then renamed into it."""
+"""Atomic writing of files: written to a temporary file in the same folder, which is then renamed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUFFIX = ".tmp"
 
 @contextmanager
 def atomic_replace(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder; renamed to ``path`` if the block ends well, else removed."""
+    """Provide a temporary path in the same folder; it is renamed to ``path`` unless the block raises an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
     os.close(handle)
@@ -27,21 +27,21 @@ def atomic_replace(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.chmod(temporary, 0o666 & ~_UMASK)
-        with temporary.open("r+b") as written:
-            os.fsync(written.fileno())
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left of their attempts to write ``path``; only for who holds its lock."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
-        left.unlink(missing_ok=True)
+    """Remove temporary files of `atomic_replace` that killed processes left behind. Requires the lock on ``path``."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, atomically."""
+    """Write text as UTF-8, atomically."""
     with atomic_replace(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -69,19 +69,21 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def read_array(path: Path, mmap_mode: Literal["r", "r+"] | None = None) -> NDArray[Any] | None:
-    """The array in a ``.npy`` file; None if the file is not there or not whole."""
+    """Read the array of a ``.npy`` file; None if the file is missing or incomplete."""
     import numpy as np
 
     try:
         if mmap_mode is not None:
-            mapped = np.lib.format.open_memmap(path, mode="r")  # "r+" would fill up a truncated file with zeros
-            return mapped if mmap_mode == "r" else np.lib.format.open_memmap(path, mode=mmap_mode)
+            array = np.lib.format.open_memmap(
+                path, mode="r"
+            )  # opened with "r" first: "r+" would extend a truncated file with zeros
+            return array if mmap_mode == "r" else np.lib.format.open_memmap(path, mode=mmap_mode)
         with path.open("rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError):
         return None
 
 
-# mkstemp makes files that only their owner can read; what is kept gets the user's usual permissions
+# mkstemp creates files that only their owner can read; `atomic_replace` gives them the usual permissions
 _UMASK = os.umask(0)
 os.umask(_UMASK)

@@ -1,7 +1,7 @@
-"""SHA-256 of files, remembered by path, size and times of change so that no plan hashes gigabytes.
+"""SHA-256 digests of files, texts and arrays.
 
-The digest of a set of files depends on their names and contents only, so the same data has the same
-fingerprint on every machine.
+Digests of sets of files are cached by path, size, and the times of the last changes, so that a plan need not hash
+gigabytes. They depend on names and contents only, so the same data has the same fingerprint on every machine.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from relattr.system.paths import cache_dir
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SETTLED = 2.0
-"""Seconds: a younger file could be written again within the same tick of the clock, unseen."""
+_MIN_AGE = 2.0
+"""Seconds; a younger file could be written again within the resolution of its timestamps, without being noticed."""
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of one file's contents. Raises `BadInput` if it cannot be read."""
+    """SHA-256 of the contents of a file. Raises `BadInput` if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -39,7 +39,7 @@ def digest_file(path: Path) -> str:
 
 
 def digest_text(*parts: str) -> str:
-    """SHA-256 of some strings, their borders included."""
+    """SHA-256 of a sequence of strings; ``'ab'`` and ``'a', 'b'`` differ."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode()
@@ -48,32 +48,32 @@ def digest_text(*parts: str) -> str:
 
 
 def digest_array(array: NDArray[Any]) -> str:
-    """SHA-256 of an array's type, shape and bytes."""
+    """SHA-256 of the type, shape and values of an array."""
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     digest.update(array.tobytes())
     return digest.hexdigest()
 
 
 def digest_files(root: Path, names: Sequence[str]) -> str:
-    """SHA-256 over the names and contents of these files below ``root``, in this order.
+    """SHA-256 of the names and contents of these files below ``root``, in this order.
 
-    Remembered in the cache folder for as long as no file's size or times of change differ. Raises
-    `BadInput` if one cannot be read.
+    Cached until the size, modification time or status change time of a file changes. Raises `BadInput` if a file
+    cannot be read.
     """
     signature = hashlib.sha256(str(root.absolute()).encode())
     newest = 0
     folder = os.fspath(root)
     for name in names:
         try:
-            state = os.stat(f"{folder}/{name}")  # no Path: it takes three times as long as the look itself
+            stat = os.stat(f"{folder}/{name}")  # creating a Path takes three times as long as `stat`
         except OSError as error:
             raise BadInput(f"cannot read {root / name}: {error.strerror}") from error
-        # the second time also changes when the first is set by hand, as rsync and `touch -r` do
-        signature.update(f"\0{name}\0{state.st_size}\0{state.st_mtime_ns}\0{state.st_ctime_ns}".encode())
-        newest = max(newest, state.st_mtime_ns, state.st_ctime_ns)
-    known = cache_dir() / "digests" / f"{signature.hexdigest()}.json"
+        # the ctime also changes when a program sets the mtime, as rsync and `touch -r` do
+        signature.update(f"\0{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}".encode())
+        newest = max(newest, stat.st_mtime_ns, stat.st_ctime_ns)
+    cached = cache_dir() / "digests" / f"{signature.hexdigest()}.json"
     try:
-        digest = json.loads(known.read_text())["sha256"]
+        digest = json.loads(cached.read_text())["sha256"]
         if isinstance(digest, str) and len(digest) == 64:
             return digest
     except (OSError, ValueError, KeyError, TypeError):
@@ -81,6 +81,6 @@ def digest_files(root: Path, names: Sequence[str]) -> str:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         digests = pool.map(lambda name: digest_file(root / name), names)
         digest = digest_text(*(part for pair in zip(names, digests, strict=True) for part in pair))
-    if time.time_ns() - newest > _SETTLED * 1e9:
-        write_text(known, json.dumps({"root": str(root), "files": len(names), "sha256": digest}))
+    if time.time_ns() - newest > _MIN_AGE * 1e9:
+        write_text(cached, json.dumps({"root": str(root), "files": len(names), "sha256": digest}))
     return digest

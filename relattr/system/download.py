@@ -1,8 +1,7 @@
-"""Files from the network: resumed where they were cut, checked against a SHA-256, and put in place whole.
+"""Downloads that resume after an interruption, are verified by SHA-256, and appear only when they are complete.
 
-A file is known by its SHA-256, so it does not matter which mirror, or how many of them, its bytes came
-from. They go to ``.<name>.<sha256>.part`` in the same folder, which a later call continues, and only a
-file that is right is renamed to its name.
+The SHA-256 identifies a file, so its bytes may come from any mirror, or partly from several. They are written to
+``.<name>.<sha256>.part`` in the same folder, where a later call continues; only a verified file gets its final name.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ if TYPE_CHECKING:
     from filelock import FileLock
     from requests import Session
 
-_GAIN = 1 << 20
-"""A try that brought this many bytes counts as progress, however it ended."""
-_STRIPES = 64
-_SHOWN = 5
+_MIN_PROGRESS = 1 << 20
+"""Bytes; after an attempt that downloaded at least as many, the attempts are counted from the start again."""
+_LOCK_FILES = 64
+_MAX_LISTED = 5
 
 
 class FetchError(Blocked):
-    """Files that could not be had; the message names each, every address tried, and what was wrong there."""
+    """Some files could not be downloaded; the message has each file, and the reason for each of its addresses."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,13 @@ class Download:
 
     Parameters
     ----------
-    path : where it goes, relative to the dataset's folder, with forward slashes.
-    mirrors : http or https addresses of the same bytes, tried in this order.
-    sha256, size : what those bytes are: 64 hexadecimal digits, and how many.
-    unpack : where given, the file is a zip archive, unpacked into this folder (relative, like ``path``)
-        and then removed.
+    path : destination relative to the dataset's folder, with forward slashes.
+    mirrors : http or https addresses of the same file, tried in this order.
+    sha256, size : the expected digest (64 hexadecimal digits) and number of bytes.
+    unpack : if given, the file is a zip archive that is unpacked into this folder (relative, like ``path``) and then
+        removed.
 
-    Raises `BadInput` for a path that leaves the folder, an address of another scheme, or no address.
+    Raises `BadInput` for a path outside the folder, an address of another scheme, or no address.
     """
 
     path: str
@@ -61,11 +60,11 @@ class Download:
     unpack: str | None = None
 
     def __post_init__(self) -> None:
-        _ = self.entry  # the same rules hold for it
+        _ = self.entry  # checks path, SHA-256 and size
         if self.unpack is not None:
             check_path(self.unpack)
         if not self.mirrors:
-            raise BadInput(f"{self.path} has no mirror to fetch it from")
+            raise BadInput(f"{self.path} has no mirror to download it from")
         for url in self.mirrors:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -73,52 +72,57 @@ class Download:
 
     @property
     def entry(self) -> ManifestEntry:
-        """What the file must be."""
+        """Path, SHA-256 and size that the file must have."""
         return ManifestEntry(self.path, self.sha256, self.size)
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How hard to try. Times are in seconds.
+    """Parallel downloads, attempts, pauses and timeouts. Times are in seconds.
 
-    ``tries`` at one mirror without progress, with a pause after each that starts at ``pause`` and
-    doubles up to ``longest_pause`` (a server's Retry-After is heeded up to the latter); ``connect`` to
-    be answered at all; ``stall`` without a byte; ``dead_host``: files in a row that one host failed to
-    serve, each after all its tries, before it is asked for no more.
+    Parameters
+    ----------
+    workers : files that are downloaded in parallel.
+    tries : attempts at one mirror without progress.
+    pause, max_pause : the first pause between two attempts, which doubles up to the maximum. A server's Retry-After
+        is respected up to the maximum.
+    connect_timeout, read_timeout : limits on the time for a connection, and on the time without a byte.
+    max_host_failures : files in a row that one host fails to serve, each after all attempts, before no more requests
+        are sent to it.
+    sleep : called for the pauses; the default is a pause that ends when the download is interrupted.
     """
 
     workers: int = 8
     tries: int = 4
     pause: float = 1.0
-    longest_pause: float = 60.0
-    connect: float = 10.0
-    stall: float = 30.0
-    dead_host: int = 5
+    max_pause: float = 60.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    max_host_failures: int = 5
     sleep: Callable[[float], object] | None = None
-    """Called for the pauses; by default they end at once when the fetch is interrupted."""
 
 
 @dataclass(frozen=True)
 class FetchSummary:
-    """What a call did: files that were there and right already, and files that it put in place."""
+    """How many files were already present and valid, and how many were downloaded."""
 
     present: int
     fetched: int
 
 
 def fetch_files(
-    downloads: Iterable[Download], root: Path, *, what: str = "files", patience: RetryPolicy | None = None
+    downloads: Iterable[Download], root: Path, *, what: str = "files", policy: RetryPolicy | None = None
 ) -> FetchSummary:
-    """Have these files below ``root``, whole and with the right SHA-256; fetch those that are not.
+    """Download the files that are missing below ``root``, or do not have the expected SHA-256.
 
-    A file that is there and right is left alone; one that is there and wrong is replaced. Several files
-    are fetched at a time, and several processes may fetch the same ones together. If some cannot be had,
-    all others still are. ``what`` names them in the progress and in messages.
+    A valid file is not changed; an invalid one is replaced. Files are downloaded in parallel, and several processes
+    may download the same files at the same time. A failed download does not prevent the others. ``what`` describes
+    the files in the progress and in messages.
 
     Raises
     ------
-    Blocked : RELATTR_OFFLINE is set and something is missing.
-    FetchError : some file could not be had from any mirror, or written.
+    Blocked : RELATTR_OFFLINE is set and some file is missing.
+    FetchError : some file could not be downloaded from any mirror, or not written.
     BadInput : two downloads of one path.
     """
     downloads = list(downloads)
@@ -130,71 +134,71 @@ def fetch_files(
     if not missing:
         return FetchSummary(present, 0)
     if is_offline():
-        names = _some([f"{d.path} ({d.mirrors[0]})" for d in missing])
+        names = _first_lines([f"{d.path} ({d.mirrors[0]})" for d in missing])
         raise Blocked(
             f"RELATTR_OFFLINE is set, and {len(missing):,} of {len(downloads):,} {what} are not in {root}:\n{names}\n"
-            "unset it, or put the files there by hand"
+            "unset RELATTR_OFFLINE, or copy the files there yourself"
         )
     try:
         root.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(root).free
     except OSError as error:
-        raise FetchError(f"cannot make the folder {root} for {what}: {error.strerror}") from error
+        raise FetchError(f"cannot create the folder {root} for {what}: {error.strerror}") from error
     needed = sum(max(0, d.size - file_size(_part(root, d))) for d in missing)
     if needed > free:
         raise FetchError(f"{what} need {needed:,} bytes more, but {root} has {free:,} free")
     with track(f"downloading {what}", sum(d.size for d in missing)) as advance:
-        _Run(root, missing, patience or RetryPolicy(), advance).run(what)
+        _DownloadQueue(root, missing, policy or RetryPolicy(), advance).run(what)
     return FetchSummary(present, len(missing))
 
 
 def _missing(downloads: Sequence[Download], root: Path) -> list[Download]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        there = list(pool.map(lambda download: _is_there(root, download), downloads))
-    return [download for download, is_there in zip(downloads, there, strict=True) if not is_there]
+        present = list(pool.map(lambda download: _is_present(root, download), downloads))
+    return [download for download, is_present in zip(downloads, present, strict=True) if not is_present]
 
 
-def _is_there(root: Path, download: Download) -> bool:
+def _is_present(root: Path, download: Download) -> bool:
     if download.unpack is not None:
         return archive.is_unpacked(root / download.unpack, download.sha256)
     return describe_mismatch(root / download.path, download.sha256, download.size) is None
 
 
 def _part(root: Path, download: Download) -> Path:
-    """Where what has come of a file so far lies."""
+    """The path of the partial download of a file."""
     final = root / download.path
     return final.with_name(f".{final.name}.{download.sha256[:16]}.part")
 
 
-def _some(lines: Sequence[str]) -> str:
-    more = [f"and {len(lines) - _SHOWN:,} more"] if len(lines) > _SHOWN else []
-    return "\n".join(f"  {line}" for line in [*lines[:_SHOWN], *more])
+def _first_lines(lines: Sequence[str]) -> str:
+    more = [f"and {len(lines) - _MAX_LISTED:,} more"] if len(lines) > _MAX_LISTED else []
+    return "\n".join(f"  {line}" for line in [*lines[:_MAX_LISTED], *more])
 
 
-class _Stop(Exception):
-    """Another thread failed for good, or the user interrupted."""
+class _Cancelled(Exception):
+    """Another thread has failed permanently, or the user has interrupted the download."""
 
 
-class _Run:
-    """One call of `fetch_files`: a queue of files, and workers that empty it."""
+class _DownloadQueue:
+    """The files of one call of `fetch_files`, and the threads that download them."""
 
-    def __init__(self, root: Path, downloads: Sequence[Download], patience: RetryPolicy, advance: Advance) -> None:
+    def __init__(self, root: Path, downloads: Sequence[Download], policy: RetryPolicy, advance: Advance) -> None:
         self.root = root
-        self.patience = patience
+        self.policy = policy
         self._queue = deque(downloads)
         self._total = len(downloads)
         self._deferred: set[str] = set()
         self._failures: list[str] = []
         self._fatal: str | None = None
         self._stop = threading.Event()
-        self._sleep = patience.sleep or self._stop.wait
+        self._sleep = policy.sleep or self._stop.wait
         self._advance = advance
         self._lock = threading.Lock()
-        self._shown: Counter[str] = Counter()
+        self._reported: Counter[str] = Counter()
         self._host_failures: Counter[str] = Counter()
 
     def run(self, what: str) -> None:
-        n = max(1, min(self.patience.workers, self._total))
+        n = max(1, min(self.policy.workers, self._total))
         with ThreadPoolExecutor(n, thread_name_prefix="fetch_files") as pool:
             workers = [pool.submit(self._work) for _ in range(n)]
             try:
@@ -206,8 +210,9 @@ class _Run:
             raise FetchError(self._fatal)
         if self._failures:
             raise FetchError(
-                f"could not fetch {len(self._failures):,} of {self._total:,} {what} into {self.root}:\n"
-                f"{_some(sorted(self._failures))}\nwhat was fetched is kept; the same command continues from there"
+                f"could not download {len(self._failures):,} of {self._total:,} {what} into {self.root}:\n"
+                f"{_first_lines(sorted(self._failures))}\n"
+                "downloaded files are kept; run the same command again to continue"
             )
 
     def _work(self) -> None:
@@ -215,7 +220,7 @@ class _Run:
 
         from relattr import __version__
 
-        with requests.Session() as session:  # one a thread: it keeps its connections open
+        with requests.Session() as session:  # one per thread, so that connections are reused
             session.max_redirects = 5
             session.headers["User-Agent"] = f"relattr/{__version__}"
             while not self._stop.is_set():
@@ -223,26 +228,26 @@ class _Run:
                     if not self._queue:
                         return
                     download = self._queue.popleft()
-                    seen = download.path in self._deferred
+                    deferred = download.path in self._deferred
                 try:
-                    if not self._one(session, download, wait=0.2 if seen else 0.0):
-                        with self._lock:  # another process has it; see later whether it succeeded
+                    if not self._fetch_one(session, download, wait=0.2 if deferred else 0.0):
+                        with self._lock:  # another process downloads it; check again later
                             self._deferred.add(download.path)
                             self._queue.append(download)
-                except _Stop:
+                except _Cancelled:
                     return
                 except (SourceUnavailable, BadInput) as error:
                     with self._lock:
                         self._failures.append(f"{download.path}: {error}")
-                except OSError as error:  # a full disk, a folder that is a file: others would fail too
+                except OSError as error:  # a full disk, or a file in place of a folder: other files would fail too
                     self._fatal = f"cannot write {self.root / download.path}: {error}"
                     self._stop.set()
                 except BaseException:
                     self._stop.set()
                     raise
 
-    def _one(self, session: Session, download: Download, wait: float) -> bool:
-        """Have one file, unless another process is at it: then False, after ``wait`` seconds."""
+    def _fetch_one(self, session: Session, download: Download, wait: float) -> bool:
+        """Download one file. Returns False if another process still downloads it after ``wait`` seconds."""
         from filelock import Timeout
 
         lock = self._file_lock(download)
@@ -251,71 +256,71 @@ class _Run:
         except Timeout:
             return False
         try:
-            if not _is_there(self.root, download):  # else another process was faster
-                self._from_any_mirror(session, download)
-            self._show(download, download.size)
+            if not _is_present(self.root, download):  # else another process has downloaded it meanwhile
+                self._download(session, download)
+            self._report(download, download.size)
             return True
         finally:
             lock.release()
 
     def _file_lock(self, download: Download) -> FileLock:
-        """A lock on this file against other threads and processes; a few lock files serve all, and stay."""
+        """A lock on this file against other threads and processes. Files share lock files, which are never removed."""
         from filelock import FileLock
 
         folder = self.root / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{int(download.sha256[:8], 16) % _STRIPES:02d}.lock", thread_local=False)
+        return FileLock(folder / f"{int(download.sha256[:8], 16) % _LOCK_FILES:02d}.lock", thread_local=False)
 
-    def _from_any_mirror(self, session: Session, download: Download) -> None:
+    def _download(self, session: Session, download: Download) -> None:
         final = self.root / download.path
         final.parent.mkdir(parents=True, exist_ok=True)
         if download.unpack is not None and describe_mismatch(final, download.sha256, download.size) is None:
-            self._unpack(final, download)  # it was fetched before, and could not be unpacked
+            self._unpack(final, download)  # downloaded by an earlier call that could not unpack it
             return
         part = _part(self.root, download)
         reasons = []
         for url in download.mirrors:
             host = urlsplit(url).netloc
-            if self._host_failures[host] >= self.patience.dead_host:
-                reasons.append(f"{url}: not asked again, {host} failed to serve several files in a row")
+            if self._host_failures[host] >= self.policy.max_host_failures:
+                reasons.append(f"{url}: skipped, because {host} failed to serve several files in a row")
                 continue
             try:
-                self._from_mirror(session, url, download, part)
+                self._download_from(session, url, download, part)
             except SourceUnavailable as error:
                 reasons.append(f"{url}: {error}")
                 continue
             except OSError:
-                part.unlink(missing_ok=True)  # give the space back
+                part.unlink(missing_ok=True)  # free the disk space
                 raise
-            self._put(part, final, download)
+            self._publish(part, final, download)
             return
         raise SourceUnavailable("; ".join(reasons))
 
-    def _put(self, part: Path, final: Path, download: Download) -> None:
-        with part.open("rb") as whole:
-            os.fsync(whole.fileno())
+    def _publish(self, part: Path, final: Path, download: Download) -> None:
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         os.replace(part, final)
         if download.unpack is not None:
             self._unpack(final, download)
 
     def _unpack(self, final: Path, download: Download) -> None:
-        """Unpack an archive that is whole; it goes when its files are there."""
+        """Unpack a verified archive, then remove it."""
         assert download.unpack is not None
         archive.unpack_zip(final, self.root / download.unpack, download.sha256)
         final.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ one mirror
 
-    def _from_mirror(self, session: Session, url: str, download: Download, part: Path) -> None:
-        """Have ``part`` whole and right from this address. Raises `SourceUnavailable` when it gives up on it."""
+    def _download_from(self, session: Session, url: str, download: Download, part: Path) -> None:
+        """Complete and verify ``part`` from one address. Raises `SourceUnavailable` when all attempts have failed."""
         host, tries, furthest = urlsplit(url).netloc, 0, file_size(part)
-        patience = self.patience
+        policy = self.policy
 
-        def arrived(have: int) -> None:
+        def on_data(have: int) -> None:
             self._check_stop()
-            self._show(download, have)
+            self._report(download, have)
 
-        transfer = Transfer(session, url, download.entry, part, patience.connect, patience.stall, arrived)
+        transfer = Transfer(session, url, download.entry, part, policy.connect_timeout, policy.read_timeout, on_data)
         while True:
             self._check_stop()
             try:
@@ -326,22 +331,22 @@ class _Run:
                 if not error.counts:
                     continue
                 have = file_size(part)
-                tries = 1 if have >= furthest + _GAIN else tries + 1
+                tries = 1 if have >= furthest + _MIN_PROGRESS else tries + 1
                 furthest = max(furthest, have)
-                if tries >= patience.tries:
+                if tries >= policy.tries:
                     self._host_failures[host] += 1
                     raise SourceUnavailable(f"{error} ({tries} {'try' if tries == 1 else 'tries'})") from None
-                pause = min(patience.pause * 2 ** (tries - 1), patience.longest_pause)
-                self._sleep(max(pause, min(error.wait, patience.longest_pause)))
+                pause = min(policy.pause * 2 ** (tries - 1), policy.max_pause)
+                self._sleep(max(pause, min(error.wait, policy.max_pause)))
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
-            raise _Stop
+            raise _Cancelled
 
-    def _show(self, download: Download, have: int) -> None:
-        """Report bytes that were not reported before: a file fetched twice still counts once."""
+    def _report(self, download: Download, have: int) -> None:
+        """Report progress; bytes that are downloaded again after a failure count only once."""
         with self._lock:
-            new = have - self._shown[download.path]
+            new = have - self._reported[download.path]
             if new > 0:
-                self._shown[download.path] = have
+                self._reported[download.path] = have
                 self._advance(new)

@@ -1,7 +1,7 @@
-"""One request for one file: what a server can answer, and what of it to believe.
+"""One HTTP request for one file, with all checks of the response.
 
-`attempt` ends in one of three ways: the ``.part`` file is whole and right; `RetryableError`, where the same
-address may do better next time; `SourceUnavailable`, where it does not have the file.
+`Transfer.attempt` leaves a complete and verified ``.part`` file, or raises `RetryableError` where another attempt at
+the same address may succeed, or `SourceUnavailable` where the address does not have the file.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ if TYPE_CHECKING:
     from requests import Response, Session
 
 _BLOCK = 1 << 16
-_SLOWEST = 1024
-"""Fewer bytes than this in a whole stall timeout are a stall too."""
+_MIN_BYTES_PER_TIMEOUT = 1024
+"""Fewer bytes than this within one read timeout count as a stalled transfer."""
 
 
 class RetryableError(Exception):
-    """A try failed, but another one at the same address may not.
+    """An attempt failed, but another one at the same address may succeed.
 
-    ``wait``: seconds that the server asked for. ``counts``: whether it is one of the tries that an
-    address has.
+    ``wait``: seconds to wait, as requested by the server. ``counts``: whether it counts as one of the attempts.
     """
 
-    def __init__(self, why: str, wait: float = 0.0, *, counts: bool = True) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, wait: float = 0.0, *, counts: bool = True) -> None:
+        super().__init__(reason)
         self.wait = wait
         self.counts = counts
 
@@ -44,30 +43,31 @@ class SourceUnavailable(Exception):
 
 @dataclass
 class Transfer:
-    """One file from one address, in as many attempts as its owner has patience for.
+    """The download of one file from one address, in one or more attempts.
 
     Parameters
     ----------
-    file : what the bytes must be.
-    part : where they are collected; bytes that are there already are continued, whoever sent them.
-    connect, stall : seconds to wait for an answer, and for the next byte.
-    arrived : called with the bytes now in ``part``; may raise to end the transfer.
+    session, url : the session and the address of the requests.
+    file : the expected size and SHA-256.
+    part : the partial download; existing bytes are continued, whichever mirror they came from.
+    connect_timeout, read_timeout : seconds to wait for a response, and for the next byte.
+    on_data : called with the number of bytes in ``part``; may raise an exception to end the transfer.
     """
 
     session: Session
     url: str
     file: ManifestEntry
     part: Path
-    connect: float
-    stall: float
-    arrived: Callable[[int], None]
-    _tag: str = ""
-    """Which version the server was sending, in its own words (ETag)."""
+    connect_timeout: float
+    read_timeout: float
+    on_data: Callable[[int], None]
+    _etag: str = ""
+    """The ETag of the version that the server was sending."""
 
     def attempt(self) -> None:
-        """Send one request and leave ``part`` whole and right.
+        """Send one request, complete ``part`` and verify it.
 
-        Raises `RetryableError` or `SourceUnavailable`; OSError where ``part`` cannot be written.
+        Raises `RetryableError` or `SourceUnavailable`; OSError if ``part`` cannot be written.
         """
         have = file_size(self.part)
         if have > self.file.size:
@@ -78,27 +78,29 @@ class Transfer:
             headers = {"Accept-Encoding": "identity"}
             if resumed:
                 headers["Range"] = f"bytes={have}-"
-                if self._tag:
-                    headers["If-Range"] = self._tag
+                if self._etag:
+                    headers["If-Range"] = self._etag
             with self._get(headers) as response:
-                start = self._start(response, have)
+                start = self._body_offset(response, have)
                 etag = response.headers.get("ETag", "")
-                self._tag = "" if etag.startswith("W/") else etag  # If-Range takes no weak ones
-                self._receive(response, start)
-        got = digest_file(self.part)
-        if got == self.file.sha256:
+                self._etag = "" if etag.startswith("W/") else etag  # If-Range does not accept weak ETags
+                self._read_body(response, start)
+        sha256 = digest_file(self.part)
+        if sha256 == self.file.sha256:
             return
         self.part.unlink()
-        if resumed:  # what was there before may have been the wrong half
-            raise RetryableError("the continued file was wrong", counts=False)
-        raise SourceUnavailable(f"has SHA-256 {got}, expected {self.file.sha256}")
+        if resumed:  # the earlier part may have been the invalid one
+            raise RetryableError("the resumed file has another SHA-256", counts=False)
+        raise SourceUnavailable(f"has SHA-256 {sha256}, expected {self.file.sha256}")
 
     def _get(self, headers: dict[str, str]) -> Response:
         import requests
         import urllib3
 
         try:
-            return self.session.get(self.url, headers=headers, stream=True, timeout=(self.connect, self.stall))
+            return self.session.get(
+                self.url, headers=headers, stream=True, timeout=(self.connect_timeout, self.read_timeout)
+            )
         except requests.exceptions.InvalidSchema as error:
             raise SourceUnavailable(f"leads to an address that is neither http nor https: {error}") from None
         except requests.exceptions.TooManyRedirects:
@@ -106,17 +108,20 @@ class Transfer:
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
             raise SourceUnavailable(f"is or leads to an invalid address: {error}") from None
         except (requests.exceptions.RequestException, OSError) as error:
-            raise RetryableError(_reason(error)) from None
-        except (ValueError, urllib3.exceptions.HTTPError) as error:  # of an address that requests lets through
+            raise RetryableError(_root_cause(error)) from None
+        except (
+            ValueError,
+            urllib3.exceptions.HTTPError,
+        ) as error:  # requests accepts it, urllib3 does not
             raise SourceUnavailable(f"is or leads to an invalid address: {error}") from None
 
-    def _receive(self, response: Response, start: int) -> None:
-        """Append the body to ``part``, from its byte ``start`` on."""
+    def _read_body(self, response: Response, start: int) -> None:
+        """Write the body to ``part``, starting at byte ``start``."""
         import urllib3
 
         raw = response.raw
-        read = getattr(raw, "read1", raw.read)  # read1, of urllib3 2, hands out what has come so far
-        have, mark, marked = start, time.monotonic(), start
+        read = getattr(raw, "read1", raw.read)  # read1 (urllib3 2) returns the bytes received so far
+        have, window_start, window_offset = start, time.monotonic(), start
         with self.part.open("r+b" if self.part.exists() else "wb", buffering=0) as file:
             file.truncate(start)
             file.seek(start)
@@ -124,7 +129,7 @@ class Transfer:
                 try:
                     block = read(_BLOCK, decode_content=False)
                 except (urllib3.exceptions.HTTPError, OSError) as error:
-                    raise RetryableError(f"{_reason(error)} after {have:,} of {self.file.size:,} bytes") from None
+                    raise RetryableError(f"{_root_cause(error)} after {have:,} of {self.file.size:,} bytes") from None
                 if not block:
                     break
                 have += len(block)
@@ -132,23 +137,23 @@ class Transfer:
                     file.truncate(0)
                     raise SourceUnavailable(f"sends more than the {self.file.size:,} bytes expected")
                 view = memoryview(block)
-                while view:  # unbuffered, so that a killed process loses nothing; it may write less than asked
+                while view:  # unbuffered, so that a killed process loses no data; `write` may write only a part
                     view = view[file.write(view) :]
-                self.arrived(have)
+                self.on_data(have)
                 now = time.monotonic()
-                if now - mark > self.stall:
-                    if have - marked < _SLOWEST:
-                        raise RetryableError(f"sent {have - marked} bytes in {now - mark:.0f} s")
-                    mark, marked = now, have
+                if now - window_start > self.read_timeout:
+                    if have - window_offset < _MIN_BYTES_PER_TIMEOUT:
+                        raise RetryableError(f"sent {have - window_offset} bytes in {now - window_start:.0f} s")
+                    window_start, window_offset = now, have
         if have < self.file.size:
             raise RetryableError(f"ended after {have:,} of {self.file.size:,} bytes")
 
-    def _start(self, response: Response, have: int) -> int:
-        """The byte that the body of this answer begins at; or raise for an answer that is not the file."""
+    def _body_offset(self, response: Response, have: int) -> int:
+        """The position of the body in the file. Raises an error if the response is not the file."""
         status, length = response.status_code, response.headers.get("Content-Length", "")
-        if status == 416:  # nothing to continue there: their file is shorter than what we have
+        if status == 416:  # the file on the server is shorter than `part`
             self.part.unlink(missing_ok=True)
-            raise RetryableError("has fewer bytes than were asked for (416)")
+            raise RetryableError("has fewer bytes than requested (416)")
         if status in (408, 425, 429) or status >= 500:
             wait = response.headers.get("Retry-After", "")
             raise RetryableError(f"answered {status} {response.reason}", float(wait) if wait.isdecimal() else 0.0)
@@ -156,16 +161,14 @@ class Transfer:
             raise SourceUnavailable(f"answered {status} {response.reason}")
         if response.headers.get("Content-Encoding", "identity") not in ("", "identity"):
             raise SourceUnavailable(
-                f"encoded the file ({response.headers['Content-Encoding']}) though it was asked not to"
+                f"encoded the file ({response.headers['Content-Encoding']}) though an unencoded one was requested"
             )
         start = 0
         if status == 206:
             ranged = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
             if ranged is None or int(ranged[1]) != have:
                 self.part.unlink(missing_ok=True)
-                raise RetryableError(
-                    f"answered with bytes {response.headers.get('Content-Range')!r}, asked for {have}-"
-                )
+                raise RetryableError(f"answered with bytes {response.headers.get('Content-Range')!r}, expected {have}-")
             start = have
             if ranged[3] != "*" and int(ranged[3]) != self.file.size:
                 raise SourceUnavailable(f"has {int(ranged[3]):,} bytes, expected {self.file.size:,}")
@@ -175,8 +178,8 @@ class Transfer:
         return start
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause of a failed connection, in a few words."""
+def _root_cause(error: BaseException) -> str:
+    """The message of the innermost cause of an error, shortened."""
     seen: set[int] = set()
     while (cause := error.__cause__ or error.__context__) is not None and id(cause) not in seen:
         seen.add(id(cause))
@@ -186,7 +189,7 @@ def _reason(error: BaseException) -> str:
 
 
 def file_size(path: Path) -> int:
-    """Bytes in this file; 0 if there is none."""
+    """The size of a file in bytes; 0 if it does not exist."""
     with suppress(OSError):
         return path.stat().st_size
     return 0

@@ -1,9 +1,9 @@
-"""Memory that the C library keeps between batches.
+"""Settings of glibc's memory allocator for fast networks on the CPU.
 
-By default glibc hands every large block straight back to the system, so that each layer's output is mapped, and
-cleared page by page, anew: up to two fifths of the time of a network on the CPU. The environment variables
-MALLOC_MMAP_MAX_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_ change that for a process from its start; this does
-so for a while.
+By default glibc returns every large block to the system as soon as it is freed. The output of each layer is then
+mapped and cleared page by page again, which takes up to two fifths of the time of a network on the CPU. The
+environment variables MALLOC_MMAP_MAX_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_ change that for a whole process;
+`retain_freed_memory` changes it for a block of code.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from contextlib import contextmanager
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # the parameters of mallopt(3)
 _DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _TOP_PAD: 128 * 1024, _MMAP_MAX: 65536}
-_KEEPING = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * 1024**2, _MMAP_MAX: 0}
+_RETAIN = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * 1024**2, _MMAP_MAX: 0}
 
 
 @contextmanager
-def retain_freed_memory(wanted: bool = True) -> Iterator[None]:
-    """Inside, freed memory is kept for the next allocation; at the end it is given back.
+def retain_freed_memory(enabled: bool = True) -> Iterator[None]:
+    """Within the block, keep freed memory for later allocations; at its end, return it to the system.
 
-    Does nothing without glibc, or where the environment says what malloc shall do.
+    Has no effect without glibc, or if an environment variable configures malloc.
     """
-    told = any(name.startswith("MALLOC_") for name in os.environ)
-    if not wanted or told or platform.libc_ver()[0] != "glibc":
+    configured = any(name.startswith("MALLOC_") for name in os.environ)
+    if not enabled or configured or platform.libc_ver()[0] != "glibc":
         yield
         return
     libc = ctypes.CDLL(None)
-    for parameter, value in _KEEPING.items():
+    for parameter, value in _RETAIN.items():
         libc.mallopt(parameter, value)
     try:
         yield

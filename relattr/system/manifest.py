@@ -1,6 +1,6 @@
-"""Lists of files with their checksums: one ``sha256 size path`` a line, sorted by path.
+"""Manifests: lists of files with checksums, one line ``sha256 size path`` per file, sorted by path.
 
-A dataset keeps one to say which files it is made of. Make one with `write_manifest`, or from a shell:
+The manifest of a dataset lists its files. Create one with `write_manifest`, or from a shell:
 ``python -m relattr.system.manifest FOLDER MANIFEST FILE...`` (names of files or folders below FOLDER).
 """
 
@@ -18,16 +18,16 @@ from relattr.errors import BadInput
 from relattr.system.atomic import write_text
 from relattr.system.digests import digest_file
 
-_PLAIN = re.compile(r"[\w-][\w. -]*(?:/[\w-][\w. -]*)*", re.ASCII)
-"""Paths that nobody can mistake, most of them: the longer look takes twenty times as long."""
+_SAFE_PATH = re.compile(r"[\w-][\w. -]*(?:/[\w-][\w. -]*)*", re.ASCII)
+"""Matches most valid paths; the full check takes twenty times as long."""
 
 
 def check_path(path: str) -> None:
-    """Raise `BadInput` unless this is a plain relative path that stays below its folder.
+    """Raise `BadInput` unless ``path`` is a relative path that stays below its folder on both POSIX and Windows.
 
-    Forward slashes only; nothing that a Windows or a POSIX system would read as leaving the folder.
+    Only forward slashes are allowed.
     """
-    if _PLAIN.fullmatch(path):
+    if _SAFE_PATH.fullmatch(path):
         return
     parts = path.split("/")
     windows = PureWindowsPath(path)
@@ -60,32 +60,32 @@ class ManifestEntry:
 
 
 def describe_mismatch(path: Path, sha256: str, size: int) -> str | None:
-    """In what way the file at ``path`` is not the one meant; None if it is. Reads it only if its size is right."""
+    """How a file differs from the expected one; None if it is the same. The file is read only if its size is equal."""
     try:
-        found = path.stat().st_size
+        actual_size = path.stat().st_size
         if not path.is_file():
             return "is not a file"
-        if found != size:
-            return f"has {found:,} bytes, expected {size:,}"
-        got = digest_file(path)
+        if actual_size != size:
+            return f"has {actual_size:,} bytes, expected {size:,}"
+        actual_sha256 = digest_file(path)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except BadInput as error:
         return str(error)
-    return None if got == sha256 else f"has SHA-256 {got}, expected {sha256}"
+    return None if actual_sha256 == sha256 else f"has SHA-256 {actual_sha256}, expected {sha256}"
 
 
 def find_mismatches(root: Path, entries: Sequence[ManifestEntry]) -> dict[str, str]:
-    """The files below ``root`` that are not as listed: path -> what is wrong with it."""
+    """The files below ``root`` that differ from the manifest, with a description of the mismatch."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # hashing releases the GIL
-        found = pool.map(lambda entry: describe_mismatch(root / entry.path, entry.sha256, entry.size), entries)
-        return {entry.path: wrong for entry, wrong in zip(entries, found, strict=True) if wrong is not None}
+        mismatches = pool.map(lambda entry: describe_mismatch(root / entry.path, entry.sha256, entry.size), entries)
+        return {entry.path: text for entry, text in zip(entries, mismatches, strict=True) if text is not None}
 
 
 def read_manifest(path: Path) -> tuple[ManifestEntry, ...]:
-    """The entries of a manifest. Raises `BadInput`, naming the line, if it is not one."""
+    """Read the entries of a manifest. Raises `BadInput` with the line number if it is invalid."""
     entries = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -106,8 +106,9 @@ def write_manifest(path: Path, root: Path, names: Iterable[str]) -> None:
     """Write the manifest of these files (or of all files in these folders) below ``root``."""
     files: set[str] = set()
     for name in names:
-        found = [root / name] if not (root / name).is_dir() else [p for p in (root / name).rglob("*") if p.is_file()]
-        files.update(p.relative_to(root).as_posix() for p in found)
+        item = root / name
+        paths = [p for p in item.rglob("*") if p.is_file()] if item.is_dir() else [item]
+        files.update(p.relative_to(root).as_posix() for p in paths)
     entries = [ManifestEntry(name, digest_file(root / name), (root / name).stat().st_size) for name in sorted(files)]
     write_text(path, "".join(f"{entry.sha256} {entry.size} {entry.path}\n" for entry in entries))
 

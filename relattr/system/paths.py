@@ -1,7 +1,7 @@
-"""The folders relattr reads and writes, each named by one environment variable.
+"""The folders that relattr reads and writes, each set by an environment variable.
 
 ==================  ================================================  ==========================
-variable            holds                                             default
+variable            contents                                          default
 ==================  ================================================  ==========================
 RELATTR_DATA        datasets, one folder each                         <user cache>/relattr/data
 RELATTR_WEIGHTS     backbone weights, ``<backbone>.safetensors``      <user cache>/relattr/weights
@@ -19,11 +19,11 @@ from relattr.errors import BadInput
 
 
 def _folder(variable: str, default: str) -> Path:
-    named = os.environ.get(variable)
-    if named:
-        folder = Path(named).expanduser().absolute()
+    value = os.environ.get(variable)
+    if value:
+        folder = Path(value).expanduser().absolute()
         if folder.exists() and not folder.is_dir():
-            raise BadInput(f"{variable} names {folder}, which is not a folder")
+            raise BadInput(f"{variable} is set to {folder}, which is not a folder")
         return folder
     import platformdirs
 
@@ -41,7 +41,7 @@ def weights_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """The folder of everything that can be computed again; it may not exist yet."""
+    """The folder of cached results that can be computed again; it may not exist yet."""
     return _folder("RELATTR_CACHE", "cache")
 
 

@@ -78,32 +78,32 @@ def rows(workspace) -> dict[str, tuple]:
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_the_same_rows_as_local(workspace, cluster):
+def test_rows_are_the_same_as_with_the_local_backend(workspace, cluster):
     address, _ = cluster
     workspace.write_method("learns", "self.r_ = run.rng('x').random()", noise="self.r_ * (np.arange(len(images)) % 2)")
     workspace.write_method("raises", "raise ValueError('no')")
     workspace.write_method("segfaults", "import ctypes\nctypes.string_at(0)")
     workspace.write_benchmark(seeds=range(4))
-    said = workspace.relattr("run", "--backend", "dask", "--address", address, code=1)
+    output = workspace.relattr("run", "--backend", "dask", "--address", address, code=1)
     distributed = rows(workspace)
     for path in (workspace.folder / "results").rglob("*.json"):
         path.unlink()
     local = workspace.relattr("run", "--jobs", "2", code=1)
     assert len(distributed) == 12
     assert distributed == rows(workspace)
-    assert re.split(r"\nfailed", said)[0].split("\n\n")[:3] == re.split(r"\nfailed", local)[0].split("\n\n")[:3]
+    assert re.split(r"\nfailed", output)[0].split("\n\n")[:3] == re.split(r"\nfailed", local)[0].split("\n\n")[:3]
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_a_worker_that_is_killed_loses_nothing(workspace, cluster, record_start, wait_for):
+def test_a_killed_worker_loses_no_result(workspace, cluster, record_start, wait_for):
     address, workers = cluster
     workspace.write_method("short", record_start + "\ntime.sleep(0.3)")
     workspace.write_benchmark(seeds=range(16))
     runner = workspace.start("run", "--backend", "dask", "--address", address)
     wait_for(lambda: len(workspace.n_starts) >= 4, 60)
     os.kill(workers[0].pid, signal.SIGKILL)
-    said = runner.communicate(timeout=100)
-    assert runner.returncode == 0, said
+    output = runner.communicate(timeout=100)
+    assert runner.returncode == 0, output
     found = rows(workspace)
     assert len(found) == 16
     assert {row[0] for row in found.values()} == {"ok"}
@@ -111,18 +111,18 @@ def test_a_worker_that_is_killed_loses_nothing(workspace, cluster, record_start,
     assert sum(workspace.n_starts.values()) <= 19
 
 
-def test_without_an_address_workers_start_here(workspace):
+def test_without_an_address_a_local_cluster_starts(workspace):
     workspace.write_method("good")
     workspace.write_benchmark(seeds=range(3))
     workspace.relattr("run", "--backend", "dask", "--jobs", "2")
     assert len(rows(workspace)) == 3
 
 
-def test_no_scheduler_is_wrong_use(workspace):
+def test_a_missing_scheduler_is_a_usage_error(workspace):
     workspace.write_method("good")
     workspace.write_benchmark()
     began = time.monotonic()
-    said = workspace.relattr("run", "--backend", "dask", "--address", "tcp://127.0.0.1:9", code=2)
-    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said
+    output = workspace.relattr("run", "--backend", "dask", "--address", "tcp://127.0.0.1:9", code=2)
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in output
     assert time.monotonic() - began < 60
     assert not Path(workspace.folder / "results" / "tiny").exists()

@@ -113,19 +113,19 @@ class OneDeviation(Brightness):
         return "another backbone"
 
 
-def test_what_a_method_gives_that_cannot_be_kept_is_its_own_failure() -> None:
+def test_values_that_cannot_be_stored_fail_the_cell() -> None:
     assert result_of(Listed).status == "ok"
-    for method, said in (
+    for method, output in (
         (ObjectArtifact, "artifacts['what'] is ndarray of object"),
         (NumberedDeviations, r"deviations() should be texts; got [1]"),
         (OneDeviation, "deviations() should be texts; got 'another backbone'"),
     ):
         result = result_of(method)
         assert result.status == "failed"
-        assert said in result.reason
+        assert output in result.reason
 
 
-def test_strengths_are_correlated_with_the_scores_of_paired_images() -> None:
+def test_strengths_are_correlated_with_scores_of_pairs() -> None:
     result = result_of(Brightness)
     scored, plain = result.tests
     assert (scored.n_correct, scored.n_ordered) == (plain.n_correct, plain.n_ordered) == (4, 4)
@@ -139,7 +139,7 @@ def test_margins_have_no_correlation() -> None:
     assert [t.spearman for t in result_of(Jointly).tests] == [None, None]
 
 
-def test_a_correlation_beyond_one_is_no_result() -> None:
+def test_a_correlation_above_one_is_refused() -> None:
     with pytest.raises((ValueError, msgspec.ValidationError), match=r"between -1 and 1, not 1\.5"):
         TestResult("t", 2, 1, 1, 1, 0, spearman=1.5)
 
@@ -192,7 +192,7 @@ class Learners(People):
     train_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
 
 
-def test_who_looks_at_no_pixel_runs_where_images_are_not() -> None:
+def test_methods_without_pixels_run_without_images() -> None:
     result = result_of(Brightness, Unseen)
     assert (result.status, result.reason) == ("blocked", "no images")
     result = result_of(People, Unseen)
@@ -201,12 +201,12 @@ def test_who_looks_at_no_pixel_runs_where_images_are_not() -> None:
     assert (row.test, row.n_ordered, row.n_correct, row.n_tied, row.ties) == ("asked", 4, 2, 1, "drop")
     assert row.accuracy == 2 / 3
     assert (row.accuracy_with("half"), row.accuracy_with("error")) == (2.5 / 4, 2 / 4)
-    for said in ("tied pairs are left out", "2 right, 1 tied of 4", "66.67 without", "62.50 with", "50.00 as errors"):
-        assert said in row.note
+    for output in ("tied pairs are left out", "2 right, 1 tied of 4", "66.67 without", "62.50 with", "50.00 as errors"):
+        assert output in row.note
     assert decode_result(encode_result(result)) == result
 
 
-def test_who_needs_answers_that_are_not_there_is_skipped() -> None:
+def test_methods_without_their_answers_are_skipped() -> None:
     for method, match in (
         (Others, "needs the answers of people about test pairs"),
         (Learners, "needs the answers of people about training pairs, and squares has none"),
@@ -216,7 +216,7 @@ def test_who_needs_answers_that_are_not_there_is_skipped() -> None:
         assert match in result.reason
 
 
-def test_a_published_row_is_in_the_plan_of_no_cell_and_not_missed(tmp_path: Path) -> None:
+def test_a_published_row_has_no_cell_and_is_not_missing(tmp_path: Path) -> None:
     registry = Registry()
     registry.methods["m"] = Plugin("m", "M", Brightness, {})
     registry.datasets["squares"] = Plugin("squares", "Squares", Unseen, {})
@@ -230,7 +230,7 @@ def test_a_published_row_is_in_the_plan_of_no_cell_and_not_missed(tmp_path: Path
     assert (cell.cell.method, cell.state, cell.reason) == ("m", "blocked", "no images")
 
 
-def test_the_plan_of_who_looks_at_no_pixel_asks_for_labels_only(tmp_path: Path) -> None:
+def test_methods_without_pixels_depend_on_labels_only(tmp_path: Path) -> None:
     class Labelled(Unseen):
         def labels_fingerprint(self) -> str:
             return "labels"

@@ -53,7 +53,7 @@ PATIENT = ("allocates", "children-allocate", "prints", "fills-the-disk")
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_process_left")
-def test_every_bad_cell_is_a_row_and_all_the_others_finish(workspace):
+def test_each_faulty_cell_is_a_row_and_the_others_finish(workspace):
     for name, (body, _, _) in BAD.items():
         workspace.write_method(name, body)
     for name in GOOD:
@@ -63,7 +63,7 @@ def test_every_bad_cell_is_a_row_and_all_the_others_finish(workspace):
     for name in PATIENT:  # these work for their end, so a busy machine must not end them first
         limits += f'[method_limits.{name}]\ntime = "60s"\n'
     workspace.write_benchmark(more=limits)
-    said = workspace.relattr("run", "--jobs", "2", code=1, timeout=400)
+    output = workspace.relattr("run", "--jobs", "2", code=1, timeout=400)
     rows = {}
     for path in (workspace.folder / "results").rglob("*.json"):
         row = json.loads(path.read_text())
@@ -77,7 +77,7 @@ def test_every_bad_cell_is_a_row_and_all_the_others_finish(workspace):
         limit = 60 if name in PATIENT else 3
         assert row["seconds"] < limit + 5, name
         if status not in (None, "ok"):
-            assert re.search(rf"^{status}: .*\b{name} on tiny/a0/standard, seed 0", said, re.MULTILINE), name
+            assert re.search(rf"^{status}: .*\b{name} on tiny/a0/standard, seed 0", output, re.MULTILINE), name
     for name in GOOD:
         assert rows[name]["status"] == "ok"
         assert rows[name]["tests"][0]["n_correct"] == 190
@@ -105,11 +105,11 @@ def test_output_warnings_and_threads(workspace):
     )
     workspace.environment["PYTHONWARNINGS"] = "always"
     workspace.write_benchmark()
-    said = workspace.relattr("run", "--threads", "3", "--verbose")
+    output = workspace.relattr("run", "--threads", "3", "--verbose")
     (log,) = (workspace.folder / "results").glob("tiny/talks/*.log")
     for line in ("to stdout", "to stderr", "from a child", "be careful", "threads 3 3"):
         assert line in log.read_text()
-    assert "warned: UserWarning: be careful" in said
+    assert "warned: UserWarning: be careful" in output
     row = json.loads(log.with_suffix(".json").read_text())
     assert row["warnings"] == ["UserWarning: be careful"]
     assert row["provenance"]["threads"] == 3
@@ -133,7 +133,7 @@ def test_global_generators_are_seeded_by_the_cell(workspace):
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_a_stopped_run_leaves_nothing_and_goes_on(workspace, record_start, wait_for):
+def test_an_interrupted_run_can_be_continued(workspace, record_start, wait_for):
     import signal
 
     workspace.write_method("quick", record_start)
@@ -147,32 +147,34 @@ def test_a_stopped_run_leaves_nothing_and_goes_on(workspace, record_start, wait_
         )
     )
     runner.send_signal(signal.SIGINT)
-    said = runner.communicate(timeout=15)[1]
-    assert runner.returncode == 130, said
+    output = runner.communicate(timeout=15)[1]
+    assert runner.returncode == 130, output
     (workspace.folder / "go").touch()
     workspace.relattr("run")
     assert workspace.n_starts == {"quick 0": 1, "slow 0": 2}
 
 
-def test_a_method_killed_from_outside_is_tried_again_and_given_up(workspace, record_start):
+def test_a_killed_cell_is_retried_three_times(workspace, record_start):
     workspace.write_method("killed", record_start + "\nos.kill(os.getpid(), 9)")
     workspace.write_benchmark()
-    said = workspace.relattr("run", code=1)
+    output = workspace.relattr("run", code=1)
     assert workspace.n_starts == {"killed 0": 3}
-    assert "crashed: killed on tiny/a0/standard, seed 0: its process was killed from outside (SIGKILL), 3 times" in said
+    assert (
+        "crashed: killed on tiny/a0/standard, seed 0: its process was killed from outside (SIGKILL), 3 times" in output
+    )
 
 
-def test_a_method_that_kills_its_supervisor_is_given_up_too(workspace, record_start):
+def test_a_cell_that_kills_its_supervisor_is_given_up(workspace, record_start):
     workspace.write_method("parricide", record_start + "\nos.kill(os.getppid(), 9)\ntime.sleep(30)")
     workspace.write_method("good")
     workspace.write_benchmark()
-    said = workspace.relattr("run", code=1)
+    output = workspace.relattr("run", code=1)
     assert workspace.n_starts == {"parricide 0": 5}
-    assert "its supervisor died, or was killed, 5 times in a row" in said
-    assert "[2/2]" in said
+    assert "its supervisor died, or was killed, 5 times in a row" in output
+    assert "[2/2]" in output
 
 
-def test_progress_is_heard_while_a_cell_runs(workspace):
+def test_progress_is_shown_while_a_cell_runs(workspace):
     import os
     import pty
     import subprocess
@@ -191,12 +193,12 @@ def test_progress_is_heard_while_a_cell_runs(workspace):
         stderr=its,
     )
     os.close(its)
-    said = b""
+    output = b""
     while True:
         try:
-            said += os.read(mine, 1 << 16)
+            output += os.read(mine, 1 << 16)
         except OSError:
             break
     os.close(mine)
     assert process.wait(60) == 0
-    assert b"tracks on tiny/a0/standard, seed 0: epochs" in said
+    assert b"tracks on tiny/a0/standard, seed 0: epochs" in output

@@ -50,8 +50,8 @@ def test_fifty_kills_at_random_moments(workspace, record_start):
         while victim is None:
             victim = next(iter(rng.sample(found, 1)), None) if (found := _processes(runner.pid)[kind]) else None
             if runner.poll() is not None:  # all 40 are done: from the start again
-                said = runner.communicate()
-                assert runner.returncode == 0, said
+                output = runner.communicate()
+                assert runner.returncode == 0, output
                 assert _numbers(workspace) == expected
                 _empty(workspace)
                 runner = workspace.start("run", "--jobs", "2", "--quiet")
@@ -66,8 +66,8 @@ def test_fifty_kills_at_random_moments(workspace, record_start):
         time.sleep(0.05)
         again = {cell for cell, n in workspace.n_starts.items() if n > begun.get(cell, 0) and _seed(cell) in finished}
         assert not again, f"after the {kind} was killed, finished cells were begun again: {again}"
-    said = runner.communicate(timeout=120)
-    assert runner.returncode == 0, said
+    output = runner.communicate(timeout=120)
+    assert runner.returncode == 0, output
     before = workspace.n_starts
     assert _table(workspace.relattr("run")) == table
     assert workspace.n_starts == before
@@ -114,8 +114,8 @@ def _numbers(workspace) -> dict[str, tuple]:
     return found
 
 
-def _table(said: str) -> str:
-    return re.split(r"\d+ cells computed", said)[0]
+def _table(output: str) -> str:
+    return re.split(r"\d+ cells computed", output)[0]
 
 
 @pytest.mark.usefixtures("no_process_left")
@@ -123,16 +123,16 @@ def test_two_runners_on_one_store_compute_every_cell_once(workspace, record_star
     workspace.write_method("short", record_start + "\ntime.sleep(0.05)")
     workspace.write_benchmark(seeds=range(24))
     runners = [workspace.start("run", "--jobs", "2") for _ in range(2)]
-    said = [runner.communicate(timeout=100) for runner in runners]
-    assert [runner.returncode for runner in runners] == [0, 0], said
+    output = [runner.communicate(timeout=100) for runner in runners]
+    assert [runner.returncode for runner in runners] == [0, 0], output
     assert workspace.n_starts == {f"short {seed}": 1 for seed in range(24)}
-    computed = [int(re.search(r"(\d+) cells computed", out)[1]) for out, _ in said]  # type: ignore[index]
+    computed = [int(re.search(r"(\d+) cells computed", out)[1]) for out, _ in output]  # type: ignore[index]
     assert sum(computed) == 24
-    assert _table(said[0][0]) == _table(said[1][0])
+    assert _table(output[0][0]) == _table(output[1][0])
     assert len(_numbers(workspace)) == 24
 
 
-def test_a_runner_takes_over_what_another_one_leaves(workspace, record_start, wait_for):
+def test_a_runner_takes_over_the_cells_of_a_killed_one(workspace, record_start, wait_for):
     workspace.write_method("slow", record_start + "\ntime.sleep(60 if not pathlib.Path('go').exists() else 0)")
     workspace.write_benchmark()
     first = workspace.start("run")
@@ -143,13 +143,13 @@ def test_a_runner_takes_over_what_another_one_leaves(workspace, record_start, wa
     assert "running" in workspace.relattr("status")
     (workspace.folder / "go").touch()
     first.kill()
-    said = second.communicate(timeout=60)
-    assert second.returncode == 0, said
+    output = second.communicate(timeout=60)
+    assert second.returncode == 0, output
     assert workspace.n_starts == {"slow 0": 2}
     first.communicate()
 
 
-def test_orphans_of_a_killed_runner_are_gone(workspace, wait_for, no_process_left):
+def test_descendants_of_killed_processes_are_killed(workspace, wait_for, no_process_left):
     workspace.write_method(
         "forks",
         "import os, time, pathlib\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    time.sleep(600)\n"

@@ -40,7 +40,7 @@ def test_closing_does_not_wait_for_a_server_that_starts(tmp_path, monkeypatch, j
     assert errors == ["the run was stopped"]
 
 
-def test_a_server_ends_with_its_runner_though_a_fork_of_it_lives(wait_for):
+def test_a_server_ends_with_its_runner_despite_a_fork_of_it(wait_for):
     code = """
 import os, signal, time
 from relattr.execution.pool import CellPool

@@ -13,7 +13,7 @@ from relattr.harness.units import parse_size
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 64])
 @pytest.mark.parametrize("threads", [0, 1, 2, 100])
-def test_the_processors_are_used_and_not_used_twice(monkeypatch, n, threads):
+def test_cells_use_each_cpu_once(monkeypatch, n, threads):
     monkeypatch.setattr(resources, "visible_gpus", list)
     monkeypatch.setattr(resources, "available_cpus", lambda: n)
     jobs = resources.default_jobs(threads, "auto")
@@ -32,7 +32,7 @@ def test_each_gpu_has_one_cell(monkeypatch, device, jobs):
     assert resources.default_jobs(1, device) == jobs
 
 
-def test_cells_have_the_threads_that_their_benchmark_names(workspace):
+def test_parallel_cells_have_the_threads_of_their_benchmark(workspace):
     together = (
         "import pathlib, time\n"
         "me = pathlib.Path(%r) / f'{type(self).__name__}{run.seed}'\n"
@@ -54,7 +54,7 @@ def test_cells_have_the_threads_that_their_benchmark_names(workspace):
     assert [parse_size(row["limits"]["memory"]) for row in rows] == [pytest.approx(half, rel=0.1)] * 2
 
 
-def test_what_is_named_wins_over_a_share_of_the_machine(workspace):
+def test_a_memory_limit_overrides_the_share_of_the_machine(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(seeds=(0, 1), more="threads = 1")
     workspace.relattr("run", "--jobs", "2", "--memory-limit", "1G")
@@ -62,7 +62,7 @@ def test_what_is_named_wins_over_a_share_of_the_machine(workspace):
     assert [row["limits"]["memory"] for row in rows] == ["1G", "1G"]
 
 
-def test_a_lone_cell_too_has_no_more_threads_than_its_benchmark_names(workspace):
+def test_a_single_cell_has_the_threads_of_its_benchmark(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(more="threads = 3")
     workspace.relattr("run", "--jobs", "1")
@@ -78,9 +78,9 @@ def test_the_command_line_wins_over_the_benchmark(workspace):
     assert json.loads(path.read_text())["provenance"]["threads"] == 2
 
 
-def test_a_benchmark_with_a_negative_number_of_threads_is_refused(workspace):
+def test_a_negative_number_of_threads_is_refused(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(more="threads = -1")
-    said = workspace.relattr("plan", code=2)
-    assert "bench.toml" in said
-    assert "threads must be 0 or more; got -1" in said
+    output = workspace.relattr("plan", code=2)
+    assert "bench.toml" in output
+    assert "threads must be 0 or more; got -1" in output

@@ -12,7 +12,15 @@ import threading
 import numpy as np
 import pytest
 
-from relattr.system.atomic import read_array, atomic_replace, remove_leftovers, write_array, write_arrays, write_bytes, write_text
+from relattr.system.atomic import (
+    atomic_replace,
+    read_array,
+    remove_leftovers,
+    write_array,
+    write_arrays,
+    write_bytes,
+    write_text,
+)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -30,7 +38,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
+def test_a_failure_preserves_the_old_file(tmp_path, error):
     path = tmp_path / "f"
     path.write_text("old")
     with pytest.raises(type(error)):
@@ -45,7 +53,7 @@ def _write_half(path, error):
         raise error
 
 
-def test_a_failure_leaves_no_file_where_none_was(tmp_path):
+def test_a_failure_creates_no_file(tmp_path):
     with pytest.raises(ValueError, match="pickle"):
         write_array(tmp_path / "f.npy", np.array([object()]))
     assert list(tmp_path.iterdir()) == []
@@ -67,7 +75,7 @@ def test_the_file_has_the_usual_permissions(tmp_path):
     assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)
 
 
-def test_writers_at_once_leave_one_whole_text(tmp_path):
+def test_concurrent_writers_leave_one_complete_file(tmp_path):
     texts = [str(k) * 100_000 for k in range(4)]
     threads = [threading.Thread(target=write_text, args=(tmp_path / "f", text)) for text in texts * 5]
     for thread in threads:
@@ -78,11 +86,11 @@ def test_writers_at_once_leave_one_whole_text(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_what_a_killed_writer_left_is_swept(tmp_path):
+def test_files_of_killed_writers_are_removed(tmp_path):
     code = (
         "import os, signal, sys, pathlib\n"
-        "from relattr.system.atomic import replacing\n"
-        "with replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "from relattr.system.atomic import atomic_replace\n"
+        "with atomic_replace(pathlib.Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     path, other = tmp_path / "f[1].npy", tmp_path / "f[1].npy2"
@@ -105,7 +113,7 @@ def damaged_files():
 
 @pytest.mark.parametrize(("name", "content"), list(damaged_files()))
 @pytest.mark.parametrize("mode", [None, "r", "r+"])
-def test_an_array_that_is_not_whole_is_none(tmp_path, name, content, mode):
+def test_a_damaged_array_is_none(tmp_path, name, content, mode):
     (tmp_path / "f.npy").write_bytes(content)
     assert read_array(tmp_path / "f.npy", mode) is None
     assert read_array(tmp_path / "missing.npy", mode) is None
@@ -118,6 +126,6 @@ def test_a_truncated_array_is_none(tmp_path, mode):
     assert read_array(tmp_path / "f.npy", mode) is None
 
 
-def test_pickled_objects_are_not_read(tmp_path):
+def test_pickled_objects_are_refused(tmp_path):
     np.save(tmp_path / "f.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert read_array(tmp_path / "f.npy") is None

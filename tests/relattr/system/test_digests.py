@@ -44,12 +44,12 @@ def test_a_file_has_its_sha256(tmp_path):
     assert digest_file(tmp_path / "f") == hashlib.sha256(content).hexdigest()
 
 
-def test_the_borders_of_texts_count():
+def test_digests_depend_on_the_limits_of_texts():
     texts = [(), ("",), ("", ""), ("ab",), ("a", "b"), ("", "ab"), ("1:a",), ("1", "a")]
     assert len({digest_text(*t) for t in texts}) == len(texts)
 
 
-def test_type_and_shape_of_an_array_count():
+def test_digests_depend_on_type_and_shape():
     base = np.arange(4, dtype=np.int32)
     arrays = [
         base,
@@ -69,14 +69,14 @@ def test_the_same_files_have_the_same_digest_in_any_folder(folder, tmp_path):
     assert digest_files(folder, ["a", "b"]) == digest_files(tmp_path / "elsewhere", ["a", "b"])
 
 
-def test_names_contents_and_order_all_count(folder):
+def test_digests_depend_on_names_contents_and_order(folder):
     (folder / "c").write_bytes(b"a" * 100)
     found = [digest_files(folder, names) for names in (["a"], ["b"], ["c"], ["a", "b"], ["b", "a"], [])]
     assert len(set(found)) == len(found)
 
 
-def test_old_files_are_read_once(folder, monkeypatch):
-    monkeypatch.setattr(digests, "_SETTLED", -1.0)
+def test_digests_of_old_files_are_cached(folder, monkeypatch):
+    monkeypatch.setattr(digests, "_MIN_AGE", -1.0)
     read = counted(monkeypatch)
     first = digest_files(folder, ["a", "b"])
     assert sorted(read) == ["a", "b"]
@@ -84,7 +84,7 @@ def test_old_files_are_read_once(folder, monkeypatch):
     assert len(read) == 2
 
 
-def test_files_written_just_now_are_not_remembered(folder, monkeypatch):
+def test_digests_of_new_files_are_not_cached(folder, monkeypatch):
     """A second write within one tick of the clock would not be seen."""
     read = counted(monkeypatch)
     digest_files(folder, ["a"])
@@ -92,8 +92,8 @@ def test_files_written_just_now_are_not_remembered(folder, monkeypatch):
     assert read == ["a", "a"]
 
 
-def test_a_change_is_seen_even_with_the_old_size_and_time(folder, monkeypatch):
-    monkeypatch.setattr(digests, "_SETTLED", -1.0)
+def test_a_change_with_the_same_size_and_mtime_is_noticed(folder, monkeypatch):
+    monkeypatch.setattr(digests, "_MIN_AGE", -1.0)
     age(folder)
     before = digest_files(folder, ["a", "b"])
     times = (folder / "a").stat()
@@ -103,8 +103,8 @@ def test_a_change_is_seen_even_with_the_old_size_and_time(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"sha256": 5}', '{"sha256": "short"}'])
-def test_a_damaged_memory_is_made_anew(folder, cache, monkeypatch, content):
-    monkeypatch.setattr(digests, "_SETTLED", -1.0)
+def test_a_damaged_cache_entry_is_written_again(folder, cache, monkeypatch, content):
+    monkeypatch.setattr(digests, "_MIN_AGE", -1.0)
     before = digest_files(folder, ["a"])
     (known,) = (cache / "digests").iterdir()
     whole = known.read_text()
@@ -113,14 +113,14 @@ def test_a_damaged_memory_is_made_anew(folder, cache, monkeypatch, content):
     assert known.read_text() == whole
 
 
-def test_a_file_that_is_not_there_is_named(folder):
+def test_a_missing_file_is_named(folder):
     with pytest.raises(BadInput, match=r"data/z: No such file"):
         digest_files(folder, ["a", "z"])
     with pytest.raises(BadInput, match="data/z"):
         digest_file(folder / "z")
 
 
-def test_every_name_order_of_three_files_is_another_collection(tmp_path):
+def test_each_order_of_files_has_another_digest(tmp_path):
     for name in "abc":
         (tmp_path / name).write_bytes(b"same")
     found = {digest_files(tmp_path, names) for names in itertools.permutations("abc")}

@@ -23,10 +23,10 @@ import pytest
 
 from relattr.errors import BadInput, Blocked
 from relattr.progress import listening
-from relattr.system.download import Download, FetchSummary, FetchError, RetryPolicy, _part, fetch_files
+from relattr.system.download import Download, FetchError, FetchSummary, RetryPolicy, _part, fetch_files
 
 CONTENT = random.Random(7).randbytes(300_000)
-QUICK = RetryPolicy(tries=3, pause=0.01, connect=10.0, stall=10.0, sleep=lambda seconds: None)
+QUICK = RetryPolicy(tries=3, pause=0.01, connect_timeout=10.0, read_timeout=10.0, sleep=lambda seconds: None)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -130,26 +130,26 @@ def only(folder: Path) -> set[str]:
 # ---------------------------------------------------------------------- servers that serve
 
 
-def test_a_file_is_fetched_once_and_then_left_alone(server: Server, tmp_path: Path) -> None:
+def test_a_valid_file_is_not_downloaded_again(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     download = a_download(server.url("/a"))
-    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(present=0, fetched=1)
+    assert fetch_files([download], tmp_path, policy=QUICK) == FetchSummary(present=0, fetched=1)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert only(tmp_path) == {"images/a.bin"}
-    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(present=1, fetched=0)
+    assert fetch_files([download], tmp_path, policy=QUICK) == FetchSummary(present=1, fetched=0)
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("wrong", [CONTENT[:-1], CONTENT[:-1] + b"?"], ids=["size", "content"])
-def test_a_file_that_is_there_and_wrong_is_replaced(server: Server, tmp_path: Path, wrong: bytes) -> None:
+def test_an_invalid_file_is_replaced(server: Server, tmp_path: Path, wrong: bytes) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.bin").write_bytes(wrong)
-    assert fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK).fetched == 1
+    assert fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK).fetched == 1
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
-def test_many_files_come_several_at_a_time_and_progress_counts_each_byte_once(server: Server, tmp_path: Path) -> None:
+def test_parallel_downloads_report_each_byte_once(server: Server, tmp_path: Path) -> None:
     contents = {f"/{i}": random.Random(i).randbytes(1000 + i) for i in range(60)}
     meeting = threading.Barrier(3, timeout=5)  # broken unless three requests are under way together
 
@@ -177,7 +177,7 @@ def test_many_files_come_several_at_a_time_and_progress_counts_each_byte_once(se
             pass
 
     with listening(Listen):
-        fetch_files(downloads, tmp_path, what="toys", patience=QUICK)
+        fetch_files(downloads, tmp_path, what="toys", policy=QUICK)
     assert reported == [("downloading toys", sum(map(len, contents.values())))]
     assert sum(steps) == reported[0][1]
     assert min(steps) > 0
@@ -185,7 +185,7 @@ def test_many_files_come_several_at_a_time_and_progress_counts_each_byte_once(se
         assert (tmp_path / "some" / path[1:]).read_bytes() == content
 
 
-def test_no_length_and_chunks_are_accepted(server: Server, tmp_path: Path) -> None:
+def test_chunked_transfers_without_length_are_accepted(server: Server, tmp_path: Path) -> None:
     def chunked(h: Handler, n: int) -> None:
         h.send_response(200)
         h.send_header("Transfer-Encoding", "chunked")
@@ -196,46 +196,46 @@ def test_no_length_and_chunks_are_accepted(server: Server, tmp_path: Path) -> No
         h.wfile.write(b"0\r\n\r\n")
 
     server.routes["/a"] = chunked
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
 def test_a_redirect_is_followed(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.answer(302, b"", Location="/b")
     server.routes["/b"] = lambda h, n: h.ranged()
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
 # ---------------------------------------------------------------------- servers that fail
 
 
-def test_a_server_that_fails_twice_is_asked_again_after_growing_pauses(server: Server, tmp_path: Path) -> None:
+def test_pauses_between_attempts_double(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.answer(500, b"oops") if n <= 2 else h.ranged()
     pauses: list[float] = []
-    patience = RetryPolicy(tries=3, pause=0.5, connect=10, stall=10, sleep=pauses.append)
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=patience)
+    policy = RetryPolicy(tries=3, pause=0.5, connect_timeout=10, read_timeout=10, sleep=pauses.append)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=policy)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert pauses == [0.5, 1.0]
 
 
-def test_retry_after_is_heeded_up_to_the_longest_pause(server: Server, tmp_path: Path) -> None:
+def test_retry_after_is_respected_up_to_the_maximum(server: Server, tmp_path: Path) -> None:
     asked = {1: "7", 2: "3600"}
     server.routes["/a"] = lambda h, n: h.answer(429, b"", Retry_After=asked[n]) if n in asked else h.ranged()
     pauses: list[float] = []
-    patience = RetryPolicy(tries=3, pause=0.5, longest_pause=20, connect=10, stall=10, sleep=pauses.append)
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=patience)
+    policy = RetryPolicy(tries=3, pause=0.5, max_pause=20, connect_timeout=10, read_timeout=10, sleep=pauses.append)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=policy)
     assert pauses == [7.0, 20.0]
 
 
-def test_a_missing_file_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+def test_a_missing_file_is_requested_once(server: Server, tmp_path: Path) -> None:
     server.routes["/good"] = lambda h, n: h.ranged()
-    fetch_files([a_download(server.url("/gone"), server.url("/good"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/gone"), server.url("/good"))], tmp_path, policy=QUICK)
     assert [path for path, _ in server.requests] == ["/gone", "/good"]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
-def test_a_cut_transfer_is_continued_and_says_of_which_version(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_transfer_is_resumed_with_its_etag(server: Server, tmp_path: Path) -> None:
     def serve(h: Handler, n: int) -> None:
         if n == 1:
             h.cut(CONTENT, 200_000, ETag='"v1"')
@@ -243,7 +243,7 @@ def test_a_cut_transfer_is_continued_and_says_of_which_version(server: Server, t
             h.ranged(ETag='"v1"')
 
     server.routes["/a"] = serve
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     first, second = server.headers("/a")
     assert "Range" not in first
     assert second["Range"] == "bytes=200000-"
@@ -253,18 +253,18 @@ def test_a_cut_transfer_is_continued_and_says_of_which_version(server: Server, t
 
 def test_a_weak_etag_is_not_used_to_continue(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.cut(CONTENT, 1000, ETag='W/"v1"') if n == 1 else h.ranged()
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     assert "If-Range" not in server.headers("/a")[1]
 
 
-def test_a_server_that_ignores_range_is_read_from_the_start(server: Server, tmp_path: Path) -> None:
+def test_without_range_support_the_file_is_read_again(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.cut(CONTENT, 100_000) if n == 1 else h.answer(200, CONTENT)
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     assert "Range" in server.headers("/a")[1]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
-def test_a_server_that_answers_another_range_is_not_believed(server: Server, tmp_path: Path) -> None:
+def test_an_answer_with_another_range_is_rejected(server: Server, tmp_path: Path) -> None:
     def serve(h: Handler, n: int) -> None:
         if n == 1:
             h.cut(CONTENT, 100_000)
@@ -274,7 +274,7 @@ def test_a_server_that_answers_another_range_is_not_believed(server: Server, tmp
             h.ranged()
 
     server.routes["/a"] = serve
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
@@ -288,7 +288,7 @@ def test_a_range_that_cannot_be_satisfied_starts_over(server: Server, tmp_path: 
             h.answer(200, CONTENT)
 
     server.routes["/a"] = serve
-    fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     assert ["Range" in headers for headers in server.headers("/a")] == [False, True, False]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
@@ -306,10 +306,10 @@ def test_a_server_that_never_gets_further_is_given_up(server: Server, tmp_path: 
 
     server.routes["/a"] = serve
     with pytest.raises(FetchError, match=r"\(3 tries\)"):
-        fetch_files([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
+        fetch_files([a_download(server.url("/a"), content=big)], tmp_path, policy=QUICK)
 
 
-def test_tries_are_counted_anew_while_a_big_file_gets_further(server: Server, tmp_path: Path) -> None:
+def test_progress_resets_the_count_of_attempts(server: Server, tmp_path: Path) -> None:
     big = random.Random(2).randbytes(6 << 20)
 
     def serve(h: Handler, n: int) -> None:
@@ -323,12 +323,12 @@ def test_tries_are_counted_anew_while_a_big_file_gets_further(server: Server, tm
         h.close_connection = True
 
     server.routes["/a"] = serve
-    fetch_files([a_download(server.url("/a"), content=big)], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/a"), content=big)], tmp_path, policy=QUICK)
     assert len(server.requests) == 6  # twice as many as the tries it has
     assert (tmp_path / "images/a.bin").read_bytes() == big
 
 
-def test_a_stalled_server_is_left_for_the_next_and_its_bytes_are_kept(server: Server, tmp_path: Path) -> None:
+def test_the_next_mirror_continues_a_stalled_download(server: Server, tmp_path: Path) -> None:
     def stall(h: Handler, n: int) -> None:
         h.send_response(200)
         h.send_header("Content-Length", str(len(CONTENT)))
@@ -339,15 +339,15 @@ def test_a_stalled_server_is_left_for_the_next_and_its_bytes_are_kept(server: Se
 
     server.routes["/stalls"] = stall
     server.routes["/good"] = lambda h, n: h.ranged()
-    patience = RetryPolicy(tries=1, connect=10, stall=0.3, sleep=lambda s: None)
+    policy = RetryPolicy(tries=1, connect_timeout=10, read_timeout=0.3, sleep=lambda s: None)
     started = time.monotonic()
-    fetch_files([a_download(server.url("/stalls"), server.url("/good"))], tmp_path, patience=patience)
+    fetch_files([a_download(server.url("/stalls"), server.url("/good"))], tmp_path, policy=policy)
     assert time.monotonic() - started < 9
     assert server.headers("/good")[0]["Range"] == "bytes=70000-"
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
-def test_a_trickle_is_a_stall(server: Server, tmp_path: Path) -> None:
+def test_a_very_slow_transfer_is_stalled(server: Server, tmp_path: Path) -> None:
     def trickle(h: Handler, n: int) -> None:
         h.send_response(200)
         h.send_header("Content-Length", str(len(CONTENT)))
@@ -359,34 +359,36 @@ def test_a_trickle_is_a_stall(server: Server, tmp_path: Path) -> None:
                 return
 
     server.routes["/a"] = trickle
-    patience = RetryPolicy(tries=1, connect=10, stall=0.3, sleep=lambda s: None)
+    policy = RetryPolicy(tries=1, connect_timeout=10, read_timeout=0.3, sleep=lambda s: None)
     started = time.monotonic()
     with pytest.raises(FetchError, match=r"sent \d+ bytes in \d+ s"):
-        fetch_files([a_download(server.url("/a"))], tmp_path, patience=patience)
+        fetch_files([a_download(server.url("/a"))], tmp_path, policy=policy)
     assert time.monotonic() - started < 9
 
 
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+def test_a_refused_connection_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"(?s)images/a\.bin.*127\.0\.0\.1:1/a: .*refused.*3 tries"):
-        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
+        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path, policy=QUICK)
     assert only(tmp_path) == set()
 
 
-def test_a_dead_host_is_not_asked_for_thousands_of_files(server: Server, tmp_path: Path) -> None:
+def test_a_failing_host_is_given_up_for_all_files(server: Server, tmp_path: Path) -> None:
     files = [a_download(server.url(f"/{i}"), content=b"%d" % i, path=f"{i}") for i in range(200)]
     server.routes.update({f"/{i}": lambda h, n: h.answer(503) for i in range(200)})
-    patience = RetryPolicy(workers=2, tries=2, connect=10, stall=10, sleep=lambda s: None, dead_host=3)
-    with pytest.raises(FetchError, match="could not fetch 200 of 200 toys") as error:
-        fetch_files(files, tmp_path, what="toys", patience=patience)
+    policy = RetryPolicy(
+        workers=2, tries=2, connect_timeout=10, read_timeout=10, sleep=lambda s: None, max_host_failures=3
+    )
+    with pytest.raises(FetchError, match="could not download 200 of 200 toys") as error:
+        fetch_files(files, tmp_path, what="toys", policy=policy)
     assert "and 195 more" in str(error.value)
     assert len(server.requests) <= 2 * (3 + 2)
 
 
-def test_one_bad_file_does_not_cost_the_others(server: Server, tmp_path: Path) -> None:
+def test_a_failed_file_does_not_prevent_the_others(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     bad, good = a_download(server.url("/gone"), path="bad"), a_download(server.url("/a"), path="good")
-    with pytest.raises(FetchError, match=r"(?s)could not fetch 1 of 2 .*bad: http.*/gone: answered 404") as error:
-        fetch_files([bad, good], tmp_path, patience=QUICK)
+    with pytest.raises(FetchError, match=r"(?s)could not download 1 of 2 .*bad: http.*/gone: answered 404") as error:
+        fetch_files([bad, good], tmp_path, policy=QUICK)
     assert "good" not in str(error.value)
     assert (tmp_path / "good").read_bytes() == CONTENT
 
@@ -395,7 +397,7 @@ def test_one_bad_file_does_not_cost_the_others(server: Server, tmp_path: Path) -
 
 
 def liars() -> dict[str, tuple[Callable[[Handler, int], None], str]]:
-    """What each does, and what is said of it."""
+    """What each does, and what is output of it."""
     page = b"<html>404, but we say 200</html>"
     n = len(CONTENT)
     return {
@@ -427,45 +429,45 @@ def endless(h: Handler, n: int) -> None:
 
 
 @pytest.mark.parametrize("lie", liars())
-def test_a_liar_is_reported_and_the_next_mirror_serves(server: Server, tmp_path: Path, lie: str) -> None:
-    server.routes["/lie"], said = liars()[lie]
+def test_after_an_invalid_file_the_next_mirror_is_used(server: Server, tmp_path: Path, lie: str) -> None:
+    server.routes["/lie"], output = liars()[lie]
     server.routes["/good"] = lambda h, n: h.ranged()
-    with pytest.raises(FetchError, match=said) as error:
-        fetch_files([a_download(server.url("/lie"))], tmp_path, patience=QUICK)
+    with pytest.raises(FetchError, match=output) as error:
+        fetch_files([a_download(server.url("/lie"))], tmp_path, policy=QUICK)
     assert "images/a.bin" in str(error.value)
     assert server.url("/lie") in str(error.value)
     assert not (tmp_path / "images/a.bin").exists()
-    fetch_files([a_download(server.url("/lie"), server.url("/good"))], tmp_path, patience=QUICK)
+    fetch_files([a_download(server.url("/lie"), server.url("/good"))], tmp_path, policy=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert only(tmp_path) == {"images/a.bin"}
 
 
-def test_a_wrong_checksum_names_both_and_leaves_nothing(server: Server, tmp_path: Path) -> None:
+def test_a_checksum_error_names_both_and_leaves_no_file(server: Server, tmp_path: Path) -> None:
     wrong = CONTENT[::-1]
     server.routes["/a"] = lambda h, n: h.ranged(wrong)
     with pytest.raises(FetchError) as error:
-        fetch_files([a_download(server.url("/a"))], tmp_path, patience=QUICK)
+        fetch_files([a_download(server.url("/a"))], tmp_path, policy=QUICK)
     for digest in (hashlib.sha256(wrong).hexdigest(), hashlib.sha256(CONTENT).hexdigest()):
         assert digest in str(error.value)
     assert only(tmp_path) == set()
     assert len(server.requests) == 1
 
 
-def test_a_wrong_beginning_from_one_mirror_does_not_spoil_the_next(server: Server, tmp_path: Path) -> None:
+def test_an_invalid_start_of_a_file_is_discarded(server: Server, tmp_path: Path) -> None:
     server.routes["/bad"] = lambda h, n: h.cut(bytes(len(CONTENT)), 100_000)
     server.routes["/good"] = lambda h, n: h.ranged()
-    patience = RetryPolicy(tries=1, connect=10, stall=10, sleep=lambda s: None)
-    fetch_files([a_download(server.url("/bad"), server.url("/good"))], tmp_path, patience=patience)
+    policy = RetryPolicy(tries=1, connect_timeout=10, read_timeout=10, sleep=lambda s: None)
+    fetch_files([a_download(server.url("/bad"), server.url("/good"))], tmp_path, policy=policy)
     assert ["Range" in headers for headers in server.headers("/good")] == [True, False]
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
-def test_all_mirrors_bad_are_all_named(server: Server, tmp_path: Path) -> None:
+def test_the_error_names_all_failed_mirrors(server: Server, tmp_path: Path) -> None:
     server.routes["/1"] = lambda h, n: h.answer(500)
     server.routes["/2"], _ = liars()["wrong bytes"]
     urls = [server.url(path) for path in ("/1", "/2", "/3")]
     with pytest.raises(FetchError) as error:
-        fetch_files([a_download(*urls)], tmp_path, patience=QUICK)
+        fetch_files([a_download(*urls)], tmp_path, policy=QUICK)
     reasons = ["/1: answered 500 Internal Server Error (3 tries)", "/2: has SHA-256", "/3: answered 404 Not Found"]
     for reason in reasons:
         assert reason in str(error.value)
@@ -480,20 +482,20 @@ def test_all_mirrors_bad_are_all_named(server: Server, tmp_path: Path) -> None:
     [(CONTENT[:1234], ["bytes=1234-"]), (CONTENT, []), (CONTENT + b"more", [None]), (b"\0" * 99, ["bytes=99-", None])],
     ids=["beginning", "whole", "too long", "wrong"],
 )
-def test_what_a_killed_process_left_is_used_if_it_is_right(
+def test_a_valid_partial_download_is_continued(
     server: Server, tmp_path: Path, left: bytes, asked: list[str | None]
 ) -> None:
     server.routes["/a"] = lambda h, n: h.cut(CONTENT, 5000)
     download = a_download(server.url("/a"))
     with pytest.raises(FetchError):
-        fetch_files([download], tmp_path, patience=RetryPolicy(tries=1, connect=10, stall=10))
+        fetch_files([download], tmp_path, policy=RetryPolicy(tries=1, connect_timeout=10, read_timeout=10))
     (part,) = only(tmp_path)
     assert part.startswith("images/.a.bin.")
     assert part.endswith(".part")
     (tmp_path / part).write_bytes(left)
     server.requests.clear()
     server.routes["/a"] = lambda h, n: h.ranged()
-    fetch_files([download], tmp_path, patience=QUICK)
+    fetch_files([download], tmp_path, policy=QUICK)
     assert [headers.get("Range") for headers in server.headers("/a")] == asked
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert only(tmp_path) == {"images/a.bin"}
@@ -503,16 +505,16 @@ def a_process(root: Path, downloads: list[Download], *before: str) -> subprocess
     """A process that fetches these, after some lines of its own."""
     code = [
         "from pathlib import Path",
-        "from relattr.system.download import Download, Patience, fetch",
+        "from relattr.system.download import Download, RetryPolicy, fetch_files",
         *before,
-        f"print(fetch({downloads!r}, Path({str(root)!r}), patience=Patience(tries=2, pause=0.01, stall=5.0)))",
+        f"print(fetch_files({downloads!r}, Path({str(root)!r}), policy=RetryPolicy(tries=2, pause=0.01, read_timeout=5.0)))",
     ]
     return subprocess.Popen(
         [sys.executable, "-c", "\n".join(code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def test_a_process_killed_in_the_middle_loses_nothing(server: Server, tmp_path: Path) -> None:
+def test_a_killed_process_loses_no_bytes(server: Server, tmp_path: Path) -> None:
     half = threading.Event()
 
     def slow(h: Handler, n: int) -> None:
@@ -536,12 +538,12 @@ def test_a_process_killed_in_the_middle_loses_nothing(server: Server, tmp_path: 
         process.communicate(timeout=10)
     assert not (tmp_path / "images/a.bin").exists()
     server.routes["/a"] = lambda h, n: h.ranged()
-    fetch_files([download], tmp_path, patience=QUICK)
+    fetch_files([download], tmp_path, policy=QUICK)
     assert server.headers("/a")[-1]["Range"] == "bytes=150000-"
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
 
 
-def test_two_processes_together_fetch_each_file_once(server: Server, tmp_path: Path) -> None:
+def test_two_processes_download_each_file_once(server: Server, tmp_path: Path) -> None:
     contents = {f"/{i}": random.Random(i).randbytes(20_000) for i in range(30)}
     root, marks = tmp_path / "data", [tmp_path / "one", tmp_path / "two"]
 
@@ -566,7 +568,7 @@ def test_two_processes_together_fetch_each_file_once(server: Server, tmp_path: P
     assert only(root) == {path[1:] for path in contents}
 
 
-def test_a_full_disk_leaves_nothing_half_written(server: Server, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(server: Server, tmp_path: Path) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     limit = [  # a file may grow to 100,000 bytes: the write that passes it fails as on a full disk
         "import resource, signal",
@@ -581,14 +583,16 @@ def test_a_full_disk_leaves_nothing_half_written(server: Server, tmp_path: Path)
     assert only(tmp_path) == set()
 
 
-def test_too_little_space_is_said_before_anything_is_fetched(server: Server, tmp_path: Path) -> None:
+def test_too_little_disk_space_is_reported_first(server: Server, tmp_path: Path) -> None:
     huge = Download("a", (server.url("/a"),), "0" * 64, 1 << 60)
     with pytest.raises(FetchError, match=r"need 1,152,921,504,606,846,976 bytes more, but .* free"):
-        fetch_files([huge], tmp_path, patience=QUICK)
+        fetch_files([huge], tmp_path, policy=QUICK)
     assert server.requests == []
 
 
-def test_what_is_there_already_needs_no_room(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_download_needs_only_the_rest_of_the_space(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     download = a_download(server.url("/a"))
     part = _part(tmp_path, download)
@@ -596,27 +600,27 @@ def test_what_is_there_already_needs_no_room(server: Server, tmp_path: Path, mon
     part.write_bytes(CONTENT[:-10])
     free = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
-    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(0, 1)
+    assert fetch_files([download], tmp_path, policy=QUICK) == FetchSummary(0, 1)
     assert (tmp_path / download.path).read_bytes() == CONTENT
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("a file where a folder should be")
     with pytest.raises(FetchError, match="cannot write"):
-        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path, patience=QUICK)
+        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path, policy=QUICK)
     assert (tmp_path / "images").read_text() == "a file where a folder should be"
-    with pytest.raises(FetchError, match="cannot make the folder"):
-        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path / "images" / "below", patience=QUICK)
+    with pytest.raises(FetchError, match="cannot create the folder"):
+        fetch_files([a_download("http://127.0.0.1:1/a")], tmp_path / "images" / "below", policy=QUICK)
 
 
 def test_offline_names_what_is_missing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
     here, gone = a_download(server.url("/a"), path="here"), a_download(server.url("/a"), path="gone")
-    fetch_files([here], tmp_path, patience=QUICK)
+    fetch_files([here], tmp_path, policy=QUICK)
     monkeypatch.setenv("RELATTR_OFFLINE", "1")
-    assert fetch_files([here], tmp_path, patience=QUICK) == FetchSummary(1, 0)
+    assert fetch_files([here], tmp_path, policy=QUICK) == FetchSummary(1, 0)
     with pytest.raises(Blocked, match=r"(?s)RELATTR_OFFLINE is set, and 1 of 2 toys are not in .*gone \(http") as error:
-        fetch_files([here, gone], tmp_path, what="toys", patience=QUICK)
+        fetch_files([here, gone], tmp_path, what="toys", policy=QUICK)
     assert "here (" not in str(error.value)
     assert len(server.requests) == 1
 
@@ -624,7 +628,7 @@ def test_offline_names_what_is_missing(server: Server, tmp_path: Path, monkeypat
 # ---------------------------------------------------------------------- archives, and what is refused
 
 
-def test_an_archive_is_unpacked_whole_and_only_once(server: Server, tmp_path: Path) -> None:
+def test_an_archive_is_unpacked_once(server: Server, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         file.writestr("one/a.txt", "A")
@@ -632,14 +636,14 @@ def test_an_archive_is_unpacked_whole_and_only_once(server: Server, tmp_path: Pa
     content = buffer.getvalue()
     server.routes["/z"] = lambda h, n: h.ranged(content)
     download = a_download(server.url("/z"), content=content, path="all.zip", unpack="images")
-    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(0, 1)
+    assert fetch_files([download], tmp_path, policy=QUICK) == FetchSummary(0, 1)
     assert (tmp_path / "images/one/a.txt").read_text() == "A"
     assert only(tmp_path) == {"images/one/a.txt", "images/b.txt", "images/.unpacked"}
-    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(1, 0)
+    assert fetch_files([download], tmp_path, policy=QUICK) == FetchSummary(1, 0)
     assert len(server.requests) == 1
 
 
-def test_a_folder_of_the_users_own_is_not_overwritten_by_an_archive(server: Server, tmp_path: Path) -> None:
+def test_an_archive_does_not_overwrite_a_folder(server: Server, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images/mine").write_text("mine")
     buffer = io.BytesIO()
@@ -649,11 +653,11 @@ def test_a_folder_of_the_users_own_is_not_overwritten_by_an_archive(server: Serv
     download = a_download(server.url("/z"), content=buffer.getvalue(), path="all.zip", unpack="images")
     for _ in range(2):
         with pytest.raises(FetchError, match="move it away"):
-            fetch_files([download], tmp_path, patience=QUICK)
+            fetch_files([download], tmp_path, policy=QUICK)
     assert (tmp_path / "images/mine").read_text() == "mine"
     assert len(server.requests) == 1  # what was fetched is kept
     (tmp_path / "images").rename(tmp_path / "away")
-    assert fetch_files([download], tmp_path, patience=QUICK) == FetchSummary(0, 1)
+    assert fetch_files([download], tmp_path, policy=QUICK) == FetchSummary(0, 1)
     assert len(server.requests) == 1
     assert only(tmp_path) == {"away/mine", "images/mine", "images/.unpacked"}
 
@@ -675,17 +679,17 @@ def test_addresses_of_other_schemes_are_refused(url: str) -> None:
         Download("a", (url,), "0" * 64, 1)
 
 
-def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+def test_invalid_downloads_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no mirror"):
         Download("a", (), "0" * 64, 1)
     with pytest.raises(BadInput, match="64 hexadecimal"):
         Download("a", ("http://host/a",), "abc", 1)
     one = a_download("http://127.0.0.1:1/a")
     with pytest.raises(BadInput, match=r"images/a\.bin is listed twice"):
-        fetch_files([one, one], tmp_path, patience=QUICK)
+        fetch_files([one, one], tmp_path, policy=QUICK)
 
 
-def test_importing_fetch_is_light() -> None:
+def test_importing_download_imports_no_requests() -> None:
     heavy = "{'numpy', 'requests', 'filelock', 'scipy', 'torch', 'PIL', 'urllib3'}"
     code = f"import sys, relattr.system.download; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -21,7 +21,7 @@ def a_folder(root: Path) -> dict[str, bytes]:
     return contents
 
 
-def test_what_is_written_is_read_and_matches(tmp_path: Path) -> None:
+def test_a_written_manifest_is_read_and_matches(tmp_path: Path) -> None:
     root, manifest = tmp_path / "data", tmp_path / "m.txt"
     contents = a_folder(root)
     write_manifest(manifest, root, ["list.txt", "images"])
@@ -42,7 +42,7 @@ def test_the_shell_command_writes_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "n.txt").read_bytes() == manifest.read_bytes()
 
 
-def test_every_difference_is_named(tmp_path: Path) -> None:
+def test_each_mismatch_is_described(tmp_path: Path) -> None:
     root, manifest = tmp_path / "data", tmp_path / "m.txt"
     a_folder(root)
     write_manifest(manifest, root, ["images", "list.txt", "other"])
@@ -76,7 +76,7 @@ def test_a_bad_manifest_is_refused(tmp_path: Path, text: str, match: str) -> Non
         read_manifest(tmp_path / "m.txt")
 
 
-def test_no_manifest(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"cannot read the manifest .*m\.txt"):
         read_manifest(tmp_path / "m.txt")
     with pytest.raises(BadInput, match="at least 0"):
