@@ -136,8 +136,6 @@ def decides_results(name: str) -> bool:
     """
     if not _is_relattr(name):
         return True
-    if name == "relattr":  # it only gives names to what its modules define
-        return False
     for package in _with_parents(name)[1:]:
         facts = find_facts(package)
         if facts is not None and not facts.decides_results:
@@ -182,9 +180,8 @@ def find_facts(name: str) -> SourceFacts | None:
 
 def clear_caches() -> None:
     """Forget everything that was read; files are read again when they are next asked for."""
-    for function in (project_code, _dependencies, decides_results, _is_outside_libraries):
-        function.cache_clear()
-    for function in (find_file, find_facts, _spec_of):
+    _is_outside_libraries.cache_clear()
+    for function in (project_code, _dependencies, decides_results, find_file, find_facts, _spec_of):
         function.cache_clear()
 
 
@@ -195,20 +192,17 @@ def _is_relattr(name: str) -> bool:
 
 def _imported(base: str, name: str) -> Iterable[str]:
     """Return the modules that ``import base`` (no ``name``) or ``from base import name`` runs, packages included."""
-    if base == "relattr":
-        import relattr
-
-        # its names are those of its modules; importing the package itself, or all of it, may use any of them
-        modules = set(relattr._WHERE.values()) if name in ("", "*") else {relattr._WHERE.get(name, name)}
-        return [f"relattr.{module}" for module in modules]
     facts = find_facts(base)
     if facts is None:
         return _with_parents(f"{base}.{name}".strip(".*"))  # `find_file` knows which of them are modules
     if _is_relattr(base) and facts.reexports is not None:
-        sources = list(facts.reexports.values()) if name in ("", "*") else [facts.reexports.get(name)]
-        followed = [module for source in sources if source is not None for module in _imported(*source)]
-        return followed or _with_parents(f"{base}.{name}".strip(".*"))
-    modules = {*_with_parents(base)}
+        wanted = facts.reexports if name in ("", "*") else {name}
+        modules: set[str] = set()
+        for export in wanted:
+            source, original = facts.reexports.get(export, (base, export))
+            modules.update(_with_parents(f"{base}.{original}") if source == base else _imported(source, original))
+        return modules
+    modules = set(_with_parents(base))
     if name == "*":
         modules |= {f"{base}.{export}" for export in facts.exports or ()}
         if facts.has_computed_exports:

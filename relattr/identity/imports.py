@@ -11,11 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from relattr.identity.syntax import FORMAT, last_name, run_branch, syntax_digest
+from relattr.identity.syntax import FORMAT, is_for_type_checkers, last_name, run_branch, syntax_digest
 from relattr.system.atomic import write_text
 from relattr.system.paths import cache_dir
 
-CACHE_FORMAT = f"v2.{FORMAT}"
+CACHE_FORMAT = f"v3.{FORMAT}"
 """Names the layout of the cached files; change it when `SourceFacts` or what is found in a source changes."""
 _RECURSION_LIMIT = 10_000
 """Enough for a sum of 2,000 terms on one line, wherever on the stack the digest is computed."""
@@ -49,7 +49,7 @@ class SourceFacts(msgspec.Struct, frozen=True):
     has_computed_exports: bool = False
     """Whether ``__all__`` is defined in another way."""
     reexports: dict[str, tuple[str, str]] | None = None
-    """``name -> (base, name there)`` for a file of nothing but imports and ``__all__``; None for any other."""
+    """``name -> (base, name there)`` for a file that only gives the names of other modules; None for any other."""
     decides_results: bool = True
     """False where it says ``DECIDES_RESULTS = False``."""
     notes: tuple[Note, ...] = ()
@@ -300,19 +300,34 @@ def _texts(node: ast.expr | None) -> tuple[str, ...] | None:
 
 
 def _reexports(tree: ast.Module, package: str) -> dict[str, tuple[str, str]] | None:
-    """Return where each name comes from in a module of nothing but imports, ``__all__`` and `DECIDES_RESULTS`."""
+    """Return where each name comes from in a module that only gives the names of others; None for any other module.
+
+    Such a module has nothing but imports, private and dunder constants, and ``__getattr__`` and ``__dir__`` to import
+    what stands under ``if TYPE_CHECKING:`` at its first use.
+    """
     names: dict[str, tuple[str, str]] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            continue
-        if isinstance(node, ast.Assign):
-            if {last_name(target) for target in node.targets} <= {"__all__", "DECIDES_RESULTS"}:
-                continue
+    statements = list(tree.body)
+    if any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in statements):
+        statements += [inner for node in statements if is_for_type_checkers(node) for inner in node.body]
+    for node in statements:
+        if isinstance(node, ast.ImportFrom):
+            if any(alias.name == "*" for alias in node.names):
+                return None
+            base = node.module or ""
+            if node.level:
+                base = importlib.util.resolve_name("." * node.level + base, package)
+            names.update({alias.asname or alias.name: (base, alias.name) for alias in node.names})
+        elif isinstance(node, ast.Assign):
+            targets = {last_name(target) for target in node.targets}
+            if not all(target.startswith("_") or target == "DECIDES_RESULTS" for target in targets):
+                return None
+        elif isinstance(node, ast.FunctionDef):
+            if node.name not in ("__getattr__", "__dir__"):
+                return None
+        elif not (
+            isinstance(node, ast.Import)
+            or is_for_type_checkers(node)
+            or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        ):
             return None
-        if not isinstance(node, ast.ImportFrom) or any(alias.name == "*" for alias in node.names):
-            return None
-        base = node.module or ""
-        if node.level:
-            base = importlib.util.resolve_name("." * node.level + base, package)
-        names.update({alias.asname or alias.name: (base, alias.name) for alias in node.names})
     return names

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 FORMAT = "1"
 """The version of the serialisation; a digest of another version never matches."""
@@ -39,6 +39,11 @@ def run_branch(node: ast.If) -> list[ast.stmt] | None:
     if isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not):
         return node.body if _is_type_checking(node.test.operand) else None
     return None
+
+
+def is_for_type_checkers(node: ast.stmt) -> TypeGuard[ast.If]:
+    """Whether a statement is ``if TYPE_CHECKING:``."""
+    return isinstance(node, ast.If) and _is_type_checking(node.test)
 
 
 def last_name(node: ast.expr) -> str:

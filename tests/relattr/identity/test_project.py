@@ -52,7 +52,7 @@ def copy(tmp_path_factory):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "relattr", root / "relattr", ignore=ignore)
     for plugins in ("methods", "datasets"):
-        shutil.copytree(ROOT / plugins, root / "relattr" / plugins, ignore=ignore)
+        shutil.copytree(ROOT / plugins, root / "relattr" / plugins, ignore=ignore, dirs_exist_ok=True)
     return root
 
 
