@@ -80,7 +80,7 @@ class SyntheticResults:
         ties="error",
         **fields,
     ):
-        """Write one result; ``fields`` are further fields of it."""
+        """Write one result and return it as stored; ``fields`` are further fields of it."""
         truth, pairs = self.pairs(dataset, attribute)
         rng = np.random.default_rng([seed, sum(map(ord, method)), sum(map(ord, attribute)), 7])
         strengths = truth + noise * rng.standard_normal(self.n_images)
@@ -109,7 +109,7 @@ class SyntheticResults:
         self.store.write(result, CellArrays(**{kind: {"test": strengths}}) if ok and arrays else None)
         if ok:
             store_test_pairs(self.store.folder, test_key(result, "test"), TestPairs(pairs, np.arange(self.n_images)))
-        return result
+        return self.store.read(result.cell)
 
     def table(self, methods, columns, rows=(), published="", *, leaks=None, against="", registry=None, **fields):
         """The table of these methods and columns; ``fields`` are further fields of the benchmark."""
@@ -135,6 +135,11 @@ def synthetic(tmp_path):
 @pytest.fixture(name="entry_of")
 def entry_of_fixture():
     return entry_of
+
+
+@pytest.fixture
+def provenance():
+    return PROVENANCE
 
 
 @pytest.fixture

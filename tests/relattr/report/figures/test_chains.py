@@ -1,4 +1,4 @@
-"""The figure of chains: what is seen in it, and what it refuses."""
+"""The figure of chains: order and boxes of its patches, and arrays that are refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def artifacts():
     }
 
 
-def test_patches_are_shown_in_their_order(images, artifacts, tmp_path):
+def test_patches_are_drawn_in_order(images, artifacts, tmp_path):
     draw_chains(images, artifacts, tmp_path / "f.png", title="An attribute")
     picture = np.asarray(Image.open(tmp_path / "f.png").convert("RGB"))
 
@@ -47,7 +47,7 @@ def test_patches_are_shown_in_their_order(images, artifacts, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
 
 
-def test_the_same_figure_has_the_same_bytes(images, artifacts, tmp_path):
+def test_the_same_arrays_give_the_same_file(images, artifacts, tmp_path):
     for name in ("a.pdf", "b.pdf"):
         draw_chains(images, artifacts, tmp_path / name)
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
@@ -55,7 +55,7 @@ def test_the_same_figure_has_the_same_bytes(images, artifacts, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("chain images", None, "needs the artifact 'chain images'"),
         ("chain images", np.array([[0, 1, 4], [0, 0, 0]]), "expected integers from 0 to 3"),
@@ -66,11 +66,11 @@ def test_the_same_figure_has_the_same_bytes(images, artifacts, tmp_path):
         ("chain accuracy", np.zeros(3), "expected"),
     ],
 )
-def test_artifacts_that_do_not_fit_are_refused(images, artifacts, tmp_path, name, value, words):
+def test_invalid_artifacts_are_refused(images, artifacts, tmp_path, name, value, message):
     if value is None:
         del artifacts[name]
     else:
         artifacts[name] = value
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(BadInput, match=message):
         draw_chains(images, artifacts, tmp_path / "f.png")
     assert list(tmp_path.iterdir()) == []

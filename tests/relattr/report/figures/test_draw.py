@@ -1,232 +1,108 @@
-"""Figures 4 and 5: drawn from what a cell keeps, whole, the same each time; what cannot be drawn is named."""
+"""All figures of a benchmark: which results they are drawn from, their captions, and what cannot be drawn."""
 
-from __future__ import annotations
-
-import numpy as np
 import pytest
-from PIL import Image
 
-from relattr import BadInput, Images
-from relattr.harness.arrays import CellArrays
-from relattr.report.figures.canvas import evenly_ranked
-from relattr.report.figures.neighbours import draw_neighbours, mean_rank_distance
-from relattr.report.figures.transformers import draw_transformers
+from relattr import parameters
+from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
+from relattr.harness.cell import Cell
+from relattr.harness.result import VERSION, Result, TestResult
+from relattr.harness.selection import Selection
+from relattr.harness.store import Store
+from relattr.report.figures import draw
+from relattr.report.figures.draw import draw_figures, figure_stem
 
-N = 12
-
-
-def images() -> Images:
-    return Images.from_arrays([np.full((40, 60, 3), 20 * k, np.uint8) for k in range(N)])
-
-
-def arrays(scales: int = 3) -> CellArrays:
-    rng = np.random.default_rng(0)
-    low = rng.random((N, scales, 2)) * 0.5
-    near = np.array([[(i + j) % N for j in range(1, 6)] for i in range(N)], np.int32)
-    return CellArrays(
-        strengths={"test": rng.normal(size=N)},
-        boxes={"test": np.concatenate([low, low + 0.4], -1).astype(np.float32)},
-        artifacts={
-            "neighbours": near,
-            "neighbours before": near[:, ::-1],
-            "strengths": np.arange(N, dtype=np.float32),
-        },
-    )
-
-
-@pytest.mark.parametrize("scales", [1, 3])
-def test_where_it_looks_is_drawn_the_same_each_time(tmp_path, scales):
-    for name in ("one.png", "two.png", "one.pdf", "two.pdf"):
-        draw_transformers(images(), arrays(scales), "test", tmp_path / name, "A_method & <others>, smile")
-    with Image.open(tmp_path / "one.png") as picture:
-        assert min(picture.size) > 300
-        assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
-
-
-def test_neighbours_are_drawn_with_scores_and_without(tmp_path):
-    draw_neighbours(images(), arrays().artifacts, tmp_path / "a.png", "A method", np.linspace(-5, 40, N))
-    draw_neighbours(images(), arrays().artifacts, tmp_path / "b.png", "A method")
-    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
-
-
-def test_arrays_that_do_not_fit_the_images_are_refused(tmp_path):
-    wrong = arrays()
-    wrong.boxes["test"] = wrong.boxes["test"][:5]
-    with pytest.raises(BadInput, match=r"expected \(12,\) and \(12, scales, 4\)"):
-        draw_transformers(images(), wrong, "test", tmp_path / "a.png", "")
-    wrong.artifacts["neighbours"] = wrong.artifacts["neighbours"] + 8
-    with pytest.raises(BadInput, match="do not fit 12 training images"):
-        draw_neighbours(images(), wrong.artifacts, tmp_path / "a.png", "")
-    assert not list(tmp_path.iterdir())
-
-
-def test_images_are_spread_over_the_ranks():
-    strengths = np.array([5.0, np.nan, -1.0, 3.0, 2.0, 9.0])
-    assert evenly_ranked(strengths, 3).tolist() == [2, 3, 5]
-    assert evenly_ranked(strengths, 99).tolist() == [2, 4, 3, 0, 5]
-
-
-def test_agreement_is_what_a_loop_gives():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=30)
-    near = rng.integers(0, 30, (30, 4))
-    rank = {i: k for k, i in enumerate(sorted(range(30), key=lambda i: values[i]))}
-    expected = np.mean([abs(rank[i] - rank[int(j)]) / 29 for i in range(30) for j in near[i]])
-    assert mean_rank_distance(near, values) == pytest.approx(expected)
-
-
-def test_results_with_any_parameters_are_drawn_unless_some_are_chosen(tmp_path):
-    from relattr import parameters
-    from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
-    from relattr.harness.cell import Cell
-    from relattr.harness.result import VERSION, Provenance, Result, TestResult
-    from relattr.harness.selection import Selection
-    from relattr.harness.store import Store
-    from relattr.registry import registry
-    from relattr.report.figures.draw import draw_figures
-
-    registry.discover()
-    size = {"n_train": N, "n_test": N, "size": 32}
-    data = parameters.values_of(registry.dataset("glyphs").create(size))
-    about = Provenance(
-        commit="0" * 40,
-        dirty=False,
-        command="synthetic",
-        python="3",
-        versions={},
-        system="synthetic",
-        cpu="synthetic",
-        threads=1,
-        memory_bytes=1,
-        device="cpu",
-        started="2020-01-01T00:00:00+00:00",
-    )
-    store = Store(tmp_path / "results")
-    for rate in (None, 0.5):
-        values = parameters.values_of(registry.method("viralnet").create({"rate": rate}))
-        result = Result(
-            version=VERSION,
-            cell=Cell("viralnet", values, "glyphs", data, "local", "standard", 0),
-            status="ok",
-            fingerprints={"data": registry.dataset("glyphs").create(size).fingerprint()},
-            provenance=about,
-            label="ViralNet",
-            dataset_label="Glyphs",
-            tests=(TestResult("test", N, 66, 66, 50, 0),),
-        )
-        store.write(result, arrays(1))
-    benchmark = Benchmark(
-        title="Two",
-        name="two",
-        methods=("viralnet",),
-        datasets=("glyphs",),
-        seeds=(0,),
-        dataset={"glyphs": size},
-        table=TableSpec(caption="", columns=(ColumnSpec(label="Local", dataset="glyphs", attribute="local"),)),
-    )
-
-    def drawn(**settings: float) -> set[str]:
-        found = list(draw_figures(benchmark, registry, store, Selection(settings=settings), tmp_path / "out"))
-        assert not any(figure.why for figure in found), found
-        return {path.name for figure in found for path in figure.files if path.suffix == ".png"}
-
-    one = {"figure4-glyphs-local-viralnet-s0-test.png", "figure5-glyphs-local-viralnet-s0.png"}
-    other = {"figure4-glyphs-local-viralnet-s0-rate-0.5-test.png", "figure5-glyphs-local-viralnet-s0-rate-0.5.png"}
-    assert drawn() == one | other
-    assert {name.replace("-rate-0.5", "") for name in drawn(rate=0.5)} == one
+SIZE = {"n_train": 12, "n_test": 12, "size": 32}
+"""Of the dataset; as many images as the arrays are for."""
+BENCHMARK = Benchmark(
+    title="Glyphs",
+    name="glyphs",
+    methods=("viralnet",),
+    datasets=("glyphs",),
+    seeds=(0,),
+    dataset={"glyphs": SIZE},
+    table=TableSpec(caption="", columns=(ColumnSpec(label="Local", dataset="glyphs", attribute="local"),)),
+)
 
 
 @pytest.fixture
-def looked_at(tmp_path):
-    """A store with one cell of a method that looks at places, on drawn scenes; and what draws it."""
-    from relattr import parameters
-    from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
-    from relattr.harness.cell import Cell
-    from relattr.harness.result import VERSION, Provenance, Result, TestResult
-    from relattr.harness.selection import Selection
-    from relattr.harness.store import Store
-    from relattr.registry import registry
-    from relattr.report.figures.draw import draw_figures
+def workspace(tmp_path, plugins, provenance, monkeypatch):
+    """Stores results of ViralNet on the dataset glyphs, and draws them; as PNG only, which is faster."""
+    monkeypatch.setattr(draw, "SUFFIXES", (".png",))
+    dataset = plugins.dataset("glyphs").create(SIZE)
 
-    registry.discover()
-    size = {"n_train": N, "n_test": N, "size": 32}
-    dataset = registry.dataset("glyphs").create(size)
-    about = Provenance(
-        commit="0" * 40,
-        dirty=False,
-        command="synthetic",
-        python="3",
-        versions={},
-        system="synthetic",
-        cpu="synthetic",
-        threads=1,
-        memory_bytes=1,
-        device="cpu",
-        started="2020-01-01T00:00:00+00:00",
-    )
-    store = Store(tmp_path / "results")
-    values = parameters.values_of(registry.method("viralnet").create())
-    benchmark = Benchmark(
-        title="One",
-        name="one",
-        methods=("viralnet",),
-        datasets=("glyphs",),
-        seeds=(0,),
-        dataset={"glyphs": size},
-        table=TableSpec(caption="", columns=(ColumnSpec(label="Local", dataset="glyphs", attribute="local"),)),
-    )
+    class Workspace:
+        store = Store(tmp_path / "results")
+        out = tmp_path / "out"
 
-    def drawn(kept, data=""):
-        result = Result(
-            version=VERSION,
-            cell=Cell("viralnet", values, "glyphs", parameters.values_of(dataset), "local", "standard", 0),
-            status="ok",
-            fingerprints={"data": data or dataset.fingerprint()},
-            provenance=about,
-            label="ViralNet",
-            dataset_label="Glyphs",
-            tests=(TestResult("test", N, 66, 66, 50, 0),),
-        )
-        store.write(result, kept)
-        return list(draw_figures(benchmark, registry, store, Selection(), tmp_path / "out"))
+        def add(self, arrays, *, fingerprint="", **settings):
+            values = parameters.values_of(plugins.method("viralnet").create(settings))
+            result = Result(
+                version=VERSION,
+                cell=Cell("viralnet", values, "glyphs", parameters.values_of(dataset), "local", "standard", 0),
+                status="ok",
+                fingerprints={"data": fingerprint or dataset.fingerprint()},
+                provenance=provenance,
+                label="ViralNet",
+                dataset_label="Glyphs",
+                tests=(TestResult("test", 12, 66, 66, 50, 0),),
+            )
+            self.store.write(result, arrays)
 
-    return drawn
+        def draw(self, **settings):
+            return list(draw_figures(BENCHMARK, plugins, self.store, Selection(settings=settings), self.out))
+
+    return Workspace()
 
 
-def test_images_that_are_not_those_that_were_judged_are_not_drawn(looked_at, tmp_path):
-    (found,) = looked_at(arrays(1), data="other data")
-    assert "glyphs has changed since" in found.why
-    assert not (tmp_path / "out").exists()
+def test_all_parameters_are_drawn_unless_one_is_selected(workspace, make_arrays):
+    for rate in (None, 0.5):
+        workspace.add(make_arrays(), rate=rate)
+
+    def stems(**settings):
+        figures = workspace.draw(**settings)
+        assert not any(figure.error for figure in figures), figures
+        return {path.stem for figure in figures for path in figure.files if path.suffix == ".png"}
+
+    default = {"figure4-glyphs-local-viralnet-s0-test", "figure5-glyphs-local-viralnet-s0"}
+    other = {"figure4-glyphs-local-viralnet-s0-rate-0.5-test", "figure5-glyphs-local-viralnet-s0-rate-0.5"}
+    assert stems() == default | other
+    assert {name.replace("-rate-0.5", "") for name in stems(rate=0.5)} == default
 
 
-def test_any_number_of_boxes_is_drawn_and_what_cannot_be_costs_no_other(looked_at):
-    found = looked_at(arrays(4))
-    assert not any(figure.why for figure in found), found
-    kept = arrays(1)
-    kept.artifacts["neighbours"] = kept.artifacts["neighbours"].astype("U3")  # no plugin of ours would, but one may
-    looks, neighbours = looked_at(kept)
-    assert looks.files
-    assert neighbours.why
+def test_figures_of_a_changed_dataset_are_not_drawn(workspace, make_arrays):
+    workspace.add(make_arrays(), fingerprint="other data")
+    (figure,) = workspace.draw()
+    assert "glyphs has changed since" in figure.error
+    assert not workspace.out.exists()
 
 
-def test_a_caption_says_what_the_numbers_are(looked_at):
-    texts = {}
-    for figure in looked_at(arrays(1)):
+def test_any_number_of_boxes_is_drawn(workspace, make_arrays):
+    workspace.add(make_arrays(n_scales=4))
+    assert not any(figure.error for figure in workspace.draw())
+
+
+def test_a_figure_that_fails_does_not_prevent_others(workspace, make_arrays):
+    arrays = make_arrays()
+    arrays.artifacts["neighbours"] = arrays.artifacts["neighbours"].astype("U3")  # a plugin may store anything
+    workspace.add(arrays)
+    transformers, neighbours = workspace.draw()
+    assert transformers.files
+    assert neighbours.error
+
+
+def test_captions_explain_the_numbers(workspace, make_arrays):
+    workspace.add(make_arrays())
+    captions = {}
+    for figure in workspace.draw():
         (path,) = (path for path in figure.files if path.suffix == ".txt")
-        texts[path.name.partition("-")[0]] = path.read_text()
-    assert "Above each stands the strength that the method gives it" in texts["figure4"]
-    assert "seed 0; images of the test set test" in texts["figure4"]
-    assert "above each stands" in texts["figure5"]
-    assert "any two: 33.3 %" in texts["figure5"]
+        captions[path.name.partition("-")[0]] = path.read_text()
+    assert "Above each image is the strength that the method predicts" in captions["figure4"]
+    assert "seed 0; images of the test set test" in captions["figure4"]
+    assert "Above each image is the" in captions["figure5"]
+    assert "33.3 % for random images" in captions["figure5"]
 
 
-def test_figures_of_different_attributes_and_splits_have_different_names():
-    from relattr.harness.cell import Cell
-    from relattr.report.figures.draw import stem_of
-
+def test_figures_of_different_tasks_have_different_names():
     cells = [Cell("m", {}, "d", {}, a, s, 0) for a in ("熟", "赤", "x", "a b") for s in ("standard", "one", "two")]
-    assert len({stem_of(cell, []) for cell in cells}) == len(cells)
-    assert stem_of(Cell("m", {}, "d", {}, "x", "standard", 0), ["rate=0.5"]) == "d-x-m-s0-rate-0.5"
+    assert len({figure_stem(cell, []) for cell in cells}) == len(cells)
+    assert figure_stem(Cell("m", {}, "d", {}, "x", "standard", 0), ["rate=0.5"]) == "d-x-m-s0-rate-0.5"

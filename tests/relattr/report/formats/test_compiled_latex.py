@@ -1,4 +1,4 @@
-"""Every table of every benchmark, from the reference rows, through a real LaTeX."""
+"""All tables through a real LaTeX: those of the reference results, and one with everything that may break it."""
 
 import re
 import shutil
@@ -7,51 +7,75 @@ from pathlib import Path
 
 import pytest
 
-from relattr.harness.benchmark import load_benchmark
+from relattr.harness.benchmark import ColumnSpec, load_benchmark
 from relattr.harness.store import Store
 from relattr.registry import Registry
-from relattr.report.formats.write import write_all
+from relattr.report.formats.files import write_tables
+from relattr.report.formats.latex.document import compile_pdf
 from relattr.report.tables.builder import build_table
 
 REFERENCE = Path(__file__).parents[4] / "results" / "reference"
 NAMES = ("table1", "table2", "table3", "table4", "quick")
 AGAINST = {"table3": "siamese-alexnet", "quick": "viralnet"}
+NASTY = r"a_b & <script>alert(1)</script> 100% $x$ #1 {y} ~z ^w \end{document} é 中 α “q”"
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("pdflatex") is None, reason="NO LATEX HERE: no table is compiled"),
-    pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference rows beside these tests"),
-]
+pytestmark = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+
+
+def test_nasty_tables_compile_to_the_same_pdf_each_time(synthetic, tmp_path):
+    """Many columns, a table over several pages, and labels, notes and reasons full of active characters."""
+    for attribute in ("x_1", "y%"):
+        synthetic.add("nasty", "wide", attribute, label=NASTY, deviations=(NASTY,), noise=0.4)
+        synthetic.add("m", "wide", attribute, noise=0.5)
+    synthetic.add("broken & co", "wide", "y%", status="crashed", reason=NASTY)
+    wide = [ColumnSpec(label=f"C_{k}", dataset="wide", attribute="y%") for k in range(12)]
+    for k in range(47):
+        synthetic.add(f"many_{k}", "long", "z", noise=0.1 * k, arrays=False)
+    tables = [
+        synthetic.table(["m"], [ColumnSpec(label="A & B", dataset="wide"), *wide], name="wide", against="m"),
+        synthetic.table([], [ColumnSpec(label="Long", dataset="long")], name="long"),
+    ]
+    out = tmp_path / "out"
+    pdf = write_tables(tables, out)[-1]
+    assert pdf == out / "tables.pdf"
+    content = pdf.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert compile_pdf(out, "tables").read_bytes() == content
+    assert r"\relattrnumber{wide/m/a-b/measured}" in (out / "macros.tex").read_text()
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("compiled")
+def reference_tables(tmp_path_factory):
+    """Folder, tables and paths of all tables of the reference results, without plugins and without a PDF."""
+    if not REFERENCE.is_dir():
+        pytest.skip("there are no reference results beside these tests")
+    folder = tmp_path_factory.mktemp("reference")
     shutil.copytree(REFERENCE, folder / "results")
-    registry = Registry()  # no plugin: numbers, pairs and notes come from the rows
     store = Store(folder / "results")
-    tables = [build_table(load_benchmark(name), registry, store, against=AGAINST.get(name, "")) for name in NAMES]
-    return folder, tables, write_all(tables, folder / "out")
+    tables = [build_table(load_benchmark(name), Registry(), store, against=AGAINST.get(name, "")) for name in NAMES]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "which", lambda program: None)
+        paths = write_tables(tables, folder / "out")
+    return folder / "out", tables, paths
 
 
-def test_every_table_is_in_the_pdf(written):
-    folder, tables, paths = written
-    assert paths[-1].name == "tables.pdf"
-    for table in tables:
-        for each in (table, *table.behind):
-            assert {folder / "out" / f"{each.name}{end}" for end in (".tex", "-published.tex", ".csv", ".md")} <= {
-                *paths
-            }
-    assert {t.name for t in tables[2].behind} == {"table3-lfw-10", "table3-osr"}
-    assert "measured" in (folder / "out" / "macros.tex").read_text()
+def test_all_reference_tables_are_written(reference_tables):
+    folder, tables, paths = reference_tables
+    for table in (each for top in tables for each in top.all_tables):
+        names = (f"{table.name}{end}" for end in (".tex", "-published.tex", ".csv", ".md"))
+        assert {folder / name for name in names} <= set(paths)
+    assert {table.name for table in tables[2].attribute_tables} == {"table3-lfw-10", "table3-osr"}
+    inputs = re.findall(r"\\input\{(.*?)\}", (folder / "tables.tex").read_text())
+    assert set(inputs) >= {path.name for path in paths if path.suffix == ".tex"} - {"tables.tex"}
 
 
-def test_each_file_stands_alone_in_a_paper_and_keeps_to_its_lines(written, tmp_path):
-    """As an author does: the preamble, one table and a number in the prose; nothing runs into the margin."""
-    folder, _, paths = written
+def test_each_reference_table_fits_a_paper(reference_tables, tmp_path):
+    """As an author uses them: the preamble, the tables, and a number in the prose; nothing exceeds the margin."""
+    folder, _, paths = reference_tables
     names = [p.name for p in paths if p.suffix == ".tex" and p.stem not in ("macros", "preamble", "tables")]
     assert len(names) >= 2 * len(NAMES)
     macro = re.search(
-        r"\\relattrnumber\{(table3/[^}]+/osr/measured)\}\{([\d.]+)\}", (folder / "out/macros.tex").read_text()
+        r"\\relattrnumber\{(table3/[^}]+/osr/measured)\}\{([\d.]+)\}", (folder / "macros.tex").read_text()
     )
     document = [
         r"\documentclass[10pt,a4paper]{article}\usepackage[margin=22mm]{geometry}\usepackage{lmodern}",
@@ -60,16 +84,16 @@ def test_each_file_stands_alone_in_a_paper_and_keeps_to_its_lines(written, tmp_p
         *(rf"\typeout{{FILE {name}}}\input{{{name}}}\clearpage" for name in names),
         r"\end{document}",
     ]
-    (folder / "out" / "paper.tex").write_text("\n".join(document))
-    done = subprocess.run(
+    (folder / "paper.tex").write_text("\n".join(document))
+    process = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"-output-directory={tmp_path}", "paper.tex"],
-        cwd=folder / "out",
+        cwd=folder,
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert not re.search(r"undefined|multiply.defined|Missing character", done.stdout)
-    wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide", done.stdout)]
-    assert max(wide, default=0.0) < 3.0, re.findall(r"(?:FILE \S+|Overfull .*)", done.stdout)
+    assert process.returncode == 0, process.stdout[-2000:]
+    assert not re.search(r"undefined|multiply.defined|Missing character", process.stdout)
+    excess = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide", process.stdout)]
+    assert max(excess, default=0.0) < 3.0, re.findall(r"(?:FILE \S+|Overfull .*)", process.stdout)

@@ -1,4 +1,4 @@
-"""The page: whole, self-contained, escaped."""
+"""The page: well-formed, self-contained, with everything from plugins escaped."""
 
 import re
 from html.parser import HTMLParser
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from relattr.harness.benchmark import ColumnSpec, RowSpec
-from relattr.report.figures import charts
 from relattr.report.figures.captions import source_sentence
-from relattr.report.formats.page import to_html
+from relattr.report.formats.page import benchmark_to_html
 
 EVIL = "a_b & <script>alert(1)</script>\" onload='x'"
+PNG = b"\x89PNG\r\n\x1a\nrest"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -40,8 +40,8 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def page(synthetic, definition):
-    text = to_html(definition, synthetic.registry, synthetic.store)
+def page_of(synthetic, benchmark, **options):
+    text = benchmark_to_html(benchmark, synthetic.registry, synthetic.store, **options)
     reader = Reader()
     reader.feed(text)
     assert reader.open == []
@@ -50,6 +50,7 @@ def page(synthetic, definition):
 
 @pytest.fixture
 def full(synthetic, make_benchmark):
+    """A benchmark with results of every kind."""
     for method, noise in (("good", 0.2), ("bad", 2.0), (EVIL.replace("/", "-"), 0.9)):
         for attribute in ("x", "y"):
             synthetic.add(method, "lfw10", attribute, noise=noise, label=EVIL if "script" in method else method)
@@ -58,57 +59,55 @@ def full(synthetic, make_benchmark):
     return make_benchmark(["good", "bad"], [ColumnSpec(label="LFW-10", dataset="lfw10")], rows, "table3")
 
 
-def test_page_is_whole_and_needs_nothing_else(synthetic, full):
-    text, reader = page(synthetic, full)
+def test_the_page_is_self_contained(synthetic, full):
+    text, reader = page_of(synthetic, full)
     assert reader.loads == []
     assert all(link.startswith("#") for link in reader.links)
     assert {link[1:] for link in reader.links} <= set(reader.ids)
     assert len(set(reader.ids)) == len(reader.ids)
     assert "http" not in text.replace("http-equiv", "")
     assert not any(tag == "script" for tag, _ in reader.tags)
-    for section in ("tables", "beside", "intervals", "ranks", "attributes", "audit", "cells"):
+    for section in ("tables", "published", "intervals", "ranks", "attributes", "audit", "cells"):
         assert f'id="{section}"' in text
 
 
-def test_whatever_comes_from_a_plugin_is_escaped(synthetic, full):
-    text, reader = page(synthetic, full)
+def test_text_from_plugins_is_escaped(synthetic, full):
+    text, reader = page_of(synthetic, full)
     assert "<script" not in text
     assert text.count("&lt;script&gt;") >= 6
     assert not any("onload" in attrs for _, attrs in reader.tags)
 
 
-def test_pictures_say_in_words_what_they_show(synthetic, full):
-    text, reader = page(synthetic, full)
-    pictures = [attrs for tag, attrs in reader.tags if tag == "svg" and attrs.get("role") == "img"]
-    assert pictures
-    for attrs in pictures:
-        for name in attrs["aria-labelledby"].split():
-            assert name in reader.ids
+def test_charts_are_described_in_words(synthetic, full):
+    text, reader = page_of(synthetic, full)
+    charts = [attrs for tag, attrs in reader.tags if tag == "svg" and attrs.get("role") == "img"]
+    assert charts
+    for attrs in charts:
+        assert set(attrs["aria-labelledby"].split()) <= set(reader.ids)
     assert "measured" in text
     assert "critical difference" in text
 
 
-def test_the_same_rows_give_the_same_page(synthetic, full):
-    assert page(synthetic, full)[0] == page(synthetic, full)[0]
+def test_the_same_results_give_the_same_page(synthetic, full):
+    assert page_of(synthetic, full)[0] == page_of(synthetic, full)[0]
 
 
-def test_an_empty_store_makes_a_page(synthetic, make_benchmark):
-    text, _ = page(synthetic, make_benchmark(["m"], [ColumnSpec(label="A", dataset="a")]))
-    assert "Nothing was run yet." in text
+def test_an_empty_store_gives_a_page(synthetic, make_benchmark, mean_column):
+    text, _ = page_of(synthetic, make_benchmark(["m"], [mean_column]))
+    assert "No results yet." in text
     assert 'id="intervals"' not in text
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (83.2, 84.9), (50.0, 100.0), (1e-3, 2e-3), (10.0, 99999.0)])
-def test_ticks_are_round_and_hold_the_range(low, high):
-    marks = charts.ticks(low, high)
-    assert marks[0] <= low + 1e-9
-    assert marks[-1] >= high - 1e-9 * abs(high)
-    assert 2 <= len(marks) <= 9
-    assert np.allclose(np.diff(marks), marks[1] - marks[0])
+def test_one_method_is_neither_ranked_nor_best(synthetic, make_benchmark, column):
+    synthetic.add("alone", "a", "x")
+    text, _ = page_of(synthetic, make_benchmark(["alone"], [column]))
+    assert 'id="intervals"' in text
+    assert 'id="ranks"' not in text
+    assert 'class="best"' not in text
 
 
-def test_a_cells_own_curve_is_drawn_and_bad_ones_are_not(synthetic, full):
-    assert 'id="curves"' not in page(synthetic, full)[0]
+def test_valid_learning_curves_are_drawn(synthetic, full):
+    assert 'id="curves"' not in page_of(synthetic, full)[0]
     for seed, curve in (
         (0, np.array([[0.0, 0.7, np.nan, 0.0], [10, 0.4, 0.8, 30.0], [20, 0.2, 0.9, 60.0]])),
         (1, np.zeros((3, 2))),
@@ -119,45 +118,33 @@ def test_a_cells_own_curve_is_drawn_and_bad_ones_are_not(synthetic, full):
         arrays = synthetic.store.arrays(result)
         arrays.artifacts["curve"] = curve
         synthetic.store.write(result, arrays)
-    text, _ = page(synthetic, full)
+    text, _ = page_of(synthetic, full)
     assert 'id="curves"' in text
-    assert "loss from 0.7 to 0.2; held-out accuracy, per cent from 80 to 90, over 20 steps; 60 s in all" in text
+    assert "loss from 0.7 to 0.2; held-out accuracy, per cent from 80 to 90, over 20 steps; 60 s in total" in text
     assert text.count(">loss</text>") == 1
-    assert 'id="variance"' in text  # several seeds: images and training are told apart
+    assert 'id="variance"' in text  # with several seeds
     assert not re.search(r"\bnan\b", text.lower())
 
 
-def test_pictures_beside_the_page_are_put_into_it(synthetic, full, tmp_path):
+def test_figures_are_embedded_with_their_captions(synthetic, full, tmp_path):
     folder = tmp_path / "figures" / "synthetic"
     folder.mkdir(parents=True)
-    (folder / "figure-4.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
-    (folder / "figure-4.txt").write_text("Where <it> looked.")
-    (folder / "no-picture.png").write_bytes(b"<script>")
-    text = to_html(full, synthetic.registry, synthetic.store, exhibits=folder)
-    reader = Reader()
-    reader.feed(text)
+    (folder / "figure-4.png").write_bytes(PNG)
+    (folder / "figure-4.txt").write_text("Where <it> attends.")
+    (folder / "not-a-png.png").write_bytes(b"<script>")
+    text, reader = page_of(synthetic, full, figures=folder)
     assert reader.loads == ["data:image/png;base64,iVBORw0KGgpyZXN0"]
-    assert "Where &lt;it&gt; looked." in text
+    assert "Where &lt;it&gt; attends." in text
     assert "<script" not in text
     assert 'id="figures"' in text
 
 
-def test_pictures_of_results_that_are_not_here_any_more_are_left_out(synthetic, full, tmp_path):
-    result = synthetic.add("good", "lfw10", "x", 7, noise=0.2)
-    result = synthetic.store.read(result.cell)
-    (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
-    (tmp_path / "figure.txt").write_text(f"Where it looked. {source_sentence(result)}\n")
-    here = to_html(full, synthetic.registry, synthetic.store, exhibits=tmp_path)
-    assert "Where it looked." in here
-    synthetic.add("good", "lfw10", "x", 7, noise=0.3)  # the same cell, computed anew
-    gone = to_html(full, synthetic.registry, synthetic.store, exhibits=tmp_path)
-    assert "Where it looked." not in gone
-    assert "results which are not here any more are left out (1)" in gone
-
-
-def test_one_dataset_and_one_method_make_a_page(synthetic, make_benchmark):
-    synthetic.add("alone", "a", "x")
-    text, _ = page(synthetic, make_benchmark(["alone"], [ColumnSpec(label="A", dataset="a", attribute="x")]))
-    assert 'id="intervals"' in text
-    assert 'id="ranks"' not in text
-    assert 'class="best"' not in text
+def test_figures_of_replaced_results_are_left_out(synthetic, full, tmp_path):
+    result = synthetic.store.read(synthetic.add("good", "lfw10", "x", 7, noise=0.2).cell)
+    (tmp_path / "figure.png").write_bytes(PNG)
+    (tmp_path / "figure.txt").write_text(f"Where it attends. {source_sentence(result)}\n")
+    assert "Where it attends." in page_of(synthetic, full, figures=tmp_path)[0]
+    synthetic.add("good", "lfw10", "x", 7, noise=0.3)  # the same cell, computed again
+    text, _ = page_of(synthetic, full, figures=tmp_path)
+    assert "Where it attends." not in text
+    assert "results that are no longer in the store are left out (1)" in text

@@ -1,160 +1,116 @@
-"""What methods add to one of them: the same numbers as in the table, turned around where the two change places."""
+"""The ablation table: differences from a base method, consistent with the accuracies of the table."""
 
 import csv
 import io
 import re
 
 import pytest
-from click.testing import CliRunner
 
 from relattr import UnknownName
-from relattr.cli import cli
-from relattr.harness.benchmark import ColumnSpec
-from relattr.report.formats import write_ablation
-from relattr.report.formats.latex_ablation import to_latex_gains
-from relattr.report.tables.builder import build_table
+from relattr.report.formats.csv import ablation_to_csv
+from relattr.report.formats.latex.ablation import ablation_to_latex
+from relattr.report.formats.markdown import ablation_to_markdown
+from relattr.report.formats.text import ablation_to_text
 from relattr.statistics import holm
 
 NASTY = r"=a_b & <b>100%</b> $x$ #1 {y} \end{document}"
 
 
 @pytest.fixture
-def three(synthetic, make_benchmark, columns):
+def three(synthetic, two_columns):
+    """Builds a table of three methods, compared with one of them."""
     for method, noise in (("plain", 1.0), ("better", 0.3), ("same", 1.01)):
         for dataset in "ab":
             for attribute in "xy":
                 for seed in (0, 1):
                     synthetic.add(method, dataset, attribute, seed, noise=noise)
-    benchmark = make_benchmark(["plain", "better", "same"], columns)
 
-    def against(method):
-        return build_table(benchmark, synthetic.registry, synthetic.store, against=method)
+    def against(base, methods=("plain", "better", "same")):
+        return synthetic.table(methods, two_columns, against=base)
 
     return against
 
 
-def gain(gains, label, column=0):
-    return next(line for line in gains.lines if line.label == label).gains[column]
+def effect(ablation, label, column=0):
+    return next(row for row in ablation.rows if row.label == label).effects[column]
 
 
-def test_a_gain_is_the_difference_of_two_accuracies_of_the_table(three):
+def test_an_effect_is_the_difference_of_two_accuracies(three):
     table = three("plain")
-    base, better, _ = (line.entries for line in table.lines)
+    base, better, _ = (row.entries for row in table.rows)
     for k in (0, 1):
-        found = gain(table.gains, "better", k)
-        assert found.value == pytest.approx(better[k].measured - base[k].measured)
-        assert found.low < found.value < found.high
-        assert found.real
-        assert not found.part
-        assert not gain(table.gains, "same", k).real
-    assert table.gains.accuracies == pytest.approx([e.measured for e in base])
-    assert [line.label for line in table.gains.lines] == ["better", "same"]
-    for behind in table.behind:
-        assert gain(behind.gains, "better", 2).value == pytest.approx(
-            behind.lines[1].entries[2].measured - behind.lines[0].entries[2].measured
-        )
+        better_effect = effect(table.ablation, "better", k)
+        assert better_effect.value == pytest.approx(better[k].measured - base[k].measured)
+        assert better_effect.lower < better_effect.value < better_effect.upper
+        assert better_effect.significant
+        assert not better_effect.partial
+        assert not effect(table.ablation, "same", k).significant
+    assert table.ablation.accuracies == pytest.approx([entry.measured for entry in base])
+    assert [row.label for row in table.ablation.rows] == ["better", "same"]
+    for inner in table.attribute_tables:
+        difference = inner.rows[1].entries[2].measured - inner.rows[0].entries[2].measured
+        assert effect(inner.ablation, "better", 2).value == pytest.approx(difference)
 
 
-def test_it_turns_around_where_the_two_change_places(three):
-    there, back = gain(three("plain").gains, "better"), gain(three("better").gains, "plain")
-    assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
+def test_exchanging_base_and_method_changes_the_sign(three):
+    forward, backward = effect(three("plain").ablation, "better"), effect(three("better").ablation, "plain")
+    assert (forward.value, forward.lower, forward.upper) == pytest.approx(
+        (-backward.value, -backward.upper, -backward.lower)
+    )
 
 
-def test_p_values_are_adjusted_for_all_that_a_column_compares(three, synthetic, make_benchmark, columns):
-    alone = {
-        method: gain(
-            build_table(
-                make_benchmark([method, "plain"], columns),
-                synthetic.registry,
-                _only(synthetic, method),
-                against="plain",
-            ).gains,
-            method,
-        ).p
-        for method in ("better", "same")
-    }
-    together = three("plain").gains
-    assert [gain(together, m).p for m in alone] == pytest.approx(holm(list(alone.values())))
+def test_p_values_are_adjusted_over_the_column(three, synthetic, two_columns, tmp_path):
+    raw = {}
+    for method in ("better", "same"):
+        alone = type(synthetic)(tmp_path / method)
+        for name, noise in (("plain", 1.0), (method, {"better": 0.3, "same": 1.01}[method])):
+            for dataset in "ab":
+                for attribute in "xy":
+                    for seed in (0, 1):
+                        alone.add(name, dataset, attribute, seed, noise=noise)
+        raw[method] = effect(alone.table(["plain", method], two_columns, against="plain").ablation, method).p
+    together = three("plain").ablation
+    assert [effect(together, method).p for method in raw] == pytest.approx(holm(list(raw.values())))
 
 
-def _only(synthetic, method):
-    """The store with the results of one method and of ``plain``."""
-    kept = [r for r in synthetic.store if r.cell.method in (method, "plain")]
-
-    class Some(type(synthetic.store)):
-        def __iter__(self):
-            return iter(kept)
-
-    return Some(synthetic.store.folder)
-
-
-def test_what_one_of_the_two_lacks_is_left_out_and_said(synthetic, make_benchmark):
+def test_attributes_that_only_one_has_are_left_out_and_noted(synthetic, mean_column):
     for attribute in "xy":
         synthetic.add("plain", "a", attribute)
     synthetic.add("half", "a", "x", noise=0.3)
-    synthetic.add("elsewhere", "a", "y", noise=0.3, ties="half")  # judged by another rule: no pairs to compare on
-    table = build_table(
-        make_benchmark(["plain", "half", "elsewhere"], [ColumnSpec(label="A", dataset="a")]),
-        synthetic.registry,
-        synthetic.store,
-        against="plain",
-    )
-    found = gain(table.gains, "half")
-    assert found.part
-    on_x = table.behind[0]
-    assert found.value == pytest.approx(on_x.lines[1].entries[0].measured - on_x.lines[0].entries[0].measured)
-    assert "elsewhere" not in [line.label for line in table.gains.lines]
-    for made in (
-        to_latex_gains(table.gains),
-        write_ablation.to_markdown(table.gains),
-        write_ablation.to_text(table.gains),
-    ):
-        assert "over the attributes and splits that both have" in made
-    (line,) = csv.DictReader(io.StringIO(write_ablation.to_csv(table.gains)))
+    synthetic.add("other rule", "a", "y", noise=0.3, ties="half")  # cannot be judged pair by pair
+    table = synthetic.table(["plain", "half", "other rule"], [mean_column], against="plain")
+    half = effect(table.ablation, "half")
+    assert half.partial
+    on_x = table.attribute_tables[0].rows
+    assert half.value == pytest.approx(on_x[1].entries[0].measured - on_x[0].entries[0].measured)
+    assert [row.label for row in table.ablation.rows] == ["half"]
+    for to_format in (ablation_to_latex, ablation_to_markdown, ablation_to_text):
+        assert "over the attributes and splits that both have" in to_format(table.ablation)
+    (line,) = csv.DictReader(io.StringIO(ablation_to_csv(table.ablation)))
     assert (line["row"], line["part"]) == ("half", "yes")
 
 
-def test_a_base_that_was_not_measured_compares_with_nothing(synthetic, make_benchmark):
+def test_a_failed_base_is_compared_with_nothing(synthetic, column):
     synthetic.add("plain", "a", "x", status="failed")
     synthetic.add("other", "a", "x")
-    column = ColumnSpec(label="A", dataset="a", attribute="x")
-    found = build_table(make_benchmark(["plain", "other"], [column]), synthetic.registry, synthetic.store, against="plain")
-    assert found.gains.lines == ()
-    assert found.gains.accuracies == (None,)
-    assert "plain" in write_ablation.to_text(found.gains)
+    ablation = synthetic.table(["plain", "other"], [column], against="plain").ablation
+    assert ablation.rows == ()
+    assert ablation.accuracies == (None,)
+    assert "plain" in ablation_to_text(ablation)
 
 
-def test_names_are_escaped(synthetic, make_benchmark):
+def test_labels_are_escaped(synthetic, column):
     synthetic.add("plain", "a", "x", label=NASTY)
     synthetic.add("other", "a", "x", label=NASTY, noise=0.2)
-    column = ColumnSpec(label=NASTY, dataset="a", attribute="x")
-    made = build_table(make_benchmark(["plain", "other"], [column]), synthetic.registry, synthetic.store, against="plain")
-    latex = to_latex_gains(made.gains)
+    ablation = synthetic.table(["plain", "other"], [column], against="plain").ablation
+    latex = ablation_to_latex(ablation)
     assert r"\end{document}" not in latex
     assert re.search(r"(?<!\\)#1", latex) is None
-    assert "<b>" not in write_ablation.to_markdown(made.gains).replace(r"\<b", "")
-    assert "\n=a" not in write_ablation.to_csv(made.gains)
-    assert ",=a" not in write_ablation.to_csv(made.gains)
+    assert "<b>" not in ablation_to_markdown(ablation).replace(r"\<b", "")
+    assert "\n=a" not in ablation_to_csv(ablation)
+    assert ",=a" not in ablation_to_csv(ablation)
 
 
-def test_an_unknown_base_is_refused_with_those_there_are(three):
+def test_an_unknown_base_is_refused_with_the_alternatives(three):
     with pytest.raises(UnknownName, match="better"):
         three("beter")
-
-
-def test_the_command_prints_and_writes_them(tmp_path):
-    results = tmp_path / "results"
-    arguments = ["quick", "--results", str(results), "--methods", "chance", "--seeds", "0", "--attributes", "global"]
-    runner = CliRunner()
-    made = runner.invoke(cli, ["run", *arguments, "--backend", "inline", "-q"])
-    assert made.exit_code == 0, made.output
-    out = tmp_path / "out"
-    shown = runner.invoke(
-        cli, ["tables", "quick", "--results", str(results), "--out", str(out), "--against", "chance", "--no-audit"]
-    )
-    assert shown.exit_code == 0, shown.output
-    assert "against Chance" in shown.output
-    assert {p.suffix for p in out.glob("quick-against-chance.*")} == {".tex", ".csv", ".md"}
-    wrong = runner.invoke(cli, ["tables", "quick", "--results", str(results), "--against", "chanze", "--no-audit"])
-    assert isinstance(wrong.exception, UnknownName)
-    assert "chance" in str(wrong.exception)

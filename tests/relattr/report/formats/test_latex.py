@@ -1,0 +1,80 @@
+"""LaTeX: bold, published numbers, escaped labels, macros, and the critical-difference diagram."""
+
+import re
+
+import pytest
+
+from relattr.harness.benchmark import ColumnSpec, RowSpec
+from relattr.report.formats.latex.macros import macros_to_latex
+from relattr.report.formats.latex.ranks import AXIS_END, AXIS_START, MAX_METHODS, ranks_to_latex
+from relattr.report.formats.latex.table import comparison_to_latex, table_to_latex
+from relattr.statistics import average_ranks
+
+
+def test_only_the_best_are_bold(synthetic, column):
+    for method, noise in (("good", 0.2), ("nearly", 0.201), ("bad", 6.0)):
+        synthetic.add(method, "a", "x", noise=noise)
+    latex = table_to_latex(synthetic.table(["good", "nearly", "bad"], [column]))
+    assert latex.count(r"\bfseries") == 2
+    (bad,) = [line for line in latex.splitlines() if line.strip().startswith("bad")]
+    assert "bfseries" not in bad
+
+
+def test_published_constants_are_italic(synthetic):
+    column = ColumnSpec(label="Viral-Pairs", dataset="viral")
+    table = synthetic.table([], [column], [RowSpec("human", "Human")], "table1")
+    assert r"\itshape 71.76" in table_to_latex(table)
+
+
+def test_comparison_has_the_difference(synthetic, entry_of):
+    synthetic.add("viralnet", "lfw10", "smile", noise=0.1, label="ViralNet")
+    rows = (RowSpec("viralnet", "End-to-End Localization"),)
+    table = synthetic.table([], [ColumnSpec(label="LFW-10", dataset="lfw10")], rows, "table3")
+    assert f"{entry_of(table, 'ViralNet').difference:+.2f}" in comparison_to_latex(table)
+
+
+def test_reasons_of_failures_are_escaped(synthetic, column):
+    synthetic.add("broken", "a", "x", status="failed", reason="ValueError: 100% of {this}\nmore")
+    assert r"failed: ValueError: 100\% of \{this\}." in table_to_latex(synthetic.table(["broken"], [column]))
+
+
+def test_no_line_starts_with_a_bracket(synthetic):
+    """LaTeX would read it as the optional argument of the line break before."""
+    for method, label in (("one", "[ours] fast"), ("two", "中文")):
+        synthetic.add(method, "a", "x", label=label)
+    table = synthetic.table(["one", "two"], [ColumnSpec(label="[A]", dataset="a", attribute="x")])
+    latex = table_to_latex(table) + comparison_to_latex(table)
+    assert not re.search(r"^\s*\[", latex, re.M)
+    assert "{[}ours{]} fast" in latex
+
+
+def test_macros_have_the_numbers_by_name(synthetic, column, entry_of):
+    synthetic.add("m", "a", "x")
+    table = synthetic.table(["m"], [column])
+    entry = entry_of(table, "m")
+    macros = dict(re.findall(r"\\relattrnumber\{synthetic/m/a/([a-z]+)\}\{(.*)\}", macros_to_latex([table])))
+    assert macros["measured"] == f"{entry.measured:.2f}"
+    assert macros["half"] == f"{entry.half_width:.2f}"
+    assert set(macros) == {"measured", "low", "high", "half", "n"}
+
+
+def ranks_of(n_methods, n_blocks=6):
+    return average_ranks({f"m_{i:02} & co": {f"b{b}": float(-i) for b in range(n_blocks)} for i in range(n_methods)})
+
+
+@pytest.mark.parametrize("n_methods", [2, 5, MAX_METHODS])
+def test_rank_diagram_places_methods_by_rank(n_methods):
+    ranks = ranks_of(n_methods)
+    latex = ranks_to_latex("t", ranks)
+    for method, average in zip(ranks.methods, ranks.average, strict=True):
+        assert method.replace("_", r"\_").replace("&", r"\&") + f" ({average:.2f})" in latex
+        x = AXIS_START + (AXIS_END - AXIS_START) * (average - 1) / (n_methods - 1)
+        assert rf"\put({x:.2f}," in latex
+    bars = latex.partition(r"\linethickness{1.6pt}")[2]
+    assert len(re.findall(r"\\line\(1,0\)", bars)) == len(ranks.groups)
+    assert latex.count("{") == latex.count("}")
+    assert r"\label{fig:t-ranks}" in latex
+
+
+def test_too_many_methods_have_no_rank_diagram():
+    assert ranks_to_latex("t", ranks_of(MAX_METHODS + 1)) is None

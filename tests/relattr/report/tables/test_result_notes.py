@@ -1,0 +1,96 @@
+"""Notes on results: deviations, leaks, other parameters, and what is missing from a mean."""
+
+from relattr import Dataset, parameters
+from relattr.harness.benchmark import ColumnSpec
+from relattr.registry import Plugin
+from relattr.report.formats.csv import table_to_csv
+from relattr.report.formats.latex.table import table_to_latex
+from relattr.report.formats.markdown import table_to_markdown
+from relattr.report.formats.text import table_to_text
+from relattr.report.tables.audits import LeakNote
+
+
+def test_every_deviation_note_and_leak_is_in_every_format(synthetic, column):
+    synthetic.add("m", "a", "x", deviations=("another backbone",), notes=("other labels",), test_note="images shared")
+    table = synthetic.table(["m"], [column], leaks={"a": [LeakNote("audit: one image is in both")]})
+    for to_format in (table_to_latex, table_to_csv, table_to_markdown, table_to_text):
+        for note in ("another backbone", "other labels", "images shared", "audit: one image is in both"):
+            assert note in to_format(table)
+
+
+def test_a_leak_is_noted_at_the_numbers_it_affects(synthetic, entry_of):
+    columns = [ColumnSpec(label=attribute, dataset="a", attribute=attribute) for attribute in ("x", "y")]
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute)
+    table = synthetic.table(["m"], columns, leaks={"a": [LeakNote("leaks", frozenset({"a/x/standard test"}))]})
+    assert "leaks" in entry_of(table, "m", 0).notes
+    assert "leaks" not in entry_of(table, "m", 1).notes
+
+
+def test_missing_attributes_are_named_with_the_reason(synthetic, mean_column, entry_of):
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute)
+    synthetic.add("n", "a", "x")
+    synthetic.add("n", "a", "y", status="timeout", reason="took too long")
+    table = synthetic.table(["m", "n"], [mean_column])
+    assert "mean over x only; y: took too long" in entry_of(table, "n").notes
+
+
+def test_missing_seeds_are_named_with_the_reason(synthetic):
+    for seed in (0, 1, 2):
+        synthetic.add("whole", "a", "x", seed)
+    synthetic.add("part", "a", "x", 0)
+    synthetic.add("part", "a", "x", 2, status="timeout", reason="took longer than 5m")
+    synthetic.add("other", "a", "x", 7)
+    part, whole, other = (synthetic.entry(m, seeds=(0, 1, 2)).notes for m in ("part", "whole", "other"))
+    assert "mean over 1 of 3 cells; seed 1: not run; seed 2: timeout: took longer than 5m" in part
+    assert not [note for note in whole if "cells" in note]
+    assert "mean over 1 of 4 cells; seed 0: not run; seed 1: not run; seed 2: not run" in other
+
+
+def test_missing_splits_are_named(synthetic, mean_column, entry_of):
+    class Splits(Dataset):
+        """Two attributes, four splits."""
+
+        name = "a"
+
+        def attributes(self):
+            return ["x", "y"]
+
+        def splits(self):
+            return ["s0", "s1", "s2", "s3"]
+
+        def fingerprint(self):
+            return "a"
+
+    synthetic.registry.datasets["a"] = Plugin("a", "A", Splits, {})
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute, split="s2")
+    synthetic.add("m", "a", "y", split="s1")
+    notes = entry_of(synthetic.table(["m"], [mean_column]), "m").notes
+    assert [note for note in notes if "cells" in note] == [
+        "mean over 3 of 8 cells; x/s0, seed 0: not run; x/s1, seed 0: not run; x/s3, seed 0: not run; "
+        "y/s0, seed 0: not run; and 1 more"
+    ]
+    one_split = ColumnSpec(label="A", dataset="a", split="s2")
+    notes = entry_of(synthetic.table(["m"], [one_split]), "m").notes
+    assert not [note for note in notes if "cells" in note]
+
+
+def test_a_parameter_that_the_method_reports_is_noted_once(synthetic, plugins):
+    method = plugins.method("visual-chains").create({"k_ens": 20, "cells": 3})
+    values, deviations = parameters.values_of(method), tuple(method.deviations())
+    synthetic.add("visual-chains", "a", "x", parameters=values, deviations=deviations)
+    column = ColumnSpec(label="A", dataset="a", attribute="x")
+    notes = synthetic.table(["visual-chains"], [column], registry=plugins).rows[0].entries[0].notes
+    assert [note for note in notes if note.startswith("k_ens is 20")] == ["k_ens is 20, published 60"]
+    assert "cells is 3; the registered row has 2" in notes
+
+
+def test_a_preset_is_not_noted_as_none(synthetic, plugins, column):
+    method = plugins.method("viralnet").create({"preset": "fast", "updates": 50, "batch": 5})
+    values, deviations = parameters.values_of(method), tuple(method.deviations())
+    synthetic.add("viralnet", "a", "x", parameters=values, deviations=deviations)
+    notes = synthetic.table(["viralnet"], [column], registry=plugins).rows[0].entries[0].notes
+    assert len([note for note in notes if "updates" in note]) == 1
+    assert "None" not in "".join(notes)

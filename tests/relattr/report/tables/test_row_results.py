@@ -1,0 +1,14 @@
+"""Labels, keys and order of the rows of a table."""
+
+from relattr import parameters
+
+
+def test_parameters_set_by_the_benchmark_are_not_in_the_label(synthetic, plugins, column):
+    for rate in (0.001, 0.01):
+        values = parameters.values_of(plugins.method("siamese-alexnet").create({"preset": "fast", "rate": rate}))
+        synthetic.add("siamese-alexnet", "a", "x", parameters=values)
+    settings = {"preset": "fast", "rate": 0.03, "siamese-alexnet.rate": 0.01, "viralnet.rate": 0.001}
+    rows = synthetic.table(["siamese-alexnet"], [column], registry=plugins, set=settings).rows
+    label = plugins.method("siamese-alexnet").label
+    assert [row.label for row in rows] == [label, f"{label} [rate=0.001]"]
+    assert [row.key for row in rows] == ["siamese-alexnet", "siamese-alexnet-rate-0.001"]
