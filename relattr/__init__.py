@@ -1,7 +1,7 @@
 """relattr: a benchmark suite for relative-attribute methods.
 
-Given two images, which one shows more of an attribute? Methods and datasets are plugins behind two
-small contracts, `Method` and `Dataset`; see CONTRIBUTING.md for adding one in a file.
+Given two images, which one shows more of an attribute? Methods and datasets are plugins, subclasses of `Method` and
+`Dataset`; see CONTRIBUTING.md for adding one in a single file.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# resolved on first use, so that `relattr list` need not import NumPy
-_WHERE = {
+# imported on first use, so that `relattr list` does not import NumPy
+_MODULES = {
     "BadImage": "errors",
     "BadInput": "errors",
     "Blocked": "errors",
@@ -67,8 +67,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"relattr.{_WHERE[name]}"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"relattr.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'relattr' has no attribute {name!r}")
 
 

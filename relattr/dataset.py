@@ -1,4 +1,4 @@
-"""The contract of a dataset: it yields tasks, and knows its licence, citation, files and checksums."""
+"""The base class of datasets: a dataset provides tasks, and states its licence, citation, files and checksums."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DECIDES_RESULTS = False
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """One thing that `Dataset.verify` looked at: what was expected, what was found."""
+    """The outcome of one check of `Dataset.verify`; ``detail`` gives the actual and the expected values."""
 
     what: str
     ok: bool
@@ -32,17 +32,17 @@ class VerificationResult:
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
 class Dataset:
-    """Base class of all datasets. A subclass writes `attributes`, `fingerprint` and `task`."""
+    """Base class of all datasets. A subclass defines `attributes`, `fingerprint` and `task`."""
 
     name: ClassVar[str] = ""
-    """The name it is registered under; also that of its folder in `data_dir`."""
+    """The name under which it is registered, and of its folder in `data_dir`."""
     citation: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
     files: ClassVar[Sequence[str]] = ()
     """Files beyond those in `fingerprint` that decide its tasks, as paths relative to its module."""
     exempt: ClassVar[Mapping[str, str]] = {}
-    """The laws of `relattr.check` it need not keep, each with the reason."""
+    """Laws of `relattr.check` that do not apply to it: law -> reason."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,11 +50,11 @@ class Dataset:
 
     @property
     def root(self) -> Path:
-        """The folder its files are in, or would be."""
+        """The folder of its files, which may not exist yet."""
         return data_dir() / self.name
 
     def attributes(self) -> Sequence[str]:
-        """The attributes, in the order of its tables; none where they are to be read from files that are `missing`."""
+        """The attributes, in the order of its tables; empty if they are defined in files that are `missing`."""
         raise TypeError(f"{type(self).__name__} does not define attributes()")
 
     def splits(self) -> Sequence[str]:
@@ -66,40 +66,41 @@ class Dataset:
         return [TaskName(self.name, attribute, split) for attribute in self.attributes() for split in self.splits()]
 
     def missing(self) -> str | None:
-        """Why it cannot be used here and what to do about it; None if it can."""
+        """Why the dataset cannot be used and what to do about it; None if it can be used."""
         return None
 
     def fingerprint(self) -> str:
-        """What decides its images and labels, as one string; the same on every machine."""
+        """A string that changes whenever images or labels change; the same on every machine."""
         raise TypeError(f"{type(self).__name__} does not define fingerprint()")
 
     def missing_labels(self) -> str | None:
-        """Why not even pairs and annotations can be had here; None if they can.
+        """Why pairs and annotations cannot be used either; None if they can be used.
 
-        Where they lie in files apart from the images, a dataset says so here, gives `labels_fingerprint`, and makes
-        tasks without looking at an image: then methods that look at no pixel (``uses_pixels`` is false) run.
+        A dataset whose pairs and annotations are in other files than its images overrides this and
+        `labels_fingerprint`, and creates tasks without reading an image. Methods whose ``uses_pixels`` is false then
+        run without the images.
         """
         return self.missing()
 
     def labels_fingerprint(self) -> str:
-        """What decides its pairs and annotations, as `fingerprint` does for images too."""
+        """A string that changes whenever pairs or annotations change; like `fingerprint`, without the images."""
         return self.fingerprint()
 
     def task(self, name: TaskName) -> Task:
-        """The task of this name. Raises `UnknownName` for one that is not in `tasks`."""
+        """The task of this name. Raises `UnknownName` if it is not one of `tasks`."""
         raise TypeError(f"{type(self).__name__} does not define task(name)")
 
     def released_pairs(self) -> Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-        """Its pair files as they were released, sides and all, for `relattr audit`: ``left, right, label`` by name.
+        """The pairs as released, with their original sides, for ``relattr audit``: ``left, right, label`` by file name.
 
-        Images are told by number, the same in all files. They need not be there.
+        Images are identified by numbers that are the same in all files. The images themselves are not required.
         """
         return {}
 
     def downloads(self) -> Sequence[Download]:
-        """The files to fetch, with their mirrors and checksums; empty where nothing can be fetched."""
+        """The files to download, with mirrors and checksums; empty if nothing can be downloaded."""
         return ()
 
     def verify(self) -> list[VerificationResult]:
-        """Check files, counts, splits and label codes against what is known of them."""
+        """Compare files, counts, splits and label codes with the expected ones."""
         return []

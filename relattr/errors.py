@@ -1,4 +1,4 @@
-"""The errors a user meets. Each message names the value, what was expected, and what to do next."""
+"""The errors of relattr. A message names the value, what was expected, and what to do next."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ DECIDES_RESULTS = False
 
 
 class RelattrError(Exception):
-    """Base class of every error that relattr raises on purpose."""
+    """Base class of all errors that relattr raises deliberately."""
 
 
 class BadInput(RelattrError, ValueError):
-    """A value, file or plugin that is not what it should be."""
+    """An invalid value, file or plugin."""
 
 
 class BadImage(BadInput):
@@ -21,22 +21,22 @@ class BadImage(BadInput):
 
 
 class UnknownName(BadInput):
-    """A name that nothing is registered under; the message offers the nearest ones."""
+    """An unknown name; the message suggests similar ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
         super().__init__(f"no {kind} is called {name!r}; {hint}")
-        self._made_of = kind, name, known
+        self._arguments = kind, name, known
 
     def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
-        return type(self), self._made_of  # so that it can come back from another process
+        return type(self), self._arguments  # so that it can be pickled, for another process
 
 
 class Blocked(RelattrError):
-    """Something outside the code is missing (weights, data, a package, a GPU).
+    """Something besides the code is missing: weights, data, a package or a GPU.
 
-    A cell that raises it ends with status ``blocked`` and this message as the reason: a gap in the
-    table, never an error of the run.
+    A cell that raises it has the status ``blocked`` with this message as the reason. Its entry in the table is empty,
+    and the run does not fail.
     """

@@ -1,7 +1,7 @@
-"""What a method needs beyond its code, and whether it is there.
+"""What a method requires besides its code, and whether it is available.
 
-A method lists its needs; a cell whose needs are not met is blocked, with the reason in its row and in
-the table, and the run goes on. Other needs (backbone weights) stand beside what they are about.
+A method lists its needs. A cell whose needs are not met is blocked: its result records the reason, the table shows it,
+and the run continues. Pretrained weights are another need, in `relattr.backbones.weights`.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ DECIDES_RESULTS = False
 
 
 class Need(Protocol):
-    """Something a method cannot do without."""
+    """Something that a method requires."""
 
     def missing(self) -> str | None:
-        """Why the method cannot run here and what to do about it; None if it can."""
+        """Why the need is not met and what to do about it; None if it is met."""
 
     def fingerprint(self) -> str:
-        """What about it decides the numbers, as a string; empty if nothing does."""
+        """A string that changes whenever the results may change because of it; empty if they do not depend on it."""
 
 
 @dataclass(frozen=True)
 class Packages:
-    """Python packages that come with an extra of relattr."""
+    """Python packages that are installed with an extra of relattr."""
 
     modules: Sequence[str]
     extra: str
 
     def missing(self) -> str | None:
-        gone = [module for module in self.modules if not _there(module)]
-        if not gone:
+        absent = [module for module in self.modules if not _is_importable(module)]
+        if not absent:
             return None
-        return f"needs the package {' and '.join(gone)}: pip install 'relattr[{self.extra}]'"
+        return f"needs the package {' and '.join(absent)}: pip install 'relattr[{self.extra}]'"
 
     def fingerprint(self) -> str:
         return ""
@@ -46,24 +46,24 @@ class Gpu:
     """A CUDA device."""
 
     def missing(self) -> str | None:
-        if _there("torch"):
+        if _is_importable("torch"):
             import torch
 
             if torch.cuda.is_available():
                 return None
-        return "needs a GPU, and none is visible here"
+        return "needs a GPU, and none is visible"
 
     def fingerprint(self) -> str:
         return ""
 
 
-def _there(module: str) -> bool:
-    """Whether a module can be imported; only the packages it lies in are imported to find out."""
+def _is_importable(module: str) -> bool:
+    """Whether a module can be imported. Only its parent packages are imported to determine this."""
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # its package is not there, or was put into sys.modules by hand
+    except (ImportError, ValueError):  # a parent package is missing, or was added to sys.modules without a spec
         return False
 
 
 DEEP = Packages(("torch", "torchvision", "timm", "safetensors"), "deep")
-"""What every method with a neural network needs."""
+"""The need of every method with a neural network."""

@@ -1,9 +1,9 @@
-"""Pairs of images with a label: the only form in which comparisons travel.
+"""Labelled pairs of images, the representation of all comparisons.
 
-A pair is ``(left, right, label)``: +1 the left image has more of the attribute, -1 the right one, 0
-the two are similar. `Pairs` holds three aligned, read-only arrays. Where the pairs are all pairs of
-images with known strengths (a class order, a score per image), it holds just those strengths, and
-makes the arrays only for whoever asks for them: 8,062 scored images have 32.5 million pairs.
+A pair is ``(left, right, label)``: +1 if the left image has more of the attribute, -1 if the right one has, 0 if the
+two are similar. `Pairs` holds three aligned, read-only arrays. If the pairs are all pairs of images with known
+strengths (a class order, or one score per image), it stores only the strengths and computes the arrays on first use:
+8,062 scored images have 32.5 million pairs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Ties = Literal["similar", "skip"]
 _Array = TypeVar("_Array", bound=NDArray[Any])
 _Arrays = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]
 _CHUNK = 1 << 16
-"""Pairs made at a time: few enough to stay in the processor's cache."""
+"""Number of pairs computed at a time, small enough for the processor cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """Image indices ``items`` ``(n,)`` and their ``strengths`` ``(n,)``: stands for all n(n-1)/2 pairs.
+    """Image indices ``items`` ``(n,)`` and their ``strengths`` ``(n,)``, which define all n(n-1)/2 pairs.
 
-    Equal strengths make similar pairs. ``seed`` decides which image of a pair is on the left.
+    Images of equal strength form similar pairs. ``seed`` determines which image of a pair is on the left.
     """
 
     items: NDArray[np.int32]
@@ -50,7 +50,7 @@ class Order:
 
     def pairs_at(self, index: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
         """Left, right and label of the pairs at these positions among all n(n-1)/2."""
-        first, second = _corner(index)
+        first, second = _row_and_column(index)
         swap = random_bits(index, self.seed)
         left = np.where(swap, second, first)
         right = np.where(swap, first, second)
@@ -59,16 +59,16 @@ class Order:
 
 
 class Pairs:
-    """Three aligned arrays, ``left``, ``right`` (int32 image indices) and ``label`` (int8); immutable.
+    """Immutable pairs: three aligned arrays, ``left`` and ``right`` (int32 image indices) and ``label`` (int8).
 
     Parameters
     ----------
     left, right : ``(n,)`` integers >= 0, indices into an `Images`.
     label : ``(n,)`` of +1 (left has more), -1 (right has more), 0 (similar).
-    n_images : where given, every index must be below it.
+    n_images : number of images; if given, every index must be smaller.
 
-    Raises `BadInput` for arrays of unequal length or wrong kind, a label other than those three, an
-    image paired with itself, or an image that is not there; the message names the first such pair.
+    Raises `BadInput` for arrays of unequal length or wrong type, any other label, an image paired with itself, or an
+    index that is too large; the message names the first such pair.
     """
 
     __slots__ = ("_arrays", "_order")
@@ -77,35 +77,37 @@ class Pairs:
         arrays: _Arrays = (_index(left, "left"), _index(right, "right"), _label(label))
         sizes = [array.size for array in arrays]
         if len(set(sizes)) != 1:
-            raise BadInput(f"left, right and label must have one length; got {', '.join(map(str, sizes))}")
-        _refuse(arrays[0] == arrays[1], arrays, "pairs an image with itself")
+            raise BadInput(f"left, right and label must have the same length; got {', '.join(map(str, sizes))}")
+        _check_none(arrays[0] == arrays[1], arrays, "pairs an image with itself")
         if n_images is not None:
             for side, values in zip(("left", "right"), arrays[:2], strict=True):
-                _refuse(values >= n_images, arrays, f"has a {side} image that is not among the {n_images} images")
+                _check_none(
+                    values >= n_images, arrays, f"has a {side} index that is not below the number of images, {n_images}"
+                )
         for a in arrays:
             a.flags.writeable = False
         self._arrays: _Arrays | None = arrays
         self._order: Order | None = None
 
-    # ------------------------------------------------------------------ ways to make them
+    # ------------------------------------------------------------------ constructors
 
     @classmethod
     def all_of(cls, strengths: ArrayLike, *, items: ArrayLike | None = None, seed: int = 0) -> Pairs:
-        """All pairs of images with these strengths ``(n,)``, held as n numbers; equal ones are similar.
+        """All pairs of images with these strengths ``(n,)``, stored as n numbers; equal strengths form similar pairs.
 
-        ``items`` ``(n,)`` names the images (default ``0..n-1``); ``seed`` fixes which side each is on.
+        ``items`` ``(n,)`` are the image indices (default ``0..n-1``); ``seed`` determines the side of each image.
         """
-        values = np.array(strengths, dtype=np.float64) + 0.0  # a copy, and no -0.0: it equals 0 but has other bytes
+        values = np.array(strengths, dtype=np.float64) + 0.0  # copy, and turn -0.0 into 0.0, which has other bytes
         names = np.arange(values.size, dtype=np.int32) if items is None else _index(items, "items")
         if values.ndim != 1 or values.size != names.size:
             raise BadInput(f"strengths must be (n,) like items; got shape {values.shape} for {names.size} items")
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             raise BadInput(f"strength {values[bad[0]]} of image {names[bad[0]]} is not a finite number")
-        _refuse_twice(names, "items")
+        _check_distinct(names, "items")
         if seed < 0:
             raise BadInput(f"seed must be >= 0; got {seed}")
-        return _implied(Order(_frozen(names), _frozen(values), seed))
+        return _from_order(Order(_frozen(names), _frozen(values), seed))
 
     @classmethod
     def from_scores(
@@ -117,60 +119,59 @@ class Pairs:
         ties: Ties = "similar",
         items: ArrayLike | None = None,
     ) -> Pairs:
-        """All pairs of scored images, or ``count`` distinct ones of them in a seeded random order.
+        """All pairs of images with these scores ``(n,)``, or a random sample of ``count`` distinct pairs.
 
-        With ``ties="skip"`` pairs of equal scores are left out. A sample of the same seed and a
-        smaller count is a prefix of the larger one; memory is that of the sample. Raises `BadInput`
-        when there are fewer than ``count`` such pairs.
+        ``ties="skip"`` leaves out pairs of equal scores. A sample with the same seed and a smaller count is a prefix of
+        the larger one. Memory is proportional to the sample. Raises `BadInput` if there are fewer than ``count`` pairs.
         """
-        everything = cls.all_of(scores, items=items, seed=seed)
-        order = everything._order
+        all_pairs = cls.all_of(scores, items=items, seed=seed)
+        order = all_pairs._order
         assert order is not None
-        wanted = order.n_pairs - (order.n_similar if ties == "skip" else 0)
+        available = order.n_pairs - (order.n_similar if ties == "skip" else 0)
         if count is None:
-            return everything if ties == "similar" or not order.n_similar else everything.ordered()
-        if not 0 <= count <= wanted:
-            raise BadInput(f"count must be between 0 and {wanted}, the number of such pairs; got {count}")
+            return all_pairs if ties == "similar" or not order.n_similar else all_pairs.ordered()
+        if not 0 <= count <= available:
+            raise BadInput(f"count must be between 0 and {available}, the number of such pairs; got {count}")
         sample: tuple[NDArray[Any], ...] = tuple(np.empty(count, t) for t in (np.int32, np.int32, np.int8))
-        key, have, position = derive_seed(seed, "pairs"), 0, 0
-        while have < count:
-            ahead = count - have if ties == "similar" else 2 * (count - have) + 4096  # some of them will be ties
-            stop = min(position + min(_CHUNK, ahead), order.n_pairs)
+        key, filled, position = derive_seed(seed, "pairs"), 0, 0
+        while filled < count:
+            chunk_size = count - filled if ties == "similar" else 2 * (count - filled) + 4096  # some are ties
+            stop = min(position + min(_CHUNK, chunk_size), order.n_pairs)
             chunk = order.pairs_at(permuted(position, stop, order.n_pairs, key))
             position = stop
             if ties == "skip":
                 keep = chunk[2] != 0
                 chunk = chunk[0][keep], chunk[1][keep], chunk[2][keep]
-            some = min(chunk[2].size, count - have)
+            n_new = min(chunk[2].size, count - filled)
             for k in range(3):
-                sample[k][have : have + some] = chunk[k][:some]
-            have += some
+                sample[k][filled : filled + n_new] = chunk[k][:n_new]
+            filled += n_new
         return _unchecked(*sample)
 
     @classmethod
     def from_classes(
         cls, classes: ArrayLike, order: Sequence[float] | NDArray[Any], *, items: ArrayLike | None = None, seed: int = 0
     ) -> Pairs:
-        """All pairs of images whose classes ``(n,)`` (0-based) have these ranks ``(n_classes,)``.
+        """All pairs of images with classes ``(n,)`` (0-based), labelled by the rank ``(n_classes,)`` of each class.
 
-        A larger rank is more of the attribute; equal ranks make similar pairs (Parikh & Grauman, ICCV 2011).
+        A larger rank is more of the attribute; equal ranks form similar pairs (Parikh & Grauman, ICCV 2011).
         """
-        of_image = np.asarray(classes)
-        if of_image.ndim != 1 or not (of_image.size == 0 or np.issubdtype(of_image.dtype, np.integer)):
-            raise BadInput(f"classes must be (n,) integers; got {of_image.dtype} of shape {of_image.shape}")
+        labels = np.asarray(classes)
+        if labels.ndim != 1 or not (labels.size == 0 or np.issubdtype(labels.dtype, np.integer)):
+            raise BadInput(f"classes must be (n,) integers; got {labels.dtype} of shape {labels.shape}")
         ranks = np.asarray(order, dtype=np.float64)
-        n_classes = int(of_image.max()) + 1 if of_image.size else 0
+        n_classes = int(labels.max()) + 1 if labels.size else 0
         if ranks.ndim != 1 or ranks.size < n_classes:
             raise BadInput(f"the class order has {ranks.size} ranks, but the images have classes 0..{n_classes - 1}")
-        if of_image.size and of_image.min() < 0:
-            raise BadInput(f"class {of_image.min()} is negative; classes count from 0")
-        return cls.all_of(ranks[of_image.astype(np.int64)], items=items, seed=seed)
+        if labels.size and labels.min() < 0:
+            raise BadInput(f"class {labels.min()} is negative; classes are numbered from 0")
+        return cls.all_of(ranks[labels.astype(np.int64)], items=items, seed=seed)
 
     @classmethod
     def from_votes(cls, left: ArrayLike, right: ArrayLike, votes: ArrayLike, *, n_images: int | None = None) -> Pairs:
-        """Pairs labelled by the most votes; ``votes`` ``(n, 3)`` counts left, right, similar.
+        """Pairs labelled by majority vote; ``votes`` ``(n, 3)`` are the counts of left, right, similar.
 
-        Of equal counts the first in that order wins (Singh & Lee, ECCV 2016, on LFW-10).
+        Among equal counts the first in that order wins (Singh & Lee, ECCV 2016, on LFW-10).
         """
         counts = np.asarray(votes)
         if counts.ndim != 2 or counts.shape[1] != 3 or counts.dtype.kind not in "iuf":
@@ -184,21 +185,21 @@ class Pairs:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Pairs]) -> Pairs:
-        """The pairs of all parts, in their order."""
+        """The pairs of all parts, one after the other."""
         if not parts:
             return cls([], [], [])
         return cls(*(np.concatenate(side) for side in zip(*(p.arrays for p in parts), strict=True)))
 
-    # ------------------------------------------------------------------ what they hold
+    # ------------------------------------------------------------------ contents
 
     @property
     def order(self) -> Order | None:
-        """The strengths that imply these pairs, where they are all pairs of their images; else None."""
+        """The strengths that define these pairs, if they are all pairs of their images; otherwise None."""
         return self._order
 
     @property
     def arrays(self) -> _Arrays:
-        """``left, right, label``; made on first use where the pairs are implied by an order."""
+        """``left, right, label``; computed on first use if the pairs are defined by an `Order`."""
         if self._arrays is None:
             order = self._order
             assert order is not None
@@ -238,21 +239,21 @@ class Pairs:
 
     @property
     def images(self) -> NDArray[np.int32]:
-        """The images that occur in any pair, ascending."""
+        """The indices of the images that occur in a pair, in ascending order."""
         if self._order is not None:
             return np.sort(self._order.items) if self._order.items.size > 1 else self._order.items[:0]
         left, right, _ = self.arrays
         n = int(max(left.max(initial=-1), right.max(initial=-1))) + 1
         if n > 4 * left.size + 1024:
             return np.unique(np.concatenate([left, right]))
-        seen = np.zeros(n, bool)  # no sort: a training set may have ten million pairs of ten thousand images
-        seen[left] = seen[right] = True
-        return np.flatnonzero(seen).astype(np.int32)
+        occurs = np.zeros(n, bool)  # faster than sorting: there may be ten million pairs of ten thousand images
+        occurs[left] = occurs[right] = True
+        return np.flatnonzero(occurs).astype(np.int32)
 
-    # ------------------------------------------------------------------ other pairs from these
+    # ------------------------------------------------------------------ derived pairs
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Pairs:
-        """The pairs at these positions, or where this mask is true."""
+        """The pairs at these positions, or those where this mask is true."""
         return _unchecked(*(a[which] for a in self.arrays))
 
     def ordered(self) -> Pairs:
@@ -264,18 +265,18 @@ class Pairs:
         return self.take(self.label == 0)
 
     def swapped(self) -> Pairs:
-        """The same pairs with their sides exchanged."""
+        """The same pairs with left and right swapped."""
         return _unchecked(self.right, self.left, -self.label)
 
     def random_sides(self, seed: int) -> Pairs:
-        """The same pairs, each on the sides that a seeded coin says: no label is tied to a side.
+        """The same pairs with random sides, so that labels do not depend on the side.
 
-        The coin decides between the two images of a pair, not whether to turn it round, so that a second
-        time with the same seed changes nothing and never undoes the first.
+        The seed determines which of the two images is on the left, not whether to swap them, so applying this twice
+        with the same seed is the same as applying it once.
         """
         key = derive_seed(seed, "sides")
         if self._order is not None:
-            return _implied(Order(self._order.items, self._order.strengths, key))
+            return _from_order(Order(self._order.items, self._order.strengths, key))
         smaller_left = random_bits(np.arange(len(self), dtype=np.int64), key)
         swap = smaller_left != (self.left < self.right)
         return _unchecked(
@@ -284,25 +285,37 @@ class Pairs:
             np.where(swap, -self.label, self.label),
         )
 
-    def renumbered(self, images: ArrayLike) -> Pairs:
-        """The same pairs when only ``images`` (distinct, old numbers) are kept and counted 0, 1, ...
+    def among(self, images: ArrayLike) -> Pairs:
+        """The pairs of which both images are in ``images``, with the same indices."""
+        chosen = _index(images, "images")
+        used = self.images if self._order is None else self._order.items
+        mask = np.zeros(int(max(chosen.max(initial=-1), used.max(initial=-1))) + 1, bool)
+        mask[chosen] = True
+        if self._order is not None:
+            inside = mask[self._order.items]
+            items, strengths = _frozen(self._order.items[inside]), _frozen(self._order.strengths[inside])
+            return _from_order(Order(items, strengths, self._order.seed))
+        return self.take(mask[self.left] & mask[self.right])
 
-        Raises `BadInput` if a pair names an image that is not kept, or one is kept twice.
+    def renumbered(self, images: ArrayLike) -> Pairs:
+        """The same pairs with new image indices: ``images[k]`` (distinct old indices) becomes ``k``.
+
+        Raises `BadInput` if a pair has an image that is not in ``images``, or ``images`` has duplicates.
         """
         kept = _index(images, "images")
-        _refuse_twice(kept, "images")
+        _check_distinct(kept, "images")
         used = self.images if self._order is None else self._order.items
         new = np.full(int(max(kept.max(initial=-1), used.max(initial=-1))) + 1, -1, np.int32)
         new[kept] = np.arange(kept.size, dtype=np.int32)
-        gone = used[new[used] < 0]
-        if gone.size:
-            raise BadInput(f"image {gone[0]} is in a pair but not among the {kept.size} images kept")
+        absent = used[new[used] < 0]
+        if absent.size:
+            raise BadInput(f"image {absent[0]} is in a pair but not one of the {kept.size} given images")
         if self._order is not None:
-            return _implied(Order(_frozen(new[self._order.items]), self._order.strengths, self._order.seed))
+            return _from_order(Order(_frozen(new[self._order.items]), self._order.strengths, self._order.seed))
         return _unchecked(new[self.left], new[self.right], self.label)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the pairs (of the strengths that imply them, where there are such)."""
+        """SHA-256 of the pairs, or of the `Order` that defines them."""
         digest = hashlib.sha256()
         if self._order is not None:
             digest.update(b"order %d;" % self._order.seed)
@@ -314,14 +327,14 @@ class Pairs:
         return digest.hexdigest()
 
     def __repr__(self) -> str:
-        implied = ", implied by an order" if self._order is not None else ""
-        return f"Pairs({len(self):,} pairs, {self.n_similar:,} similar{implied})"
+        suffix = ", defined by an order" if self._order is not None else ""
+        return f"Pairs({len(self):,} pairs, {self.n_similar:,} similar{suffix})"
 
 
-def _corner(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Position among all pairs -> ``(i, j)`` with ``i > j``: position ``i(i-1)/2 + j``."""
+def _row_and_column(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ``(i, j)`` with ``i > j`` at a position among all pairs, which is ``i(i-1)/2 + j``."""
     i = ((1.0 + np.sqrt(1.0 + 8.0 * index.astype(np.float64))) / 2.0).astype(np.int64)
-    i -= i * (i - 1) // 2 > index  # the square root may round up; never down, as that of a square is exact
+    i -= i * (i - 1) // 2 > index  # the square root may be rounded up, but never down: that of a square number is exact
     return i, index - i * (i - 1) // 2
 
 
@@ -330,17 +343,17 @@ def _frozen(array: _Array) -> _Array:
     return array
 
 
-def _implied(order: Order) -> Pairs:
-    made = Pairs.__new__(Pairs)
-    made._arrays, made._order = None, order
-    return made
+def _from_order(order: Order) -> Pairs:
+    pairs = Pairs.__new__(Pairs)
+    pairs._arrays, pairs._order = None, order
+    return pairs
 
 
 def _unchecked(left: NDArray[Any], right: NDArray[Any], label: NDArray[Any]) -> Pairs:
-    made = Pairs.__new__(Pairs)
-    made._order = None
-    made._arrays = _frozen(left), _frozen(right), _frozen(label)
-    return made
+    pairs = Pairs.__new__(Pairs)
+    pairs._order = None
+    pairs._arrays = _frozen(left), _frozen(right), _frozen(label)
+    return pairs
 
 
 def _index(values: ArrayLike, name: str) -> NDArray[np.int32]:
@@ -355,7 +368,7 @@ def _index(values: ArrayLike, name: str) -> NDArray[np.int32]:
     return array.astype(np.int32)
 
 
-def _refuse_twice(images: NDArray[np.int32], name: str) -> None:
+def _check_distinct(images: NDArray[np.int32], name: str) -> None:
     values, counts = np.unique(images, return_counts=True)
     if values.size != images.size:
         raise BadInput(f"{name} names image {values[counts > 1][0]} twice")
@@ -373,8 +386,8 @@ def _label(values: ArrayLike) -> NDArray[np.int8]:
     return array.astype(np.int8)
 
 
-def _refuse(bad: NDArray[np.bool_], arrays: tuple[NDArray[Any], ...], why: str) -> None:
-    where = np.flatnonzero(bad)
-    if where.size:
-        k = where[0]
-        raise BadInput(f"pair {k} (left {arrays[0][k]}, right {arrays[1][k]}, label {arrays[2][k]}) {why}")
+def _check_none(bad: NDArray[np.bool_], arrays: tuple[NDArray[Any], ...], problem: str) -> None:
+    positions = np.flatnonzero(bad)
+    if positions.size:
+        k = positions[0]
+        raise BadInput(f"pair {k} (left {arrays[0][k]}, right {arrays[1][k]}, label {arrays[2][k]}) {problem}")

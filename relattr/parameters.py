@@ -1,4 +1,4 @@
-"""Parameters of plugins: typed class attributes with defaults, checked when they are set."""
+"""Parameters of plugins: annotated class attributes with defaults, validated when they are set."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
 
 
 _types: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
-"""Of each class that was asked for: evaluating its hints takes a millisecond, and a plan asks for every cell."""
+"""Cache by class: evaluating type hints takes a millisecond, and a plan needs them for every cell."""
 
 
 def types_of(cls: Any) -> Mapping[str, Any]:
-    """Name and type of each parameter of a plugin class."""
+    """The name and type of each parameter of a plugin class."""
     if cls not in _types:
         hints = typing.get_type_hints(cls)
         _types[cls] = MappingProxyType({f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init})
     return _types[cls]
 
 
-def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
+def create_plugin(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
     """An instance of a plugin class with these parameters.
 
-    Text for a parameter that is not text is read as such: "2" for a float, "true" for a bool. Raises
-    `UnknownName` for a parameter it does not have, `BadInput` for a value of the wrong type and for a
-    parameter without a value.
+    A string for a parameter of another type is converted: "2" to a float, "true" to a bool. Raises `UnknownName` for an
+    unknown parameter, and `BadInput` for a value of the wrong type or a parameter without default and value.
     """
     types = types_of(cls)
     checked = {}
@@ -45,10 +44,10 @@ def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
         if key not in types:
             raise UnknownName(f"parameter of {kind} {name}", key, types)
         try:
-            checked[key] = _read(value, types[key])
+            checked[key] = _convert(value, types[key])
         except msgspec.ValidationError as error:
             raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: {error}") from None
-        if not _is_finite(checked[key]):  # JSON, which rows are kept as, has no such number
+        if not _is_finite(checked[key]):  # JSON, the format of results, has no other numbers
             raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: expected a finite number")
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -58,30 +57,30 @@ def create(cls: type[T], kind: str, name: str, values: Mapping[str, Any]) -> T:
 
 
 def values_of(plugin: Any) -> dict[str, Any]:
-    """The parameters of an instance, as values that JSON gives back as they were: a tuple is a list."""
+    """The parameters of an instance, as values that survive a round trip through JSON: tuples become lists."""
     return {key: _plain(msgspec.to_builtins(getattr(plugin, key))) for key in types_of(type(plugin))}
 
 
-def changes(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
-    """``name=value`` of each that is not the usual one, by name."""
-    return [f"{key}={value}" for key, value in sorted(values.items()) if usual.get(key) != value]
+def changed_parameters(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """``name=value`` of each value that differs from the default, sorted by name."""
+    return [f"{key}={value}" for key, value in sorted(values.items()) if defaults.get(key) != value]
 
 
 def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-class Typed(str):
-    """The value in ``key=value`` of a command line: JSON where its parameter takes what that says, else the text."""
+class UnparsedValue(str):
+    """The value of ``key=value`` on the command line: parsed as JSON if the parameter accepts the result, else text."""
 
     __slots__ = ()
 
 
-def _read(value: Any, kind: Any) -> Any:
-    """The value as one of this type. Raises `msgspec.ValidationError`."""
-    if isinstance(value, Typed):
+def _convert(value: Any, kind: Any) -> Any:
+    """Convert a value to this type. Raises `msgspec.ValidationError`."""
+    if isinstance(value, UnparsedValue):
         value = str(value)
-        with contextlib.suppress(ValueError, msgspec.ValidationError):  # a folder may be called 2024
+        with contextlib.suppress(ValueError, msgspec.ValidationError):  # text such as a folder called 2024
             parsed = json.loads(value)
             return msgspec.convert(parsed, kind, strict=not isinstance(parsed, str))
     return msgspec.convert(value, kind, strict=not isinstance(value, str))

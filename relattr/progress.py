@@ -1,7 +1,7 @@
-"""Progress of long work, reported to whoever listens: a terminal, a log, or nobody.
+"""Progress of long computations, reported to a listener.
 
-Work says ``with track("decoding", total=2688) as advance: ... advance(256)``, and where there is more to say, such
-as a loss, ``advance(1, "loss 0.31")``. The command line sets the listener; a library call without one stays silent.
+A computation reports ``with track("decoding", total=2688) as advance: ... advance(256)``, optionally with a note such
+as ``advance(1, "loss 0.31")``. The command line sets the listener; without one, nothing is printed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DECIDES_RESULTS = False
 
 
 class Advance(Protocol):
-    """Called with the number of steps just done, and what a person would like to know of them."""
+    """Called with the number of steps that have just been completed, and optionally a note for the user."""
 
     def __call__(self, n: int, note: str = "", /) -> None: ...
 
@@ -24,21 +24,21 @@ Listener = Callable[[str, int], AbstractContextManager[Advance]]
 
 
 @contextmanager
-def _silence(description: str, total: int) -> Iterator[Advance]:
+def _ignore(description: str, total: int) -> Iterator[Advance]:
     yield lambda n, note="": None
 
 
-_listener: ContextVar[Listener] = ContextVar("relattr_progress", default=_silence)
+_listener: ContextVar[Listener] = ContextVar("relattr_progress", default=_ignore)
 
 
 def track(description: str, total: int) -> AbstractContextManager[Advance]:
-    """A context whose value is called with the number of steps just done, out of ``total``."""
+    """Context manager whose value is called with the number of completed steps, out of ``total``."""
     return _listener.get()(description, total)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Report all work inside to this listener."""
+    """Report the progress of the block to this listener."""
     token = _listener.set(listener)
     try:
         yield

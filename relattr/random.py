@@ -1,6 +1,6 @@
-"""The one mechanism of randomness: every component gets a seed derived from the cell's and its name.
+"""Seeds for the components of a computation, derived from the seed of the cell and the name of the component.
 
-Adding a component, or drawing more numbers in one, leaves the numbers of all the others as they were.
+Adding a component, or drawing more numbers in one, does not change the random numbers of the others.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def derive_seed(seed: int, *component: str | int) -> int:
-    """A seed in ``[0, 2**63)`` for the component that these words name."""
+    """A seed in ``[0, 2**63)`` for the component with this name (one or more words)."""
     words = "\x1f".join([str(seed), *map(str, component)])
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "little") >> 1
 
 
 def generator(seed: int, *component: str | int) -> np.random.Generator:
-    """A NumPy generator for the component that these words name."""
+    """A NumPy random generator for the component with this name (one or more words)."""
     import numpy as np
 
     return np.random.default_rng(derive_seed(seed, *component))

@@ -48,7 +48,7 @@ class Plugin(Generic[P]):
 
     def create(self, overrides: Mapping[str, Any] | None = None) -> P:
         """An instance with the preset parameters, some of them overridden."""
-        instance = parameters.create(self.cls, self.kind, self.name, {**self.preset, **(overrides or {})})
+        instance = parameters.create_plugin(self.cls, self.kind, self.name, {**self.preset, **(overrides or {})})
         vars(instance)["name"] = self.name  # one class may be registered under several names
         return instance
 
@@ -207,7 +207,7 @@ def register_method(name: str, *, label: str, summary: str = "", **preset: Any) 
         if not (isinstance(cls, type) and issubclass(cls, Method)):
             raise BadInput(f"@register_method({name!r}) is for subclasses of relattr.Method, not {cls!r}")
         _check_name("method", name, {**registry.methods, **registry.constants}, cls.__module__)
-        parameters.create(cls, "method", name, preset)
+        parameters.create_plugin(cls, "method", name, preset)
         registry.methods[name] = Plugin(name, label, cls, preset, summary)
         return cls
 
@@ -228,7 +228,7 @@ def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any)
         if not (isinstance(cls, type) and issubclass(cls, Dataset)):
             raise BadInput(f"@register_dataset({name!r}) is for subclasses of relattr.Dataset, not {cls!r}")
         _check_name("dataset", name, registry.datasets, cls.__module__)
-        parameters.create(cls, "dataset", name, preset)
+        parameters.create_plugin(cls, "dataset", name, preset)
         registry.datasets[name] = Plugin(name, label, cls, preset, summary)
         return cls
 

@@ -1,4 +1,4 @@
-"""What the suite hands a method beside the data: seed, device, and the places it may use."""
+"""What a method receives besides the data: seed, device, threads and a folder for checkpoints."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """The circumstances of one fit.
+    """The settings of one fit.
 
     Parameters
     ----------
-    seed : the cell's seed; use `rng` or `seed_for`, never this number itself.
+    seed : the seed of the cell; use `rng` or `seed_for` instead of using it directly.
     device : ``cpu``, ``cuda``, ``cuda:1``, ...
-    threads : how many processor threads the fit may use.
-    checkpoint : a folder for files from which a killed fit goes on; None where there is none.
+    threads : number of processor threads the fit may use.
+    checkpoint : folder for files from which an interrupted fit resumes; None if there is no such folder.
     """
 
     seed: int = 0
@@ -31,11 +31,11 @@ class Run:
     checkpoint: Path | None = None
 
     def seed_for(self, *component: str | int) -> int:
-        """The seed, in ``[0, 2**63)``, of the component that these words name."""
+        """A seed in ``[0, 2**63)`` for the component with this name (one or more words)."""
         return derive_seed(self.seed, *component)
 
     def rng(self, *component: str | int) -> np.random.Generator:
-        """A NumPy generator for the component that these words name."""
+        """A NumPy random generator for the component with this name (one or more words)."""
         return generator(self.seed, *component)
 
     track = staticmethod(progress.track)

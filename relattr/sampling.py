@@ -1,10 +1,9 @@
-"""A pseudo-random order of ``range(n)``, any part of which can be computed without the rest.
+"""A pseudo-random permutation of ``range(n)``, any part of which can be computed independently.
 
-A Feistel network on the pairs ``(a, b)`` with ``a, b < ceil(sqrt(n))`` is a permutation of a square
-that just holds ``range(n)``; walking along a cycle until it re-enters ``range(n)`` restricts it to
-that (Black & Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). So ten million distinct
-pairs out of 2.6 trillion are drawn with memory for ten million, and a smaller sample of the same
-seed is a prefix of a larger one.
+A Feistel network on the pairs ``(a, b)`` with ``a, b < ceil(sqrt(n))`` permutes the smallest square that contains
+``range(n)``; cycle walking, which applies it until the value is in ``range(n)``, restricts it to that range (Black &
+Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). Sampling ten million distinct pairs out of 2.6 trillion
+thus requires memory for ten million, and a smaller sample with the same seed is a prefix of a larger one.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _ROUNDS = 6
 
 
 def _mix(x: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64: 64 bits in, 64 well-stirred bits out."""
+    """The finaliser of SplitMix64, a bijective hash of 64-bit integers."""
     with np.errstate(over="ignore"):
         x = x + key
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -27,9 +26,9 @@ def _mix(x: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
 
 
 def permuted(start: int, stop: int, n: int, seed: int) -> NDArray[np.int64]:
-    """Positions ``start..stop-1`` of the pseudo-random order of ``range(n)`` that ``seed`` names.
+    """Elements ``start..stop-1`` of the pseudo-random permutation of ``range(n)`` with this seed.
 
-    Returns ``(stop - start,)`` distinct integers in ``[0, n)``. Needs ``0 <= start <= stop <= n < 2**62``.
+    Returns ``(stop - start,)`` distinct integers in ``[0, n)``. Requires ``0 <= start <= stop <= n < 2**62``.
     """
     if not 0 <= start <= stop <= n < 2**62:
         raise ValueError(f"need 0 <= start <= stop <= n < 2**62, got start={start}, stop={stop}, n={n}")
@@ -48,6 +47,6 @@ def permuted(start: int, stop: int, n: int, seed: int) -> NDArray[np.int64]:
 
 
 def random_bits(index: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """One pseudo-random bit for each index, the same whatever other indices are asked for."""
+    """One pseudo-random bit for each index, independent of the other indices in the call."""
     key = np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0]
     return (_mix(index.astype(np.uint64), key) & np.uint64(1)).astype(bool)

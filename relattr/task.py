@@ -1,4 +1,4 @@
-"""What there is to learn and how it is judged: training set, test sets, task."""
+"""Tasks: a training set and the test sets that methods are evaluated on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """All that a method ever sees in ``fit``: no test pair, no test image.
+    """Everything that a method receives in ``fit``. It contains no test pairs and no test images.
 
     Parameters
     ----------
     images : the training images.
     pairs : indices into them.
-    scores : ``(n,)`` float, one per image, larger = more; None where the dataset has none.
-    categories : ``(n,)`` integers, the class of each image; None where the dataset has none.
-    category_names : the name of each class.
+    scores : ``(n,)`` float, one per image, larger = more of the attribute; None if the dataset has no scores.
+    categories : ``(n,)`` integers, the category of each image; None if the dataset has no categories.
+    category_names : the name of each category.
 
-    Raises `BadInput` for a pair whose image is not there, for scores and categories of wrong length, and
+    Raises `BadInput` for a pair of an image that does not exist, for scores and categories of the wrong length, and
     for scores that are not finite.
     """
 
@@ -47,22 +47,29 @@ class TrainingSet:
         if self.categories is not None and self.categories.dtype.kind not in "iu":
             raise BadInput(f"categories must be integers, one per image; got {self.categories.dtype}")
         if self.categories is not None and self.categories.size:
-            low, high = int(self.categories.min()), int(self.categories.max())
-            if low < 0 or high >= len(self.category_names):
-                raise BadInput(f"categories run from {low} to {high} but {len(self.category_names)} are named")
+            lowest, highest = int(self.categories.min()), int(self.categories.max())
+            if lowest < 0 or highest >= len(self.category_names):
+                raise BadInput(
+                    f"categories range from {lowest} to {highest}, but {len(self.category_names)} names are given"
+                )
 
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """Pairs to be judged on, called ``name``; similar ones are never scored.
+    """Named pairs on which methods are evaluated. Similar pairs are not counted.
 
-    ``boxes`` ``(n, k, 4)`` gives, where the truth is known, the k cues of each image as x0, y0, x1, y1
-    in [0, 1]. ``note`` says what a reader must know, such as images shared with training. ``scores`` ``(n,)``
-    float, one per image, larger = more: where they are given, strengths are also judged by Spearman's
-    rank correlation with them, over the images that are in a pair.
+    Parameters
+    ----------
+    name : the name of the test set within its task.
+    images : the test images.
+    pairs : indices into them.
+    boxes : ``(n, k, 4)``, the true positions of the k cues in each image as x0, y0, x1, y1 in [0, 1], if known.
+    note : what readers of a table must know, for example that images are shared with the training set.
+    scores : ``(n,)`` float, one per image, larger = more of the attribute. If given, Spearman's rank correlation of the
+        strengths with them is reported too, over the images that occur in a pair.
     """
 
-    __test__: ClassVar[bool] = False  # pytest must not take it for a class of tests
+    __test__: ClassVar[bool] = False  # keeps pytest from collecting it as a test class
 
     name: str
     images: Images
@@ -83,7 +90,7 @@ class TestSet:
 
 @dataclass(frozen=True)
 class TaskName:
-    """One thing to learn: (dataset, attribute, split)."""
+    """The name of a task: (dataset, attribute, split)."""
 
     dataset: str
     attribute: str
@@ -95,10 +102,10 @@ class TaskName:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A training set and the named test sets a method is judged on.
+    """A training set and the test sets on which methods are evaluated.
 
-    ``protocol`` says in a sentence where pairs, labels and split come from; ``notes`` every way in
-    which they are not what a published number was measured on.
+    ``protocol`` describes in a sentence where pairs, labels and split come from; ``notes`` list all differences from
+    the data that published numbers were measured on.
     """
 
     name: TaskName
@@ -110,13 +117,13 @@ class Task:
     def __post_init__(self) -> None:
         names = [test.name for test in self.tests]
         if not names or len(set(names)) != len(names):
-            raise BadInput(f"task {self.name} needs test sets of different names; got {names}")
+            raise BadInput(f"task {self.name} needs at least one test set, and distinct names; got {names}")
 
 
 def _check_pairs(what: str, images: Images, pairs: Pairs) -> None:
     largest = int(pairs.images.max(initial=-1))
     if largest >= len(images):
-        raise BadInput(f"a {what} pair names image {largest}, but there are {len(images)} images")
+        raise BadInput(f"a {what} pair has image index {largest}, but there are {len(images)} images")
 
 
 def _check_finite(what: str, scores: NDArray[Any]) -> None:

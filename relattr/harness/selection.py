@@ -138,5 +138,5 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
             raise BadInput(f"--set {setting!r} should be KEY=VALUE, for example backbone=squeezenet1_0")
-        parsed[key.strip()] = parameters.Typed(value.strip())
+        parsed[key.strip()] = parameters.UnparsedValue(value.strip())
     return parsed

@@ -14,26 +14,42 @@ import PIL
 from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadImage, BadInput
+from relattr.identity import code_digest
 from relattr.images.answers import PairAnswers
 from relattr.images.cache import DecodedImages
-from relattr.images.source import ArraySource, DrawnSource, FileSource, ImageSource, ManyFiles, NoFiles
-from relattr.identity import code_digest
+from relattr.images.source import (
+    ArraySource,
+    DrawnSource,
+    FileSource,
+    ImageSource,
+    MissingFileSource,
+    SampledFileSource,
+)
 from relattr.system.digests import digest_text
 from relattr.system.paths import cache_dir
 
-__all__ = ["ArraySource", "DrawnSource", "FileSource", "ImageSource", "Images", "ManyFiles", "NoFiles", "PairAnswers"]
+__all__ = [
+    "ArraySource",
+    "DrawnSource",
+    "FileSource",
+    "ImageSource",
+    "Images",
+    "MissingFileSource",
+    "PairAnswers",
+    "SampledFileSource",
+]
 
 MAX_SIDE = 512
-"""Larger images are shrunk to this longer side as they are read; no feature here looks at more."""
+"""Larger images are downscaled to this longer side when they are read; no feature uses a higher resolution."""
 
 DECODE_LIMIT = 16 * 1024**3
-"""Bytes of decoded images kept on disk for one source; a larger source is decoded at every access.
+"""Bytes of decoded images stored on disk for one source; images of a larger source are decoded at every access.
 
-The environment variable RELATTR_DECODE_LIMIT sets another limit."""
+The environment variable RELATTR_DECODE_LIMIT overrides it."""
 
 
 class _Collection:
-    """A source with its decoded images: what all `Images` that look into it share."""
+    """A source with its decoded images and shipped features, shared by all `Images` that are subsets of it."""
 
     def __init__(self, source: ImageSource, limit: int, features: NDArray[np.floating[Any]] | None) -> None:
         self.source = source
@@ -42,18 +58,18 @@ class _Collection:
 
     @cached_property
     def decoded(self) -> DecodedImages | None:
-        """The decoded images on disk; None where there would be more than the limit."""
+        """The decoded images on disk; None for arrays, and if they would exceed the limit."""
         n = len(self.source.names)
         if isinstance(self.source, ArraySource) or n == 0:
             return None
-        some = [self.read(k).nbytes for k in np.unique(np.linspace(0, n - 1, 5).astype(int)).tolist()]
-        if sum(some) / len(some) * n > self._limit:
+        sizes = [self.read(k).nbytes for k in np.unique(np.linspace(0, n - 1, 5).astype(int)).tolist()]
+        if sum(sizes) / len(sizes) * n > self._limit:
             return None
         return DecodedImages(cache_dir() / "decoded" / self.fingerprint[:40], n, self.read)
 
     @cached_property
     def fingerprint(self) -> str:
-        """What decides the pixels: the source, and for files the code and library that decode them."""
+        """A digest of the source and, for files, of the code and library that decode them."""
         if not isinstance(self.source, FileSource):
             return self.source.fingerprint
         decoder = code_digest("relattr.images.decode")
@@ -69,12 +85,11 @@ class _Collection:
 
 
 class Images:
-    """An ordered collection of images, or some of one; reading decodes.
+    """An ordered collection of images, or a subset of one. Images are decoded when they are read.
 
-    ``images[i]`` is ``(height, width, 3)`` uint8 RGB, read-only; sizes may differ. `subset` looks into
-    the same decoded images and the same features, so a split costs nothing. ``features`` ``(n, d)`` are those
-    that others computed and shipped with the images, where there are such; raises `BadInput` unless they are finite.
-    ``images.answers`` holds what a dataset knows of pairs of these images beside the label, by name (see
+    ``images[i]`` is ``(height, width, 3)`` uint8 RGB, read-only; sizes may differ. A `subset` shares the decoded images
+    and features. ``features`` ``(n, d)`` are features that were released with the images; raises `BadInput` unless they
+    are finite. ``images.answers`` are answers about pairs of these images, other than their labels, by name (see
     `with_answers`).
     """
 
@@ -94,7 +109,7 @@ class Images:
         *,
         features: NDArray[np.floating[Any]] | None = None,
     ) -> Images:
-        """Images that are in memory already, each ``(height, width, 3)`` uint8."""
+        """Images in memory, each ``(height, width, 3)`` uint8."""
         return cls(ArraySource(arrays, names), features=features)
 
     def __len__(self) -> int:
@@ -118,7 +133,7 @@ class Images:
             raise BadInput(f"subset takes (k,) integers; got {which.dtype} of shape {which.shape}")
         bad = which[(which < 0) | (which >= len(self))]
         if bad.size:
-            raise BadInput(f"image {bad[0]} is not among the {len(self)} images")
+            raise BadInput(f"image {bad[0]} is not one of the {len(self)} images")
         part = Images.__new__(Images)
         part._collection = self._collection
         part._indices = _frozen(self._indices[which.astype(np.int64)])
@@ -126,19 +141,19 @@ class Images:
         return part
 
     def with_answers(self, name: str, answers: PairAnswers) -> Images:
-        """The same images, with what ``name`` answered about pairs of the collection's images.
+        """The same images with the answers of ``name`` about pairs of images of the collection.
 
-        Such answers come with the images, as their pixels do, and not with the labels: a method reads those of
-        test pairs in ``compare``. A dataset gives training images the answers about training pairs alone.
+        Answers belong to the images, like their pixels, not to the labels: methods read those about test pairs in
+        ``compare``. A dataset must add to training images only answers about training pairs.
         """
         part = self.subset(np.arange(len(self)))
         part.answers = MappingProxyType({**self.answers, name: answers})
         return part
 
     def prepare(self) -> None:
-        """Decode the whole collection now, once; several processes may do so together."""
-        if isinstance(self._collection.source, NoFiles):
-            return  # a method that looks at none is not kept from running
+        """Decode the whole collection now. Several processes can share the work."""
+        if isinstance(self._collection.source, MissingFileSource):
+            return  # methods that read no image can run without them
         decoded = self._collection.decoded
         if decoded is not None:
             decoded.prepare()
@@ -151,7 +166,7 @@ class Images:
 
     @property
     def shipped_features(self) -> NDArray[np.floating[Any]] | None:
-        """The features ``(n, d)`` that came with the images; None where none did."""
+        """The features ``(n, d)`` released with the images; None if there are none."""
         features = self._collection.features
         return None if features is None else features[self._indices]
 
@@ -162,12 +177,12 @@ class Images:
 
     @property
     def n_collection(self) -> int:
-        """The number of images in the whole collection that these are part of."""
+        """The number of images in the whole collection."""
         return len(self._collection.source.names)
 
     @property
     def collection_fingerprint(self) -> str:
-        """What decides the pixels of the whole collection that these images are part of, decoding included."""
+        """A digest of everything that determines the pixels of the whole collection, including decoding."""
         return self._collection.fingerprint
 
     def __repr__(self) -> str:
@@ -183,7 +198,9 @@ def _limit() -> int:
 
 def _checked(features: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.floating[Any]]:
     if features.ndim != 2 or features.shape[0] != len(names) or not features.shape[1] or features.dtype.kind != "f":
-        raise BadInput(f"shipped features are {features.dtype} {features.shape}; expected numbers ({len(names)}, d)")
+        raise BadInput(
+            f"shipped features are {features.dtype} {features.shape}; expected floating-point numbers ({len(names)}, d)"
+        )
     bad = np.flatnonzero(~np.isfinite(features).all(1))
     if bad.size:
         raise BadInput(f"the shipped features of image {names[bad[0]]} are not finite")

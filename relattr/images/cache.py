@@ -1,8 +1,8 @@
-"""Images decoded once and kept as memory-mapped arrays, in shards that several processes can build.
+"""Decoded images, stored as memory-mapped arrays in shards that several processes can build.
 
-A shard holds some hundred consecutive images: ``00007.shapes.npy`` their heights and widths, ``00007.npy``
-their pixels one after another. Each is written whole and renamed, the pixels last, under a lock of
-its own: a killed process loses one shard at most, and two processes never decode the same one.
+A shard holds a few hundred consecutive images: ``00007.shapes.npy`` their heights and widths, ``00007.npy`` their
+concatenated pixels. Both are written atomically, the pixels last, under one lock for each shard: a killed process
+loses at most one shard, and two processes never decode the same one.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from relattr.progress import track
-from relattr.system.atomic import read_array, replacing, sweep, write_array
+from relattr.system.atomic import atomic_replace, read_array, remove_leftovers, write_array
 
 SHARD = 256
-"""Images in a shard, at least."""
+"""Minimum number of images in a shard."""
 
-MOST_SHARDS = 512
-"""A mapped file is an open file, and a process may have about a thousand: large collections have larger shards."""
+MAX_SHARDS = 512
+"""Larger collections have larger shards: each is an open file, of which a process may have about a thousand."""
 
 _Shard = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]
 
@@ -36,11 +36,11 @@ class DecodedImages:
         self._folder = folder
         self._n = n
         self._read = read
-        self._size = max(SHARD, -(-n // MOST_SHARDS))
+        self._size = max(SHARD, -(-n // MAX_SHARDS))
         self._open: dict[int, _Shard] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_open": {}}  # another process maps the files itself; pickled they would be copied
+        return {**vars(self), "_open": {}}  # pickling would copy the arrays; another process maps the files itself
 
     @property
     def n_shards(self) -> int:
@@ -55,20 +55,20 @@ class DecodedImages:
         return pixels[starts[k] : starts[k + 1]].reshape(height, width, 3)
 
     def prepare(self) -> None:
-        """Decode whatever is not decoded yet, beside other processes that do the same."""
+        """Decode all images that are not decoded yet; several processes can share the work."""
         missing = [s for s in range(self.n_shards) if not self._path(s).exists()]
         if not missing:
             return
         with track("decoding images", self._n) as advance:
             advance(self._n - sum(len(self._members(shard)) for shard in missing))
-            busy = []
+            locked = []
             for shard in missing:
                 try:
                     self._build(shard, timeout=0)
                     advance(len(self._members(shard)))
-                except Timeout:  # another process has it; come back when the rest is done
-                    busy.append(shard)
-            for shard in busy:
+                except Timeout:  # another process decodes it; wait for it after the others
+                    locked.append(shard)
+            for shard in locked:
                 self._build(shard)
                 advance(len(self._members(shard)))
 
@@ -79,7 +79,7 @@ class DecodedImages:
         return self._folder / f"{shard:05d}.npy"
 
     def _load(self, shard: int) -> _Shard | None:
-        """The shard, if it is there and whole."""
+        """Map the shard; None if it does not exist or is damaged."""
         shapes = read_array(self._path(shard).with_suffix(".shapes.npy"))
         pixels = read_array(self._path(shard), "r")
         if shapes is None or pixels is None:
@@ -93,19 +93,19 @@ class DecodedImages:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(shard)
         with FileLock(path.with_suffix(".lock"), timeout=timeout):
-            done = self._load(shard)
-            if done is not None:
-                return done
-            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Pillow decodes outside the GIL
+            loaded = self._load(shard)
+            if loaded is not None:
+                return loaded
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Pillow releases the GIL while decoding
                 images = list(pool.map(self._read, self._members(shard)))
-            sweep(path)
+            remove_leftovers(path)
             write_array(path.with_suffix(".shapes.npy"), np.array([image.shape[:2] for image in images], np.int32))
-            with replacing(path) as temporary, temporary.open("wb") as file:
+            with atomic_replace(path) as temporary, temporary.open("wb") as file:
                 total = sum(image.size for image in images)
                 header = {"descr": "|u1", "fortran_order": False, "shape": (total,)}
                 np.lib.format.write_array_header_1_0(file, header)
-                for image in images:  # one by one: concatenated they would be in memory twice
+                for image in images:  # concatenating them would need twice the memory
                     file.write(np.ascontiguousarray(image).data)
-            done = self._load(shard)
-            assert done is not None
-            return done
+            loaded = self._load(shard)
+            assert loaded is not None
+            return loaded

@@ -1,4 +1,4 @@
-"""One image file to one array, or an error that names the file."""
+"""Decoding of image files to arrays."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from relattr.errors import BadImage
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 100_000_000
-"""A file that claims more pixels than this is refused before it is decoded."""
+"""A file whose header states more pixels is rejected before it is decoded."""
 
 
 def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     """Decode a JPEG, PNG or WebP file to ``(height, width, 3)`` uint8 RGB.
 
-    The EXIF orientation is applied. Grey is repeated on three channels, 16 bits are reduced to 8,
-    CMYK is converted, transparency is laid over white; of an animation the first frame is taken. An
-    image whose longer side exceeds ``max_side`` is shrunk to it.
+    The EXIF orientation is applied. Greyscale is repeated on three channels, 16 bits are reduced to 8, CMYK is
+    converted to RGB, transparent images are composited on white, and the first frame of an animation is used. An image
+    whose longer side exceeds ``max_side`` is downscaled to it.
 
-    Raises `BadImage`, naming the file, if it is missing, empty, truncated, too large, or no image of
-    these formats.
+    Raises `BadImage`, which names the file, if it is missing, empty, truncated, too large or not in one of these
+    formats.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise BadImage(f"cannot read image {path}: {error.strerror}") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise BadImage(f"image {path} is not a file")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise BadImage(f"image {path} is empty (0 bytes)")
     try:
         with _quiet(), Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(
-                    f"image {path} claims {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read"
+                    f"image {path} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are supported"
                 )
             return to_array(image, max_side)
     except (BadImage, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise BadImage(f"{path} is not an image of a format read here: {', '.join(FORMATS)}") from None
+        raise BadImage(f"{path} is not an image of a supported format: {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError as error:
         raise BadImage(f"image {path} is too large: {error}") from error
-    except Exception as error:  # damaged files make Pillow raise nearly anything
+    except Exception as error:  # for damaged files Pillow raises exceptions of many types
         raise BadImage(f"image {path} cannot be decoded ({error}); is the file truncated?") from error
 
 
 def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint8]:
-    """A Pillow image to ``(height, width, 3)`` uint8 RGB, as `decode` describes."""
+    """Convert a Pillow image to ``(height, width, 3)`` uint8 RGB, as in `decode`."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         # Pillow would clip these to 255 instead of scaling them
@@ -75,27 +75,28 @@ def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings inside: of damaged metadata and large sizes Pillow warns; what matters is refused by name.
+    """Suppress warnings, such as those of Pillow about damaged metadata and large sizes, in any number of threads.
 
-    `warnings.catch_warnings` saves and restores the filters of the whole process, so that of overlapping
-    threads the last would bring back the silence of the first: here the first goes in and the last comes out.
+    `warnings.catch_warnings` saves and restores the filters of the whole process, so with overlapping threads the last
+    one would restore the filters that the first has set. Here the first thread to enter sets the filters and the last
+    to leave restores them.
     """
-    global _inside, _saved
+    global _n_inside, _saved_filters
     with _lock:
-        if not _inside:
-            _saved = warnings.catch_warnings()
-            _saved.__enter__()
+        if not _n_inside:
+            _saved_filters = warnings.catch_warnings()
+            _saved_filters.__enter__()
             warnings.simplefilter("ignore")
-        _inside += 1
+        _n_inside += 1
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if not _inside:
-                _saved.__exit__(None, None, None)
+            _n_inside -= 1
+            if not _n_inside:
+                _saved_filters.__exit__(None, None, None)
 
 
 _lock = threading.Lock()
-_inside = 0
-_saved: warnings.catch_warnings[None]
+_n_inside = 0
+_saved_filters: warnings.catch_warnings[None]

@@ -1,4 +1,4 @@
-"""Where images come from: files, a function that draws them, or arrays already in memory."""
+"""Sources of images: files, a function that draws them, or arrays in memory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from relattr.system.digests import digest_array, digest_files, digest_text
 
 
 class ImageSource(Protocol):
-    """An ordered collection of named images that can be read one by one."""
+    """An ordered collection of named images that are read one by one."""
 
     @property
     def names(self) -> Sequence[str]:
-        """A name for each image, unique."""
+        """A unique name for each image."""
 
     @property
     def fingerprint(self) -> str:
-        """What decides every pixel, as one string; the same on every machine."""
+        """A string that changes whenever a pixel changes; the same on every machine."""
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
-        """The image, ``(height, width, 3)`` uint8 RGB, its longer side at most ``max_side``."""
+        """Read an image, ``(height, width, 3)`` uint8 RGB, whose longer side is at most ``max_side``."""
 
 
 class FileSource:
-    """Image files ``root / name``. Raises `BadInput` when one is named twice, and on use when one is not there."""
+    """Image files ``root / name``. Raises `BadInput` for a duplicate name, and `BadImage` on reading a missing file."""
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         self.root = root
@@ -51,12 +51,12 @@ class FileSource:
         return decode(self.root / self.names[index], max_side)
 
 
-class ManyFiles(FileSource):
-    """Image files too many to be looked at before each is needed.
+class SampledFileSource(FileSource):
+    """A large collection of image files, of which only a sample is read for the fingerprint.
 
-    ``names`` may be made on demand; ``locate(name)`` gives the file. ``key`` stands for all names. The fingerprint
-    is of the key and of the contents of ``n_sampled`` files, evenly spaced: exchanging all images, by ones of
-    another size for instance, is seen; exchanging one is not.
+    ``names`` may be a lazy sequence, ``locate(name)`` returns the path, and ``key`` identifies the list of names. The
+    fingerprint is of the key and the contents of ``n_sampled`` evenly spaced files: replacing all images, for example
+    by ones of another size, changes it; replacing one image does not.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class ManyFiles(FileSource):
         self._fingerprint: str | None = None
 
     def sampled(self) -> list[Path]:
-        """The files whose contents are in the fingerprint."""
+        """The files whose contents determine the fingerprint."""
         n = len(self.names)
-        which = np.unique(np.linspace(0, n - 1, min(n, self._n_sampled)).astype(np.int64))
-        return [self._locate(self.names[k]) for k in which.tolist()]
+        indices = np.unique(np.linspace(0, n - 1, min(n, self._n_sampled)).astype(np.int64))
+        return [self._locate(self.names[k]) for k in indices.tolist()]
 
     @property
     def fingerprint(self) -> str:
@@ -86,8 +86,11 @@ class ManyFiles(FileSource):
         return decode(self._locate(self.names[index]), max_side)
 
 
-class NoFiles:
-    """Images of which only the names are here; ``key`` names what decides them, ``why`` what is missing."""
+class MissingFileSource:
+    """Images whose files are missing; only their names are known.
+
+    ``key`` identifies the collection; ``why`` is the reason, for the `Blocked` error on reading an image.
+    """
 
     def __init__(self, names: Sequence[str], key: str, why: str) -> None:
         self.names = tuple(names)
@@ -95,11 +98,11 @@ class NoFiles:
         self._why = why
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
-        raise Blocked(f"image {self.names[index]} is not here: {self._why}")
+        raise Blocked(f"image {self.names[index]} is not available: {self._why}")
 
 
 class DrawnSource:
-    """Images drawn by ``draw(index)``; ``key`` names everything that decides what is drawn."""
+    """Images drawn by ``draw(index)``; ``key`` must change whenever the drawn images change."""
 
     def __init__(self, names: Sequence[str], draw: Callable[[int], NDArray[np.uint8]], key: str) -> None:
         self.names = tuple(names)

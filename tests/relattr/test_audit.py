@@ -19,19 +19,19 @@ def kinds(found):
     return {o.kind for o in found}
 
 
-def test_pairs_without_fault_have_none():
+def test_correct_pairs_have_no_observation():
     assert audit_pairs("p", [0, 1, 2, 3], [1, 2, 3, 4], [1, -1, 1, -1]) == []
     assert audit_pairs("p", [], [], []) == []
 
 
 @pytest.mark.parametrize(("sign", "side"), [(1, "left"), (-1, "right")])
-def test_one_orientation_is_a_leak(sign, side):
+def test_pairs_with_one_orientation_are_a_leak(sign, side):
     found = audit_pairs("p", np.arange(20), np.arange(20) + 20, np.full(20, sign))
     assert [(o.severity, o.kind) for o in found] == [("leak", "one orientation")]
     assert f"the {side} image" in found[0].text
 
 
-def test_imbalance_is_told_only_where_chance_does_not_make_it():
+def test_imbalance_is_reported_only_if_significant():
     rng = np.random.default_rng(0)
     a, b = np.arange(1000), np.arange(1000) + 1000
     fair = sum("imbalance" in kinds(audit_pairs("p", a, b, rng.choice([-1, 1], 1000))) for _ in range(200))
@@ -39,7 +39,7 @@ def test_imbalance_is_told_only_where_chance_does_not_make_it():
     assert "imbalance" in kinds(audit_pairs("p", a, b, np.where(rng.random(1000) < 0.7, 1, -1)))
 
 
-def test_both_ways_repeated_contradictory_and_itself():
+def test_swapped_repeated_and_contradictory_pairs_are_counted():
     found = audit_pairs("p", [0, 1, 2, 2, 4, 5, 6, 6], [1, 0, 3, 3, 4, 6, 5, 5], [1, 1, 1, 0, 0, 1, -1, -1])
     text = {o.kind + ": " + o.text for o in found}
     assert "both ways: 2 pairs are there both ways round" in text
@@ -49,7 +49,7 @@ def test_both_ways_repeated_contradictory_and_itself():
     assert "itself" in kinds(found)
 
 
-def test_wrong_arrays_are_refused():
+def test_invalid_arrays_raise():
     with pytest.raises(BadInput, match="must be"):
         audit_pairs("p", [0], [1, 2], [1])
     with pytest.raises(BadInput, match="labels must be"):
@@ -73,7 +73,7 @@ def pictures(n):
     return [np.full((4, 4, 3), k, np.uint8) for k in range(n)]
 
 
-def test_a_task_without_leak_has_none():
+def test_a_task_without_leaks_has_no_observation():
     assert audit_task(task(pictures(8), [[0, 1], [2, 3]], [[4, 5], [6, 7]]), Contents()) == []
 
 
@@ -83,7 +83,7 @@ def test_shared_images_and_pairs_are_leaks():
     assert any("2 of 4 test images" in o.text for o in found)
 
 
-def test_the_same_picture_under_another_name_is_a_leak():
+def test_a_duplicate_image_is_a_leak_whatever_its_name():
     arrays = pictures(8)
     arrays[6] = arrays[1].copy()
     contents = Contents()
@@ -94,7 +94,7 @@ def test_the_same_picture_under_another_name_is_a_leak():
     assert audit_task(task(arrays, [[0, 1], [2, 3]], [[4, 5], [6, 7]])) == []
 
 
-def test_the_same_pictures_in_another_collection_are_a_leak_whatever_their_names():
+def test_duplicates_in_another_collection_are_a_leak():
     made = task(pictures(4), [[0, 1], [2, 3]], [[0, 1]])
     other = Images.from_arrays([np.full((4, 4, 3), k, np.uint8) for k in (0, 9)])  # image-0 is image-0 of the other
     made = Task(made.name, made.train, [Judged("test", other, Pairs([0], [1], [1]))], "made up")
@@ -103,7 +103,7 @@ def test_the_same_pictures_in_another_collection_are_a_leak_whatever_their_names
     assert found[0].text == "1 test image is the same picture as a training image: image-0 = image-0"
 
 
-def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
+def test_an_unavailable_attribute_does_not_hide_other_leaks():
     from relattr import Dataset
     from relattr.audit import audit_dataset
     from relattr.report.tables.audits import LeakNote, NoAudit, leak_notes
@@ -133,7 +133,9 @@ def test_an_attribute_that_cannot_be_had_hides_no_leak_of_another():
     assert not flag.affects("two/good/other", test)
     assert LeakNote("in training", frozenset({f"{task_of} training"})).affects(task_of, "another")
     assert LeakNote("everywhere").affects("two/bad/standard", "test")
-    assert leak_notes({"two": NoAudit("the audit failed: x", failed=True), "gone": NoAudit("not available")}) == {"two": [LeakNote("the audit failed: x")]}
+    assert leak_notes({"two": NoAudit("the audit failed: x", failed=True), "gone": NoAudit("not available")}) == {
+        "two": [LeakNote("the audit failed: x")]
+    }
 
 
 def data(*parts):
@@ -144,7 +146,7 @@ def data(*parts):
 
 
 @pytest.mark.real
-def test_published_virality_pairs_are_in_one_orientation_and_the_489_are_among_them():
+def test_released_virality_pairs_have_one_orientation():
     from scipy.io import loadmat
 
     pairs = loadmat(data("viral", "pair_matrix.mat"))["pair_matrix_spot"].astype(np.int64)
@@ -158,7 +160,7 @@ def test_published_virality_pairs_are_in_one_orientation_and_the_489_are_among_t
 
 
 @pytest.mark.real
-def test_the_two_duplicate_pairs_of_osr_are_found():
+def test_the_two_duplicate_pairs_of_osr_are_reported():
     data("osr", "images")
     from relattr.audit import audit_dataset
     from relattr.registry import registry
@@ -174,7 +176,7 @@ def test_the_two_duplicate_pairs_of_osr_are_found():
 
 
 @pytest.mark.real
-def test_the_virality_release_is_audited_through_its_adapter_without_images():
+def test_released_virality_pairs_are_audited_without_images():
     from relattr.audit import audit_dataset
     from relattr.registry import registry
     from relattr.report.tables.audits import leak_notes

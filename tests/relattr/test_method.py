@@ -59,24 +59,24 @@ def test_margins_are_differences_of_strengths(fitted, images):
     np.testing.assert_array_equal(fitted.compare(images, pairs.swapped()), -fitted.compare(images, pairs))
 
 
-def test_each_image_is_looked_at_once_however_many_pairs_it_is_in(fitted, images):
+def test_the_strength_of_each_image_is_computed_once(fitted, images):
     fitted.compare(images, Pairs.all_of([3, 1, 2, 5], items=[7, 2, 9, 4]))
     fitted.compare(images, Pairs([3, 3, 3], [1, 1, 0], [1, 1, 0]))
     assert fitted.asked == [[2, 4, 7, 9], [0, 1, 3]]
 
 
-def test_images_in_no_pair_have_no_strength(fitted, images):
+def test_images_without_a_pair_have_no_strength(fitted, images):
     found = strengths_in_pairs(fitted, images, Pairs([2], [8], [1]))
     assert found.shape == (12,)
     assert np.flatnonzero(np.isfinite(found)).tolist() == [2, 8]
 
 
-def test_without_pairs_nothing_is_asked(fitted, images):
+def test_without_pairs_no_strength_is_computed(fitted, images):
     assert fitted.compare(images, Pairs([], [], [])).shape == (0,)
     assert fitted.asked == []
 
 
-def test_a_strength_of_a_wrong_shape_is_refused(images):
+def test_a_strength_of_the_wrong_shape_raises(images):
     class Wrong(Method):
         def strength(self, images):
             return np.zeros((len(images), 1))
@@ -85,7 +85,7 @@ def test_a_strength_of_a_wrong_shape_is_refused(images):
         Wrong().compare(images, Pairs([0], [1], [1]))
 
 
-def test_only_differences_of_strengths_are_transitive():
+def test_a_method_that_overrides_compare_has_no_strength():
     class Joint(Method):
         def compare(self, images, pairs):
             return np.zeros(len(pairs))
@@ -98,7 +98,7 @@ def test_only_differences_of_strengths_are_transitive():
     assert not Inherits().has_strength
 
 
-def test_a_method_that_is_not_written_says_what_is_missing(images):
+def test_an_incomplete_method_names_what_is_missing(images):
     class Nothing(Method):
         pass
 
@@ -111,7 +111,7 @@ def test_a_method_that_is_not_written_says_what_is_missing(images):
 # ---------------------------------------------------------------------- keeping what was fitted
 
 
-def test_what_was_saved_gives_the_same_margins(fitted, images, tmp_path):
+def test_a_loaded_method_gives_the_same_margins(fitted, images, tmp_path):
     pairs = Pairs.all_of(np.arange(12.0))
     fitted.save(tmp_path / "m.npz")
     again = Brightness()
@@ -148,14 +148,14 @@ def test_nothing_in_a_saved_file_is_pickled(fitted, tmp_path):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_state_that_only_pickle_could_keep_is_refused(fitted, tmp_path, value):
+def test_state_that_requires_pickle_raises(fitted, tmp_path, value):
     fitted.odd_ = value
     with pytest.raises(BadInput, match=r"Brightness.odd_ is a "):
         fitted.save(tmp_path / "m.npz")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_learned_is_not_kept(fitted):
+def test_only_learned_attributes_are_state(fitted):
     fitted._hidden_, fitted.plain = 1, 2
     assert set(fitted.state()) == {"mean_", "weights_", "kind_", "rounds_", "sure_"}
 
@@ -168,7 +168,7 @@ def damaged():
 
 
 @pytest.mark.parametrize(("name", "content"), list(damaged()))
-def test_a_file_that_holds_no_method_is_refused_by_name(tmp_path, name, content):
+def test_loading_another_file_raises_an_error_that_names_it(tmp_path, name, content):
     path = tmp_path / f"{name}.npz"
     if content is not None:
         path.write_bytes(content)
@@ -177,7 +177,7 @@ def test_a_file_that_holds_no_method_is_refused_by_name(tmp_path, name, content)
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
-def test_a_truncated_or_damaged_file_is_refused(fitted, tmp_path, kept):
+def test_loading_a_damaged_file_raises(fitted, tmp_path, kept):
     fitted.big_ = np.random.default_rng(0).random(1000)
     path = tmp_path / "m.npz"
     fitted.save(path)
@@ -190,7 +190,7 @@ def test_a_truncated_or_damaged_file_is_refused(fitted, tmp_path, kept):
         assert method.state() == {}
 
 
-def test_an_array_alone_is_no_method(tmp_path):
+def test_loading_other_arrays_raises(tmp_path):
     np.save(tmp_path / "m.npy", np.ones(3))
     with pytest.raises(BadInput, match="does not hold a fitted"):
         Brightness().load(tmp_path / "m.npy")
@@ -199,7 +199,7 @@ def test_an_array_alone_is_no_method(tmp_path):
         Brightness().load(tmp_path / "o.npz")
 
 
-def test_methods_compare_by_identity_and_take_parameters_by_name_only():
+def test_methods_are_equal_by_identity_with_keyword_parameters():
     assert Brightness() != Brightness()
     assert Brightness(gamma=2.0).gamma == 2.0
     with pytest.raises(TypeError):

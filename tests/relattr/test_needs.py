@@ -10,42 +10,42 @@ import pytest
 from relattr.needs import DEEP, Gpu, Packages
 
 
-def test_packages_that_are_there_are_not_missing():
+def test_installed_packages_are_not_missing():
     assert Packages(("json", "numpy", "xml.etree.ElementTree"), "deep").missing() is None
 
 
 @pytest.mark.parametrize("gone", ["no_such_package", "no_such_package.part", "json.no_such_part", "math.no_such_part"])
-def test_a_package_that_is_not_there_is_named_with_the_command_that_installs_it(gone):
+def test_a_missing_package_is_named_with_the_install_command(gone):
     assert Packages(("json", gone), "deep").missing() == f"needs the package {gone}: pip install 'relattr[deep]'"
 
 
-def test_all_that_are_gone_are_named():
+def test_all_missing_packages_are_named():
     assert "needs the package gone_1 and gone_2:" in str(Packages(("gone_1", "json", "gone_2"), "x").missing())
 
 
-def test_looking_for_a_package_does_not_import_it(tmp_path, monkeypatch):
+def test_checking_for_a_package_does_not_import_it(tmp_path, monkeypatch):
     (tmp_path / "explosive.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert Packages(("explosive",), "x").missing() is None
     assert "explosive" not in sys.modules
 
 
-def test_a_module_without_a_specification_is_no_reason_to_fail(monkeypatch):
+def test_a_module_without_spec_counts_as_missing(monkeypatch):
     module = types.ModuleType("made_by_hand")
     monkeypatch.setitem(sys.modules, "made_by_hand", module)
     assert "made_by_hand" in str(Packages(("made_by_hand",), "x").missing())
 
 
-def test_a_gpu_is_asked_of_torch(monkeypatch):
-    for available, expected in ((True, None), (False, "needs a GPU, and none is visible here")):
+def test_a_gpu_is_detected_with_torch(monkeypatch):
+    for available, expected in ((True, None), (False, "needs a GPU, and none is visible")):
         torch = types.ModuleType("torch")
         torch.__spec__ = types.SimpleNamespace()  # type: ignore[assignment]
         torch.cuda = types.SimpleNamespace(is_available=lambda available=available: available)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "torch", torch)
         assert Gpu().missing() == expected
     monkeypatch.setitem(sys.modules, "torch", None)  # as where it is not installed
-    assert Gpu().missing() == "needs a GPU, and none is visible here"
+    assert Gpu().missing() == "needs a GPU, and none is visible"
 
 
-def test_what_decides_no_number_has_no_fingerprint():
+def test_packages_and_gpus_have_no_fingerprint():
     assert DEEP.fingerprint() == Gpu().fingerprint() == ""

@@ -56,7 +56,7 @@ def by_loop(values, items=None):
 
 
 @given(strengths, st.integers(0, 2**40))
-def test_all_of_is_the_double_loop(values, seed):
+def test_all_of_equals_a_double_loop(values, seed):
     pairs = Pairs.all_of(values, seed=seed)
     assert relations(pairs) == by_loop(values)
     assert len(pairs) == len(values) * (len(values) - 1) // 2 == pairs.left.size
@@ -64,7 +64,7 @@ def test_all_of_is_the_double_loop(values, seed):
     assert pairs.n_ordered + pairs.n_similar == len(pairs)
 
 
-def test_all_of_names_the_items_it_is_given():
+def test_all_of_uses_the_given_image_indices():
     items = [40, 3, 17, 8]
     pairs = Pairs.all_of([1.0, 2.0, 2.0, 0.5], items=items)
     assert relations(pairs) == by_loop([1.0, 2.0, 2.0, 0.5], items)
@@ -72,7 +72,7 @@ def test_all_of_names_the_items_it_is_given():
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_fewer_than_two_images_make_no_pair(n):
+def test_fewer_than_two_images_have_no_pairs(n):
     pairs = Pairs.all_of([1.0] * n)
     assert len(pairs) == pairs.n_similar == pairs.images.size == pairs.left.size == 0
     assert len(Pairs.from_scores([1.0] * n, count=0)) == 0
@@ -81,7 +81,7 @@ def test_fewer_than_two_images_make_no_pair(n):
 
 
 @given(strengths.filter(lambda v: len(v) > 1), st.integers(0, 99))
-def test_an_implied_order_is_its_own_arrays(values, seed):
+def test_an_order_equals_its_arrays(values, seed):
     """What is said of the order without the arrays is what the arrays say."""
     implied = Pairs.all_of(values, seed=seed)
     arrays = Pairs(*Pairs.all_of(values, seed=seed).arrays)
@@ -91,7 +91,7 @@ def test_an_implied_order_is_its_own_arrays(values, seed):
     np.testing.assert_array_equal(implied.images, arrays.images)
 
 
-def test_the_arrays_of_an_order_do_not_depend_on_how_many_are_made_at_a_time(monkeypatch):
+def test_the_arrays_of_an_order_do_not_depend_on_the_chunk_size(monkeypatch):
     values = np.random.default_rng(0).integers(0, 9, 60)
     whole = listed(Pairs.all_of(values, seed=4))
     monkeypatch.setattr("relattr.pairs._CHUNK", 7)
@@ -100,12 +100,12 @@ def test_the_arrays_of_an_order_do_not_depend_on_how_many_are_made_at_a_time(mon
 
 def test_positions_of_large_orders_are_exact():
     """Where a square root in floating point could be off by one."""
-    from relattr.pairs import _corner
+    from relattr.pairs import _row_and_column
 
     i = np.array([1, 2, 3, 10**6, 94_906_267, 2**31 - 2], np.int64)
     first = i * (i - 1) // 2
     for index, j in ((first, 0 * i), (first + i - 1, i - 1)):
-        found = _corner(index)
+        found = _row_and_column(index)
         np.testing.assert_array_equal(found[0], i)
         np.testing.assert_array_equal(found[1], j)
 
@@ -114,7 +114,7 @@ def test_positions_of_large_orders_are_exact():
 
 
 @given(strengths.filter(lambda v: len(v) > 1), st.integers(0, 99), st.sampled_from(["similar", "skip"]), st.data())
-def test_a_sample_is_distinct_and_of_the_double_loop(values, seed, ties, data):
+def test_a_sample_is_a_subset_of_a_double_loop(values, seed, ties, data):
     everything = {k: v for k, v in by_loop(values).items() if v or ties == "similar"}
     count = data.draw(st.integers(0, len(everything)))
     pairs = Pairs.from_scores(values, count=count, seed=seed, ties=ties)
@@ -124,7 +124,7 @@ def test_a_sample_is_distinct_and_of_the_double_loop(values, seed, ties, data):
 
 
 @pytest.mark.parametrize("ties", ["similar", "skip"])
-def test_without_a_count_all_pairs_come(ties):
+def test_without_a_count_all_pairs_are_returned(ties):
     values = [0, 1, 1, 2, 2, 2]
     found = relations(Pairs.from_scores(values, ties=ties))
     assert found == {k: v for k, v in by_loop(values).items() if v or ties == "similar"}
@@ -138,14 +138,14 @@ def test_a_smaller_sample_is_a_prefix_of_a_larger_one(ties):
         assert listed(Pairs.from_scores(values, count=count, seed=3, ties=ties)) == whole[:count]
 
 
-def test_the_seed_decides_the_sample():
+def test_the_seed_determines_the_sample():
     values = np.arange(200.0)
     sample = listed(Pairs.from_scores(values, count=50, seed=5))
     assert sample == listed(Pairs.from_scores(values, count=50, seed=5))
     assert sample != listed(Pairs.from_scores(values, count=50, seed=6))
 
 
-def test_skipping_ties_finds_the_few_ordered_pairs_among_many_similar_ones():
+def test_skipping_ties_samples_the_few_ordered_pairs():
     values = np.zeros(400)
     values[7] = 1
     found = relations(Pairs.from_scores(values, count=399, ties="skip", seed=2))
@@ -164,7 +164,7 @@ def test_every_pair_is_equally_likely():
     assert chisquare(counts).pvalue > 1e-3
 
 
-def test_sides_are_balanced_and_independent_of_label_and_place():
+def test_sides_are_independent_of_label_and_position():
     scores = np.random.default_rng(2).permutation(3000)
     pairs = Pairs.from_scores(scores, count=40_000, seed=9)
     sigma = 0.5 / np.sqrt(len(pairs))
@@ -177,7 +177,7 @@ def test_sides_are_balanced_and_independent_of_label_and_place():
     assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(first.size)
 
 
-def test_a_sample_of_millions_of_scores_needs_memory_for_the_sample():
+def test_sampling_needs_memory_only_for_the_sample():
     """2.3 million scores have 2.6e12 pairs; 100,000 of them are 900 kB, the scores 18 MB."""
     scores = np.random.default_rng(3).normal(size=2_300_000)
     tracemalloc.start()
@@ -192,7 +192,7 @@ def test_a_sample_of_millions_of_scores_needs_memory_for_the_sample():
 
 
 @pytest.mark.parametrize("count", [-1, 4])
-def test_an_impossible_count_is_refused(count):
+def test_an_impossible_count_raises(count):
     with pytest.raises(BadInput, match=f"between 0 and 3.*got {count}"):
         Pairs.from_scores([1, 2, 3], count=count)
     with pytest.raises(BadInput, match="between 0 and 2"):
@@ -203,7 +203,7 @@ def test_an_impossible_count_is_refused(count):
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.tuples(*[st.integers(1, 3)] * 4))
-def test_from_classes_is_the_double_loop_over_ranks(classes, ranks):
+def test_from_classes_equals_a_double_loop_over_ranks(classes, ranks):
     assert relations(Pairs.from_classes(classes, ranks)) == by_loop([ranks[c] for c in classes])
 
 
@@ -218,12 +218,12 @@ def test_from_classes_is_the_double_loop_over_ranks(classes, ranks):
         ([0, 1], [1, np.nan], "nan of image 1"),
     ],
 )
-def test_a_wrong_class_order_is_refused(classes, ranks, message):
+def test_an_invalid_class_order_raises(classes, ranks, message):
     with pytest.raises(BadInput, match=message):
         Pairs.from_classes(classes, ranks)
 
 
-def test_votes_are_judged_by_the_most_and_ties_in_the_order_first_second_similar():
+def test_votes_are_decided_by_majority_then_by_order():
     every = list(itertools.product(range(6), repeat=3))[1:]
     pairs = Pairs.from_votes([0] * len(every), [1] * len(every), every)
     for (first, second, similar), label in zip(every, pairs.label.tolist(), strict=True):
@@ -244,7 +244,7 @@ def test_votes_are_judged_by_the_most_and_ties_in_the_order_first_second_similar
     "votes",
     [[[1, 0, 0], [0, 0, 0]], [[1, 0, 0], [2, -1, 0]], [[1.0, 0, 0], [np.nan, 1, 0]], [[1, 0]], [["1", "0", "0"]] * 2],
 )
-def test_votes_that_are_none_are_refused(votes):
+def test_invalid_votes_raise(votes):
     with pytest.raises(BadInput, match="votes"):
         Pairs.from_votes([0, 1], [1, 2], votes)
 
@@ -258,7 +258,7 @@ def test_votes_that_are_none_are_refused(votes):
         (([0, 1], [1, 2], [1, 2]), r"label\[1\] is 2"),
         (([0, 1], [1, 2], [1, np.nan]), r"label\[1\] is nan"),
         (([0, 1], [1, 2], [0.5, 1]), r"label\[0\] is 0\.5"),
-        (([0, 1, 2], [1, 2, 0], [1, 1]), "one length; got 3, 3, 2"),
+        (([0, 1, 2], [1, 2, 0], [1, 1]), "the same length; got 3, 3, 2"),
         (([0, -3], [1, 2], [1, 1]), r"left\[1\] is -3"),
         (([0, 1], [1, 2**31], [1, 1]), r"right\[1\] is 2147483648"),
         (([0, 1], [1.0, 2.0], [1, 1]), "right must be"),
@@ -267,13 +267,15 @@ def test_votes_that_are_none_are_refused(votes):
         (([5, 4], [1, 4], [1, 0]), r"pair 1 \(left 4, right 4, label 0\) pairs an image with itself"),
     ],
 )
-def test_bad_pairs_are_refused_and_the_first_is_named(arguments, message):
+def test_invalid_pairs_raise_an_error_that_names_the_first(arguments, message):
     with pytest.raises(BadInput, match=message):
         Pairs(*arguments)
 
 
-def test_a_pair_of_an_image_that_is_not_there_is_refused():
-    with pytest.raises(BadInput, match=r"pair 1 \(left 2, right 7, label -1\).*right image.*6 images"):
+def test_an_image_index_that_is_too_large_raises():
+    with pytest.raises(
+        BadInput, match=r"pair 1 \(left 2, right 7, label -1\).*right index that is not below the number of images, 6"
+    ):
         Pairs([0, 2], [1, 7], [1, -1], n_images=6)
     assert len(Pairs([0, 2], [1, 5], [1, -1], n_images=6)) == 2
 
@@ -292,7 +294,7 @@ def test_a_pair_of_an_image_that_is_not_there_is_refused():
         (lambda: Pairs.all_of([1, 2, 3]).renumbered([0, 2]), "image 1 is in a pair"),
     ],
 )
-def test_bad_strengths_and_numbers_are_refused(call, message):
+def test_invalid_strengths_and_numbers_raise(call, message):
     with pytest.raises(BadInput, match=message):
         call()
 
@@ -301,14 +303,14 @@ def test_bad_strengths_and_numbers_are_refused(call, message):
 
 
 @pytest.mark.parametrize("pairs", [made([(0, 1, 1), (2, 1, 0)]), Pairs.all_of([1, 2, 3])])
-def test_pairs_cannot_be_changed(pairs):
+def test_pairs_are_immutable(pairs):
     for part in (pairs, pairs.swapped(), pairs.ordered(), pairs.random_sides(1), pairs.renumbered([0, 1, 2])):
         for array in part.arrays:
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 1
 
 
-def test_pairs_neither_share_nor_freeze_the_arrays_they_are_made_of():
+def test_pairs_neither_share_nor_freeze_input_arrays():
     left, right, label = np.array([0, 1], np.int32), np.array([1, 2], np.int32), np.array([1, 0], np.int8)
     values, items = np.array([1.0, 2.0]), np.array([3, 4], np.int32)
     pairs, implied = Pairs(left, right, label), Pairs.all_of(values, items=items)
@@ -321,14 +323,14 @@ def test_pairs_neither_share_nor_freeze_the_arrays_they_are_made_of():
 
 
 @given(explicit)
-def test_exchanging_sides_twice_changes_nothing(rows):
+def test_swapping_twice_is_the_identity(rows):
     pairs = made(rows)
     assert listed(pairs.swapped()) == [(b, a, -y) for a, b, y in rows]
     assert listed(pairs.swapped().swapped()) == rows
 
 
 @given(explicit)
-def test_ordered_and_similar_are_the_parts_of_the_whole(rows):
+def test_ordered_and_similar_partition_the_pairs(rows):
     pairs = made(rows)
     assert listed(pairs.ordered()) == [row for row in rows if row[2]]
     assert listed(pairs.similar()) == [row for row in rows if not row[2]]
@@ -336,16 +338,16 @@ def test_ordered_and_similar_are_the_parts_of_the_whole(rows):
     assert pairs.images.tolist() == sorted({image for row in rows for image in row[:2]})
 
 
-def test_images_are_found_among_large_numbers_too():
+def test_images_with_large_indices():
     assert made([(2_000_000_000, 5, 1), (5, 9, 0)]).images.tolist() == [5, 9, 2_000_000_000]
 
 
-def test_nothing_concatenated_is_nothing():
+def test_concatenating_nothing_gives_no_pairs():
     assert len(Pairs.concatenate([])) == 0
 
 
 @given(explicit, st.integers(0, 99))
-def test_random_sides_keep_what_the_pairs_say(rows, seed):
+def test_random_sides_preserve_the_comparisons(rows, seed):
     turned = made(rows).random_sides(seed)
     for (a, b, y), (c, d, z) in zip(rows, listed(turned), strict=True):
         assert (c, d, z) in ((a, b, y), (b, a, -y))
@@ -354,7 +356,7 @@ def test_random_sides_keep_what_the_pairs_say(rows, seed):
     assert listed(made(rows).swapped().random_sides(seed)) == listed(turned)
 
 
-def test_random_sides_untie_the_label_from_the_side():
+def test_random_sides_make_labels_independent_of_the_side():
     n = 20_000
     first = np.arange(n)
     always_left = Pairs(first, first + n, np.ones(n))
@@ -367,7 +369,7 @@ def test_random_sides_untie_the_label_from_the_side():
 
 
 @given(explicit, st.randoms(use_true_random=False))
-def test_renumbering_and_back_is_the_same(rows, random):
+def test_renumbering_can_be_undone(rows, random):
     pairs = made(rows)
     kept = [*pairs.images.tolist(), 100, 101]
     random.shuffle(kept)
@@ -396,22 +398,22 @@ def test_take_by_mask_and_by_position_agree():
 
 
 @given(explicit, explicit)
-def test_explicit_pairs_have_one_fingerprint_exactly_where_they_are_equal(rows, others):
+def test_fingerprints_of_pairs_are_equal_iff_the_pairs_are(rows, others):
     assert (made(rows).fingerprint() == made(others).fingerprint()) == (rows == others)
 
 
 @given(strengths, strengths, st.integers(0, 2), st.integers(0, 2))
-def test_orders_have_one_fingerprint_exactly_where_they_are_equal(values, others, seed, another):
+def test_fingerprints_of_orders_are_equal_iff_the_orders_are(values, others, seed, another):
     same = (values, seed) == (others, another)
     assert (Pairs.all_of(values, seed=seed).fingerprint() == Pairs.all_of(others, seed=another).fingerprint()) == same
 
 
-def test_the_fingerprint_does_not_tell_zero_from_negative_zero():
+def test_zero_and_negative_zero_have_the_same_fingerprint():
     assert Pairs.all_of([0.0, 1.0]).fingerprint() == Pairs.all_of([-0.0, 1.0]).fingerprint()
     assert Pairs.all_of([0.0, 1.0], items=[0, 1]).fingerprint() != Pairs.all_of([0.0, 1.0], items=[1, 0]).fingerprint()
 
 
-def test_reading_the_arrays_leaves_the_fingerprint_as_it_was():
+def test_reading_the_arrays_does_not_change_the_fingerprint():
     pairs = Pairs.all_of([1, 2, 3])
     before = pairs.fingerprint()
     assert pairs.left.size == 3

@@ -9,7 +9,7 @@ import pytest
 
 from relattr.errors import BadInput, UnknownName
 from relattr.method import Method
-from relattr.parameters import Typed, create, types_of, values_of
+from relattr.parameters import UnparsedValue, create_plugin, types_of, values_of
 
 
 class Thing(Method):
@@ -25,7 +25,7 @@ class Thing(Method):
 
 
 def from_command_line(key: str, text: str) -> Any:
-    return getattr(create(Thing, "method", "thing", {key: Typed(text)}), key)
+    return getattr(create_plugin(Thing, "method", "thing", {key: UnparsedValue(text)}), key)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def from_command_line(key: str, text: str) -> Any:
         ("pair", '[2, "b"]', (2, "b")),
     ],
 )
-def test_a_setting_of_the_command_line_becomes_its_type(key, text, value):
+def test_a_command_line_value_is_converted_to_the_type(key, text, value):
     found = from_command_line(key, text)
     assert found == value
     assert type(found) is type(value)
@@ -75,8 +75,8 @@ def test_a_setting_of_the_command_line_becomes_its_type(key, text, value):
         ("loss", "hinge", "hinge"),
     ],
 )
-def test_text_is_read_as_the_type(key, value, same):
-    found = getattr(create(Thing, "method", "thing", {key: value}), key)
+def test_text_is_converted_to_the_type(key, value, same):
+    found = getattr(create_plugin(Thing, "method", "thing", {key: value}), key)
     assert found == same
     assert type(found) is type(same)
 
@@ -103,32 +103,32 @@ def test_text_is_read_as_the_type(key, value, same):
         ("mixed", "-Infinity"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(key, text):
+def test_an_invalid_value_raises_an_error_that_names_it(key, text):
     with pytest.raises(BadInput, match=rf"method thing: {key}="):
         from_command_line(key, text)
 
 
-def test_an_unknown_parameter_offers_the_nearest():
+def test_an_unknown_parameter_suggests_similar_ones():
     with pytest.raises(UnknownName, match=r"parameter of method thing.*'numbr'.*did you mean number"):
-        create(Thing, "method", "thing", {"numbr": 1})
+        create_plugin(Thing, "method", "thing", {"numbr": 1})
 
 
 @pytest.mark.parametrize("key", ["name", "uses_scores", "fit", "strength"])
-def test_what_is_no_parameter_cannot_be_set(key):
+def test_other_attributes_cannot_be_set(key):
     with pytest.raises(UnknownName):
-        create(Thing, "method", "thing", {key: 1})
+        create_plugin(Thing, "method", "thing", {key: 1})
 
 
-def test_a_parameter_without_default_must_be_given():
+def test_a_parameter_without_default_is_required():
     class Needy(Method):
         size: int
 
     with pytest.raises(BadInput, match="parameter size has no default"):
-        create(Needy, "method", "needy", {})
-    assert create(Needy, "method", "needy", {"size": 3}).size == 3
+        create_plugin(Needy, "method", "needy", {})
+    assert create_plugin(Needy, "method", "needy", {"size": 3}).size == 3
 
 
-def test_parameters_are_inherited_and_class_variables_are_none():
+def test_parameters_are_inherited_without_class_variables():
     class More(Thing):
         number: int = 5  # type: ignore[assignment]
         extra: str = "x"
@@ -138,7 +138,7 @@ def test_parameters_are_inherited_and_class_variables_are_none():
     assert "uses_scores" not in types_of(More)
 
 
-def test_values_come_back_as_they_were_given():
+def test_values_of_returns_the_given_values():
     given = {
         "number": 2.5,
         "count": 3,
@@ -150,23 +150,23 @@ def test_values_come_back_as_they_were_given():
         "sizes": (7,),
         "pair": (1, "b"),
     }
-    made = create(Thing, "method", "thing", given)
-    again = create(Thing, "method", "thing", values_of(made))
+    made = create_plugin(Thing, "method", "thing", given)
+    again = create_plugin(Thing, "method", "thing", values_of(made))
     assert values_of(again) == values_of(made)
     assert {key: getattr(again, key) for key in given} == given
 
 
-def test_values_are_those_that_json_gives_back():
-    made = create(Thing, "method", "thing", {"sizes": [3, 4]})
+def test_values_survive_a_round_trip_through_json():
+    made = create_plugin(Thing, "method", "thing", {"sizes": [3, 4]})
     assert values_of(made)["sizes"] == [3, 4]  # and no tuple, which would differ from what a row says
     for number in (float("inf"), float("nan")):  # JSON has neither: a row could not say which it was
         with pytest.raises(BadInput, match="finite"):
-            create(Thing, "method", "thing", {"number": number})
-    values = values_of(create(Thing, "method", "thing", {}))
+            create_plugin(Thing, "method", "thing", {"number": number})
+    values = values_of(create_plugin(Thing, "method", "thing", {}))
     assert json.loads(json.dumps(values)) == values
 
 
 def test_instances_do_not_share_mutable_values():
-    made = create(Thing, "method", "thing", {"sizes": [1]})
+    made = create_plugin(Thing, "method", "thing", {"sizes": [1]})
     assert made.sizes == (1,)
-    assert create(Thing, "method", "thing", {}).sizes == (1, 2)
+    assert create_plugin(Thing, "method", "thing", {}).sizes == (1, 2)

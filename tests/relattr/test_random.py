@@ -14,7 +14,7 @@ from relattr.run import Run
 WORDS = [(), ("a",), ("b",), ("a", "b"), ("ab",), ("a", 1), ("a", 11), ("a", 1, 1), ("1", "a")]
 
 
-def test_every_component_of_every_seed_has_its_own():
+def test_every_component_of_every_seed_has_a_distinct_seed():
     seeds = [derive_seed(seed, *words) for seed, words in itertools.product((0, 1, 11, -1, 2**70), WORDS)]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
@@ -27,14 +27,14 @@ def test_a_seed_is_the_same_in_another_process():
     assert int(found) == derive_seed(3, "folds", 2)
 
 
-def test_a_generator_draws_the_same_numbers_each_time_and_others_for_others():
+def test_generators_are_reproducible_and_independent():
     same = generator(4, "noise").random(5)
     np.testing.assert_array_equal(generator(4, "noise").random(5), same)
     assert not np.array_equal(generator(5, "noise").random(5), same)
     assert not np.array_equal(generator(4, "order").random(5), same)
 
 
-def test_a_run_derives_from_its_seed():
+def test_a_run_derives_seeds_from_its_own():
     run = Run(seed=9)
     assert run.seed_for("x", 1) == derive_seed(9, "x", 1)
     np.testing.assert_array_equal(run.rng("x").random(3), generator(9, "x").random(3))

@@ -58,7 +58,7 @@ def write(tmp_path):
 # ---------------------------------------------------------------------- where they are found
 
 
-def test_the_plugins_of_this_project_are_found():
+def test_the_plugins_of_this_project_are_loaded():
     registry = module.registry
     registry.discover()
     assert registry.broken == []
@@ -69,7 +69,7 @@ def test_the_plugins_of_this_project_are_found():
     assert (set(registry.methods), set(registry.datasets)) == known
 
 
-def test_a_folder_of_plugins(registry, write):
+def test_a_plugin_folder_is_loaded_once(registry, write):
     folder = write("mine.py", METHOD.format(name="mine"))
     write("_private.py", "raise RuntimeError('files with an underscore are helpers, not plugins')")
     write("notes.txt", "no plugin")
@@ -82,7 +82,7 @@ def test_a_folder_of_plugins(registry, write):
     assert entry.create().name == "mine"
 
 
-def test_plugins_of_a_folder_share_helpers_and_may_be_packages(registry, write):
+def test_plugins_share_helpers_and_may_be_packages(registry, write):
     folder = write("_shared.py", "NAME = 'shared'")
     write("one.py", "from ._shared import NAME" + METHOD.format(name="one").replace("'one'", "NAME"))
     write("big/__init__.py", "from .part import *")
@@ -92,7 +92,7 @@ def test_plugins_of_a_folder_share_helpers_and_may_be_packages(registry, write):
     assert set(registry.methods) == {"shared", "big"}
 
 
-def test_the_name_of_a_plugin_module_does_not_depend_on_where_its_folder_lies(registry, write):
+def test_module_names_do_not_depend_on_the_parent_folder(registry, write):
     registry.discover([write("a.py", METHOD.format(name="a"), folder="here/my plugins")])
     first = registry.method("a").module
     for name in [n for n in sys.modules if n.startswith("relattr_plugins_")]:
@@ -102,19 +102,19 @@ def test_the_name_of_a_plugin_module_does_not_depend_on_where_its_folder_lies(re
     assert registry.method("a").module == first == "relattr_plugins_my_plugins.a"
 
 
-def test_two_folders_of_one_name_are_told_apart(registry, write):
+def test_two_folders_of_the_same_name_are_distinct(registry, write):
     folders = [write("a.py", METHOD.format(name=where), folder=f"{where}/plugins") for where in ("here", "there")]
     registry.discover(folders)
     assert registry.broken == []
     assert len({entry.module for entry in registry.methods.values()}) == 2
 
 
-def test_a_folder_that_is_none_is_an_error(registry, tmp_path):
+def test_a_missing_plugin_folder_raises(registry, tmp_path):
     with pytest.raises(BadInput, match="nowhere is not a folder"):
         registry.discover([tmp_path / "nowhere"])
 
 
-def test_entry_points_of_an_installed_package(registry, write, tmp_path, monkeypatch):
+def test_entry_points_of_installed_packages_are_loaded(registry, write, tmp_path, monkeypatch):
     site = write("elsewhere_plugin.py", METHOD.format(name="elsewhere"), folder="site")
     write(
         "elsewhere_data.py",
@@ -157,7 +157,7 @@ def test_entry_points_of_an_installed_package(registry, write, tmp_path, monkeyp
         "class Bad(Method):\n    x: list = []",
     ],
 )
-def test_a_broken_plugin_breaks_no_other(registry, write, failure):
+def test_a_broken_plugin_does_not_affect_others(registry, write, failure):
     folder = write("a_good.py", METHOD.format(name="good"))
     write("b_bad.py", METHOD.format(name="half") + "\n" + failure)
     write("c_fine.py", METHOD.format(name="fine"))
@@ -169,7 +169,7 @@ def test_a_broken_plugin_breaks_no_other(registry, write, failure):
     assert broken.error.split(":")[0] in broken.trace
 
 
-def test_a_plugin_that_a_broken_one_imported_stays(registry, write):
+def test_a_plugin_imported_by_a_broken_one_is_kept(registry, write):
     folder = write("a_bad.py", "from .b_good import Plugin" + METHOD.format(name="bad") + "\n1 / 0")
     write("b_good.py", METHOD.format(name="good"))
     registry.discover([folder])
@@ -177,7 +177,7 @@ def test_a_plugin_that_a_broken_one_imported_stays(registry, write):
     assert len(registry.broken) == 1
 
 
-def test_constants_of_a_broken_plugin_go_too(registry, write):
+def test_constants_of_a_broken_plugin_are_removed(registry, write):
     folder = write(
         "bad.py", "from relattr import register_constant\nregister_constant('human', label='H', reason='r')\n1 / 0"
     )
@@ -185,12 +185,12 @@ def test_constants_of_a_broken_plugin_go_too(registry, write):
     assert registry.constants == {}
 
 
-def test_a_keyboard_interrupt_is_no_broken_plugin(registry, write):
+def test_a_keyboard_interrupt_is_not_a_broken_plugin(registry, write):
     with pytest.raises(KeyboardInterrupt):
         registry.discover([write("slow.py", "raise KeyboardInterrupt")])
 
 
-def test_two_plugins_of_one_name_are_an_error_that_names_both(registry, write):
+def test_a_duplicate_name_raises_an_error_that_names_both(registry, write):
     folder = write("a.py", METHOD.format(name="same"))
     write("b.py", METHOD.format(name="other") + METHOD.format(name="same"))
     registry.discover([folder])
@@ -204,7 +204,7 @@ def test_two_plugins_of_one_name_are_an_error_that_names_both(registry, write):
 # ---------------------------------------------------------------------- registering
 
 
-def test_one_class_may_be_several_rows(registry):
+def test_a_class_can_be_registered_several_times(registry):
     @register_method("small", label="Small", size=1)
     @register_method("large", label="Large", size=9)
     class Sized(Method):
@@ -224,14 +224,14 @@ def test_a_constant_and_a_method_cannot_share_a_name(registry):
 
 
 @pytest.mark.parametrize("name", ["", " x", "x ", "a/b", "a\nb", "a=b", "a*", "a?", "[a]"])
-def test_a_name_that_a_path_or_pattern_could_not_hold_is_refused(registry, name):
+def test_a_name_unsuitable_for_paths_and_patterns_raises(registry, name):
     with pytest.raises(BadInput, match="name"):
         register_method(name, label="x")(type("X", (Method,), {}))
     with pytest.raises(BadInput, match="name"):
         register_constant(name, label="x", reason="x")
 
 
-def test_only_classes_of_the_contract_register(registry):
+def test_only_methods_and_datasets_can_be_registered(registry):
     for wrong in (object, Method(), print):
         with pytest.raises(BadInput, match=r"subclasses of relattr\.Method"):
             register_method("x", label="x")(wrong)
@@ -239,7 +239,7 @@ def test_only_classes_of_the_contract_register(registry):
         register_dataset("x", label="x")(type("X", (Method,), {}))
 
 
-def test_a_wrong_preset_is_an_error_of_the_registration(registry):
+def test_an_invalid_preset_raises_on_registration(registry):
     class Sized(Method):
         size: int = 5
 
@@ -250,7 +250,7 @@ def test_a_wrong_preset_is_an_error_of_the_registration(registry):
     assert registry.methods == {}
 
 
-def test_unknown_names_offer_the_nearest():
+def test_unknown_names_suggest_similar_ones():
     module.registry.discover()
     with pytest.raises(UnknownName, match=r"no method is called 'ranksvm-hog2x'; did you mean ranksvm-hog2x2"):
         module.registry.method("ranksvm-hog2x")

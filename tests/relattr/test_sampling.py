@@ -47,13 +47,13 @@ def test_the_order_is_a_permutation(n, seed):
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**63 - 1), st.data())
-def test_a_part_is_the_slice_of_the_whole(n, seed, data):
+def test_a_part_equals_a_slice_of_the_whole(n, seed, data):
     start = data.draw(st.integers(0, n))
     stop = data.draw(st.integers(start, n))
     np.testing.assert_array_equal(permuted(start, stop, n, seed), permuted(0, n, n, seed)[start:stop])
 
 
-def test_a_part_of_a_vast_range_is_distinct_and_inside():
+def test_a_part_of_a_huge_range_is_distinct_and_in_range():
     n = 2_300_000 * 2_299_999 // 2
     drawn = permuted(10**12, 10**12 + 50_000, n, 7)
     assert np.unique(drawn).size == drawn.size
@@ -67,19 +67,19 @@ def test_every_first_value_is_equally_likely(n):
     assert chisquare(np.bincount(first, minlength=n)).pvalue > 1e-3
 
 
-def test_neighbours_in_the_order_are_unrelated():
+def test_neighbours_in_the_order_are_uncorrelated():
     order = permuted(0, 100_000, 100_000, 11).astype(float)
     assert abs(np.corrcoef(order[:-1], order[1:])[0, 1]) < 4 / np.sqrt(order.size)
     assert abs(np.corrcoef(order, np.arange(order.size))[0, 1]) < 4 / np.sqrt(order.size)
 
 
 @pytest.mark.parametrize(("start", "stop", "n"), [(-1, 0, 3), (2, 1, 3), (0, 4, 3), (0, 1, 2**62)])
-def test_a_part_outside_the_range_is_refused(start, stop, n):
+def test_a_part_outside_the_range_raises(start, stop, n):
     with pytest.raises(ValueError, match="0 <= start <= stop <= n"):
         permuted(start, stop, n, 0)
 
 
-def test_bits_are_fair_and_the_same_in_any_company():
+def test_bits_are_fair_and_independent_of_other_indices():
     index = np.arange(100_000)
     bits = random_bits(index, 5)
     assert abs(bits.mean() - 0.5) < 4 * 0.5 / np.sqrt(bits.size)

@@ -21,7 +21,7 @@ PAIRS = Pairs([0, 1], [3, 2], [1, 0])
 OUTSIDE = [Pairs([0, 1], [4, 2], [1, 0]), Pairs.all_of(np.arange(5.0)), Pairs.all_of([1.0, 2.0], items=[0, 7])]
 
 
-def test_what_fits_is_taken_as_it_is(images):
+def test_consistent_parts_are_accepted(images):
     train = TrainingSet(images, PAIRS, np.arange(4.0), np.array([0, 1, 1, 0]), ("a", "b"))
     assert train.pairs is PAIRS
     assert TestSet("test", images, PAIRS, boxes=np.zeros((4, 3, 4))).boxes.shape == (4, 3, 4)
@@ -29,9 +29,9 @@ def test_what_fits_is_taken_as_it_is(images):
 
 
 @pytest.mark.parametrize("pairs", OUTSIDE)
-def test_a_pair_of_an_image_that_is_not_there_is_refused(images, pairs):
+def test_a_pair_of_a_missing_image_raises(images, pairs):
     image = pairs.images.max()
-    with pytest.raises(BadInput, match=f"a training pair names image {image}, but there are 4 images"):
+    with pytest.raises(BadInput, match=f"a training pair has image index {image}, but there are 4 images"):
         TrainingSet(images, pairs)
     with pytest.raises(BadInput, match=f"a test set 'hard' pair names image {image}"):
         TestSet("hard", images, pairs)
@@ -44,23 +44,26 @@ def test_a_pair_of_an_image_that_is_not_there_is_refused(images, pairs):
         ({"scores": np.zeros((4, 1))}, "scores have shape"),
         ({"scores": np.array([0, 1, np.nan, 2])}, "score of training image 2 is nan"),
         ({"categories": np.zeros(5, int), "category_names": ("a",)}, "categories have shape"),
-        ({"categories": np.array([0, 1, 2, 0]), "category_names": ("a", "b")}, "run from 0 to 2 but 2 are named"),
-        ({"categories": np.array([0, -1, 0, 0]), "category_names": ("a", "b")}, "run from -1"),
+        (
+            {"categories": np.array([0, 1, 2, 0]), "category_names": ("a", "b")},
+            "range from 0 to 2, but 2 names are given",
+        ),
+        ({"categories": np.array([0, -1, 0, 0]), "category_names": ("a", "b")}, "range from -1"),
         ({"categories": np.zeros(4), "category_names": ("a",)}, "categories must be integers.*float64"),
     ],
 )
-def test_scores_and_categories_belong_to_the_images(images, what, message):
+def test_scores_and_categories_must_match_the_images(images, what, message):
     with pytest.raises(BadInput, match=message):
         TrainingSet(images, PAIRS, **what)
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 4), (4, 4), (4, 2, 3)])
-def test_boxes_belong_to_the_images(images, shape):
+def test_boxes_must_match_the_images(images, shape):
     with pytest.raises(BadInput, match="boxes have shape"):
         TestSet("test", images, PAIRS, boxes=np.zeros(shape))
 
 
-def test_scores_of_test_images_belong_to_them(images):
+def test_scores_of_test_images_must_match_them(images):
     assert TestSet("test", images, PAIRS).scores is None
     assert TestSet("test", images, PAIRS, scores=np.arange(4.0)).scores.tolist() == [0, 1, 2, 3]
     for scores, message in (
@@ -72,9 +75,9 @@ def test_scores_of_test_images_belong_to_them(images):
 
 
 @pytest.mark.parametrize("names", [[], ["a", "a"]])
-def test_test_sets_have_names_of_their_own(images, names):
+def test_test_sets_must_have_distinct_names(images, names):
     train, name = TrainingSet(images, PAIRS), TaskName("osr", "open", "standard")
-    with pytest.raises(BadInput, match="osr/open/standard needs test sets of different names"):
+    with pytest.raises(BadInput, match="osr/open/standard needs at least one test set, and distinct names"):
         Task(name, train, [TestSet(n, images, PAIRS) for n in names], "a protocol")
 
 
@@ -91,7 +94,7 @@ def test_a_dataset_lists_every_attribute_of_every_split():
     assert [str(task) for task in data.tasks()] == ["d/x/1", "d/x/2", "d/y/1", "d/y/2"]
 
 
-def test_a_dataset_that_is_not_written_says_what_is_missing():
+def test_an_incomplete_dataset_names_what_is_missing():
     class Nothing(Dataset):
         pass
 
@@ -104,12 +107,12 @@ def test_a_dataset_that_is_not_written_says_what_is_missing():
     assert list(Nothing().downloads()) == list(Nothing().verify()) == []
 
 
-def test_the_folder_of_a_dataset_is_below_the_folder_of_data(tmp_path, monkeypatch):
+def test_the_folder_of_a_dataset_is_in_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     data = type("Data", (Dataset,), {})()
     vars(data)["name"] = "osr"
     assert data.root == tmp_path / "osr"
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "file"))
-    with pytest.raises(BadInput, match=r"RELATTR_DATA names .*file, which is not a folder"):
+    with pytest.raises(BadInput, match=r"RELATTR_DATA is set to .*file, which is not a folder"):
         data.root  # noqa: B018

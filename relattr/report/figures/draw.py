@@ -108,7 +108,7 @@ def _draw_cell(
     result: Result, default_parameters: Mapping[str, Any], arrays: CellArrays, task: Task, out: Path
 ) -> Iterator[DrawnFigure]:
     cell = result.cell
-    changes = parameters.changes(cell.method_parameters, default_parameters)
+    changes = parameters.changed_parameters(cell.method_parameters, default_parameters)
     split = [] if cell.split == "standard" else [cell.split]
     stem = figure_stem(cell, changes)
     label = f"{result.label} [{', '.join(changes)}]" if changes else result.label

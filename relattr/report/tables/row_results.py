@@ -79,7 +79,7 @@ def _label(
     if method not in registry.methods:
         return (results[0].label if results else paper_row or method), []
     label, defaults = registry.methods[method].label, _benchmark_parameters(benchmark, registry, method)
-    changes = parameters.changes(json.loads(variant), defaults)
+    changes = parameters.changed_parameters(json.loads(variant), defaults)
     return (f"{label} [{', '.join(changes)}]" if changes else label), changes
 
 

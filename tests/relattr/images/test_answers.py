@@ -25,7 +25,7 @@ def made(n: int = 30, k: int = 3, seed: int = 0) -> tuple[PairAnswers, dict[tupl
     return PairAnswers(pairs, answers, [f"q{i}" for i in range(k)]), known
 
 
-def test_equals_a_dictionary() -> None:
+def test_answers_equal_a_dictionary() -> None:
     answers, known = made()
     assert len(answers) == 30
     left, right = (side.ravel() for side in np.meshgrid(np.arange(14), np.arange(14)))
@@ -36,7 +36,7 @@ def test_equals_a_dictionary() -> None:
         assert row == known.get((a, b), [0, 0, 0])
 
 
-def test_the_other_way_round_answers_are_negated() -> None:
+def test_swapped_pairs_have_negated_answers() -> None:
     answers, _ = made()
     left, right = np.arange(11), np.arange(1, 12)
     forth, back = answers.of(left, right), answers.of(right, left)
@@ -44,7 +44,7 @@ def test_the_other_way_round_answers_are_negated() -> None:
     np.testing.assert_array_equal(forth[1], back[1])
 
 
-def test_among_some_images() -> None:
+def test_answers_among_some_images() -> None:
     answers, known = made()
     images = [7, 2, 11, 0, 5, 99]
     left, right, found = answers.among(images)
@@ -57,7 +57,7 @@ def test_among_some_images() -> None:
         answers.among([1, 1])
 
 
-def test_no_answers_at_all() -> None:
+def test_an_empty_set_of_answers() -> None:
     none = PairAnswers(np.zeros((0, 2)), np.zeros((0, 2)), ["a", "b"])
     found, there = none.of([0, 1], [2, 3])
     assert found.shape == (2, 2)
@@ -65,7 +65,7 @@ def test_no_answers_at_all() -> None:
     assert [part.size for part in none.among([3, 1])] == [0, 0, 0]
 
 
-def test_they_stay_with_subsets_of_images_by_place_in_the_collection() -> None:
+def test_subsets_of_images_keep_their_answers() -> None:
     images = Images.from_arrays([np.full((2, 2, 3), k, np.uint8) for k in range(12)])
     answers, known = made()
     part = images.with_answers("people", answers).subset([5, 3, 8, 1]).subset([2, 0])
@@ -86,6 +86,6 @@ def test_they_stay_with_subsets_of_images_by_place_in_the_collection() -> None:
         ([[0, 1], [1, 0]], [[1], [1]], "images 0 and 1 are paired twice"),
     ],
 )
-def test_what_cannot_be_is_refused(pairs: Any, answers: Any, match: str) -> None:
+def test_invalid_answers_raise(pairs: Any, answers: Any, match: str) -> None:
     with pytest.raises(BadInput, match=match):
         PairAnswers(pairs, answers, ["q"])

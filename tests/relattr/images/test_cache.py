@@ -21,10 +21,10 @@ from relattr.images.cache import DecodedImages
 SCRIPT = """
 import os, pathlib, signal, sys, time
 import numpy as np
-from relattr.images import decoded
+from relattr.images import cache
 from relattr.images.cache import DecodedImages
 
-decoded.SHARD = 8
+cache.SHARD = 8
 folder, log = pathlib.Path(sys.argv[1]), sys.argv[2]
 n, die_at, together = map(int, sys.argv[3:])
 
@@ -77,7 +77,7 @@ def small_shards(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 30])
-def test_every_image_comes_back_and_is_read_once(tmp_path, n):
+def test_every_image_is_read_once(tmp_path, n):
     source = Source(n)
     store = DecodedImages(tmp_path, n, source.read)
     for k in [*range(n), *reversed(range(n))]:
@@ -95,7 +95,7 @@ def test_one_image_needs_one_shard(tmp_path):
 
 
 def test_large_collections_have_few_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SHARDS", 5)
+    monkeypatch.setattr(module, "MAX_SHARDS", 5)
     source = Source(100)
     store = DecodedImages(tmp_path, 100, source.read)
     store.prepare()
@@ -138,7 +138,7 @@ def test_a_killed_process_loses_one_shard_at_most(tmp_path):
     assert reads(tmp_path, "second") == Counter(range(24, 40))
 
 
-def test_what_a_process_left_that_was_killed_in_writing_is_removed(tmp_path):
+def test_temporary_files_of_killed_processes_are_removed(tmp_path):
     source = Source(5)
     (tmp_path / ".00000.npy.abc.tmp").write_bytes(b"half")
     DecodedImages(tmp_path, 5, source.read)[0]
@@ -147,7 +147,7 @@ def test_what_a_process_left_that_was_killed_in_writing_is_removed(tmp_path):
 
 @pytest.mark.parametrize("name", ["00001.npy", "00001.shapes.npy"])
 @pytest.mark.parametrize("damage", ["truncate", "empty", "garbage", "gone", "other"])
-def test_a_damaged_shard_is_built_anew(tmp_path, name, damage):
+def test_a_damaged_shard_is_rebuilt(tmp_path, name, damage):
     source = Source(20)
     DecodedImages(tmp_path, 20, source.read).prepare()
     path = tmp_path / name
@@ -168,7 +168,7 @@ def test_a_damaged_shard_is_built_anew(tmp_path, name, damage):
     assert source.count[8] == 2
 
 
-def test_a_bad_image_is_named_and_leaves_nothing_half_written(tmp_path):
+def test_an_invalid_image_is_named_and_no_file_is_left(tmp_path):
     source = Source(20, bad=[11])
     store = DecodedImages(tmp_path, 20, source.read)
     for _ in range(2):
@@ -180,7 +180,7 @@ def test_a_bad_image_is_named_and_leaves_nothing_half_written(tmp_path):
     np.testing.assert_array_equal(store[11], source.images[11])
 
 
-def test_a_store_is_pickled_without_its_pixels(tmp_path):
+def test_pickling_does_not_copy_the_pixels(tmp_path):
     source = DrawnSource(["a", "b"], partial(np.full, (300, 300, 3), dtype=np.uint8), "k")
     images = Images(source)
     assert (images[1] == 1).all()  # its pixels are mapped now

@@ -59,7 +59,7 @@ def test_rgb(tmp_path, suffix, options, tolerance):
     close(decode(path), smooth(), tolerance)
 
 
-def test_the_content_decides_and_not_the_name(tmp_path):
+def test_the_format_is_detected_from_the_content(tmp_path):
     close(decode(save(tmp_path / "x.jpg", Image.fromarray(smooth()), format="PNG")), smooth(), 0)
 
 
@@ -96,14 +96,14 @@ def test_palette(tmp_path):
 
 
 @pytest.mark.parametrize(("transparency", "white"), [(2, [2]), (bytes([255, 0, 255, 0]), [1, 3])])
-def test_palette_with_transparency_lies_over_white(tmp_path, transparency, white):
+def test_a_transparent_palette_is_composited_on_white(tmp_path, transparency, white):
     image, index, colours = palette_image()
     expected = colours.copy()
     expected[white] = 255
     close(decode(save(tmp_path / "x.png", image, transparency=transparency)), expected[index], 0)
 
 
-def test_a_transparent_colour_of_rgb_lies_over_white(tmp_path):
+def test_a_transparent_colour_is_composited_on_white(tmp_path):
     pixels = smooth()
     pixels[:5] = (1, 2, 3)
     expected = pixels.copy()
@@ -113,7 +113,7 @@ def test_a_transparent_colour_of_rgb_lies_over_white(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["png", "webp"])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_alpha_lies_over_white(tmp_path, suffix, mode):
+def test_alpha_is_composited_on_white(tmp_path, suffix, mode):
     alpha = np.linspace(0, 255, HEIGHT * WIDTH).round().astype(np.uint8).reshape(HEIGHT, WIDTH)
     colour = smooth() if mode == "RGBA" else np.stack([smooth()[:, :, 0]] * 3, 2)
     layers = np.dstack([colour if mode == "RGBA" else colour[:, :, :1], alpha])
@@ -164,7 +164,7 @@ def test_orientation_of_sixteen_bit_grey(tmp_path):
     close(found[:, :, 0], np.round(deep / 257).astype(np.uint8), 0)
 
 
-def test_of_an_animation_the_first_frame(tmp_path):
+def test_the_first_frame_of_an_animation_is_used(tmp_path):
     frames = [Image.fromarray(np.full((HEIGHT, WIDTH, 3), colour, np.uint8)) for colour in ((200, 0, 0), (0, 200, 0))]
     for suffix, options in (("webp", {"lossless": True}), ("png", {})):
         path = save(
@@ -186,18 +186,18 @@ def test_of_an_animation_the_first_frame(tmp_path):
         ((333, 500), 100, (67, 100)),
     ],
 )
-def test_large_images_shrink_to_the_longer_side(tmp_path, shape, side, expected):
+def test_large_images_are_downscaled_to_the_longer_side(tmp_path, shape, side, expected):
     path = save(tmp_path / "x.png", Image.fromarray(smooth(*shape)))
     assert decode(path, side).shape == (*expected, 3)
 
 
-def test_shrinking_averages(tmp_path):
+def test_downscaling_averages(tmp_path):
     checks = np.indices((400, 400)).sum(0) % 2 * 255
     found = decode(save(tmp_path / "x.png", Image.fromarray(checks.astype(np.uint8))), 100)
     assert np.abs(found[5:-5, 5:-5].astype(int) - 127).max() <= 3
 
 
-def test_damaged_metadata_does_not_hide_an_image(tmp_path):
+def test_an_image_with_damaged_metadata_is_decoded(tmp_path):
     path = save(
         tmp_path / "x.jpg",
         Image.fromarray(smooth()),
@@ -219,7 +219,7 @@ def whole(suffix):
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 @pytest.mark.parametrize("kept", [1, 8, 30, 0.3, 0.7, 0.95])
-def test_truncated_files(tmp_path, suffix, kept):
+def test_truncated_files_raise(tmp_path, suffix, kept):
     content = whole(suffix)
     path = tmp_path / f"cut.{suffix}"
     path.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
@@ -228,26 +228,26 @@ def test_truncated_files(tmp_path, suffix, kept):
 
 
 @pytest.mark.parametrize("name", ["text.jpg", "zeros.png"])
-def test_files_that_are_no_images(tmp_path, name):
+def test_files_that_are_not_images_raise(tmp_path, name):
     (tmp_path / name).write_bytes(b"hello, this is a note\n" if name == "text.jpg" else bytes(5000))
     with pytest.raises(BadImage, match=rf"{name} is not an image.*JPEG, PNG, WEBP"):
         decode(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", ["gif", "bmp", "tiff", "ppm"])
-def test_other_formats(tmp_path, suffix):
+def test_unsupported_formats_raise(tmp_path, suffix):
     path = save(tmp_path / f"x.{suffix}", Image.fromarray(smooth()))
-    with pytest.raises(BadImage, match=rf"x\.{suffix} is not an image of a format read here: JPEG, PNG, WEBP"):
+    with pytest.raises(BadImage, match=rf"x\.{suffix} is not an image of a supported format: JPEG, PNG, WEBP"):
         decode(path)
 
 
-def test_an_empty_file(tmp_path):
+def test_an_empty_file_raises(tmp_path):
     (tmp_path / "e.jpg").write_bytes(b"")
     with pytest.raises(BadImage, match=r"e\.jpg is empty"):
         decode(tmp_path / "e.jpg")
 
 
-def test_a_missing_file_and_a_folder(tmp_path):
+def test_a_missing_file_and_a_folder_raise(tmp_path):
     with pytest.raises(BadImage, match=r"cannot read image .*gone\.jpg: No such file"):
         decode(tmp_path / "gone.jpg")
     (tmp_path / "folder.jpg").mkdir()
@@ -266,12 +266,12 @@ def png_of_size(width, height):
 
 
 @pytest.mark.parametrize("side", [10_001, 13_000, 100_000])
-def test_a_small_file_that_claims_to_be_huge_is_refused_before_it_is_decoded(tmp_path, side):
+def test_a_decompression_bomb_is_rejected_before_decoding(tmp_path, side):
     """Just above the limit, where Pillow would warn; and far above it, where Pillow would refuse itself."""
     (tmp_path / "bomb.png").write_bytes(png_of_size(side, side))
     tracemalloc.start()
     try:
-        with pytest.raises(BadImage, match=r"bomb\.png.*(claims|too large)"):
+        with pytest.raises(BadImage, match=r"bomb\.png.*(at most|too large)"):
             decode(tmp_path / "bomb.png")
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
@@ -279,7 +279,7 @@ def test_a_small_file_that_claims_to_be_huge_is_refused_before_it_is_decoded(tmp
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
-def test_damaged_files_decode_or_are_refused_and_nothing_else(tmp_path, suffix):
+def test_damaged_files_decode_or_raise_bad_image(tmp_path, suffix):
     """Whatever Pillow raises on garbage, the user sees the file's name."""
     content, draw = whole(suffix), random.Random(0)
     path = tmp_path / f"d.{suffix}"
@@ -298,7 +298,7 @@ def test_damaged_files_decode_or_are_refused_and_nothing_else(tmp_path, suffix):
     assert refused > 10
 
 
-def test_decoding_in_threads_leaves_the_warning_filters_as_they_were(tmp_path):
+def test_decoding_in_threads_restores_the_warning_filters(tmp_path):
     path = save(tmp_path / "x.png", Image.fromarray(smooth()))
     before = list(warnings.filters)
     threads = [threading.Thread(target=lambda: [decode(path) for _ in range(30)]) for _ in range(8)]

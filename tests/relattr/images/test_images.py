@@ -33,7 +33,7 @@ def drawn(n, key="k", log=None, size=4):
     return DrawnSource([f"d{i}" for i in range(n)], draw, key)
 
 
-def test_images_are_addressed_as_a_sequence():
+def test_images_are_a_sequence():
     images = Images.from_arrays(arrays())
     assert len(images) == len(list(images)) == 5
     for i, image in enumerate(images):
@@ -60,12 +60,12 @@ def test_a_subset_of_a_subset_counts_from_zero(files):
 
 
 @pytest.mark.parametrize("wrong", [[6], [-1], [0.0], [[0]], [True]])
-def test_a_subset_of_what_is_not_there_is_refused(files, wrong):
-    with pytest.raises(BadInput, match=r"subset takes|not among the 6"):
+def test_a_subset_with_invalid_indices_raises(files, wrong):
+    with pytest.raises(BadInput, match=r"subset takes|not one of the 6"):
         Images(FileSource(*files)).subset(wrong)
 
 
-def test_images_cannot_be_written(files):
+def test_images_are_read_only(files):
     for images in (Images(FileSource(*files)), Images(FileSource(*files), limit=0), Images.from_arrays(arrays())):
         with pytest.raises(ValueError, match="read-only"):
             images[0][0, 0, 0] = 1
@@ -73,7 +73,7 @@ def test_images_cannot_be_written(files):
             images.indices[0] = 1
 
 
-def test_subsets_share_what_was_decoded():
+def test_subsets_share_decoded_images():
     log = Counter()
     images = Images(drawn(40, log=log))
     images.prepare()
@@ -85,7 +85,7 @@ def test_subsets_share_what_was_decoded():
     assert sum((log - first).values()) <= 5
 
 
-def test_past_the_limit_images_are_decoded_at_every_access(cache):
+def test_above_the_limit_images_are_decoded_at_every_access(cache):
     log = Counter()
     images = Images(drawn(10, log=log), limit=10 * 48 - 1)
     images.prepare()
@@ -98,7 +98,7 @@ def test_past_the_limit_images_are_decoded_at_every_access(cache):
     assert (cache / "decoded").exists()
 
 
-def test_the_limit_counts_more_than_the_first_image(cache):
+def test_the_limit_applies_to_the_whole_collection(cache):
     images = Images.from_arrays([])
     assert len(images) == 0
     source = DrawnSource([str(i) for i in range(9)], lambda i: np.zeros((1 if i == 0 else 100, 100, 3), np.uint8), "k")
@@ -106,7 +106,7 @@ def test_the_limit_counts_more_than_the_first_image(cache):
     assert not (cache / "decoded").exists()
 
 
-def test_the_limit_can_be_set_from_outside(monkeypatch, cache):
+def test_the_limit_can_be_set_by_the_environment(monkeypatch, cache):
     monkeypatch.setenv("RELATTR_DECODE_LIMIT", "10")
     assert (Images(drawn(3))[1] == 1).all()
     assert not (cache / "decoded").exists()
@@ -115,19 +115,19 @@ def test_the_limit_can_be_set_from_outside(monkeypatch, cache):
         Images(drawn(3))
 
 
-def test_decoded_files_are_the_files(files):
+def test_decoded_images_equal_the_files(files):
     root, names = files
     for limit in (None, 0):
         images = Images(FileSource(root, names), limit=limit)
         assert [(image.shape, int(image[0, 0, 0])) for image in images] == [((3 + i, 5, 3), i) for i in range(6)]
 
 
-def test_large_files_are_shrunk(tmp_path):
+def test_large_files_are_downscaled(tmp_path):
     Image.fromarray(np.zeros((100, 2000, 3), np.uint8)).save(tmp_path / "x.png")
     assert Images(FileSource(tmp_path, ["x.png"]))[0].shape == (26, 512, 3)
 
 
-def test_a_changed_file_is_another_collection(files):
+def test_a_changed_file_changes_the_fingerprint(files):
     root, names = files
     before = Images(FileSource(root, names))
     assert before[2].shape[0] == 5
@@ -137,7 +137,7 @@ def test_a_changed_file_is_another_collection(files):
     assert after[2].shape == (9, 9, 3)
 
 
-def test_a_change_of_the_decoder_makes_decoded_files_stale_but_not_the_data(files, monkeypatch):
+def test_a_changed_decoder_invalidates_decoded_files_only(files, monkeypatch):
     source = FileSource(*files)
     before = Images(source).collection_fingerprint
     monkeypatch.setattr("relattr.images.code_digest", lambda module: "another decoder")
@@ -145,7 +145,7 @@ def test_a_change_of_the_decoder_makes_decoded_files_stale_but_not_the_data(file
     assert source.fingerprint == FileSource(*files).fingerprint
 
 
-def test_what_decides_the_pixels_decides_the_fingerprint():
+def test_the_fingerprint_depends_on_everything_that_sets_pixels():
     same = arrays()
     assert ArraySource(same).fingerprint == ArraySource(arrays()).fingerprint
     assert ArraySource(same).fingerprint != ArraySource(same[::-1]).fingerprint
@@ -162,7 +162,7 @@ def test_what_decides_the_pixels_decides_the_fingerprint():
         np.zeros((0, 3, 3), np.uint8),
     ],
 )
-def test_arrays_that_are_no_images_are_refused_by_name(wrong):
+def test_invalid_arrays_raise_an_error_that_names_them(wrong):
     with pytest.raises(BadImage, match="image cat is"):
         Images.from_arrays([arrays()[0], wrong], names=["dog", "cat"])
     source = DrawnSource(["dog"], lambda index: wrong, "k")
@@ -170,20 +170,20 @@ def test_arrays_that_are_no_images_are_refused_by_name(wrong):
         Images(source)[0]
 
 
-def test_names_and_images_must_be_as_many_and_names_unique(tmp_path):
+def test_names_must_be_unique_and_match_the_images(tmp_path):
     with pytest.raises(BadInput, match="5 images but 1 names"):
         Images.from_arrays(arrays(), names=["a"])
     with pytest.raises(BadInput, match=r"image b\.png is listed twice"):
         FileSource(tmp_path, ["a.png", "b.png", "c.png", "b.png"])
 
 
-def test_a_file_that_is_not_there_is_named(files):
+def test_a_missing_file_is_named(files):
     root, names = files
     with pytest.raises(BadInput, match=r"gone\.png"):
         Images(FileSource(root, [*names, "gone.png"]))[0]
 
 
-def test_what_is_larger_than_any_feature_sees_is_refused():
+def test_drawn_images_that_are_too_large_raise():
     for source in (ArraySource([np.zeros((513, 2, 3), np.uint8)], ["big"]), drawn(1, size=600)):
         with pytest.raises(BadImage, match="larger than 512"):
             Images(source)[0]
