@@ -15,7 +15,7 @@ from relattr.identity.syntax import FORMAT, is_for_type_checkers, last_name, run
 from relattr.system.atomic import write_text
 from relattr.system.paths import cache_dir
 
-CACHE_FORMAT = f"v3.{FORMAT}"
+CACHE_FORMAT = f"v4.{FORMAT}"
 """Names the layout of the cached files; change it when `SourceFacts` or what is found in a source changes."""
 _RECURSION_LIMIT = 10_000
 """Enough for a sum of 2,000 terms on one line, wherever on the stack the digest is computed."""
@@ -23,6 +23,7 @@ UNKNOWN = ""
 """The known part of the name of a module that is computed entirely."""
 
 _LOADERS = frozenset({"load", "loadtxt", "genfromtxt", "fromfile", "memmap"})
+_PROGRAMS = frozenset({("os", "system"), *(("subprocess", name) for name in ("run", "Popen", "check_output", "call"))})
 
 Kind = Literal["code", "file"]
 
@@ -180,6 +181,8 @@ class _Visitor(ast.NodeVisitor):
         elif isinstance(node.func, ast.Attribute) and function in _LOADERS:
             if last_name(node.func.value) in ("np", "numpy", "torch"):
                 self._note(node, "file", f"reads a file with {last_name(node.func.value)}.{function}()")
+        elif isinstance(node.func, ast.Attribute) and (last_name(node.func.value), function) in _PROGRAMS:
+            self._note(node, "code", f"starts a program with {function}()")
         elif function == "getenv":
             self._note(node, "code", "reads an environment variable")
 

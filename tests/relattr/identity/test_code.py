@@ -201,6 +201,7 @@ def test_a_name_of_which_nothing_is_known_is_reported(project):
         ("Path('weights.txt').read_text()", "reads a file with read_text()"),
         ("np.load('weights.npy')", "reads a file with np.load()"),
         ("os.environ['V']", "reads an environment variable"),
+        ("subprocess.run(['make'])", "starts a program with run()"),
         ("os.getenv('V')", "reads an environment variable"),
     ],
 )
