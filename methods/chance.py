@@ -1,30 +1,28 @@
-"""The floor of every table: a coin."""
+"""Chance level: random strengths."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from relattr import Method, register_method
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from relattr import Images, Run, TrainingSet
 
 
-@register_method("chance", label="Chance")
+@register_method("chance", label="Chance", summary="A random strength for each image: 50 % accuracy in expectation.")
 class Chance(Method):
-    """Gives every image a random strength: 50 % in expectation."""
+    """Gives each image a random strength: 50 % accuracy in expectation."""
 
-    exempt = {"learns": "it is a coin: the floor that methods are to be above"}  # noqa: RUF012
+    exempt = {"learns": "it is random: the level that methods should exceed"}  # noqa: RUF012
 
     def fit(self, train: TrainingSet, run: Run) -> None:
         self.seed_ = run.seed_for("chance")
 
     def strength(self, images: Images) -> NDArray[np.float64]:
-        import numpy as np
-
-        # one number per image of the collection, so that an image keeps its strength in any company
-        everyone = np.random.default_rng(self.seed_).random(images.n_collection)
-        return everyone[images.indices]
+        # one number per image of the collection: the strength of an image does not depend on the images given with it
+        strengths = np.random.default_rng(self.seed_).random(images.n_collection)
+        return strengths[images.indices]

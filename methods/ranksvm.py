@@ -8,28 +8,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from relattr import Method, register_method
 from relattr.needs import DEEP, Need
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from ._fit_run import FitRun
 
+if TYPE_CHECKING:
     from relattr import Images, Run, TrainingSet
 
 
-class RankSVMOnFeatures(Method):
-    """A linear ranking function on fixed features of the images; a subclass says which features.
+class RankSVMMethod(FitRun, Method):
+    """Base class: a linear ranking function on fixed features of the images, which a subclass defines.
 
-    ``C`` is the weight of one pair's squared hinge loss; "auto" chooses it among 1e-4 ... 1e3 on training
-    pairs held out by image.
+    Parameters
+    ----------
+    C : weight of the loss of one pair; "auto" selects it from 1e-4 ... 1e3 on training pairs held out by image.
+    loss : of a pair, as a function of its margin.
     """
 
     C: float | Literal["auto"] = "auto"
     loss: Literal["squared_hinge", "logistic"] = "squared_hinge"
 
     def prepare(self, images: Images, run: Run) -> None:
-        """Learn from the training images what the features themselves need."""
+        """Learn what the features depend on, such as a dictionary, from the training images."""
 
     def features(self, images: Images) -> NDArray[np.float32]:
         """The features of these images, ``(n, d)`` float32."""
@@ -42,61 +46,85 @@ class RankSVMOnFeatures(Method):
         self.prepare(train.images, run)
         x = self.features(train.images)
         if self.C == "auto":
-            chosen = RankSVMCV(loss=self.loss, seed=run.seed_for("folds")).fit(x, train.pairs)
-            self.C_, self.coef_ = float(chosen.C_), chosen.coef_
+            search = RankSVMCV(loss=self.loss, seed=run.seed_for("folds")).fit(x, train.pairs)
+            self.C_, self.coef_ = float(search.C_), search.coef_
         else:
             self.C_, self.coef_ = self.C, RankSVM(C=self.C, loss=self.loss).fit(x, train.pairs).coef_
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:
         return self.features(images) @ self.coef_
 
-    @property
-    def _circumstances(self) -> Run:
-        """Those of the fit; the usual ones for a method that was loaded."""
-        from relattr import Run
 
-        return getattr(self, "_run", Run())
-
-
-@register_method("ranksvm-hog2x2", label="RankSVM + 2x2 Dense HOG Features")
-class RankSVMOnHOG(RankSVMOnFeatures):
-    """RankSVM on 2x2 dense HOG: 256 words learned from the training images, LLC, a pyramid of 21 cells."""
+@register_method(
+    "ranksvm-hog2x2",
+    label="RankSVM + 2x2 Dense HOG Features",
+    summary="RankSVM on encoded HOG 2x2 with a spatial pyramid.",
+)
+class RankSVMOnHOG(RankSVMMethod):
+    """RankSVM on dense HOG 2x2: a dictionary of 256 words from the training images, LLC, a pyramid of 21 cells."""
 
     words: int = 256
 
     def prepare(self, images: Images, run: Run) -> None:
-        from relattr.features.blocks import learn_words
+        from relattr.features.blocks import learn_dictionary
 
-        self.words_ = learn_words("hog2x2", images, run.seed_for("dictionary"), self.words)
+        self.words_ = learn_dictionary("hog2x2", images, run.seed_for("dictionary"), self.words)
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        from relattr.features.blocks import coded_rows
+        from relattr.features.blocks import encoded_features
 
-        return coded_rows("hog2x2", images, self.words_, threads=self._circumstances.threads)
+        return encoded_features("hog2x2", images, self.words_, threads=self.fit_run.threads)
 
 
-@register_method("ranksvm-alexnet-fc6", label="RankSVM + AlexNet fc6 Features", layer="fc6")
-@register_method("ranksvm-alexnet-fc7", label="RankSVM + AlexNet fc7 Features", layer="fc7")
-@register_method("ranksvm-vgg16-fc6", label="RankSVM + VGGNet-16 fc6 Features", backbone="vgg16", layer="fc6")
-@register_method("ranksvm-vgg16-fc7", label="RankSVM + VGGNet-16 fc7 Features", backbone="vgg16", layer="fc7")
-@register_method("parikh-grauman-cnn", label="Parikh and Grauman + CNN", C=0.1)
-class RankSVMOnBackbone(RankSVMOnFeatures):
+@register_method(
+    "ranksvm-alexnet-fc6",
+    label="RankSVM + AlexNet fc6 Features",
+    summary="RankSVM on layer fc6 of a pretrained AlexNet.",
+    layer="fc6",
+)
+@register_method(
+    "ranksvm-alexnet-fc7",
+    label="RankSVM + AlexNet fc7 Features",
+    summary="RankSVM on layer fc7 of a pretrained AlexNet, C chosen on held-out images.",
+    layer="fc7",
+)
+@register_method(
+    "ranksvm-vgg16-fc6",
+    label="RankSVM + VGGNet-16 fc6 Features",
+    summary="RankSVM on layer fc6 of a pretrained VGG-16.",
+    backbone="vgg16",
+    layer="fc6",
+)
+@register_method(
+    "ranksvm-vgg16-fc7",
+    label="RankSVM + VGGNet-16 fc7 Features",
+    summary="RankSVM on layer fc7 of a pretrained VGG-16.",
+    backbone="vgg16",
+    layer="fc7",
+)
+@register_method(
+    "parikh-grauman-cnn",
+    label="Parikh and Grauman + CNN",
+    summary="RankSVM on the penultimate layer of a pretrained network, AlexNet fc7, C = 0.1 (Table 3).",
+    C=0.1,
+)
+class RankSVMOnBackbone(RankSVMMethod):
     """RankSVM on a layer of a pretrained network; by default the one before its classifier (AlexNet: fc7)."""
 
     backbone: str = "alexnet"
     layer: str | None = None
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import Weights
+        from relattr.backbones.weights import PretrainedWeights
 
-        return (DEEP, Weights(self.backbone))
+        return (DEEP, PretrainedWeights(self.backbone))
 
     def deviations(self) -> Sequence[str]:
         if self.backbone == "alexnet":
-            return ("torchvision's AlexNet, which has other filter counts and no normalisation layers, not Caffe's",)
+            return ("torchvision's AlexNet, not Caffe's: other filter counts and no normalisation layers",)
         return ()
 
     def features(self, images: Images) -> NDArray[np.float32]:
         from relattr.backbones.extraction import cached_deep_features
 
-        return cached_deep_features(images, self.backbone, self.layer, device=self._circumstances.device)
+        return cached_deep_features(images, self.backbone, self.layer, device=self.fit_run.device)

@@ -5,29 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from relattr import register_method
 
-from ._networks import RankingNetwork
+from ._ranking_network import RankingNetwork
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from relattr import TrainingSet
     from relattr.training.objectives import Objective
 
 
-@register_method("regression-alexnet", label="AlexNet Regression")
-@register_method("regression-vgg16", label="VGGNet-16 Regression", backbone="vgg16")
+@register_method(
+    "regression-alexnet",
+    label="AlexNet Regression",
+    summary="AlexNet trained to regress the score of each image (Table 4).",
+)
+@register_method(
+    "regression-vgg16",
+    label="VGGNet-16 Regression",
+    summary="VGG-16 trained to regress the score of each image (Table 4).",
+    backbone="vgg16",
+)
 class Regression(RankingNetwork):
-    """A backbone and a linear output, trained to give the score itself; pairs are ordered by what it gives.
+    """A backbone and a linear output, trained to predict the score; pairs are ordered by the predictions.
 
-    ``target``: ``z`` brings the scores to mean 0 and variance 1, their heavy tail included; ``rank`` gives them the
-    order of the scores and a normal distribution. ``loss``: ``smooth_l1`` or ``mse``.
+    Parameters
+    ----------
+    target : ``z`` standardises the scores to mean 0 and variance 1, heavy tail included; ``rank`` maps their ranks to
+        the quantiles of a normal distribution.
+    loss : ``smooth_l1`` or ``mse``.
     """
 
     uses_scores: ClassVar[bool] = True
-    # of labels that say nothing some scores are extreme by chance; their ranks turn round with the labels
+    # random scores have extreme values by chance; their ranks do not, and are exactly reversed with the labels
     check_with: ClassVar[Mapping[str, Any]] = {**RankingNetwork.check_with, "target": "rank", "rate": 0.005}
 
     target: Literal["z", "rank"] = "z"
@@ -37,16 +49,14 @@ class Regression(RankingNetwork):
         from relattr.training.objectives import RegressionObjective
 
         assert train.scores is not None
-        return RegressionObjective(brought(train.scores, self.target), batch, self.loss)
+        return RegressionObjective(regression_targets(train.scores, self.target), batch, self.loss)
 
 
-def brought(scores: NDArray[np.floating], target: str) -> NDArray[np.float64]:
-    """Scores ``(n,)`` as ``target`` says; all 0 where all are equal."""
-    import numpy as np
-
+def regression_targets(scores: NDArray[np.floating], target: str) -> NDArray[np.float64]:
+    """Regression targets ``(n,)`` of scores ``(n,)``; all 0 if the scores are equal."""
     if target == "z":
-        spread = scores.std()
-        return (scores - scores.mean()) / spread if spread else np.zeros(scores.size)
+        deviation = scores.std()
+        return (scores - scores.mean()) / deviation if deviation else np.zeros(scores.size)
     from scipy.special import ndtri
     from scipy.stats import rankdata
 

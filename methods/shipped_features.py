@@ -1,32 +1,33 @@
-"""RankSVM on features that others computed and released with the images."""
+"""RankSVM on features that were released with the images."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relattr import register_method
+import numpy as np
+from numpy.typing import NDArray
 
-from .ranksvm import RankSVMOnFeatures
+from relattr import register_method
+from relattr.errors import Blocked
+
+from .ranksvm import RankSVMMethod
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from relattr import Images
 
 
-@register_method("ranksvm-shipped-features", label="RankSVM + Shipped Features")
-class RankSVMOnShippedFeatures(RankSVMOnFeatures):
-    """RankSVM on the features in a release, such as Parikh and Grauman's GIST; no image need be there."""
+@register_method(
+    "ranksvm-shipped-features",
+    label="RankSVM + Shipped Features",
+    summary="RankSVM on features released with the images, which need not be available.",
+)
+class RankSVMOnShippedFeatures(RankSVMMethod):
+    """RankSVM on released features, such as Parikh and Grauman's GIST; the images need not be available."""
 
     uses_shipped_features = True
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        import numpy as np
-
-        from relattr.errors import Blocked
-
-        found = images.shipped_features
-        if found is None:
-            raise Blocked("no features came with these images")
-        return found.astype(np.float32)
+        features = images.shipped_features
+        if features is None:
+            raise Blocked("no features were released with these images")
+        return features.astype(np.float32)

@@ -1,7 +1,7 @@
-"""The four ViralNets of Dubey & Agarwal (MM 2017): a transformer looks, a shared network ranks what it sees.
+"""The four ViralNets of Dubey & Agarwal (MM 2017): spatial transformers crop the image, one network ranks it.
 
 ``viralnet`` is Singh & Lee's network (ECCV 2016): one transformer, whole image and crop. ``viralnet-m`` has three, at
-full, half and quarter size; ``viralnet-c`` is given the features of a frozen category network; ``viralnet-mc`` both.
+full, half and quarter size; ``viralnet-c`` has the features of a frozen category network; ``viralnet-mc`` has both.
 """
 
 from __future__ import annotations
@@ -13,28 +13,37 @@ from typing import TYPE_CHECKING, Any, Literal
 from relattr import register_method
 from relattr.needs import Need
 
-from ._networks import RankingNetwork
+from ._ranking_network import RankingNetwork
 
 if TYPE_CHECKING:
     from relattr import Run, TrainingSet
     from relattr.training.objectives import Objective
 
 
-@register_method("viralnet", label="ViralNet")
-@register_method("viralnet-m", label="ViralNet-M", multiscale=True)
+@register_method(
+    "viralnet",
+    label="ViralNet",
+    summary="Ranks an image by itself and the crop of one spatial transformer (Singh and Lee, 2016).",
+)
+@register_method(
+    "viralnet-m", label="ViralNet-M", summary="ViralNet with spatial transformers at three scales.", multiscale=True
+)
 class ViralNet(RankingNetwork):
-    """Ranks an image by itself and by the crops its spatial transformers choose.
+    """Ranks an image by the whole image and by the crops of its spatial transformers.
 
-    ``multiscale``: three transformers instead of one. ``gate``: where a crop lies outside the image, the spatial loss
-    takes the place of the ranking in that transformer (``crop``, Singh & Lee's code) or of the pair's whole ranking
-    loss (``pair``, the paper's formula).
+    Parameters
+    ----------
+    multiscale : three transformers instead of one.
+    gate : what the spatial loss replaces if a crop is centred outside the image: the gradient of the ranking loss in
+        that transformer (``crop``, Singh & Lee's code), or the ranking loss of the pair (``pair``, the paper's
+        formula).
     """
 
     multiscale: bool = False
     gate: Literal["crop", "pair"] = "crop"
 
     def scales(self) -> tuple[float, ...]:
-        from relattr.networks.pyramid import SCALES
+        from relattr.networks.multiscale_pyramid import SCALES
 
         return SCALES if self.multiscale else SCALES[:1]
 
@@ -44,14 +53,27 @@ class ViralNet(RankingNetwork):
         return PairwiseObjective(train.pairs, batch, self.gate)
 
 
-@register_method("viralnet-c", label="ViralNet-C")
-@register_method("viralnet-mc", label="ViralNet-MC", multiscale=True)
+@register_method(
+    "viralnet-c",
+    label="ViralNet-C",
+    summary="ViralNet with the features of a second network, trained on categories or pretrained.",
+)
+@register_method(
+    "viralnet-mc",
+    label="ViralNet-MC",
+    summary="ViralNet with three scales and the features of a second network.",
+    multiscale=True,
+)
 class ViralNetC(ViralNet):
-    """A ViralNet that is also given the features of a frozen second network.
+    """A ViralNet with supplementary features of a frozen second network.
 
-    Trained on the categories of the training images and on no test image, where the dataset has categories;
-    otherwise, and where it is named, ``supplement`` is a backbone taken as it comes (for faces the paper takes
-    OpenFace, for OSR Places205-AlexNet). ``supplement_weights`` is a file of other weights for that backbone.
+    By default the second network is trained on the categories of the training images, never on a test image.
+
+    Parameters
+    ----------
+    supplement : a pretrained backbone to use instead, for datasets without categories (the paper takes OpenFace for
+        faces and Places205-AlexNet for OSR).
+    supplement_weights : file with other weights for that backbone.
     """
 
     supplement: str = ""
@@ -59,7 +81,7 @@ class ViralNetC(ViralNet):
 
     @property
     def uses_categories(self) -> bool:  # type: ignore[override]
-        """Whether it has to be trained on categories first."""
+        """Whether the second network is trained on categories."""
         return not self.supplement
 
     def needs(self) -> Sequence[Need]:
@@ -67,41 +89,43 @@ class ViralNetC(ViralNet):
 
         if not self.supplement:
             return super().needs()
-        second = WeightsAt(self.supplement_weights) if self.supplement_weights else PretrainedWeights(self.supplement)
-        return (*super().needs(), second)
+        weights = (
+            WeightsFile(self.supplement_weights) if self.supplement_weights else PretrainedWeights(self.supplement)
+        )
+        return (*super().needs(), weights)
 
     def deviations(self) -> Sequence[str]:
-        second = f"{self.supplement}'s features" if self.supplement else "a network trained on the training images"
-        return (*super().deviations(), f"its category network is {second}")
+        network = f"the pretrained {self.supplement}" if self.supplement else "a network trained on the training images"
+        return (*super().deviations(), f"its category network is {network}")
 
     @property
-    def second_backbone(self) -> str:
+    def supplement_backbone(self) -> str:
         return self.supplement or self.backbone
 
-    def second(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
+    def supplement_source(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
         if not self.supplement:
             return train.categories, self.backbone
         from relattr.backbones.backbone import Backbone
         from relattr.backbones.loading import load_weights, read_state_dict
-        from relattr.networks.ranker import Extractor
-        from relattr.training.supplement import Supplement
+        from relattr.networks.scoring import Extractor
+        from relattr.training.category_network import SupplementaryNetwork
 
         backbone = Backbone.create(self.supplement, pretrained=not self.supplement_weights)
         if self.supplement_weights:
             path = Path(self.supplement_weights)
             load_weights(backbone.net, read_state_dict(path), path)
         extractor = Extractor(backbone, standardise=self.architecture().standardise)
-        return Supplement(extractor.to(run.device)), self.supplement
+        return SupplementaryNetwork(extractor.to(run.device)), self.supplement
 
 
-class WeightsAt:
-    """Weights in a file that the user names."""
+class WeightsFile:
+    """The need for a weights file given by the user."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
 
     def missing(self) -> str | None:
-        return None if self.path.is_file() else f"needs the weights file {self.path}, which is not there"
+        return None if self.path.is_file() else f"the weights file {self.path} does not exist"
 
     def fingerprint(self) -> str:
         from relattr.system.digests import digest_file

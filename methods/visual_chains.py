@@ -1,7 +1,7 @@
-"""Visual chains: where in the images an attribute is seen, and a ranking function on those patches alone.
+"""Visual chains: the patches in which an attribute is visible, and a ranking function on those patches alone.
 
-Xiao & Lee, "Discovering the Spatial Extent of Relative Attributes", ICCV 2015. No code was published; what the
-paper leaves open is chosen here, and each such choice is a parameter.
+Xiao & Lee, "Discovering the Spatial Extent of Relative Attributes", ICCV 2015. No code was published; each
+choice that the paper leaves open is a parameter.
 """
 
 from __future__ import annotations
@@ -9,47 +9,57 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from relattr import Method, register_method
+from relattr.mixins import InspectionMixin
 from relattr.needs import DEEP, Need
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from ._fit_run import FitRun
 
+if TYPE_CHECKING:
     from relattr import Images, Pairs, Run, TrainingSet
     from relattr.chains.growing import Chain
-    from relattr.chains.patches import PatchSource
+    from relattr.chains.patch_descriptor import PatchDescriptor
 
 _PUBLISHED = {"n_init": 5, "n_iter": 80, "k_init": 20, "k_pert": 20, "k_ens": 60, "gain": 0.05, "rounds": 3}
 _CHUNK = 32
-"""Images described at a time."""
+"""Images described at once."""
 
 
-@register_method("visual-chains", label="Xiao and Lee")
-class VisualChains(Method):
-    """Patches that change smoothly along the attribute, found by chains, and RankSVM on the best of them.
+@register_method(
+    "visual-chains",
+    label="Xiao and Lee",
+    summary="RankSVM on patches whose appearance changes smoothly along the attribute (Xiao and Lee, 2015).",
+)
+class VisualChains(FitRun, InspectionMixin, Method):
+    """RankSVM on patches whose appearance changes smoothly along the attribute.
 
-    A RankSVM on the whole images orders them. On the ``n_init`` strongest, the ``k_init`` cheapest chains of
-    patches that look alike are found; each grows in ``rounds`` rounds, by ``n_iter`` images each, with a
-    linear SVM as its detector, and has ``k_pert`` companions, the same patches moved and scaled at random. The
-    ``k_ens`` chains whose patches rank held-out images best are kept; an image is then described by the patch
-    that each of their detectors likes most.
+    A RankSVM on the whole images orders them. On the ``n_init`` strongest, the ``k_init`` cheapest chains of similar
+    patches are computed; each grows in ``rounds`` rounds, by ``n_iter`` images each, with a linear SVM as its detector,
+    and gets ``k_pert`` companions, the same patches shifted and scaled at random. The ``k_ens`` chains and companions
+    whose patches rank held-out images best are selected; an image is then described by the patches with the largest
+    responses of their detectors.
 
     Parameters
     ----------
-    backbone, image_size : the network, and the px a side of its input, into which the image is squeezed.
-    appearance : what the rankers see of a patch: the mean of the network's last map over ``cells x cells`` parts of
-        it, or an 8 x 8 template of HOG.
-    discovery : the same for chains and detectors, where it is reduced to ``components`` principal components.
-    sides, stride, max_candidates : the grid of patches, the image's side being 1; the stride grows until
-        there are no more patches than that.
-    per_end, chain_overlap : chains begin as the ``per_end`` cheapest into each patch of the last image;
-        those whose mean intersection over union with a better one is larger are dropped.
-    gain : what a detector's response counts against distances (lambda).
-    detector_c, negatives, max_negatives, apart, folds : see `relattr.chains.detector.Training`.
-    shift, scales : of a companion, in units of the patch.
-    selection_folds, chain_c : chains are judged on held-out folds of the images by RankSVMs with this C.
-    C : of the order and of the final ranking; "auto" chooses it on training pairs held out by image.
+    backbone, image_size : the network, and the px a side to which the image is resized for it.
+    appearance : features for ranking: the network's last map averaged over ``cells x cells`` parts of the patch, or an
+        8 x 8 HOG template.
+    discovery : features for chains and detectors, reduced to ``components`` principal components.
+    cells : parts a side of a patch.
+    components : see ``discovery``.
+    sides, stride, max_candidates : grid of candidate patches, in units of the image's side; the stride is increased
+        until there are at most ``max_candidates``.
+    per_end, chain_overlap : initial chains are the ``per_end`` cheapest into each patch of the last image, without
+        those whose mean intersection over union with a better one exceeds ``chain_overlap``.
+    gain : weight of a detector's response against distances (lambda in the paper).
+    detector_c, negatives, max_negatives, apart, folds : of the detectors; see `relattr.chains.detector.DetectorConfig`
+        (``apart`` is ``max_overlap``).
+    shift, scales : of a companion, in units of the patch's side.
+    selection_folds, chain_c : chains are evaluated on held-out folds of the images by RankSVMs with this C.
+    C : of the RankSVMs for the order and for the final ranking; "auto" selects it on training pairs held out by image.
     """
 
     backbone: str = "alexnet"
@@ -98,7 +108,7 @@ class VisualChains(Method):
     def __post_init__(self) -> None:
         from relattr.errors import BadInput
 
-        least = {
+        minima = {
             "image_size": 32,
             "cells": 1,
             "components": 1,
@@ -115,258 +125,240 @@ class VisualChains(Method):
             "k_ens": 1,
             "selection_folds": 2,
         }
-        for name, low in least.items():
-            if getattr(self, name) < low:
-                raise BadInput(f"visual-chains: {name} must be at least {low}; got {getattr(self, name)}")
+        for name, minimum in minima.items():
+            if getattr(self, name) < minimum:
+                raise BadInput(f"visual-chains: {name} must be at least {minimum}; got {getattr(self, name)}")
         for name in ("detector_c", "chain_c"):
             if not getattr(self, name) > 0:
                 raise BadInput(f"visual-chains: {name} must be above 0; got {getattr(self, name)}")
         if not self.scales or min(self.scales) <= 0:
-            raise BadInput(f"visual-chains: scales must be above 0, at least one; got {list(self.scales)}")
+            raise BadInput(f"visual-chains: scales must be one or more numbers above 0; got {list(self.scales)}")
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import Weights
+        from relattr.backbones.weights import PretrainedWeights
 
-        return (DEEP, Weights(self.backbone)) if "backbone" in (self.appearance, self.discovery) else ()
+        return (DEEP, PretrainedWeights(self.backbone)) if "backbone" in (self.appearance, self.discovery) else ()
 
     def deviations(self) -> Sequence[str]:
-        found = [
+        deviations = [
             f"{name} is {getattr(self, name):g}, published {value:g}"
             for name, value in _PUBLISHED.items()
             if getattr(self, name) != value
         ]
         if self.appearance == "hog":
-            found.append("rankers see HOG templates of the patches, not pool5 of AlexNet")
+            deviations.append("ranked on HOG templates of the patches, not pool5 of AlexNet")
         else:
-            found.append(
-                f"rankers see the last map of {self.backbone} over the whole image, averaged over {self.cells} x "
+            deviations.append(
+                f"ranked on the last map of {self.backbone} over the whole image, averaged over {self.cells} x "
                 f"{self.cells} parts of a patch, not a pass of Caffe's AlexNet over each patch"
             )
-        what = "HOG templates" if self.discovery == "hog" else f"the same map of {self.backbone}"
-        found.append(
-            f"chains and detectors see {self.components} principal components of {what}, on at most "
+        features = "HOG templates" if self.discovery == "hog" else f"the same map of {self.backbone}"
+        deviations.append(
+            f"chains and detectors use {self.components} principal components of {features}, on at most "
             f"{self.max_candidates} patches an image"
         )
-        return found
+        return deviations
 
     # ------------------------------------------------------------------ fitting
 
     def fit(self, train: TrainingSet, run: Run) -> None:
-        import numpy as np
-
-        from relattr.chains.boxes import iou, random_moves
+        from relattr.chains.boxes import box_iou, random_transforms
         from relattr.chains.candidates import candidate_boxes
-        from relattr.chains.dynamic import best_chains, distinct
-        from relattr.chains.ensemble import best, parts_of
+        from relattr.chains.dynamic_programming import cheapest_chains, suppress_overlapping
+        from relattr.chains.selection import most_accurate, split_into_folds
 
         self._run = run
         images = train.images
         boxes = candidate_boxes(self.sides, self.stride, self.max_candidates)
-        seen, found = self._sources()
-        held_seen = self._read(seen, images, run)
-        held_found = held_seen if found is seen else self._read(found, images, run)
+        ranking, discovery = self._descriptors()
+        ranking_data = self._read(ranking, images, run)
+        discovery_data = ranking_data if discovery is ranking else self._read(discovery, images, run)
 
-        order = self._order(seen, held_seen, train, run)
+        order = self._order(ranking, ranking_data, train, run)
         pairs = train.pairs.renumbered(order)  # from here on image 0 is the strongest
-        patches = self._compressed(found, held_found, order, boxes, run)
-        overlap = iou(boxes, boxes)
-        paths, _ = best_chains(list(patches[: self.n_init]), per_end=self.per_end)
-        firsts = paths[distinct(paths, overlap, self.chain_overlap, self.k_init)]
-        chains = self._grown(patches, firsts, overlap, run)
+        patches = self._project(discovery, discovery_data, order, boxes, run)
+        overlap = box_iou(boxes, boxes)
+        paths, _ = cheapest_chains(list(patches[: self.n_init]), per_end=self.per_end)
+        firsts = paths[suppress_overlapping(paths, overlap, self.chain_overlap, self.k_init)]
+        chains = self._grow(patches, firsts, overlap, run)
 
-        moves = np.stack(
+        transforms = np.stack(
             [
                 np.vstack(
-                    [[0.0, 0.0, 1.0], random_moves(self.k_pert, self.shift, self.scales, run.rng("companions", k))]
+                    [[0.0, 0.0, 1.0], random_transforms(self.k_pert, self.shift, self.scales, run.rng("companions", k))]
                 )
                 for k in range(len(chains))
             ]
         )  # (chains, 1 + k_pert, 3); the first is the chain itself
         detected = np.stack([chain.detections(patches) for chain in chains])
-        parts = parts_of(pairs, self.selection_folds, run.seed_for("selection"))
-        accuracy = self._accuracies(seen, held_seen, order, boxes[detected], moves, parts, run)
-        kept = best(accuracy.ravel(), self.k_ens)
-        parent, companion = np.divmod(kept, accuracy.shape[1])
+        folds = split_into_folds(pairs, self.selection_folds, run.seed_for("selection"))
+        accuracy = self._accuracies(ranking, ranking_data, order, boxes[detected], transforms, folds, run)
+        selected = most_accurate(accuracy.ravel(), self.k_ens)
+        parent, companion = np.divmod(selected, accuracy.shape[1])
 
-        used, self.parent_ = np.unique(parent, return_inverse=True)
-        self.moves_ = moves[parent, companion]
-        self.detectors_ = np.stack([chains[k].detector.weights for k in used])
+        used_chains, self.parent_ = np.unique(parent, return_inverse=True)
+        self.moves_ = transforms[parent, companion]
+        self.detectors_ = np.stack([chains[k].detector.weights for k in used_chains])
         self.boxes_ = boxes
-        x = self._described(seen, held_seen, order, boxes[detected[used]])
+        x = self._patch_features(ranking, ranking_data, order, boxes[detected[used_chains]])
         self.C_, coef = self._ranker(x.reshape(len(x), -1), pairs, "final", run)
-        self.coef_ = coef.reshape(len(kept), seen.dim).astype(np.float32)
-        self._keep_examples(chains, order, boxes[detected], moves, accuracy)
+        self.coef_ = coef.reshape(len(selected), ranking.dim).astype(np.float32)
+        self._store_examples(chains, order, boxes[detected], transforms, accuracy)
 
-    def _sources(self) -> tuple[PatchSource, PatchSource]:
-        """What rankers see, and what chains and detectors see."""
-        made: dict[str, PatchSource] = {}
+    def _descriptors(self) -> tuple[PatchDescriptor, PatchDescriptor]:
+        """The descriptors for ranking and for discovery; one object if both are the same."""
+        descriptors: dict[str, PatchDescriptor] = {}
         for kind in (self.appearance, self.discovery):
-            if kind in made:
+            if kind in descriptors:
                 continue
             if kind == "backbone":
-                from relattr.chains.maps import MapPatches
+                from relattr.chains.feature_maps import FeatureMapPatches
 
-                made[kind] = MapPatches(self.backbone, self.image_size, self.cells, self._circumstances.device)
+                descriptors[kind] = FeatureMapPatches(self.backbone, self.image_size, self.cells, self.fit_run.device)
             else:
-                from relattr.chains.templates import HogPatches
+                from relattr.chains.hog_templates import HogPatches
 
-                made[kind] = HogPatches(self._circumstances.threads)
-        return made[self.appearance], made[self.discovery]
+                descriptors[kind] = HogPatches(self.fit_run.threads)
+        return descriptors[self.appearance], descriptors[self.discovery]
 
-    def _read(self, source: PatchSource, images: Images, run: Run) -> Any:
+    def _read(self, descriptor: PatchDescriptor, images: Images, run: Run) -> Any:
         with run.track("reading the training images", len(images)) as advance:
-            return source.read(images, advance)
+            return descriptor.read(images, advance)
 
-    def _order(self, source: PatchSource, held: Any, train: TrainingSet, run: Run) -> NDArray[np.int64]:
-        """The training images by the strength that a RankSVM on the whole images gives them, strongest first."""
-        import numpy as np
+    def _order(self, descriptor: PatchDescriptor, data: Any, train: TrainingSet, run: Run) -> NDArray[np.int64]:
+        """The training images in descending order of strength, as ranked by a RankSVM on the whole images."""
+        from relattr.chains.patch_descriptor import WHOLE_IMAGE
 
-        from relattr.chains.patches import WHOLE
-
-        x = source.describe(held, np.arange(len(train.images)), WHOLE)[:, 0]
+        x = descriptor.describe(data, np.arange(len(train.images)), WHOLE_IMAGE)[:, 0]
         _, coef = self._ranker(x, train.pairs, "order", run)
         return np.argsort(-(x @ coef), kind="stable")
 
-    def _ranker(self, x: NDArray[Any], pairs: Pairs, what: str, run: Run) -> tuple[float, NDArray[np.float64]]:
-        """The C and the weights of a RankSVM."""
+    def _ranker(self, x: NDArray[Any], pairs: Pairs, purpose: str, run: Run) -> tuple[float, NDArray[np.float64]]:
+        """C and weights of a RankSVM; ``purpose`` names its random numbers."""
         from relattr.ranksvm import RankSVM, RankSVMCV
 
         if self.C == "auto":
-            chosen = RankSVMCV(seed=run.seed_for(what, "folds")).fit(x, pairs)
-            return float(chosen.C_), chosen.coef_
+            search = RankSVMCV(seed=run.seed_for(purpose, "folds")).fit(x, pairs)
+            return float(search.C_), search.coef_
         return self.C, RankSVM(C=self.C).fit(x, pairs).coef_
 
-    def _compressed(
-        self, source: PatchSource, held: Any, order: NDArray[np.int64], boxes: NDArray[Any], run: Run
+    def _project(
+        self, descriptor: PatchDescriptor, data: Any, order: NDArray[np.int64], boxes: NDArray[Any], run: Run
     ) -> NDArray[np.float16]:
-        """What chains and detectors see of all candidates of the images in this order, ``(n, n_patches, d)``."""
-        import numpy as np
+        """The reduced features of all candidates, images in this order, ``(n, n_patches, d)``; stores the basis."""
+        from relattr.chains.patch_descriptor import PatchPCA
 
-        from relattr.chains.patches import Compression
-
-        compress = Compression.learn(source, held, order.size, boxes, self.components, run.rng("components"))
-        self.basis_ = compress.basis
-        patches = np.empty((order.size, len(boxes), compress.basis.shape[1]), np.float16)
+        pca = PatchPCA.fit(descriptor, data, order.size, boxes, self.components, run.rng("components"))
+        self.basis_ = pca.basis
+        patches = np.empty((order.size, len(boxes), pca.basis.shape[1]), np.float16)
         with run.track("describing patches", order.size) as advance:
             for start in range(0, order.size, _CHUNK):
-                some = order[start : start + _CHUNK]
-                patches[start : start + _CHUNK] = compress(source.describe(held, some, boxes))
-                advance(some.size)
+                chunk = order[start : start + _CHUNK]
+                patches[start : start + _CHUNK] = pca(descriptor.describe(data, chunk, boxes))
+                advance(chunk.size)
         return patches
 
-    def _grown(self, patches: NDArray[Any], firsts: NDArray[np.int64], overlap: NDArray[Any], run: Run) -> list[Chain]:
-        from relattr.chains.detector import DetectorSettings
-        from relattr.chains.growing import Growth, grow
+    def _grow(self, patches: NDArray[Any], firsts: NDArray[np.int64], overlap: NDArray[Any], run: Run) -> list[Chain]:
+        from relattr.chains.detector import DetectorConfig
+        from relattr.chains.growing import GrowthConfig, grow_chain
 
-        training = DetectorSettings(self.detector_c, self.negatives, self.max_negatives, self.apart, self.folds)
-        how = Growth(self.rounds, self.n_iter, self.gain, training)
+        detector = DetectorConfig(self.detector_c, self.negatives, self.max_negatives, self.apart, self.folds)
+        config = GrowthConfig(self.rounds, self.n_iter, self.gain, detector)
         chains = []
         with run.track("growing chains", len(firsts)) as advance:
             for k, first in enumerate(firsts):
-                chains.append(grow(patches, first, overlap, how, run.rng("growing", k)))
+                chains.append(grow_chain(patches, first, overlap, config, run.rng("growing", k)))
                 advance(1)
         return chains
 
     def _accuracies(
         self,
-        source: PatchSource,
-        held: Any,
+        descriptor: PatchDescriptor,
+        data: Any,
         order: NDArray[np.int64],
         detected: NDArray[Any],
-        moves: NDArray[Any],
-        parts: Any,
+        transforms: NDArray[Any],
+        folds: Any,
         run: Run,
     ) -> NDArray[np.float64]:
-        """The held-out accuracy of each chain and each companion, ``(chains, 1 + k_pert)``.
+        """The held-out accuracy of each chain and each of its companions, ``(chains, 1 + k_pert)``.
 
-        ``detected`` ``(chains, n, 4)`` are the boxes that each chain's detector likes most.
+        ``detected`` ``(chains, n, 4)`` are the boxes with the largest response of each chain's detector.
         """
-        import numpy as np
+        from relattr.chains.boxes import transform_boxes
+        from relattr.chains.selection import held_out_accuracy
 
-        from relattr.chains.boxes import moved
-        from relattr.chains.ensemble import held_out_accuracy
-
-        found = np.empty(moves.shape[:2])
-        with run.track("judging chains", found.size) as advance:
-            for k, own in enumerate(moves):  # one chain's at a time: together they would not fit into memory
-                x = source.describe(held, order, moved(detected[k][:, None], own[None]))
-                for j in range(len(own)):
-                    found[k, j] = held_out_accuracy(np.ascontiguousarray(x[:, j]), parts, self.chain_c)
+        accuracies = np.empty(transforms.shape[:2])
+        with run.track("evaluating chains", accuracies.size) as advance:
+            for k, of_chain in enumerate(transforms):  # chain by chain: the features of all would not fit into memory
+                x = descriptor.describe(data, order, transform_boxes(detected[k][:, None], of_chain[None]))
+                for j in range(len(of_chain)):
+                    accuracies[k, j] = held_out_accuracy(np.ascontiguousarray(x[:, j]), folds, self.chain_c)
                     advance(1)
-        return found
+        return accuracies
 
-    def _described(
-        self, source: PatchSource, held: Any, which: NDArray[np.int64], detected: NDArray[Any]
+    def _patch_features(
+        self, descriptor: PatchDescriptor, data: Any, indices: NDArray[np.int64], detected: NDArray[Any]
     ) -> NDArray[np.float32]:
-        """What the final ranker sees of some images, ``(n, k_ens, dim)``; ``detected`` ``(detectors, n, 4)``."""
-        from relattr.chains.boxes import moved
+        """Features for the final ranking, ``(n, k_ens, dim)``; ``detected`` ``(detectors, n, 4)``."""
+        from relattr.chains.boxes import transform_boxes
 
-        return source.describe(held, which, moved(detected[self.parent_].swapaxes(0, 1), self.moves_[None]))
+        boxes = transform_boxes(detected[self.parent_].swapaxes(0, 1), self.moves_[None])
+        return descriptor.describe(data, indices, boxes)
 
-    # ------------------------------------------------------------------ judging
+    # ------------------------------------------------------------------ ranking
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:
-        import numpy as np
+        from relattr.chains.patch_descriptor import PatchPCA
 
-        from relattr.chains.patches import Compression
-
-        run = self._circumstances
-        seen, found = self._sources()
-        compress = Compression(self.basis_)
+        run = self.fit_run
+        ranking, discovery = self._descriptors()
+        pca = PatchPCA(self.basis_)
         strengths = np.empty(len(images))
-        with run.track("finding patches", len(images)) as advance:
+        with run.track("detecting patches", len(images)) as advance:
             for start in range(0, len(images), _CHUNK):
                 part = images.subset(np.arange(start, min(start + _CHUNK, len(images))))
-                which = np.arange(len(part))
-                held_seen = seen.read(part, lambda n: None)
-                held_found = held_seen if found is seen else found.read(part, lambda n: None)
-                patches = compress(found.describe(held_found, which, self.boxes_)).astype(np.float16)
+                indices = np.arange(len(part))
+                ranking_data = ranking.read(part, lambda n: None)
+                discovery_data = ranking_data if discovery is ranking else discovery.read(part, lambda n: None)
+                patches = pca(discovery.describe(discovery_data, indices, self.boxes_)).astype(np.float16)
                 detected = np.empty((len(self.detectors_), len(part), 4))
-                for k in which:
+                for k in indices:
                     responses = patches[k].astype(np.float32) @ self.detectors_[:, :-1].T
                     detected[:, k] = self.boxes_[responses.argmax(0)]
-                x = self._described(seen, held_seen, which, detected)
+                x = self._patch_features(ranking, ranking_data, indices, detected)
                 strengths[start : start + len(part)] = np.einsum("nkd,kd->n", x, self.coef_)
                 advance(len(part))
         return strengths
 
-    @property
-    def _circumstances(self) -> Run:
-        """Those of the fit; the usual ones for a method that was loaded."""
-        from relattr import Run
+    # ------------------------------------------------------------------ artifacts for a figure
 
-        return getattr(self, "_run", Run())
-
-    # ------------------------------------------------------------------ what it found, for a figure
-
-    def _keep_examples(
+    def _store_examples(
         self,
         chains: Sequence[Chain],
         order: NDArray[np.int64],
         detected: NDArray[Any],
-        moves: NDArray[Any],
+        transforms: NDArray[Any],
         accuracy: NDArray[np.float64],
         k: int = 3,
         m: int = 10,
     ) -> None:
-        """Keep ``m`` patches, weak to strong, of the best chains, one or a companion of it."""
-        import numpy as np
+        """Store ``m`` patches, weak to strong, of the ``k`` best chains (each itself or its best companion)."""
+        from relattr.chains.boxes import transform_boxes
+        from relattr.chains.selection import most_accurate
 
-        from relattr.chains.boxes import moved
-        from relattr.chains.ensemble import best
-
-        parents = best(accuracy.max(1), k)
+        parents = most_accurate(accuracy.max(1), k)
         images, boxes = [], []
         for p in parents:
-            grown = chains[p].images[::-1]  # the strongest comes first in a chain
-            some = grown[np.linspace(0, grown.size - 1, m).round().astype(int)]
-            images.append(order[some])
-            boxes.append(moved(detected[p][some], moves[p, accuracy[p].argmax()][None]))
+            weak_to_strong = chains[p].images[::-1]
+            examples = weak_to_strong[np.linspace(0, weak_to_strong.size - 1, m).round().astype(int)]
+            images.append(order[examples])
+            boxes.append(transform_boxes(detected[p][examples], transforms[p, accuracy[p].argmax()][None]))
         self.example_images_ = np.stack(images)
         self.example_boxes_ = np.stack(boxes).astype(np.float32)
         self.example_accuracy_ = accuracy.max(1)[parents]
 
-    def exhibits(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
+    def artifacts(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
         """Patches of the best chains: training images ``(k, m)`` weak to strong, boxes ``(k, m, 4)``, accuracies."""
         return {
             "chain images": self.example_images_,

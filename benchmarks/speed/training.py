@@ -114,12 +114,12 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
 
     import torch
 
-    from relattr.networks.build import Architecture, build
+    from relattr.networks.architecture import Architecture, build_ranker
     from relattr.random import generator
     from relattr.registry import registry
     from relattr.statistics import count_strengths
-    from relattr.training.fitting import cropper_of
-    from relattr.training.pixels import load
+    from relattr.training.cropping import load_pixels
+    from relattr.training.fitting import create_cropper
     from relattr.training.schedule import PRESETS
 
     torch.set_num_threads(given.threads)
@@ -136,17 +136,17 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
         head_batches=0 if trainer == "ours-drawn" else fast.head_batches,
     )
     what = Architecture(given.backbone, frozen=schedule.frozen)
-    network = build(what, seed=seed).to(device)
+    network = build_ranker(what, seed=seed).to(device)
     side = min(256, max(max(train.images[i].shape[:2]) for i in range(8)))
     watched = np.sort(generator(0, "watched").permutation(len(test.images))[: given.watched])
     judged = test.pairs.take(np.isin(test.pairs.left, watched) & np.isin(test.pairs.right, watched)).renumbered(watched)
-    pixels, shown = load(train.images, side, device), load(test.images.subset(watched), side, device)
-    cropper = cropper_of(what, network, side)
+    pixels, shown = load_pixels(train.images, side, device), load_pixels(test.images.subset(watched), side, device)
+    cropper = create_cropper(what, network, side)
 
     def judge() -> float:
         network.eval()
         with torch.inference_mode():
-            strengths = torch.cat([network([cropper.fixed(part, 1)[0]]).strength.cpu() for part in shown.split(64)])
+            strengths = torch.cat([network([cropper.fixed(part, 1)[0]]).score.cpu() for part in shown.split(64)])
         network.train()
         return 100 * count_strengths(strengths.double().numpy(), judged).accuracy
 
@@ -191,17 +191,20 @@ def run(given: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Call
 
 def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int) -> Any:
     """The steps of relattr's trainer, one at a time."""
+    from relattr.training.config import TrainingConfig
     from relattr.training.head import fit_head
     from relattr.training.objectives import PairwiseObjective
-    from relattr.training.optimiser import optimiser, parts_of
-    from relattr.training.trainer import TrainingLoop, steps
+    from relattr.training.optimiser import create_optimiser, parameter_groups
+    from relattr.training.trainer import training_steps
 
-    how = TrainingLoop("speed", PairwiseObjective(pairs, schedule.batch), pixels, cropper, schedule, seed)
+    how = TrainingConfig("speed", PairwiseObjective(pairs, schedule.batch), pixels, cropper, schedule, seed)
     if schedule.head_batches:
         fit_head(network, how)
         yield 0, 0
-    for n_images, judged, _ in steps(network, optimiser(parts_of(network, schedule), schedule), how):
-        yield n_images, judged.n
+    for n_images, judged, _ in training_steps(
+        network, create_optimiser(parameter_groups(network, schedule), schedule), how
+    ):
+        yield n_images, judged.n_terms
 
 
 def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, seed: int, rate: float) -> Any:
@@ -211,7 +214,7 @@ def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, seed: int, 
     from torch.utils.data import DataLoader, Dataset
     from torchvision.transforms import v2
 
-    how = cropper.how
+    how = cropper.preprocessing
     crop = v2.Compose(
         [
             v2.RandomCrop(round(cropper.side * pixels.shape[-1])),
@@ -236,7 +239,7 @@ def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, seed: int, 
     made = torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
     while True:
         for one, other, target in DataLoader(PairwiseObjective(), PAIRS, shuffle=True, drop_last=True, num_workers=0):
-            strengths = network([torch.cat([one, other]).to(device)]).strength
+            strengths = network([torch.cat([one, other]).to(device)]).score
             n = len(target)
             loss = functional.binary_cross_entropy_with_logits(strengths[:n] - strengths[n:], target.to(device))
             made.zero_grad()

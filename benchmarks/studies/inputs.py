@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from relattr.networks.build import Architecture, build, centre_first_crops
-from relattr.networks.pyramid import SCALES
+from relattr.networks.architecture import Architecture, build_ranker, centre_initial_crops
+from relattr.networks.multiscale_pyramid import SCALES
 from relattr.registry import registry
 from relattr.statistics import count_strengths
 from relattr.training import head
-from relattr.training.fitting import LARGEST, TRIED, FittedRanker, cropper_of
+from relattr.training.config import TrainingConfig
+from relattr.training.cropping import load_pixels
+from relattr.training.fitting import MAX_SIDE, N_CALIBRATION_IMAGES, FittedRanker, create_cropper
 from relattr.training.objectives import PairwiseObjective
-from relattr.training.pixels import load
 from relattr.training.schedule import PRESETS
-from relattr.training.trainer import TrainingLoop
 
 SCHEDULE = PRESETS["fast"]
 NETWORKS = {"whole image": (), "and one crop": SCALES[:1], "and three crops": SCALES}
@@ -47,15 +47,15 @@ def orders(scales: tuple[float, ...], backbone: str, attributes: list[str]) -> I
     for attribute in attributes:
         task = dataset.task(next(name for name in dataset.tasks() if name.attribute == attribute))
         (test,) = task.tests
-        pixels = load(task.train.images, LARGEST, "cpu")
+        pixels = load_pixels(task.train.images, MAX_SIDE, "cpu")
         for times in TIMES:
-            network = build(what, seed=SEED)
-            cropper = cropper_of(what, network, LARGEST)
+            network = build_ranker(what, seed=SEED)
+            cropper = create_cropper(what, network, MAX_SIDE)
             if scales:
-                centre_first_crops(network, cropper.fixed(pixels[:TRIED], 1))
+                centre_initial_crops(network, cropper.fixed(pixels[:N_CALIBRATION_IMAGES], 1))
             if tested is None:  # the same for all attributes: nothing below the score layer is trained
-                tested = FittedRanker(what, SCHEDULE, network, None, LARGEST, "cpu").features(test.images)
-            how = TrainingLoop(
+                tested = FittedRanker(what, SCHEDULE, network, None, MAX_SIDE, "cpu").features(test.images)
+            how = TrainingConfig(
                 name="score layer",
                 objective=PairwiseObjective(task.train.pairs, SCHEDULE.batch),
                 pixels=pixels,
@@ -63,14 +63,14 @@ def orders(scales: tuple[float, ...], backbone: str, attributes: list[str]) -> I
                 schedule=SCHEDULE,
                 seed=SEED,
             )
-            usual = head.DECAY
-            head.DECAY = usual * times
+            usual = head.WEIGHT_DECAY
+            head.WEIGHT_DECAY = usual * times
             try:
                 head.fit_head(network, how)
             finally:
-                head.DECAY = usual
+                head.WEIGHT_DECAY = usual
             with torch.no_grad():
-                strengths = network.answer(torch.from_numpy(tested)).double().numpy()
+                strengths = network.score_features(torch.from_numpy(tested)).double().numpy()
             yield attribute, times, 100 * count_strengths(strengths, test.pairs).accuracy
 
 

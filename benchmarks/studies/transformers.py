@@ -26,15 +26,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from relattr.backbones.preprocess import normalised
-from relattr.networks.build import Architecture, build
+from relattr.backbones.preprocess import normalise_pixels
+from relattr.networks.architecture import Architecture, build_ranker
+from relattr.networks.crop_sampler import sample_crops
+from relattr.networks.localiser import INITIAL_SCALE
 from relattr.networks.ranker import Ranker
-from relattr.networks.transformer import SCALE, crop
 from relattr.pairs import Pairs
 from relattr.registry import registry
 from relattr.statistics import count_strengths
-from relattr.training.losses import ranknet
-from relattr.training.pixels import load
+from relattr.training.cropping import load_pixels
+from relattr.training.ranking_loss import ranknet_loss
 
 BATCH, SIDE, TEST = 64, 128, 300
 SHIFT = 0.15
@@ -46,7 +47,7 @@ class Scenes:
 
     def __init__(self, data: Any, stream: str, first: int, n: int, how: Any) -> None:
         images = data.images.subset(np.arange(first, first + n))
-        self.pixels = normalised(load(images, SIDE, "cpu"), how)
+        self.pixels = normalise_pixels(load_pixels(images, SIDE, "cpu"), how)
         box = torch.from_numpy(np.asarray(data.boxes("local", stream))[:, 0]).float()
         self.place = box[:, :2] + box[:, 2:] - 1
         self.strength = torch.from_numpy(data.strengths("local", stream)).float()
@@ -78,7 +79,7 @@ def train(module: nn.Module, rate: float, losses: Iterator[Callable[[], torch.Te
 def told(train_on: Scenes, test: Scenes, view: float, frozen: bool, steps: int) -> tuple[float, float]:
     """Root mean square distance by axis, and the share of middles in the badge, of a localiser that was told."""
     what = Architecture("micro", scales=(1.0,), view=view, frozen_localiser=frozen)
-    network = build(what, whole=False, seed=0)
+    network = build_ranker(what, whole=False, seed=0)
 
     def losses() -> Iterator[Callable[[], torch.Tensor]]:
         for x, place, _ in train_on.batches(steps, 0):
@@ -98,15 +99,15 @@ def middle(network: Ranker, x: torch.Tensor) -> torch.Tensor:
 
 def rank_loss(network: Ranker, x: torch.Tensor, place: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
     """RankNet's loss over all pairs of a batch, its crops put at ``place``."""
-    theta = torch.cat([torch.full((len(x), 1), SCALE), place / SCALE], 1)
-    scores = network.score(network.extractor(crop(x, theta, network.sizes[1]))).squeeze(1)
+    theta = torch.cat([torch.full((len(x), 1), INITIAL_SCALE), place / INITIAL_SCALE], 1)
+    scores = network.score(network.extractor(sample_crops(x, theta, network.sizes[1]))).squeeze(1)
     left, right = torch.triu_indices(len(x), len(x), 1)
-    return ranknet(scores[left] - scores[right], (strength[left] > strength[right]).float()).mean()
+    return ranknet_loss(scores[left] - scores[right], (strength[left] > strength[right]).float()).mean()
 
 
 def ranker(train_on: Scenes, steps: int) -> Ranker:
     """A ranker of crops that lie on the badge."""
-    network = build(Architecture("micro", scales=(1.0,)), whole=False, seed=0)
+    network = build_ranker(Architecture("micro", scales=(1.0,)), whole=False, seed=0)
     for parameter in network.localisers.parameters():
         parameter.requires_grad_(False)
 
@@ -122,9 +123,9 @@ def ranker(train_on: Scenes, steps: int) -> Ranker:
 
 def accuracy(network: Ranker, test: Scenes) -> float:
     """Of the pairs of test images, their crops on the badge, the share in the right order."""
-    theta = torch.cat([torch.full((len(test.place), 1), SCALE), test.place / SCALE], 1)
+    theta = torch.cat([torch.full((len(test.place), 1), INITIAL_SCALE), test.place / INITIAL_SCALE], 1)
     with torch.no_grad():
-        cut = crop(test.pixels, theta, network.sizes[1])
+        cut = sample_crops(test.pixels, theta, network.sizes[1])
         scores = torch.cat([network.score(network.extractor(part)).squeeze(1) for part in cut.split(BATCH)])
     return count_strengths(scores.double().numpy(), Pairs.from_scores(test.strength.numpy())).accuracy
 
@@ -170,7 +171,7 @@ def main() -> None:
 
     registry.discover()
     data: Any = registry.dataset("glyphs").create({"n_train": given.images, "n_test": TEST})
-    how = build(Architecture("micro"), seed=0).extractor.backbone.preprocessing
+    how = build_ranker(Architecture("micro"), seed=0).extractor.backbone.preprocessing
     train_on, test = (
         Scenes(data, stream, first, n, how)
         for stream, first, n in (("train", 0, given.images), ("test", given.images, TEST))

@@ -1,7 +1,7 @@
-"""Visual chains: a patch per image that changes smoothly along the order of an attribute.
+"""Visual chains: one patch per image, changing smoothly in appearance along the order of an attribute.
 
-Xiao & Lee, "Discovering the Spatial Extent of Relative Attributes", ICCV 2015. Chains begin on the images
-with most of the attribute (`dynamic`), grow down the order with a detector of their own (`detector`, `growing`),
-and those whose patches rank best are kept (`ensemble`). `candidates` and `boxes` say where patches are,
-`maps` and `templates` what they look like.
+Xiao & Lee, "Discovering the Spatial Extent of Relative Attributes", ICCV 2015. Chains start on the images with most of
+the attribute (`dynamic_programming`) and grow down the order with their own detector (`detector`, `growing`); those
+whose patches rank held-out images best are selected (`selection`). `candidates` and `boxes` define where patches are;
+`feature_maps` and `hog_templates` compute their features (`patch_descriptor`).
 """

@@ -1,4 +1,4 @@
-"""The patches of an image that a chain may choose from: a grid at several sizes."""
+"""The candidate patches of an image: a grid at several sizes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from relattr.errors import BadInput
 
 
-def candidate_boxes(sides: Sequence[float], stride: float, most: int) -> NDArray[np.float64]:
-    """Boxes ``(n, 4)`` of squares with these sides, in [0, 1], at most ``stride`` apart and at most ``most``.
+def candidate_boxes(sides: Sequence[float], stride: float, max_candidates: int) -> NDArray[np.float64]:
+    """Boxes ``(n, 4)`` of squares with these sides, in units of the image's side, at most ``stride`` apart.
 
-    The squares of each size are spread evenly from edge to edge. Where ``stride`` gives more than ``most``,
-    the next wider ones are tried. Raises `BadInput` where no grid fits.
+    The squares of each size are spaced evenly from edge to edge. If there are more than ``max_candidates`` in all, the
+    stride is increased until there are not. Raises `BadInput` for invalid arguments, or if no grid is small enough.
     """
     if not sides or min(sides) <= 0 or max(sides) > 1:
         raise BadInput(f"sides of patches must be in (0, 1], the side of the image being 1; got {list(sides)}")
@@ -24,10 +24,12 @@ def candidate_boxes(sides: Sequence[float], stride: float, most: int) -> NDArray
     while True:
         counts = [1 + math.ceil((1 - side) / stride - 1e-9) for side in sides]
         n = sum(k * k for k in counts)
-        if n <= most:
+        if n <= max_candidates:
             break
         if stride > 1:
-            raise BadInput(f"{len(sides)} sizes of patches need at least {n} candidates; at most {most} are allowed")
+            raise BadInput(
+                f"{len(sides)} sizes of patches need at least {n} candidates; at most {max_candidates} are allowed"
+            )
         stride *= 1.02
     boxes = []
     for side, k in zip(sides, counts, strict=True):

@@ -1,4 +1,4 @@
-"""Patch features from one forward pass: means of a backbone's last feature map over parts of each patch."""
+"""Patch features from one forward pass per image: a backbone's last feature map, average-pooled over each patch."""
 
 from __future__ import annotations
 
@@ -13,58 +13,60 @@ from relattr.backbones.extraction import FeatureExtractor
 from relattr.chains.patch_descriptor import l2_normalise
 from relattr.errors import BadInput
 from relattr.features.cache import cached_rows
-from relattr.images import Images
 from relattr.identity import code_digest
+from relattr.images import Images
 
 CHUNK_SIZE = 256
-"""Images read at a time."""
+"""Images read at once."""
 
 MAX_CACHED_BYTES = 4 * 1024**3
-"""Bytes of maps of one image collection, in single precision, up to which they are kept on disk."""
+"""Largest total size, in bytes, of the feature maps of an image collection that are cached on disk."""
 
 
 class FeatureMapPatches:
-    """The map of a backbone before it is pooled to one place, averaged over ``cells x cells`` parts of a patch.
+    """The last feature map of a backbone, averaged over ``cells x cells`` parts of each patch.
 
     Parameters
     ----------
-    backbone : its name, or one that is built already.
-    image_size : px a side of the square that the whole image is squeezed into.
+    backbone : a name, or a `Backbone`.
+    image_size : px a side of the square that the whole image is resized to.
     cells : parts a side of a patch.
     device : ``cpu``, ``cuda``, ...
 
-    Raises `BadInput` for a network that has no such map of this input, and what `FeatureExtractor` raises.
+    Raises `BadInput` for a network without a feature map at this input size, and what `FeatureExtractor` raises.
     """
 
     def __init__(self, backbone: str | Backbone, image_size: int, cells: int, device: str = "cpu") -> None:
-        made = Backbone.create(backbone) if isinstance(backbone, str) else backbone
-        shape = made.feature_shape("conv", image_size)
+        network = Backbone.create(backbone) if isinstance(backbone, str) else backbone
+        shape = network.feature_shape("conv", image_size)
         if len(shape) != 3:
-            raise BadInput(f"{made.name} has no feature map of {image_size} px input: its layer gives {shape} an image")
+            raise BadInput(
+                f"{network.name} has no feature map at {image_size} px input: the output of its layer has shape {shape}"
+            )
         self.channels, self.height, self.width = shape
         self.cells = cells
         self.dim = cells * cells * self.channels
-        self._fixed = made.fingerprint not in ("", "untrained")
-        """Whether something names the network's weights, so that its maps can be told from another's."""
+        self._cacheable = network.fingerprint not in ("", "untrained")
+        """Whether the weights have a fingerprint, so that cached maps can be identified."""
         self._extract = FeatureExtractor(
-            made, "conv", device=device, crop="resize", normalise="none", input_size=image_size
+            network, "conv", device=device, crop="resize", normalise="none", input_size=image_size, precision="fp32"
         )
 
     def read(self, images: Images, advance: Callable[[int], object]) -> NDArray[np.float16]:
-        """The maps ``(n, height * width, channels)``, in half precision.
+        """The feature maps ``(n, height * width, channels)``, in half precision.
 
-        Where those of the whole collection are not too large they are kept on disk: all attributes and methods
-        share the one pass of an image.
+        Unless those of the whole collection are too large, they are cached on disk: all attributes and methods share
+        one forward pass per image.
         """
-        places = self.height * self.width
-        kept = self._fixed and 4 * images.n_collection * places * self.channels <= MAX_CACHED_BYTES
-        held = np.empty((len(images), places, self.channels), np.float16)
+        n_positions = self.height * self.width
+        cached = self._cacheable and 4 * images.n_collection * n_positions * self.channels <= MAX_CACHED_BYTES
+        maps = np.empty((len(images), n_positions, self.channels), np.float16)
         for start in range(0, len(images), CHUNK_SIZE):
             part = images.subset(np.arange(start, min(start + CHUNK_SIZE, len(images))))
-            found = self._cached(part) if kept else self._extract(part)
-            held[start : start + len(part)] = found.reshape(len(part), self.channels, places).transpose(0, 2, 1)
+            outputs = self._cached(part) if cached else self._extract(part)
+            maps[start : start + len(part)] = outputs.reshape(len(part), self.channels, n_positions).transpose(0, 2, 1)
             advance(len(part))
-        return held
+        return maps
 
     def _cached(self, images: Images) -> NDArray[np.float32]:
         spec = self._extract.spec
@@ -72,32 +74,34 @@ class FeatureMapPatches:
         return cached_rows(images, key, self._extract, what=f"{spec.backbone} maps")
 
     def describe(
-        self, held: NDArray[np.float16], which: NDArray[np.integer[Any]], boxes: NDArray[Any]
+        self, data: NDArray[np.float16], indices: NDArray[np.integer[Any]], boxes: NDArray[Any]
     ) -> NDArray[np.float32]:
-        """See `PatchSource`: the parts of a patch row by row, in each its channels."""
-        shared = pool_weights(boxes, self.cells, self.height, self.width) if boxes.ndim == 2 else None
-        out = np.empty((which.size, boxes.shape[-2], self.dim), np.float32)
-        for k, i in enumerate(which):
-            weights = pool_weights(boxes[k], self.cells, self.height, self.width) if shared is None else shared
-            np.matmul(weights, held[i].astype(np.float32), out=out[k].reshape(-1, self.channels))
-        return l2_normalise(out)
+        """Features by part (row by row) and channel; see `PatchDescriptor.describe`."""
+        shared_weights = pool_weights(boxes, self.cells, self.height, self.width) if boxes.ndim == 2 else None
+        features = np.empty((indices.size, boxes.shape[-2], self.dim), np.float32)
+        for k, i in enumerate(indices):
+            weights = shared_weights
+            if weights is None:
+                weights = pool_weights(boxes[k], self.cells, self.height, self.width)
+            np.matmul(weights, data[i].astype(np.float32), out=features[k].reshape(-1, self.channels))
+        return l2_normalise(features)
 
 
 def pool_weights(boxes: NDArray[Any], cells: int, height: int, width: int) -> NDArray[np.float32]:
-    """What each place of a map counts in the mean over each part of each box.
+    """The average-pooling weights of the positions of a map, for each part of each box.
 
-    Boxes ``(k, 4)`` to ``(k * cells * cells, height * width)``, rows of sum 1: the share of the part that lies on
-    the place. The map's places tile the image.
+    Boxes ``(k, 4)`` to ``(k * cells * cells, height * width)``, rows of sum 1: the share of the part's area in each
+    position. The map's positions tile the image.
     """
-    across = _shares(boxes[:, 0], boxes[:, 2], cells, width)
-    down = _shares(boxes[:, 1], boxes[:, 3], cells, height)
+    across = _axis_weights(boxes[:, 0], boxes[:, 2], cells, width)
+    down = _axis_weights(boxes[:, 1], boxes[:, 3], cells, height)
     return (down[:, :, None, :, None] * across[:, None, :, None, :]).reshape(-1, height * width)
 
 
-def _shares(low: NDArray[Any], high: NDArray[Any], cells: int, places: int) -> NDArray[np.float32]:
-    """Along one axis: the share ``(k, cells, places)`` of each part of ``[low, high]`` that lies on each place."""
-    edges = (low[:, None] + (high - low)[:, None] * np.arange(cells + 1) / cells) * places
+def _axis_weights(lower: NDArray[Any], upper: NDArray[Any], cells: int, n_positions: int) -> NDArray[np.float32]:
+    """Along one axis: the share of each part of ``[lower, upper]`` in each position, ``(k, cells, n_positions)``."""
+    edges = (lower[:, None] + (upper - lower)[:, None] * np.arange(cells + 1) / cells) * n_positions
     first, last = edges[:, :-1, None], edges[:, 1:, None]
-    at = np.arange(places)
-    covered = (np.minimum(last, at + 1) - np.maximum(first, at)).clip(min=0)
+    positions = np.arange(n_positions)
+    covered = (np.minimum(last, positions + 1) - np.maximum(first, positions)).clip(min=0)
     return (covered / (last - first)).astype(np.float32)

@@ -1,63 +1,34 @@
-"""A ranking network: features of the whole image, of the crops that transformers chose, and of a frozen network.
+"""The ranking network: features of the whole image, of crops chosen by spatial transformers, and of a frozen network.
 
-With no transformer it is the siamese network; with one, Singh & Lee's (ECCV 2016) and the plain ViralNet; with three,
-ViralNet-M; with a supplement, ViralNet-C (Dubey & Agarwal, MM 2017, Section 3).
+Without a transformer it is the siamese network; with one, that of Singh & Lee (ECCV 2016) and the plain ViralNet; with
+three, ViralNet-M; with supplementary features, ViralNet-C (Dubey & Agarwal, MM 2017, Section 3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
 
 import torch
 from torch import nn
 
-from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
-from relattr.networks import pyramid
-from relattr.networks.parts import hold_statistics
-from relattr.networks.standardise import Standardise
-from relattr.networks.transformer import Localiser, crop, outside
+from relattr.networks.crop_sampler import centre_is_outside, sample_crops
+from relattr.networks.localiser import Localiser
+from relattr.networks.multiscale_pyramid import downscaled_view, resize_square
+from relattr.networks.scoring import Extractor, NetworkOutput, ScoringNetwork
 
 
-class Extractor(nn.Module):
-    """A backbone up to the layer before its classifier: ``(n, 3, h, w)`` to ``(n, dim)``; AlexNet's fc7."""
-
-    def __init__(self, backbone: Backbone, *, standardise: bool = True) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.layer = backbone.default_layer
-        self.dim = backbone.feature_dim(self.layer)
-        self.standardise = Standardise() if standardise else nn.Identity()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = self.backbone.forward_features(x, self.layer).flatten(1)
-        if found.shape[1] != self.dim:
-            raise BadInput(
-                f"{self.backbone.name} gives {found.shape[1]} features for {x.shape[-1]} pixels a side and "
-                f"{self.dim} for {self.backbone.input_size}; it needs an input of that size"
-            )
-        return self.standardise(found.float())
-
-
-class RankerOutput(NamedTuple):
-    """What the network gives for ``n`` images: ``strength`` (n,), and the ``theta`` (n, 3) of each transformer."""
-
-    strength: torch.Tensor
-    theta: tuple[torch.Tensor, ...]
-
-
-class Ranker(nn.Module):
+class Ranker(ScoringNetwork):
     """Images to strengths.
 
     Parameters
     ----------
-    extractor : the backbone that crops and whole image share.
-    localisers : one a scale; none for a network that looks at the whole image only.
-    whole : whether the whole image is one of its inputs.
-    supplement : how many numbers of another, frozen network an image brings.
-    sizes : pixels a side of what the whole image, each crop and each localiser's view are shown at.
-    scales : of each localiser's view; see `relattr.networks.pyramid`.
+    extractor : the backbone, shared by the whole image and the crops.
+    localisers : one per scale; none for a network that sees the whole image only.
+    whole : whether the whole image is one of the inputs.
+    supplement : number of supplementary features per image, from another, frozen network.
+    sizes : pixels a side of the whole image, of each crop and of each localiser's view, as the backbone sees them.
+    scales : of each localiser's view; see `relattr.networks.multiscale_pyramid`.
     """
 
     def __init__(
@@ -70,65 +41,58 @@ class Ranker(nn.Module):
         sizes: tuple[int, int, int],
         scales: Sequence[float] = (),
     ) -> None:
-        super().__init__()
         if not whole and not localisers:
             raise BadInput("a ranking network needs the whole image, a crop of it, or both")
-        self.extractor = extractor
+        n_inputs = int(whole) + len(localisers)
+        super().__init__(extractor, n_inputs * extractor.dim + supplement, 1)
         self.localisers = nn.ModuleList(localisers)
         self.whole = whole
         self.sizes = sizes
         self.scales = tuple(scales) or (1.0,) * len(localisers)
-        self.n_inputs = int(whole) + len(localisers)
-        self.score = nn.Linear(self.n_inputs * extractor.dim + supplement, 1)
-        nn.init.xavier_uniform_(self.score.weight)
-        nn.init.zeros_(self.score.bias)
+        self.n_inputs = n_inputs
 
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        hold_statistics(self)
-        return self
-
-    def forward(self, views: Sequence[torch.Tensor], supplement: torch.Tensor | None = None) -> RankerOutput:
+    def forward(self, views: Sequence[torch.Tensor], supplement: torch.Tensor | None = None) -> NetworkOutput:
         """The strength of each image.
 
-        ``views``: its normalised input once, ``(n, 3, h, h)``, or once for each input of its own: the whole image
-        (where there is one), then what each transformer works on. ``supplement`` ``(n, d)``.
+        ``views`` are normalised images ``(n, 3, h, h)``: one for all inputs, or one for each input: the whole image
+        (if it is an input), then the image of each transformer. ``supplement`` ``(n, d)`` are supplementary features.
         """
-        views = list(views) * self.n_inputs if len(views) == 1 else list(views)
-        found, theta = self._features(views)
-        parts = found if supplement is None else [*found, supplement]
-        return RankerOutput(self.answer(torch.cat(parts, 1)), tuple(theta))
+        features, theta = self._features(self._one_view_per_input(views))
+        parts = features if supplement is None else [*features, supplement]
+        return NetworkOutput(self.score_features(torch.cat(parts, 1)), tuple(theta))
 
-    def answer(self, features: torch.Tensor) -> torch.Tensor:
-        """The strengths ``(n,)`` that the score layer gives for features ``(n, d)``, the supplement's at their end."""
+    def score_features(self, features: torch.Tensor) -> torch.Tensor:
+        """The strengths ``(n,)`` for features ``(n, d)``, the supplementary ones last."""
         strength: torch.Tensor = self.score(features).squeeze(1)
         return strength
 
     def features(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The penultimate layer: all that the score is a linear function of, without the supplement, ``(n, d)``."""
-        views = list(views) * self.n_inputs if len(views) == 1 else list(views)
-        return torch.cat(self._features(views)[0], 1)
+        """The penultimate layer without the supplementary features, ``(n, d)``."""
+        return torch.cat(self._features(self._one_view_per_input(views))[0], 1)
 
     def locate(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """``theta`` ``(n, 3)`` of each transformer; nothing else is computed."""
+        """The parameters ``theta`` ``(n, 3)`` of each transformer; nothing else is computed."""
         views = list(views) * len(self.localisers) if len(views) == 1 else list(views)[int(self.whole) :]
-        seen = self.sizes[2]
+        view_size = self.sizes[2]
         return [
-            localiser(pyramid.view(x, scale, seen))
+            localiser(downscaled_view(x, scale, view_size))
             for localiser, x, scale in zip(self.localisers, views, self.scales, strict=True)
         ]
 
     def crops(self, views: Sequence[torch.Tensor], theta: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """What the transformers cut out of their inputs."""
+        """The crops ``(n, 3, h, h)`` that the transformers sample from their inputs."""
         inputs = views[int(self.whole) :]
-        return [crop(x, where, self.sizes[1]) for x, where in zip(inputs, theta, strict=True)]
+        return [sample_crops(x, parameters, self.sizes[1]) for x, parameters in zip(inputs, theta, strict=True)]
+
+    def _one_view_per_input(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        return list(views) * self.n_inputs if len(views) == 1 else list(views)
 
     def _features(self, views: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         theta = self.locate(views)
-        # outside the image the spatial loss takes the ranking's place in the transformer, and there only
-        places = [torch.where(outside(where)[:, None], where.detach(), where) for where in theta]
-        found = [self.extractor(pyramid.resized(views[0], self.sizes[0]))] if self.whole else []
-        if places:
-            cut = torch.cat(self.crops(views, places))
-            found += self.extractor(cut).split(len(views[0]))
-        return found, theta
+        # a transformer whose crop centre is outside gets the gradient of the spatial loss in place of the ranking loss
+        cropped_at = [torch.where(centre_is_outside(part)[:, None], part.detach(), part) for part in theta]
+        features = [self.extractor(resize_square(views[0], self.sizes[0]))] if self.whole else []
+        if cropped_at:
+            crops = torch.cat(self.crops(views, cropped_at))
+            features += self.extractor(crops).split(len(views[0]))
+        return features, theta

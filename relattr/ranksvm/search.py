@@ -151,7 +151,7 @@ def split_by_image(pairs: Pairs, folds: int, seed: int, min_pairs: int) -> list[
     the held-out ones are ``min_pairs`` ordered ones in all.
     """
     used = checks.check_pairs(pairs)
-    images, n = np.flatnonzero(used), used.size
+    images = np.flatnonzero(used)
     island = _islands(pairs, images)
     for k in range(min(folds, images.size // 2), 1, -1):
         rng = generator(seed, "folds", k)
@@ -168,7 +168,7 @@ def split_by_image(pairs: Pairs, folds: int, seed: int, min_pairs: int) -> list[
         else:
             fold_of = np.empty(images.size, np.int64)
             fold_of[rng.permutation(images.size)] = np.arange(images.size) % k
-        parts = [(_among(pairs, images[fold_of != f], n), _among(pairs, images[fold_of == f], n)) for f in range(k)]
+        parts = [(pairs.among(images[fold_of != f]), pairs.among(images[fold_of == f])) for f in range(k)]
         if all(a.n_ordered and b.n_ordered for a, b in parts) and sum(b.n_ordered for _, b in parts) >= min_pairs:
             return parts
     return []
@@ -181,14 +181,3 @@ def _islands(pairs: Pairs, images: NDArray[np.integer[Any]]) -> NDArray[np.int64
     left, right = (np.searchsorted(images, side) for side in (pairs.left, pairs.right))
     edges = coo_array((np.ones(left.size, np.int8), (left, right)), shape=(images.size, images.size))
     return connected_components(edges, directed=False)[1].astype(np.int64)
-
-
-def _among(pairs: Pairs, images: NDArray[np.integer[Any]], n: int) -> Pairs:
-    """The pairs of which both images are among these."""
-    inside = np.zeros(n, np.bool_)
-    inside[images] = True
-    order = pairs.order
-    if order is not None:
-        which = inside[order.items]
-        return Pairs.all_of(order.strengths[which], items=order.items[which], seed=order.seed)
-    return pairs.take(inside[pairs.left] & inside[pairs.right])

@@ -1,5 +1,6 @@
-"""Several processes that train one network together: torchrun starts them, torch's own DistributedDataParallel
-averages their gradients. Alone, a process is a group of one, and nothing of it is set up.
+"""Data-parallel training: torchrun starts the processes, torch's DistributedDataParallel averages their gradients.
+
+A single process is a group of size one, and nothing is set up for it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import torch
 from torch import nn
 
 
-def world() -> tuple[int, int]:
-    """The number of this process, and how many there are. Joins the others at the first call under torchrun."""
+def rank_and_world_size() -> tuple[int, int]:
+    """The rank of this process and the number of processes. Under torchrun the first call joins the process group."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return 0, 1
@@ -21,21 +22,21 @@ def world() -> tuple[int, int]:
 
 
 def local_device(device: str) -> str:
-    """The device of this process: under torchrun, each takes a GPU of its own."""
+    """The device of this process: under torchrun ``cuda`` becomes the GPU with the process's local rank."""
     if device == "cuda" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return device
 
 
 def wrap_in_ddp(network: nn.Module) -> nn.Module:
-    """The network, its gradients averaged over all processes; itself where there is one."""
-    if world()[1] == 1:
+    """The network wrapped so that gradients are averaged over all processes; itself for a single process."""
+    if rank_and_world_size()[1] == 1:
         return network
     device = next(p for p in network.parameters() if p.numel()).device
     return nn.parallel.DistributedDataParallel(network, device_ids=[device.index] if device.type == "cuda" else None)
 
 
-def wait() -> None:
-    """Until all processes are here."""
-    if world()[1] > 1:
+def barrier() -> None:
+    """Wait until all processes have reached this call."""
+    if rank_and_world_size()[1] > 1:
         torch.distributed.barrier()

@@ -1,9 +1,9 @@
-"""A ranking network fitted to a training set, stage by stage, and what it then makes of images."""
+"""Fitting a ranking network to a training set, stage by stage, and applying the fitted network to images."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,68 +14,70 @@ from torch import nn
 
 from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
-from relattr.networks.build import Architecture, build, centre_first_crops
-from relattr.networks.parts import drop_unused
-from relattr.networks.ranker import Extractor, Ranker
-from relattr.networks.transformer import boxes
-from relattr.system.malloc import kept_memory
+from relattr.networks.architecture import Architecture, build_ranker, centre_initial_crops
+from relattr.networks.crop_sampler import crop_boxes
+from relattr.networks.freezing import drop_unused_parameters
+from relattr.networks.ranker import Ranker
+from relattr.networks.scoring import Extractor
+from relattr.system.malloc import retain_freed_memory
+from relattr.training.category_network import SupplementaryNetwork, train_category_network
+from relattr.training.config import TrainingConfig
+from relattr.training.cropping import CROP_SIDE, MULTISCALE_CROP_SIDE, Cropper, load_pixels
 from relattr.training.distributed import local_device
 from relattr.training.objectives import Objective
-from relattr.training.optimiser import parts_of
-from relattr.training.pixels import SIDE, SIDE_OF_SCALES, Cropper, load
+from relattr.training.optimiser import parameter_groups
 from relattr.training.schedule import Schedule
-from relattr.training.supplement import Supplement, trained_on
-from relattr.training.trainer import TrainingLoop, train
+from relattr.training.trainer import train
 
 if TYPE_CHECKING:
     from relattr.images import Images
     from relattr.run import Run
 
-BATCH = 64
-"""Images at a time in a test."""
-TRIED = 64
-"""Images that the first crops are looked at on."""
-LARGEST = 256
-"""Pixels a side that images are kept at, at most."""
+TEST_BATCH_SIZE = 64
+"""Images per batch in a test."""
+N_CALIBRATION_IMAGES = 64
+"""Images used to centre the initial crops and to choose the image size."""
+MAX_SIDE = 256
+"""Largest side, in pixels, of the images in memory."""
 
 
 class FittedRanker:
-    """A ranking network with all that it takes to apply it.
+    """A fitted ranking network and everything needed to apply it.
 
     Parameters
     ----------
-    what : its architecture.
-    schedule : it was trained with.
-    network : itself.
-    supplement : the second network; None where it has none.
-    side : pixels a side that images are brought to before they are cropped.
+    architecture, schedule : of the network.
+    network : the ranker.
+    supplement : the network that gives supplementary features; None without one.
+    side : pixels a side that images are resized to before they are cropped.
+    device : where the networks are.
     """
 
     def __init__(
         self,
-        what: Architecture,
+        architecture: Architecture,
         schedule: Schedule,
         network: Ranker,
-        supplement: Supplement | None,
+        supplement: SupplementaryNetwork | None,
         side: int,
         device: str,
     ) -> None:
-        self.what, self.schedule, self.network, self.supplement = what, schedule, network.eval(), supplement
+        self.architecture, self.schedule = architecture, schedule
+        self.network, self.supplement = network.eval(), supplement
         self.side, self.device = side, device
-        self.cropper = cropper_of(what, network, side)
+        self.cropper = create_cropper(architecture, network, side)
 
     def strengths(self, images: Images) -> NDArray[np.float64]:
-        """The strength of each image, ``(n,)``: the sum over its crops. Each image is loaded once."""
-        views = self.schedule.test_views
-        out = np.zeros(len(images))
-        for where, pixels in self._batches(images):
-            extra = self.supplement(pixels) if self.supplement is not None else None
-            for view in self.cropper.fixed(pixels, views):
-                out[where] += self.network([view], extra).strength.double().cpu().numpy()
-        return out
+        """The strength of each image, ``(n,)``: the sum over its test crops. Each image is loaded once."""
+        strengths = np.zeros(len(images))
+        for rows, pixels in self._batches(images):
+            supplement = self.supplement(pixels) if self.supplement is not None else None
+            for view in self.cropper.fixed(pixels, self.schedule.test_views):
+                strengths[rows] += self.network([view], supplement).score.double().cpu().numpy()
+        return strengths
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        """The penultimate layer for the middle crop of each image, ``(n, d)``."""
+        """The penultimate layer for the centre crop of each image, ``(n, d)``."""
         parts = [
             self.network.features(self.cropper.fixed(pixels, 1)).float().cpu().numpy()
             for _, pixels in self._batches(images)
@@ -83,161 +85,179 @@ class FittedRanker:
         return np.concatenate(parts)
 
     def boxes(self, images: Images) -> NDArray[np.float32]:
-        """Where each transformer looks in each image, ``(n, scales, 4)``: x0, y0, x1, y1 in [0, 1], or beyond."""
-        out = np.zeros((len(images), len(self.network.localisers), 4), np.float32)
-        for where, pixels in self._batches(images):
+        """The crop of each transformer in each image, ``(n, scales, 4)``: x0, y0, x1, y1, the image being [0, 1]."""
+        boxes = np.zeros((len(images), len(self.network.localisers), 4), np.float32)
+        for rows, pixels in self._batches(images):
             theta = self.network.locate(self.cropper.fixed(pixels, 1))
-            # transformers see the middle crop; its frame begins at `margin` of the image
+            # transformers see the centre crop, which starts at `margin` of the image
             margin = (1 - self.cropper.side) / 2
-            found = torch.stack([boxes(one) for one in theta], 1) * self.cropper.side + margin
-            out[where] = found.float().cpu().numpy()
-        return out
+            in_image = torch.stack([crop_boxes(part) for part in theta], 1) * self.cropper.side + margin
+            boxes[rows] = in_image.float().cpu().numpy()
+        return boxes
 
-    def _batches(self, images: Images) -> Any:
-        with torch.inference_mode(), kept_memory(self.device == "cpu"):
-            for start in range(0, len(images), BATCH):
-                where = slice(start, min(start + BATCH, len(images)))
-                yield where, load(images.subset(np.arange(where.start, where.stop)), self.side, self.device)
+    def _batches(self, images: Images) -> Iterator[tuple[slice, torch.Tensor]]:
+        with torch.inference_mode(), retain_freed_memory(self.device == "cpu"):
+            for start in range(0, len(images), TEST_BATCH_SIZE):
+                rows = slice(start, min(start + TEST_BATCH_SIZE, len(images)))
+                yield rows, load_pixels(images.subset(np.arange(rows.start, rows.stop)), self.side, self.device)
 
-    # ------------------------------------------------------------------ keeping it
+    # ------------------------------------------------------------------ saving and loading
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that was learnt, as arrays: the networks as the content of safetensors files."""
-        found = {"network_": _packed(self.network), "side_": np.array(self.side)}
+        """All that was learned, as arrays: networks as the bytes of safetensors files."""
+        state = {"network_": _to_bytes(self.network), "side_": np.array(self.side)}
         if self.supplement is not None:
-            found |= {
-                "supplement_": _packed(self.supplement.extractor),
+            state |= {
+                "supplement_": _to_bytes(self.supplement.extractor),
                 "supplement_mean_": self.supplement.mean.cpu().numpy(),
                 "supplement_std_": self.supplement.std.cpu().numpy(),
             }
-        return found
+        return state
 
     @classmethod
-    def restored(
-        cls, what: Architecture, schedule: Schedule, supplement: str, state: Mapping[str, Any], device: str
+    def from_state(
+        cls,
+        architecture: Architecture,
+        schedule: Schedule,
+        supplement_backbone: str,
+        state: Mapping[str, Any],
+        device: str,
     ) -> FittedRanker:
-        """The network again, from what `state` gave; ``supplement`` names the backbone of the second network."""
-        extra = None
+        """The fitted network from its `state`; raises `BadInput` if that is of another architecture."""
+        supplement = None
         if "supplement_" in state:
-            extractor = Extractor(Backbone.create(supplement, pretrained=False), standardise=what.standardise)
+            backbone = Backbone.create(supplement_backbone, pretrained=False)
+            extractor = Extractor(backbone, standardise=architecture.standardise)
             _trim(extractor)
-            _unpack(extractor, state["supplement_"])
-            mean, std = (torch.from_numpy(np.asarray(state[f"supplement_{k}_"])) for k in ("mean", "std"))
-            extra = Supplement(extractor.to(device), mean, std)
-            what = dataclasses.replace(what, supplement=extra.dim)
-        network = build(what, seed=0, pretrained=False)
-        _unpack(network, state["network_"])
-        return cls(what, schedule, network.to(device), extra, int(state["side_"]), device)
+            _load_bytes(extractor, state["supplement_"])
+            mean, std = (torch.from_numpy(np.asarray(state[f"supplement_{name}_"])) for name in ("mean", "std"))
+            supplement = SupplementaryNetwork(extractor.to(device), mean, std)
+            architecture = dataclasses.replace(architecture, supplement=supplement.dim)
+        network = build_ranker(architecture, seed=0, pretrained=False)
+        _load_bytes(network, state["network_"])
+        return cls(architecture, schedule, network.to(device), supplement, int(state["side_"]), device)
 
 
-def cropper_of(what: Architecture, network: Ranker, side: int) -> Cropper:
-    """How images of ``side`` pixels are cropped for this network: at their own resolution, where that is finer."""
-    how = network.extractor.backbone.preprocessing
-    share = SIDE_OF_SCALES if len(what.scales) > 1 else SIDE
-    own = round(share * side)
-    size = own if what.scales and own > 1.05 * how.input_size else how.input_size
-    return Cropper(how, size, share)
+def create_cropper(architecture: Architecture, network: Ranker, side: int) -> Cropper:
+    """The cropper of images of ``side`` pixels for this network.
+
+    With transformers, crops keep the resolution of the image if it is finer than the network's input.
+    """
+    preprocessing = network.extractor.backbone.preprocessing
+    crop_side = MULTISCALE_CROP_SIDE if len(architecture.scales) > 1 else CROP_SIDE
+    native_size = round(crop_side * side)
+    keeps_resolution = architecture.scales and native_size > 1.05 * preprocessing.input_size
+    return Cropper(preprocessing, native_size if keeps_resolution else preprocessing.input_size, crop_side)
 
 
-def fit(
-    what: Architecture,
+def fit_ranker(
+    architecture: Architecture,
     schedule: Schedule,
     objective: Objective,
     images: Images,
     run: Run,
     *,
-    supplement: Supplement | NDArray[np.integer] | None = None,
+    supplement: SupplementaryNetwork | NDArray[np.integer] | None = None,
     supplement_backbone: str = "",
     held_out: Any = None,
 ) -> tuple[FittedRanker, dict[str, NDArray[np.float64]]]:
-    """Train a network of this architecture; it, and its learning curves by stage.
+    """Train a network of this architecture; the fitted network and its learning curves by stage.
 
-    ``supplement`` is the second network, or the category of each image for it to be trained on. ``held_out`` gives
-    the accuracy, in [0, 1], of a `FittedRanker` on images that are not among ``images``.
+    ``supplement`` is a network that gives supplementary features, or the categories ``(n,)`` of the images to train
+    one on, with the backbone ``supplement_backbone``. ``held_out`` is a function from a `FittedRanker` to its
+    accuracy, in [0, 1], on images that are not among ``images``.
     """
     run = dataclasses.replace(run, device=local_device(run.device))
-    side = _side(images)
+    side = _image_side(images)
     with run.track("loading images", len(images)) as advance:
-        pixels = load(images, side, run.device, advance)
-    circumstances = {"checkpoint": run.checkpoint}
+        pixels = load_pixels(images, side, run.device, advance)
     curves: dict[str, NDArray[np.float64]] = {}
     if isinstance(supplement, np.ndarray):
-        extractor = Extractor(Backbone.create(supplement_backbone), standardise=what.standardise).to(run.device)
-        supplement, curves["category network"] = trained_on(
-            supplement, pixels, extractor, schedule, run.seed_for("category network"), **circumstances
+        extractor = Extractor(Backbone.create(supplement_backbone), standardise=architecture.standardise)
+        supplement, curves["category network"] = train_category_network(
+            supplement,
+            pixels,
+            extractor.to(run.device),
+            schedule,
+            run.seed_for("category network"),
+            checkpoint=run.checkpoint,
         )
-    extra = None
+    supplementary_features = None
     if supplement is not None:
         _trim(supplement.extractor)
-        supplement.settle(pixels)
-        extra = supplement(pixels)
-        what = dataclasses.replace(what, supplement=supplement.dim)
-    start: nn.ModuleList | None = None
-    stages = ["crops", "whole"] if what.scales and schedule.stages == 2 else ["whole"]
+        supplement.fit_standardisation(pixels)
+        supplementary_features = supplement(pixels)
+        architecture = dataclasses.replace(architecture, supplement=supplement.dim)
+    trained_localisers: nn.ModuleList | None = None
+    stages = ["crops", "whole"] if architecture.scales and schedule.stages == 2 else ["whole"]
     for stage in stages:
-        network = build(what, whole=stage == "whole", seed=run.seed_for("network", stage)).to(run.device)
-        cropper = cropper_of(what, network, side)
-        if start is not None:
-            network.localisers.load_state_dict(start.state_dict())
-        elif what.scales:
-            centre_first_crops(network, cropper.fixed(pixels[:TRIED], 1))
-        applied = FittedRanker(what, schedule, network, supplement if stage == "whole" else None, side, run.device)
-        how = TrainingLoop(
+        network = build_ranker(architecture, whole=stage == "whole", seed=run.seed_for("network", stage)).to(run.device)
+        cropper = create_cropper(architecture, network, side)
+        if trained_localisers is not None:
+            network.localisers.load_state_dict(trained_localisers.state_dict())
+        elif architecture.scales:
+            centre_initial_crops(network, cropper.fixed(pixels[:N_CALIBRATION_IMAGES], 1))
+        stage_supplement = supplement if stage == "whole" else None
+        fitted = FittedRanker(architecture, schedule, network, stage_supplement, side, run.device)
+        config = TrainingConfig(
             name=f"{stage} network" if len(stages) > 1 else "network",
             objective=objective,
             pixels=pixels,
             cropper=cropper,
             schedule=schedule,
             seed=run.seed_for("training", stage),
-            views=network.n_inputs if len(what.scales) > 1 else 1,
-            supplement=extra if stage == "whole" else None,
-            judge=None if held_out is None else partial(held_out, applied),
-            **circumstances,
+            views=network.n_inputs if len(architecture.scales) > 1 else 1,
+            supplement=supplementary_features if stage == "whole" else None,
+            checkpoint=run.checkpoint,
+            evaluate=None if held_out is None else partial(held_out, fitted),
         )
-        curves[how.name] = train(network, parts_of(network, schedule), how)
-        start = network.localisers
-    return FittedRanker(what, schedule, network, supplement, side, run.device), curves
+        curves[config.name] = train(network, parameter_groups(network, schedule), config)
+        trained_localisers = network.localisers
+    return FittedRanker(architecture, schedule, network, supplement, side, run.device), curves
 
 
-def first_boxes(what: Architecture, schedule: Schedule, images: Images, train: Images, run: Run) -> NDArray[np.float32]:
-    """Where the transformers would look in ``images`` before any training on ``train``: `FittedRanker.boxes`."""
+def initial_boxes(
+    architecture: Architecture, schedule: Schedule, images: Images, train: Images, run: Run
+) -> NDArray[np.float32]:
+    """The crops of ``images`` before any training on ``train``, as in `FittedRanker.boxes`."""
     stage = "crops" if schedule.stages == 2 else "whole"
     run = dataclasses.replace(run, device=local_device(run.device))
-    side = _side(train)
-    network = build(
-        dataclasses.replace(what, supplement=0), whole=stage == "whole", seed=run.seed_for("network", stage)
-    )
-    network.to(run.device)
-    tried = load(train.subset(np.arange(min(len(train), TRIED))), side, run.device)
-    centre_first_crops(network, cropper_of(what, network, side).fixed(tried, 1))
-    return FittedRanker(what, schedule, network, None, side, run.device).boxes(images)
+    side = _image_side(train)
+    architecture_without_supplement = dataclasses.replace(architecture, supplement=0)
+    network = build_ranker(
+        architecture_without_supplement, whole=stage == "whole", seed=run.seed_for("network", stage)
+    ).to(run.device)
+    calibration = load_pixels(train.subset(np.arange(min(len(train), N_CALIBRATION_IMAGES))), side, run.device)
+    centre_initial_crops(network, create_cropper(architecture, network, side).fixed(calibration, 1))
+    return FittedRanker(architecture, schedule, network, None, side, run.device).boxes(images)
 
 
-def _side(images: Images) -> int:
-    """Pixels a side that images are kept at: the longest side of the first ones, up to the most."""
-    return min(LARGEST, max(max(images[i].shape[:2]) for i in range(min(len(images), TRIED))))
+def _image_side(images: Images) -> int:
+    """Pixels a side of the images in memory: the longest side among the first ones, at most `MAX_SIDE`."""
+    return min(MAX_SIDE, max(max(images[i].shape[:2]) for i in range(min(len(images), N_CALIBRATION_IMAGES))))
 
 
 def _trim(extractor: Extractor) -> None:
+    """Drop the parameters that do not affect the features, and freeze the rest."""
     size, device = extractor.backbone.input_size, next(p for p in extractor.parameters() if p.numel()).device
-    drop_unused(extractor, lambda: extractor(torch.zeros(1, 3, size, size, device=device)))
+    drop_unused_parameters(extractor, lambda: extractor(torch.zeros(1, 3, size, size, device=device)))
     for parameter in extractor.parameters():
         parameter.requires_grad_(False)
 
 
-def _packed(module: nn.Module) -> NDArray[np.uint8]:
+def _to_bytes(module: nn.Module) -> NDArray[np.uint8]:
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     return np.frombuffer(save(tensors), np.uint8)
 
 
-def _unpack(module: nn.Module, content: Any) -> None:
+def _load_bytes(module: nn.Module, content: Any) -> None:
     from safetensors import SafetensorError
-    from safetensors.torch import load as read
+    from safetensors.torch import load
 
     try:
-        module.load_state_dict(read(np.asarray(content, np.uint8).tobytes()))
+        module.load_state_dict(load(np.asarray(content, np.uint8).tobytes()))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"the saved network does not fit the method's parameters: {reason}") from error

@@ -1,8 +1,8 @@
-"""The score layer alone, fitted before anything below it moves.
+"""Fitting the score layer alone, on fixed features, before the whole network is trained.
 
-A drawn score layer first sends gradients of no use down to features that were good. Kumar et al., "Fine-tuning can
-distort pretrained features and underperform out-of-distribution", ICLR 2022: fit the layer first, then train it all.
-Over features that are computed once this is a convex problem, which costs one pass of some images, and seconds.
+A randomly initialised score layer first distorts pretrained features with useless gradients. Kumar et al., "Fine-tuning
+can distort pretrained features and underperform out-of-distribution", ICLR 2022: fit the layer first, then fine-tune
+all. On precomputed features this is a convex problem; it takes one forward pass of some images, and seconds.
 """
 
 from __future__ import annotations
@@ -14,59 +14,60 @@ import numpy as np
 import torch
 
 from relattr.errors import BadInput
-from relattr.networks.ranker import RankerOutput
-from relattr.system.malloc import kept_memory
+from relattr.networks.scoring import NetworkOutput
+from relattr.system.malloc import retain_freed_memory
 
 if TYPE_CHECKING:
     from relattr.networks.classifier import Classifier
     from relattr.networks.ranker import Ranker
-    from relattr.training.trainer import TrainingLoop
+    from relattr.training.config import TrainingConfig
 
-DECAY = 2e-4
-"""Of the layer's weights, times the mean squared length of the features."""
-ITERATIONS = 50
+WEIGHT_DECAY = 2e-4
+"""Of the layer's weights, relative to the mean squared length of the features."""
+MAX_ITERATIONS = 50
 _CHUNK = 64
 
 
-def fit_head(network: Ranker | Classifier, how: TrainingLoop) -> None:
-    """Fit ``network.score`` in place to the first ``head_batches`` batches, each image seen once, its middle.
+def fit_head(network: Ranker | Classifier, config: TrainingConfig) -> None:
+    """Fit ``network.score`` in place to the first ``head_batches`` batches, on the centre crop of each image.
 
-    Raises `BadInput` where the loss is not a finite number: the network's features are none, then.
+    Raises `BadInput` if the loss is not finite, because the network's features are not.
     """
-    batches = list(itertools.islice(how.objective.steps(how.seed), how.schedule.head_batches))
-    images, place = np.unique(np.concatenate([batch.images for batch in batches]), return_inverse=True)
-    places = torch.from_numpy(place).split([len(batch.images) for batch in batches])
-    features = _features(network, how, torch.from_numpy(images))
-    decay = DECAY * features.square().sum(1).mean().item()
+    batches = list(itertools.islice(config.objective.batches(config.seed), config.schedule.head_batches))
+    images, inverse = np.unique(np.concatenate([batch.images for batch in batches]), return_inverse=True)
+    rows_per_batch = torch.from_numpy(inverse).split([len(batch.images) for batch in batches])
+    features = _features(network, config, torch.from_numpy(images))
+    decay = WEIGHT_DECAY * features.square().sum(1).mean().item()
     score = network.score
-    made = torch.optim.LBFGS(score.parameters(), max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(score.parameters(), max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
 
-    def loss() -> torch.Tensor:
-        made.zero_grad()
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
         losses = [
-            batch.judge(RankerOutput(network.answer(features[where]), ())).loss
-            for batch, where in zip(batches, places, strict=True)
+            batch.evaluate(NetworkOutput(network.score_features(features[rows]), ())).loss
+            for batch, rows in zip(batches, rows_per_batch, strict=True)
         ]
-        found = torch.stack(losses).mean() + decay / 2 * score.weight.square().sum()
-        if not found.isfinite():
+        loss = torch.stack(losses).mean() + decay / 2 * score.weight.square().sum()
+        if not loss.isfinite():
             raise BadInput(
-                f"{how.name}: the loss is {found.item()} before any step; its features are not finite numbers: are "
-                "the backbone's weights whole?"
+                f"{config.name}: the loss is {loss.item()} before the first step, because its features are not finite; "
+                "check the backbone's weights"
             )
-        found.backward()
-        return found.detach()
+        loss.backward()
+        return loss.detach()
 
-    made.step(loss)
-    made.zero_grad()
+    optimiser.step(closure)
+    optimiser.zero_grad()
 
 
-def _features(network: Ranker | Classifier, how: TrainingLoop, images: torch.Tensor) -> torch.Tensor:
-    """All that the score layer is given for these images, ``(n, d)`` float32."""
-    device = how.pixels.device
-    was = network.training
+def _features(network: Ranker | Classifier, config: TrainingConfig, images: torch.Tensor) -> torch.Tensor:
+    """The input of the score layer for these images, ``(n, d)`` float32."""
+    device = config.pixels.device
+    training = network.training
     network.eval()
-    with torch.no_grad(), kept_memory(device.type == "cpu"):
-        parts = [network.features(how.cropper.fixed(how.pixels[some], 1)) for some in images.to(device).split(_CHUNK)]
-    network.train(was)
-    found = torch.cat(parts).float()
-    return found if how.supplement is None else torch.cat([found, how.supplement[images.to(device)]], 1)
+    with torch.no_grad(), retain_freed_memory(device.type == "cpu"):
+        chunks = images.to(device).split(_CHUNK)
+        parts = [network.features(config.cropper.fixed(config.pixels[chunk], 1)) for chunk in chunks]
+    network.train(training)
+    features = torch.cat(parts).float()
+    return features if config.supplement is None else torch.cat([features, config.supplement[images.to(device)]], 1)

@@ -1,4 +1,7 @@
-"""What a network is trained on: labelled pairs, or a number for each image."""
+"""Training objectives: a stream of batches, and the loss of the network's output for each.
+
+Labelled pairs (ranking), scores (regression) or categories (classification).
+"""
 
 from __future__ import annotations
 
@@ -11,125 +14,132 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from relattr.errors import BadInput
-from relattr.networks.ranker import RankerOutput
+from relattr.networks.scoring import NetworkOutput
 from relattr.pairs import Pairs
 from relattr.random import generator
-from relattr.training.batches import PairBatches
-from relattr.training.losses import Gate, PairBatch, pairwise
+from relattr.training.batch_sampler import PairBatchSampler
+from relattr.training.ranking_loss import Gate, PairTargets, pairwise_loss
 
 
 class BatchResult(NamedTuple):
-    """A batch's loss; how many things it was over, and how many of them the network had right (of how many)."""
+    """The result of a batch.
+
+    ``loss``, the number of terms it sums over (``n_terms``: pairs or images), and how many predictions are correct
+    (``n_correct`` of ``n_predictions``; similar pairs have none).
+    """
 
     loss: torch.Tensor
-    n: int
-    right: int
-    of: int
+    n_terms: int
+    n_correct: int
+    n_predictions: int
 
 
-class Step(Protocol):
-    """One batch: the images it is of, and what to make of the network's answer."""
+class TrainingBatch(Protocol):
+    """One batch: the indices of its images, and the evaluation of the network's output for them."""
 
     images: NDArray[np.int64]
 
-    def judge(self, scored: RankerOutput) -> BatchResult: ...
+    def evaluate(self, output: NetworkOutput) -> BatchResult: ...
 
 
 class Objective(Protocol):
-    """An endless sequence of batches, the same for the same seed."""
+    """An infinite stream of batches, determined by the seed."""
 
-    def steps(self, seed: int) -> Iterator[Step]: ...
+    def batches(self, seed: int) -> Iterator[TrainingBatch]: ...
 
 
-class _PairStep:
-    def __init__(self, images: NDArray[np.int64], pairs: PairBatch, gate: Gate) -> None:
+class _PairTrainingBatch:
+    def __init__(self, images: NDArray[np.int64], pairs: PairTargets, gate: Gate) -> None:
         self.images, self.pairs, self.gate = images, pairs, gate
 
-    def judge(self, scored: RankerOutput) -> BatchResult:
-        strength = scored.strength
+    def evaluate(self, output: NetworkOutput) -> BatchResult:
+        strength = output.score
         left, right, target = (part.to(strength.device) for part in self.pairs[:3])
-        pairs = PairBatch(left, right, target, self.pairs.weight)
-        loss = pairwise(strength, scored.theta, pairs, self.gate)
+        pairs = PairTargets(left, right, target, self.pairs.weight)
+        loss = pairwise_loss(strength, output.theta, pairs, self.gate)
         with torch.no_grad():
             ordered = pairs.target != 0.5
-            ahead = (strength[pairs.left] - strength[pairs.right]) * (pairs.target - 0.5)
-        return BatchResult(loss, len(ordered), int((ahead[ordered] > 0).sum()), int(ordered.sum()))
+            agreement = (strength[pairs.left] - strength[pairs.right]) * (pairs.target - 0.5)
+        return BatchResult(loss, len(ordered), int((agreement[ordered] > 0).sum()), int(ordered.sum()))
 
 
 class PairwiseObjective:
     """RankNet's loss over labelled pairs, and the spatial loss of the transformers."""
 
     def __init__(self, pairs: Pairs, batch: int, gate: Gate = "crop") -> None:
-        self.batches = PairBatches(pairs, batch)
+        self.sampler = PairBatchSampler(pairs, batch)
         self.gate = gate
 
-    def steps(self, seed: int) -> Iterator[Step]:
+    def batches(self, seed: int) -> Iterator[TrainingBatch]:
         epoch = 0
         while True:
-            for made, weight in self.batches.epoch(generator(seed, "batches", epoch)):
-                pairs = PairBatch(
-                    torch.from_numpy(made.left),
-                    torch.from_numpy(made.right),
-                    torch.from_numpy(made.label).float().add_(1).div_(2),
+            for batch, weight in self.sampler.epoch(generator(seed, "batches", epoch)):
+                pairs = PairTargets(
+                    torch.from_numpy(batch.left),
+                    torch.from_numpy(batch.right),
+                    torch.from_numpy(batch.label).float().add_(1).div_(2),
                     weight,
                 )
-                yield _PairStep(made.images, pairs, self.gate)
+                yield _PairTrainingBatch(batch.images, pairs, self.gate)
             epoch += 1
 
 
-class _ScoreStep:
+class _ScoreTrainingBatch:
     def __init__(self, images: NDArray[np.int64], target: torch.Tensor, loss: str) -> None:
         self.images, self.target, self.loss = images, target, loss
 
-    def judge(self, scored: RankerOutput) -> BatchResult:
-        target = self.target.to(scored.strength.device)
-        measure = functional.smooth_l1_loss if self.loss == "smooth_l1" else functional.mse_loss
-        with torch.no_grad():
-            ahead = (scored.strength[:, None] - scored.strength) * (target[:, None] - target)
-            right, of = int((ahead > 0).sum()) // 2, int((target[:, None] != target).sum()) // 2
-        return BatchResult(measure(scored.strength, target), len(target), right, of)
+    def evaluate(self, output: NetworkOutput) -> BatchResult:
+        strength, target = output.score, self.target.to(output.score.device)
+        loss_function = functional.smooth_l1_loss if self.loss == "smooth_l1" else functional.mse_loss
+        with torch.no_grad():  # the implied pairs, each of which the full matrices contain twice
+            agreement = (strength[:, None] - strength) * (target[:, None] - target)
+            n_correct, n_ordered = int((agreement > 0).sum()) // 2, int((target[:, None] != target).sum()) // 2
+        return BatchResult(loss_function(strength, target), len(target), n_correct, n_ordered)
 
 
 class RegressionObjective:
-    """The distance of an image's strength from its own number, already brought to a usual size."""
+    """Regression of the strength on one target per image, ``(n,)``, standardised beforehand.
+
+    ``loss`` is ``smooth_l1`` or ``mse``; raises `BadInput` for another.
+    """
 
     def __init__(self, target: NDArray[np.floating], batch: int, loss: str = "smooth_l1") -> None:
         if loss not in ("smooth_l1", "mse"):
             raise BadInput(f"the loss of a regression must be smooth_l1 or mse; got {loss!r}")
         self.target, self.batch, self.loss = target.astype(np.float32), min(batch, len(target)), loss
 
-    def steps(self, seed: int) -> Iterator[Step]:
+    def batches(self, seed: int) -> Iterator[TrainingBatch]:
         epoch = 0
         while True:
             shuffled = generator(seed, "batches", epoch).permutation(len(self.target))
             for k in range(len(shuffled) // self.batch):
                 images = shuffled[k * self.batch : (k + 1) * self.batch]
-                yield _ScoreStep(images, torch.from_numpy(self.target[images]), self.loss)
+                yield _ScoreTrainingBatch(images, torch.from_numpy(self.target[images]), self.loss)
             epoch += 1
 
 
-class _ClassStep:
+class _ClassTrainingBatch:
     def __init__(self, images: NDArray[np.int64], target: torch.Tensor) -> None:
         self.images, self.target = images, target
 
-    def judge(self, scored: RankerOutput) -> BatchResult:
-        target = self.target.to(scored.strength.device)
-        right = int((scored.strength.argmax(1) == target).sum())
-        return BatchResult(functional.cross_entropy(scored.strength, target), len(target), right, len(target))
+    def evaluate(self, output: NetworkOutput) -> BatchResult:
+        target = self.target.to(output.score.device)
+        n_correct = int((output.score.argmax(1) == target).sum())
+        return BatchResult(functional.cross_entropy(output.score, target), len(target), n_correct, len(target))
 
 
 class ClassificationObjective:
-    """Cross entropy of each image's class; every class is drawn as often as every other."""
+    """Cross entropy of the class of each image; all classes are sampled equally often."""
 
     def __init__(self, classes: NDArray[np.integer], batch: int) -> None:
         self.classes, self.batch = classes.astype(np.int64), batch
 
-    def steps(self, seed: int) -> Iterator[Step]:
+    def batches(self, seed: int) -> Iterator[TrainingBatch]:
         members = [np.flatnonzero(self.classes == c) for c in np.unique(self.classes)]
         number = 0
         while True:
             rng = generator(seed, "batches", number)
-            kinds = rng.integers(0, len(members), self.batch)
-            images = np.array([rng.choice(members[k]) for k in kinds])
-            yield _ClassStep(images, torch.from_numpy(self.classes[images]))
+            sampled_classes = rng.integers(0, len(members), self.batch)
+            images = np.array([rng.choice(members[k]) for k in sampled_classes])
+            yield _ClassTrainingBatch(images, torch.from_numpy(self.classes[images]))
             number += 1

@@ -1,4 +1,4 @@
-"""SGD as Torch7 has it: damped momentum, weight decay on everything, a rate of its own for each part of a network."""
+"""SGD as in Torch7: damped momentum, weight decay on all parameters, a learning rate multiplier per part."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from relattr.networks.ranker import Ranker
 from relattr.training.schedule import Schedule
 
 
-def optimiser(parts: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> torch.optim.SGD:
-    """SGD over the parameters of these parts that are trained, each part with its multiple of the rate.
+def create_optimiser(groups: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> torch.optim.SGD:
+    """SGD over the trainable parameters of these modules, each with its multiplier of the learning rate.
 
-    Torch7's ``optim.sgd`` damps: ``v <- momentum v + (1 - dampening) g``, the first ``v`` being the first ``g``;
-    torch's does the same when told to.
+    Torch7's ``optim.sgd`` damps momentum: ``v <- momentum v + (1 - dampening) g``, the first ``v`` being the first
+    ``g``; PyTorch's does the same with ``dampening``.
     """
-    groups = []
-    for part, multiple in parts:
-        trained = [p for p in part.parameters() if p.requires_grad]
-        if trained:
-            groups.append({"params": trained, "lr": schedule.rate * multiple, "multiple": multiple})
+    parameter_groups = []
+    for module, multiplier in groups:
+        trainable = [p for p in module.parameters() if p.requires_grad]
+        if trainable:
+            group = {"params": trainable, "lr": schedule.rate * multiplier, "multiplier": multiplier}
+            parameter_groups.append(group)
     return torch.optim.SGD(
-        groups,
+        parameter_groups,
         lr=schedule.rate,
         momentum=schedule.momentum,
         dampening=schedule.dampening,
@@ -31,12 +32,12 @@ def optimiser(parts: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> t
     )
 
 
-def parts_of(network: Ranker, schedule: Schedule) -> list[tuple[nn.Module, float]]:
-    """The parts of a ranking network with the multiple of the rate each is trained with."""
+def parameter_groups(network: Ranker, schedule: Schedule) -> list[tuple[nn.Module, float]]:
+    """The parts of a ranking network, each with its multiplier of the learning rate."""
     return [(network.extractor, 1.0), (network.score, 1.0), (network.localisers, schedule.localiser_rate)]
 
 
-def set_rate(made: torch.optim.SGD, rate: float) -> None:
-    """Give every group its multiple of a rate."""
-    for group in made.param_groups:
-        group["lr"] = rate * group["multiple"]
+def set_learning_rate(optimiser: torch.optim.SGD, rate: float) -> None:
+    """Set the learning rate of every group to its multiple of ``rate``."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["multiplier"]

@@ -1,8 +1,8 @@
-"""How a network is trained: the two presets, and what they are made of.
+"""Hyperparameters of training, and two presets of them.
 
-``paper`` is Singh & Lee's schedule (ECCV 2016, and their code), which Dubey & Agarwal (MM 2017) take over. ``fast`` is
-ours, for two processor cores: the score layer fitted first, fewer and larger steps, a cycle of the learning rate, crops
-shown smaller, and the first layers of the backbone left as they were.
+``paper`` is the schedule of Singh & Lee (ECCV 2016, and their code), which Dubey & Agarwal (MM 2017) adopt. ``fast`` is
+relattr's own, for two processor cores: the score layer is fitted first, steps are fewer and larger, the learning rate
+follows one cycle, crops are smaller, and the first layers of the backbone are frozen.
 """
 
 from __future__ import annotations
@@ -14,28 +14,34 @@ from typing import Literal
 from relattr.errors import BadInput
 
 Preset = Literal["paper", "fast"]
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Everything about training that is not the network's architecture.
+    """All hyperparameters of training, apart from the network's architecture.
 
     Parameters
     ----------
     updates : optimisation steps of each stage.
-    batch : images a step; all labelled pairs among them count.
-    rate : learning rate at its highest.
-    cycle : whether the rate rises to that and falls again (one cycle) instead of staying.
-    head_batches : batches that the score layer alone is first fitted to (`relattr.training.head`); 0 for none.
-    localiser_rate : what the rate of the localisers is multiplied by; of their head, in ``fast``.
-    momentum, dampening : of SGD. Torch7 damps by default, so ``rate`` is what a steady gradient moves by.
-    weight_decay : added to the gradient, of biases too.
-    stages : 2: a network of crops alone first, whose localisers the whole network starts from; 1: all at once.
-    frozen : the share of the ranker's layers, from the input on, that stay as they were.
-    frozen_localiser : whether the localisers' backbones stay as they were.
-    standardise : whether features are brought to AlexNet's size before the heads; None: unless it is an AlexNet or VGG.
-    crop, view : pixels a side at which crops, and what localisers see, are shown, against the backbone's input size.
-    test_views : crops of an image in a test, whose strengths are added up: 1, 2 or 10.
+    batch : images per step; all labelled pairs among them count.
+    rate : the highest learning rate.
+    cycle : whether the learning rate follows one cycle (a rise to ``rate``, then a cosine decay); else it is constant.
+    head_batches : batches that the score layer alone is first fitted to (`relattr.training.head`); 0 to skip that.
+    localiser_rate : multiplier of the localisers' learning rate (of their heads', in ``fast``).
+    momentum, dampening : of SGD. Torch7 damps by default, so ``rate`` is the step size for a constant gradient.
+    weight_decay : L2 penalty, of biases too.
+    stages : 2: a network of crops alone is trained first, and the full network starts from its localisers; 1: only
+        the full network.
+    frozen : share of the ranker's layers, counted from the input, that is not trained.
+    frozen_localiser : whether the localisers' backbones are not trained.
+    standardise : whether features are standardised to AlexNet's magnitude before the heads; None: for all backbones
+        except AlexNet and VGG.
+    crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
+    test_views : crops per test image, whose strengths are summed: 1, 2 or 10.
+    precision : of the forward pass in training: ``fp32``, or ``bf16`` for autocasting to bfloat16.
+
+    Raises `BadInput` for a value out of range.
     """
 
     updates: int
@@ -54,9 +60,10 @@ class Schedule:
     crop: float
     view: float
     test_views: int
+    precision: Precision = "fp32"
 
     def __post_init__(self) -> None:
-        for name, ok, expected in (
+        for name, valid, expected in (
             ("updates", self.updates >= 1, "at least 1"),
             ("batch", self.batch >= 2, "at least 2"),
             ("rate", 0 < self.rate < math.inf, "a positive number"),
@@ -66,22 +73,23 @@ class Schedule:
             ("dampening", 0 <= self.dampening < 1, "in [0, 1)"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or a positive number"),
             ("stages", self.stages in (1, 2), "1 or 2"),
-            ("frozen", 0 <= self.frozen < 1, "a share in [0, 1)"),
+            ("frozen", 0 <= self.frozen < 1, "in [0, 1)"),
             ("crop", 0 < self.crop <= 4, "in (0, 4]"),
             ("view", 0 < self.view <= 4, "in (0, 4]"),
             ("test_views", self.test_views in (1, 2, 10), "1, 2 or 10"),
+            ("precision", self.precision in ("fp32", "bf16"), "fp32 or bf16"),
         ):
-            if not ok:
+            if not valid:
                 raise BadInput(f"training: {name} must be {expected}; got {getattr(self, name)}")
 
     def rate_at(self, step: int, total: int) -> float:
-        """The learning rate at a step of ``total``."""
+        """The learning rate at step ``step`` (from 0) of ``total``."""
         if not self.cycle:
             return self.rate
-        warm = max(1, round(0.2 * total))
-        if step < warm:
-            return self.rate * (step + 1) / warm
-        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - warm + 1) / max(1, total - warm + 1)))
+        warm_up = max(1, round(0.2 * total))
+        if step < warm_up:
+            return self.rate * (step + 1) / warm_up
+        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up + 1) / max(1, total - warm_up + 1)))
 
 
 PRESETS: dict[Preset, Schedule] = {

@@ -1,13 +1,14 @@
-"""The loop: batches, crops, losses, steps; progress, a curve, checkpoints, and an end where the loss is no number."""
+"""The training loop: batches, crops, losses and optimisation steps; progress, learning curve and checkpoints.
+
+Training ends with an error as soon as the loss is not finite.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,166 +17,141 @@ from numpy.typing import NDArray
 from torch import nn
 
 from relattr import progress
-from relattr.backbones.inference import has_bf16
 from relattr.errors import BadInput
 from relattr.random import derive_seed, generator
 from relattr.system.digests import digest_text
-from relattr.system.malloc import kept_memory
+from relattr.system.malloc import retain_freed_memory
 from relattr.training import checkpoint, distributed
+from relattr.training.config import TrainingConfig
 from relattr.training.head import fit_head
-from relattr.training.objectives import BatchResult, Objective
-from relattr.training.optimiser import optimiser, set_rate
-from relattr.training.schedule import Schedule
+from relattr.training.objectives import BatchResult
+from relattr.training.optimiser import create_optimiser, set_learning_rate
 
 if TYPE_CHECKING:
     from relattr.networks.classifier import Classifier
     from relattr.networks.ranker import Ranker
-    from relattr.training.pixels import Cropper
 
-KEEP_EVERY = 60.0
+CHECKPOINT_INTERVAL = 60.0
 """Seconds between two checkpoints."""
-POINTS = 100
-"""Points of a curve, about."""
-JUDGED = 10
-"""Times that a network is judged on what is held out, about."""
-
-
-@dataclass(frozen=True)
-class TrainingLoop:
-    """One training of one network.
-
-    Parameters
-    ----------
-    name : of it, for people and for its checkpoint.
-    objective : what it is trained on.
-    pixels : all training images, ``(n, 3, h, h)`` uint8, on the training device.
-    cropper : how they are cropped.
-    schedule : rates, steps and so on.
-    seed : decides everything that is drawn.
-    views : random crops of an image a step: one for all inputs of the network, or one for each.
-    supplement : numbers that the network is given with each image, ``(n, d)``.
-    checkpoint : a folder to keep where it stands in; None to keep nothing.
-    judge : gives the network's accuracy on images that are held out, in [0, 1]; called now and then, in evaluation
-        mode, and its time is not counted.
-    """
-
-    name: str
-    objective: Objective
-    pixels: torch.Tensor
-    cropper: Cropper
-    schedule: Schedule
-    seed: int
-    views: int = 1
-    supplement: torch.Tensor | None = None
-    checkpoint: Path | None = None
-    judge: Callable[[], float] | None = None
+CURVE_POINTS = 100
+"""Approximate number of points of a learning curve."""
+HELD_OUT_EVALUATIONS = 10
+"""Approximate number of evaluations on held-out images per run."""
 
 
 def train(
-    network: Ranker | Classifier, parts: Sequence[tuple[nn.Module, float]], how: TrainingLoop
+    network: Ranker | Classifier, groups: Sequence[tuple[nn.Module, float]], config: TrainingConfig
 ) -> NDArray[np.float64]:
-    """Train a network in place; the curve, ``(points, 4)``: step, loss, held-out accuracy or NaN, seconds.
+    """Train a network in place; its learning curve, ``(points, 4)``: step, loss, held-out accuracy or NaN, seconds.
 
-    ``parts`` are parts of it, with what the learning rate is multiplied by for each. Raises `BadInput`, naming the
-    step, when the loss is not a finite number.
+    ``groups`` are parts of the network, each with its multiplier of the learning rate. Raises `BadInput`, naming the
+    step, when the loss is not finite.
     """
-    rank, processes = distributed.world()
-    made = optimiser(parts, how.schedule)
-    total, every = how.schedule.updates, max(1, how.schedule.updates // POINTS)
-    path = how.checkpoint / f"{how.name}.safetensors" if how.checkpoint is not None else None
+    rank, n_processes = distributed.rank_and_world_size()
+    optimiser = create_optimiser(groups, config.schedule)
+    total, interval = config.schedule.updates, max(1, config.schedule.updates // CURVE_POINTS)
+    path = config.checkpoint / f"{config.name}.safetensors" if config.checkpoint is not None else None
     shapes = [(name, tuple(value.shape)) for name, value in network.state_dict().items()]
-    key = digest_text(how.name, repr((how.schedule, how.seed, tuple(how.pixels.shape), processes, shapes)))
-    start, curve = checkpoint.read(path, network, made, key) if path is not None else (0, [])
+    key = digest_text(
+        config.name, repr((config.schedule, config.seed, tuple(config.pixels.shape), n_processes, shapes))
+    )
+    start, curve = checkpoint.load_checkpoint(path, network, optimiser, key) if path is not None else (0, [])
     if start >= total:
         return np.array(curve).reshape(-1, 4)
-    before = float(curve[-1][3]) if curve else 0.0
-    began = kept = time.monotonic()
-    if not start and how.schedule.head_batches:
-        fit_head(network, how)
-        before += time.monotonic() - began
-        began = kept = time.monotonic()
+    seconds_before = float(curve[-1][3]) if curve else 0.0
+    started = saved = time.monotonic()
+    if not start and config.schedule.head_batches:
+        fit_head(network, config)
+        seconds_before += time.monotonic() - started
+        started = saved = time.monotonic()
     network.train()
     losses: list[float] = []
-    seldom, last = max(1, total // every // JUDGED), math.nan
-    n_images = n_things = n_right = n_judged = 0
-    with progress.track(how.name, total) as advance:
+    points_per_evaluation, last_accuracy = max(1, total // interval // HELD_OUT_EVALUATIONS), math.nan
+    n_images = n_terms = n_correct = n_predictions = 0
+    with progress.track(config.name, total) as advance:
         advance(start)
-        for step, (n, judged, loss) in enumerate(steps(network, made, how, start), start):
+        for step, (batch_size, result, loss) in enumerate(training_steps(network, optimiser, config, start), start):
             losses.append(loss)
-            n_images, n_things = n_images + n, n_things + judged.n
-            n_right, n_judged = n_right + judged.right, n_judged + judged.of
-            if (step + 1) % every == 0 or step + 1 == total:
+            n_images, n_terms = n_images + batch_size, n_terms + result.n_terms
+            n_correct, n_predictions = n_correct + result.n_correct, n_predictions + result.n_predictions
+            is_last = step + 1 == total
+            if (step + 1) % interval == 0 or is_last:
                 now = time.monotonic()
-                spent = max(now - began, 1e-9)
-                judging = how.judge is not None and ((step + 1) % (every * seldom) == 0 or step + 1 == total)
-                found = _judged(network, how) if judging else math.nan
-                last = found if judging else last
-                began += time.monotonic() - now
-                curve.append([step + 1, sum(losses) / len(losses), found, before + spent])
-                shown = f"held out {100 * last:.1f} %" if how.judge is not None else _share(n_right, n_judged)
-                left = spent / (step + 1 - start) * (total - step - 1)
-                note = (
-                    f"loss {curve[-1][1]:.3f}, {shown}, {processes * n_images / spent:.0f} images/s, "
-                    f"{processes * n_things / spent:,.0f} pairs/s, {left:.0f} s left"
-                )
-                advance(0, note)
-                losses, n_right, n_judged = [], 0, 0
-                if path is not None and rank == 0 and (step + 1 == total or time.monotonic() - kept > KEEP_EVERY):
-                    checkpoint.write(path, network, made, step + 1, curve, key)
-                    kept = time.monotonic()
+                elapsed = max(now - started, 1e-9)
+                accuracy = math.nan
+                if config.evaluate is not None and ((step + 1) % (interval * points_per_evaluation) == 0 or is_last):
+                    accuracy = last_accuracy = _held_out_accuracy(network, config)
+                started += time.monotonic() - now
+                curve.append([step + 1, sum(losses) / len(losses), accuracy, seconds_before + elapsed])
+                note = [f"loss {curve[-1][1]:.3f}"]
+                if config.evaluate is None:
+                    note.append(_training_accuracy(n_correct, n_predictions))
+                elif not math.isnan(last_accuracy):
+                    note.append(f"held out {100 * last_accuracy:.1f} %")
+                note += [
+                    f"{n_processes * n_images / elapsed:.0f} images/s",
+                    f"{n_processes * n_terms / elapsed:,.0f} pairs/s",
+                    f"{elapsed / (step + 1 - start) * (total - step - 1):.0f} s left",
+                ]
+                advance(0, ", ".join(note))
+                losses, n_correct, n_predictions = [], 0, 0
+                if path is not None and rank == 0 and (is_last or time.monotonic() - saved > CHECKPOINT_INTERVAL):
+                    checkpoint.save_checkpoint(path, network, optimiser, step + 1, curve, key)
+                    saved = time.monotonic()
             advance(1)
-    distributed.wait()
+    distributed.barrier()
     network.eval()
     return np.array(curve).reshape(-1, 4)
 
 
-def steps(
-    network: nn.Module, made: torch.optim.SGD, how: TrainingLoop, start: int = 0
+def training_steps(
+    network: nn.Module, optimiser: torch.optim.SGD, config: TrainingConfig, start: int = 0
 ) -> Iterator[tuple[int, BatchResult, float]]:
-    """Take the steps from ``start`` on, one each time it is asked: its images, what they were judged, and the loss.
+    """Perform the optimisation steps from ``start`` on, one per iteration; batch size, result and loss of each.
 
-    Raises `BadInput` as `train` does. While it is held, freed memory is kept and torch's global generator is its own.
+    Raises `BadInput` as `train` does. While the iterator is open, freed memory is retained for reuse, and torch's
+    global generator is seeded per step; its state is restored at the end.
     """
-    device, total = how.pixels.device, how.schedule.updates
-    rank, processes = distributed.world()
+    device, total = config.pixels.device, config.schedule.updates
+    rank, n_processes = distributed.rank_and_world_size()
     model = distributed.wrap_in_ddp(network)
-    # each process takes every so-manieth batch; what is done already is dealt again and left out
-    dealt = itertools.islice(how.objective.steps(how.seed), start * processes + rank, None, processes)
-    low = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
+    # each process takes every n-th batch; those before `start` are generated again and skipped
+    batches = itertools.islice(config.objective.batches(config.seed), start * n_processes + rank, None, n_processes)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=config.schedule.precision == "bf16")
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        kept_memory(device.type == "cpu"),
+        retain_freed_memory(device.type == "cpu"),
     ):
-        for step, batch in enumerate(itertools.islice(dealt, total - start), start):
-            set_rate(made, how.schedule.rate_at(step, total))
-            rng = generator(how.seed, "crops", step, rank)
-            torch.manual_seed(derive_seed(how.seed, "dropout", step, rank))
-            chosen = torch.from_numpy(batch.images).to(device)
-            pixels = how.pixels[chosen]
-            inputs = [how.cropper.random(pixels, rng) for _ in range(how.views)]
-            with low:
-                answer = model(inputs) if how.supplement is None else model(inputs, how.supplement[chosen])
-            judged = batch.judge(answer)
-            loss = judged.loss.item()
+        for step, batch in enumerate(itertools.islice(batches, total - start), start):
+            set_learning_rate(optimiser, config.schedule.rate_at(step, total))
+            rng = generator(config.seed, "crops", step, rank)
+            torch.manual_seed(derive_seed(config.seed, "dropout", step, rank))
+            indices = torch.from_numpy(batch.images).to(device)
+            pixels = config.pixels[indices]
+            views = [config.cropper.random(pixels, rng) for _ in range(config.views)]
+            with autocast:
+                output = model(views) if config.supplement is None else model(views, config.supplement[indices])
+            result = batch.evaluate(output)
+            loss = result.loss.item()
             if not math.isfinite(loss):
                 raise BadInput(
-                    f"{how.name}: the loss is {loss} at step {step} of {total}; lower the learning rate, "
-                    f"now {how.schedule.rate:g} (--set rate={how.schedule.rate / 3:.1g})"
+                    f"{config.name}: the loss is {loss} at step {step} of {total}; lower the learning rate, "
+                    f"now {config.schedule.rate:g} (--set rate={config.schedule.rate / 3:.1g})"
                 )
-            made.zero_grad(set_to_none=True)
-            judged.loss.backward()
-            made.step()
-            yield len(batch.images), judged, loss
+            optimiser.zero_grad(set_to_none=True)
+            result.loss.backward()
+            optimiser.step()
+            yield len(batch.images), result, loss
 
 
-def _judged(network: nn.Module, how: TrainingLoop) -> float:
-    assert how.judge is not None
+def _held_out_accuracy(network: nn.Module, config: TrainingConfig) -> float:
+    assert config.evaluate is not None
     network.eval()
     with torch.inference_mode():
-        found = how.judge()
+        accuracy = config.evaluate()
     network.train()
-    return found
+    return accuracy
 
 
-def _share(right: int, of: int) -> str:
-    return f"{100 * right / of:.1f} % of the batches' pairs" if of else "no ordered pair"
+def _training_accuracy(n_correct: int, n_predictions: int) -> str:
+    return f"{100 * n_correct / n_predictions:.1f} % of the batches' pairs" if n_predictions else "no ordered pair"

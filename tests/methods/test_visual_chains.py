@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from relattr.backbones.names import Preprocessing, register_backbone, unregister_backbone
-from relattr.chains.boxes import moved
-from relattr.chains.templates import hog_templates
+from relattr.chains.boxes import transform_boxes
+from relattr.chains.hog_templates import hog_templates
 from relattr.check import method_checks
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
@@ -69,8 +69,8 @@ def test_labels_that_say_nothing_give_chance(task):
     assert abs(np.mean(found) - 0.5) < 0.15
 
 
-def test_exhibits_are_patches_of_training_images_from_weak_to_strong(task, fitted):
-    found = fitted.exhibits(task.train, Run())
+def test_artifacts_are_patches_of_training_images_from_weak_to_strong(task, fitted):
+    found = fitted.artifacts(task.train, Run())
     which, boxes, accuracy = (found[name] for name in ("chain images", "chain boxes", "chain accuracy"))
     assert which.shape == (3, 10)
     assert boxes.shape == (3, 10, 4)
@@ -99,7 +99,7 @@ def test_what_is_judged_is_the_patch_that_the_detector_likes_most(task, fitted):
     expected = 0.0
     for parent, move, coef in zip(fitted.parent_, fitted.moves_, fitted.coef_, strict=True):
         liked = max(range(len(short)), key=lambda p: float(short[p] @ fitted.detectors_[parent, :-1]))
-        expected += float(described([moved(fitted.boxes_[liked], move)])[0] @ coef)
+        expected += float(described([transform_boxes(fitted.boxes_[liked], move)])[0] @ coef)
     assert fitted.strength(task.tests[0].images.subset([7]))[0] == pytest.approx(expected, rel=1e-3)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relattr.chains.boxes import iou, moved, random_moves
+from relattr.chains.boxes import box_iou, random_transforms, transform_boxes
 
 
 def boxes(rng, n):
@@ -26,29 +26,29 @@ def test_overlap_is_that_of_a_loop():
     rng = np.random.default_rng(0)
     a, b = boxes(rng, 30), boxes(rng, 40)
     expected = [[slow_iou(x, y) for y in b] for x in a]
-    np.testing.assert_allclose(iou(a, b), expected, atol=1e-12)
-    assert (iou(a, b) > 0).any()
-    assert (iou(a, b) == 0).any()
+    np.testing.assert_allclose(box_iou(a, b), expected, atol=1e-12)
+    assert (box_iou(a, b) > 0).any()
+    assert (box_iou(a, b) == 0).any()
 
 
 def test_a_box_overlaps_itself_wholly_and_its_neighbour_not_at_all():
     halves = np.array([[0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 1.0]])
-    np.testing.assert_array_equal(iou(halves, halves), np.eye(2))
+    np.testing.assert_array_equal(box_iou(halves, halves), np.eye(2))
 
 
 def test_moves_far_from_the_edge_are_plain():
     box = np.array([0.4, 0.45, 0.5, 0.65])
-    np.testing.assert_allclose(moved(box, (0, 0, 1)), box)
-    np.testing.assert_allclose(moved(box, (0.5, -0.25, 1)), [0.45, 0.4, 0.55, 0.6])
-    np.testing.assert_allclose(moved(box, (0, 0, 2)), [0.35, 0.35, 0.55, 0.75])
+    np.testing.assert_allclose(transform_boxes(box, (0, 0, 1)), box)
+    np.testing.assert_allclose(transform_boxes(box, (0.5, -0.25, 1)), [0.45, 0.4, 0.55, 0.6])
+    np.testing.assert_allclose(transform_boxes(box, (0, 0, 2)), [0.35, 0.35, 0.55, 0.75])
 
 
 @given(seed=st.integers(0, 2**32), shift=st.floats(0, 2), scale=st.floats(0.1, 10))
 def test_moved_boxes_stay_inside_and_keep_their_size_as_far_as_the_image_allows(seed, shift, scale):
     rng = np.random.default_rng(seed)
     before = boxes(rng, 20)
-    change = random_moves(20, shift, [scale], rng)
-    after = moved(before, change)
+    change = random_transforms(20, shift, [scale], rng)
+    after = transform_boxes(before, change)
     assert (after >= 0).all()
     assert (after <= 1).all()
     for old, new, (dx, dy, factor) in zip(before, after, change, strict=True):
@@ -63,16 +63,16 @@ def test_moved_boxes_stay_inside_and_keep_their_size_as_far_as_the_image_allows(
 
 def test_moves_broadcast_over_boxes_and_companions():
     rng = np.random.default_rng(1)
-    some, changes = boxes(rng, 6), random_moves(4, 0.5, (0.75, 1.0), rng)
-    found = moved(some[:, None], changes[None])
+    some, changes = boxes(rng, 6), random_transforms(4, 0.5, (0.75, 1.0), rng)
+    found = transform_boxes(some[:, None], changes[None])
     assert found.shape == (6, 4, 4)
     for i in range(6):
         for j in range(4):
-            np.testing.assert_array_equal(found[i, j], moved(some[i], changes[j]))
+            np.testing.assert_array_equal(found[i, j], transform_boxes(some[i], changes[j]))
 
 
 def test_random_moves_fill_their_range():
-    found = random_moves(3000, 0.5, (0.75, 1.0, 4 / 3), np.random.default_rng(2))
+    found = random_transforms(3000, 0.5, (0.75, 1.0, 4 / 3), np.random.default_rng(2))
     assert found.shape == (3000, 3)
     assert np.abs(found[:, :2]).max() <= 0.5
     np.testing.assert_allclose(found[:, :2].mean(0), 0, atol=0.03)

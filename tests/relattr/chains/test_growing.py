@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
-from relattr.chains.boxes import iou
+from relattr.chains.boxes import box_iou
 from relattr.chains.candidates import candidate_boxes
-from relattr.chains.detector import Detector, DetectorSettings, train
-from relattr.chains.growing import Growth, grow
+from relattr.chains.detector import Detector, DetectorConfig, train_detector
+from relattr.chains.growing import GrowthConfig, grow_chain
 
 BOXES = candidate_boxes((0.25, 0.5), 0.25, 100)
-OVERLAP = iou(BOXES, BOXES)
+OVERLAP = box_iou(BOXES, BOXES)
 D = 12
 
 
@@ -43,8 +43,8 @@ def test_responses_are_those_of_a_loop_and_slide_over_all_patches(scene):
 def test_a_detector_is_a_linear_svm_on_the_chain_and_what_lies_apart(scene):
     patches, truth = scene
     images, path = np.arange(8), truth[:8]
-    how = DetectorSettings(C=0.5, negatives=1000, most=100_000)
-    detector = train(patches, images, path, OVERLAP, how, np.random.default_rng(0))
+    config = DetectorConfig(C=0.5, negatives=1000, max_negatives=100_000)
+    detector = train_detector(patches, images, path, OVERLAP, config, np.random.default_rng(0))
     x, y, owner = [], [], []
     for i, p in zip(images, path, strict=True):
         for j in range(len(BOXES)):
@@ -68,7 +68,7 @@ def test_no_image_is_judged_by_a_detector_that_saw_it():
     rng = np.random.default_rng(2)
     patches = rng.normal(size=(30, len(BOXES), 400)).astype(np.float16)
     path = rng.integers(len(BOXES), size=30)
-    detector = train(patches, np.arange(30), path, OVERLAP, DetectorSettings(C=10, most=600), rng)
+    detector = train_detector(patches, np.arange(30), path, OVERLAP, DetectorConfig(C=10, max_negatives=600), rng)
     by_heart = Detector(detector.weights, detector.fold_weights, {})
     assert (by_heart.responses(patches, range(30)).argmax(1) == path).mean() > 0.9
     assert (detector.responses(patches, range(30)).argmax(1) == path).mean() < 0.3
@@ -79,26 +79,32 @@ def test_negatives_are_no_more_than_asked_for(scene, monkeypatch):
 
     patches, truth = scene
     sizes = []
-    inner = module._svm
-    monkeypatch.setattr(module, "_svm", lambda x, y, C: sizes.append((len(x), int(y.sum()))) or inner(x, y, C))
-    train(patches, np.arange(10), truth[:10], OVERLAP, DetectorSettings(negatives=3, folds=2), np.random.default_rng(0))
+    inner = module._linear_svm
+    monkeypatch.setattr(module, "_linear_svm", lambda x, y, C: sizes.append((len(x), int(y.sum()))) or inner(x, y, C))
+    train_detector(
+        patches, np.arange(10), truth[:10], OVERLAP, DetectorConfig(negatives=3, folds=2), np.random.default_rng(0)
+    )
     assert sizes == [(40, 10), (20, 5), (20, 5)]
     sizes.clear()
-    train(patches, np.arange(10), truth[:10], OVERLAP, DetectorSettings(most=20, folds=2), np.random.default_rng(0))
+    train_detector(
+        patches, np.arange(10), truth[:10], OVERLAP, DetectorConfig(max_negatives=20, folds=2), np.random.default_rng(0)
+    )
     assert sizes[0] == (30, 10)
 
 
 def test_patches_as_large_as_the_image_leave_nothing_to_tell_apart():
     patches = np.random.default_rng(0).normal(size=(6, 1, 4))
-    found = train(patches, np.arange(6), np.zeros(6, int), np.eye(1), DetectorSettings(), np.random.default_rng(0))
+    found = train_detector(
+        patches, np.arange(6), np.zeros(6, int), np.eye(1), DetectorConfig(), np.random.default_rng(0)
+    )
     assert not found.responses(patches, range(6)).any()
 
 
 def test_a_chain_grows_along_what_changes_slowly(scene):
     patches, truth = scene
     # patches of noise are nearer to each other than patches of the thing: only what the detector says tells them apart
-    how = Growth(rounds=3, per_round=15, gain=3.0, training=DetectorSettings(C=1.0))
-    chain = grow(patches, truth[:5], OVERLAP, how, np.random.default_rng(0))
+    config = GrowthConfig(rounds=3, per_round=15, gain=3.0, detector=DetectorConfig(C=1.0))
+    chain = grow_chain(patches, truth[:5], OVERLAP, config, np.random.default_rng(0))
     assert chain.images.size == 45
     assert (np.diff(chain.images) > 0).all()
     for part in np.array_split(np.arange(60), 3):  # so many of each set: the whole order is covered
@@ -114,15 +120,15 @@ def test_a_chain_grows_along_what_changes_slowly(scene):
 
 def test_growing_takes_the_images_of_largest_response(scene):
     patches, truth = scene
-    how = Growth(rounds=1, per_round=9, training=DetectorSettings(C=1.0))
+    config = GrowthConfig(rounds=1, per_round=9, detector=DetectorConfig(C=1.0))
     rng = np.random.default_rng(4)
-    first = train(patches, np.arange(5), truth[:5], OVERLAP, how.training, np.random.default_rng(4))
+    first = train_detector(patches, np.arange(5), truth[:5], OVERLAP, config.detector, np.random.default_rng(4))
     strongest = sorted(range(5, 60), key=lambda i: -first.responses(patches, [i]).max())[:4]
-    chain = grow(patches, truth[:5], OVERLAP, how, rng)
+    chain = grow_chain(patches, truth[:5], OVERLAP, config, rng)
     assert chain.images.tolist() == sorted([*range(5), *strongest])
 
 
 def test_fewer_images_than_asked_for_all_join(scene):
     patches, truth = scene
-    chain = grow(patches[:12], truth[:5], OVERLAP, Growth(rounds=2, per_round=50), np.random.default_rng(0))
+    chain = grow_chain(patches[:12], truth[:5], OVERLAP, GrowthConfig(rounds=2, per_round=50), np.random.default_rng(0))
     assert chain.images.tolist() == list(range(12))

@@ -11,11 +11,11 @@ import torch
 from relattr import Images, Pairs, Run
 from relattr.backbones import micro_net, names
 from relattr.backbones.backbone import Backbone
-from relattr.networks.build import Architecture
-from relattr.training.fitting import FittedRanker, first_boxes, fit
+from relattr.networks.architecture import Architecture
+from relattr.training.category_network import SupplementaryNetwork
+from relattr.training.fitting import FittedRanker, fit_ranker, initial_boxes
 from relattr.training.objectives import PairwiseObjective
 from relattr.training.schedule import PRESETS
-from relattr.training.supplement import Supplement
 
 HOW = names.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=4, batch=8, crop=1.0, view=1.0)
@@ -25,7 +25,7 @@ N = 16
 
 def made() -> torch.nn.Module:
     torch.manual_seed(1)
-    return micro_net.Micro(4)
+    return micro_net.MicroNet(4)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,9 @@ def images() -> Images:
 
 
 def fitted(what: Architecture = WHAT, **more):
-    return fit(what, SCHEDULE, PairwiseObjective(Pairs.all_of(np.arange(float(N))), 8), images(), Run(seed=2), **more)
+    return fit_ranker(
+        what, SCHEDULE, PairwiseObjective(Pairs.all_of(np.arange(float(N))), 8), images(), Run(seed=2), **more
+    )
 
 
 def test_the_second_stage_starts_from_the_localisers_of_the_first_and_a_new_ranker(monkeypatch):
@@ -87,7 +89,7 @@ def test_the_strength_is_the_sum_over_crops():
     found, _ = fitted(Architecture("tiny"))
     one, two = (
         FittedRanker(
-            found.what, dataclasses.replace(SCHEDULE, test_views=k), found.network, None, found.side, "cpu"
+            found.architecture, dataclasses.replace(SCHEDULE, test_views=k), found.network, None, found.side, "cpu"
         ).strengths(images())
         for k in (1, 2)
     )
@@ -100,7 +102,7 @@ def test_a_network_comes_back_from_its_state_with_the_same_strengths_boxes_and_s
     categories = np.arange(N) % 3
     found, curves = fitted(supplement=categories, supplement_backbone="tiny")
     assert list(curves) == ["category network", "crops network", "whole network"]
-    again = FittedRanker.restored(WHAT, SCHEDULE, "tiny", found.state(), "cpu")
+    again = FittedRanker.from_state(WHAT, SCHEDULE, "tiny", found.state(), "cpu")
     np.testing.assert_array_equal(found.strengths(images()), again.strengths(images()))
     np.testing.assert_array_equal(found.boxes(images()), again.boxes(images()))
     assert found.boxes(images()).shape == (N, 2, 4)
@@ -110,11 +112,11 @@ def test_a_network_comes_back_from_its_state_with_the_same_strengths_boxes_and_s
 
 
 def test_the_supplement_is_frozen_and_standardised_on_the_training_images():
-    from relattr.training.pixels import load
+    from relattr.training.cropping import load_pixels
 
     found, _ = fitted(supplement=np.arange(N) % 3, supplement_backbone="tiny")
     assert not any(p.requires_grad for p in found.supplement.extractor.parameters())
-    extra = found.supplement(load(images(), found.side, "cpu"))
+    extra = found.supplement(load_pixels(images(), found.side, "cpu"))
     live = found.supplement.std > 1e-5
     assert live.any()
     torch.testing.assert_close(extra.mean(0), torch.zeros(256), atol=1e-3, rtol=0)
@@ -133,15 +135,15 @@ def test_a_unit_that_no_training_image_stirs_stays_small_where_a_test_image_does
             shade = x.mean((1, 2, 3))
             return torch.stack([shade, torch.relu(shade - 1)], 1)
 
-    made = Supplement(TwoUnits())
+    made = SupplementaryNetwork(TwoUnits())
     dark = torch.randint(0, 100, (20, 3, 64, 64), dtype=torch.uint8)
-    made.settle(dark)
+    made.fit_standardisation(dark)
     assert made(dark)[:, 1].tolist() == [0.0] * 20
     assert 0 < float(made(torch.full((1, 3, 64, 64), 250, dtype=torch.uint8))[0, 1]) < 10
 
 
 def test_first_boxes_have_the_first_scales_and_lie_near_the_middle():
-    found = first_boxes(WHAT, SCHEDULE, images(), images(), Run(seed=2))
+    found = initial_boxes(WHAT, SCHEDULE, images(), images(), Run(seed=2))
     side = 0.9**0.5
     np.testing.assert_allclose(found[:, 0, 2] - found[:, 0, 0], 0.33 * side, rtol=1e-4)
     np.testing.assert_allclose(found[:, 1, 2] - found[:, 1, 0], 0.165 * side, rtol=1e-4)

@@ -14,30 +14,31 @@ from relattr import BadInput, Pairs
 from relattr.backbones import micro_net
 from relattr.backbones.backbone import Backbone
 from relattr.backbones.names import Preprocessing
-from relattr.networks import ranker
+from relattr.networks import ranker, scoring
 from relattr.networks.classifier import Classifier
 from relattr.training import head
+from relattr.training.config import TrainingConfig
+from relattr.training.cropping import Cropper
 from relattr.training.objectives import ClassificationObjective, PairwiseObjective, RegressionObjective
-from relattr.training.optimiser import parts_of
-from relattr.training.pixels import Cropper
+from relattr.training.optimiser import parameter_groups
 from relattr.training.schedule import PRESETS
-from relattr.training.trainer import TrainingLoop, train
+from relattr.training.trainer import train
 
 N = 20
 HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 STRENGTHS = np.linspace(-1, 1, N)
 
 
-def extractor() -> ranker.Extractor:
+def extractor() -> scoring.Extractor:
     torch.manual_seed(0)
-    return ranker.Extractor(Backbone(micro_net.Micro(4), "micro", HOW))
+    return scoring.Extractor(Backbone(micro_net.MicroNet(4), "micro", HOW))
 
 
 def network() -> ranker.Ranker:
     return ranker.Ranker(extractor(), sizes=(64, 64, 64))
 
 
-def training(**more) -> TrainingLoop:
+def training(**more) -> TrainingConfig:
     rng = np.random.default_rng(5)
     shade = torch.from_numpy(120 + 80 * STRENGTHS)[:, None, None, None]
     pixels = (shade + torch.from_numpy(rng.normal(0, 40, (N, 3, 64, 64)))).clamp(0, 255).to(torch.uint8)
@@ -49,10 +50,10 @@ def training(**more) -> TrainingLoop:
         "seed": 3,
         "schedule": dataclasses.replace(PRESETS["fast"], updates=3, batch=8, head_batches=4),
     }
-    return TrainingLoop(**{**usual, **more})
+    return TrainingConfig(**{**usual, **more})
 
 
-def seen_by(net: ranker.Ranker, how: TrainingLoop, images) -> np.ndarray:
+def seen_by(net: ranker.Ranker, how: TrainingConfig, images) -> np.ndarray:
     """The features of one image at a time, for a loop that is written out."""
     net.eval()
     with torch.no_grad():
@@ -65,12 +66,12 @@ def test_it_is_the_minimum_that_a_loop_over_pairs_finds(supplemented):
     extra = torch.from_numpy(np.random.default_rng(6).normal(size=(N, 5))).float() if supplemented else None
     how = training(supplement=extra)
     net = ranker.Ranker(extractor(), supplement=5 if supplemented else 0, sizes=(64, 64, 64))
-    batches = list(itertools.islice(how.objective.steps(how.seed), 4))
+    batches = list(itertools.islice(how.objective.batches(how.seed), 4))
     images = np.unique(np.concatenate([b.images for b in batches]))
     x = seen_by(net, how, range(N))
     if extra is not None:
         x = np.concatenate([x, extra.numpy()], 1)
-    decay = head.DECAY * (x[images] ** 2).sum(1).mean()
+    decay = head.WEIGHT_DECAY * (x[images] ** 2).sum(1).mean()
 
     def loss(w: np.ndarray) -> float:
         total = 0.0
@@ -115,7 +116,7 @@ def test_scores_and_classes_are_fitted_too():
     how = training(objective=ClassificationObjective(classes, 8))
     head.fit_head(told, how)
     told.eval()
-    found = told([how.cropper.fixed(how.pixels, 1)[0]]).strength.argmax(1).numpy()
+    found = told([how.cropper.fixed(how.pixels, 1)[0]]).score.argmax(1).numpy()
     assert (found == classes).mean() > 0.8
 
 
@@ -126,7 +127,7 @@ def test_training_begins_with_it_where_the_schedule_says_so_and_never_in_the_pap
         how = training()
         how = dataclasses.replace(how, schedule=dataclasses.replace(how.schedule, head_batches=batches))
         net = network()
-        first[batches] = train(net, parts_of(net, how.schedule), how)[0, 1]
+        first[batches] = train(net, parameter_groups(net, how.schedule), how)[0, 1]
     assert first[4] < first[0] - 0.1
 
 
@@ -134,5 +135,5 @@ def test_features_that_are_no_numbers_end_it_with_what_to_look_at():
     net = network()
     with torch.no_grad():
         next(net.extractor.parameters()).fill_(float("nan"))
-    with pytest.raises(BadInput, match=r"a network: the loss is nan before any step; .* are the backbone's weights"):
+    with pytest.raises(BadInput, match=r"a network: the loss is nan before the first step, .*; check the backbone's weights"):
         head.fit_head(net, training())

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from relattr import BadInput
-from relattr.training.optimiser import optimiser, set_rate
+from relattr.training.optimiser import create_optimiser, set_learning_rate
 from relattr.training.schedule import PRESETS
 
 PAPER = PRESETS["paper"]
@@ -18,7 +18,7 @@ PAPER = PRESETS["paper"]
 def test_the_damped_step_is_torch7s():
     torch.manual_seed(0)
     layer = nn.Linear(3, 1, bias=False).double()
-    made = optimiser([(layer, 0.1)], PAPER)
+    made = create_optimiser([(layer, 0.1)], PAPER)
     w, v = layer.weight.detach().clone(), None
     for k in range(6):
         x = torch.randn(4, 3, generator=torch.Generator().manual_seed(k)).double()
@@ -34,9 +34,9 @@ def test_the_damped_step_is_torch7s():
 def test_each_part_has_its_multiple_of_the_rate_and_frozen_ones_have_none():
     free, slow, still = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
     still.requires_grad_(False)
-    made = optimiser([(free, 1.0), (slow, 0.1), (still, 1.0)], PAPER)
+    made = create_optimiser([(free, 1.0), (slow, 0.1), (still, 1.0)], PAPER)
     assert [group["lr"] for group in made.param_groups] == [1e-3, 1e-4]
-    set_rate(made, 0.5)
+    set_learning_rate(made, 0.5)
     assert [group["lr"] for group in made.param_groups] == [0.5, 0.05]
 
 

@@ -14,14 +14,15 @@ from relattr import BadInput, Pairs, progress
 from relattr.backbones import micro_net
 from relattr.backbones.backbone import Backbone
 from relattr.backbones.names import Preprocessing
-from relattr.networks import ranker, transformer
-from relattr.networks.parts import drop_unused
+from relattr.networks import localiser, ranker, scoring
+from relattr.networks.freezing import drop_unused_parameters
 from relattr.training import trainer
+from relattr.training.config import TrainingConfig
+from relattr.training.cropping import Cropper
 from relattr.training.objectives import ClassificationObjective, PairwiseObjective, RegressionObjective
-from relattr.training.optimiser import parts_of
-from relattr.training.pixels import Cropper
+from relattr.training.optimiser import parameter_groups
 from relattr.training.schedule import PRESETS
-from relattr.training.trainer import TrainingLoop, train
+from relattr.training.trainer import train
 
 N = 24
 HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -30,15 +31,15 @@ SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=12, batch=8, rate=0.01, 
 
 def network(localised: bool = True) -> ranker.Ranker:
     torch.manual_seed(0)
-    backbones = [Backbone(micro_net.Micro(4), "micro", HOW) for _ in range(2)]
-    localisers = [transformer.Localiser(backbones[1])] if localised else []
-    net = ranker.Ranker(ranker.Extractor(backbones[0]), localisers, sizes=(64, 32, 64))
+    backbones = [Backbone(micro_net.MicroNet(4), "micro", HOW) for _ in range(2)]
+    localisers = [localiser.Localiser(backbones[1])] if localised else []
+    net = ranker.Ranker(scoring.Extractor(backbones[0]), localisers, sizes=(64, 32, 64))
     for part in (net.extractor, *net.localisers):  # as `build` leaves them
-        drop_unused(part, partial(part, torch.zeros(1, 3, 64, 64)))
+        drop_unused_parameters(part, partial(part, torch.zeros(1, 3, 64, 64)))
     return net
 
 
-def training(**more) -> TrainingLoop:
+def training(**more) -> TrainingConfig:
     strengths = np.linspace(0, 1, N)
     pixels = (torch.tensor(strengths)[:, None, None, None] * 200 + 20).expand(N, 3, 64, 64).to(torch.uint8)
     usual = {
@@ -49,12 +50,12 @@ def training(**more) -> TrainingLoop:
         "schedule": SCHEDULE,
         "seed": 3,
     }
-    return TrainingLoop(**{**usual, **more})
+    return TrainingConfig(**{**usual, **more})
 
 
-def fit(how: TrainingLoop, net: ranker.Ranker | None = None):
+def fit(how: TrainingConfig, net: ranker.Ranker | None = None):
     net = net or network()
-    return net, train(net, parts_of(net, how.schedule), how)
+    return net, train(net, parameter_groups(net, how.schedule), how)
 
 
 def test_the_same_seed_gives_the_same_weights_and_the_global_generator_is_left_alone():
@@ -76,7 +77,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_global_generator_is_left_a
 def test_it_learns_what_is_plain_to_see():
     net, curve = fit(training(schedule=dataclasses.replace(SCHEDULE, updates=60)), network(localised=False))
     with torch.inference_mode():
-        found = net([Cropper(HOW, 64).fixed(training().pixels, 1)[0]]).strength
+        found = net([Cropper(HOW, 64).fixed(training().pixels, 1)[0]]).score
     assert (found.diff() > 0).float().mean() > 0.9
     assert curve[-1, 1] < 0.5 * curve[0, 1]
 
@@ -100,7 +101,7 @@ def test_a_killed_run_goes_on_to_the_same_result(at, head_batches, tmp_path, mon
         return 0.5
 
     with pytest.raises(Killed):
-        fit(training(schedule=schedule, checkpoint=tmp_path, judge=judge))
+        fit(training(schedule=schedule, checkpoint=tmp_path, evaluate=judge))
     again, curve_again = fit(training(schedule=schedule, checkpoint=tmp_path))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
@@ -145,7 +146,7 @@ def test_progress_says_loss_accuracy_rates_and_time_left():
             return None
 
     with progress.listening(Listener):
-        fit(training(judge=lambda: 0.75))
+        fit(training(evaluate=lambda: 0.75))
     assert said[0] == ("a network", 12)
     assert re.fullmatch(r"loss \d\.\d+, held out 75\.0 %, \d+ images/s, [\d,]+ pairs/s, \d+ s left", said[-1])
 
@@ -162,7 +163,7 @@ def test_regression_and_classification_learn_too():
     schedule = dataclasses.replace(SCHEDULE, updates=60)
     _, curve = fit(training(objective=RegressionObjective(scores, 8), schedule=schedule), network(localised=False))
     assert curve[-1, 1] < 0.5 * curve[0, 1]
-    steps = ClassificationObjective(np.array([0] * 20 + [1] * 4), 10).steps(0)
+    steps = ClassificationObjective(np.array([0] * 20 + [1] * 4), 10).batches(0)
     drawn = np.concatenate([next(steps).images for _ in range(200)])
     assert abs((drawn >= 20).mean() - 0.5) < 0.05  # the rare class as often as the other
     with pytest.raises(BadInput, match="smooth_l1 or mse"):
@@ -172,7 +173,7 @@ def test_regression_and_classification_learn_too():
 def test_what_is_held_out_is_judged_now_and_then_and_at_the_end():
     asked = []
     schedule = dataclasses.replace(SCHEDULE, updates=45)
-    _, curve = fit(training(schedule=schedule, judge=lambda: asked.append(1) or 0.75), network(localised=False))
+    _, curve = fit(training(schedule=schedule, evaluate=lambda: asked.append(1) or 0.75), network(localised=False))
     judged = curve[~np.isnan(curve[:, 2]), 0]
     assert judged.tolist() == [*range(4, 45, 4), 45]
     assert len(asked) == len(judged)

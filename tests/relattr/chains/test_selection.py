@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from relattr.chains.ensemble import best, held_out_accuracy, parts_of
+from relattr.chains.selection import held_out_accuracy, most_accurate, split_into_folds
 from relattr.pairs import Pairs
 from relattr.ranksvm import RankSVM
 
@@ -16,7 +16,7 @@ def pairs():
 
 
 def test_no_image_is_on_both_sides(pairs):
-    parts = parts_of(pairs, 5, seed=0)
+    parts = split_into_folds(pairs, 5, seed=0)
     assert len(parts) == 5
     for learn, judge in parts:
         assert not set(learn.images.tolist()) & set(judge.images.tolist())
@@ -25,7 +25,7 @@ def test_no_image_is_on_both_sides(pairs):
 def test_accuracy_is_that_of_rankers_fitted_one_by_one(pairs):
     x = np.random.default_rng(2).normal(size=(60, 4)).astype(np.float32)
     x[:, 0] += np.random.default_rng(0).normal(size=60)
-    parts = parts_of(pairs, 3, seed=0)
+    parts = split_into_folds(pairs, 3, seed=0)
     correct = ordered = 0
     for learn, judge in parts:
         w = RankSVM(C=0.1, tol=1e-8).fit(x, learn).coef_
@@ -42,17 +42,17 @@ def test_accuracy_is_that_of_rankers_fitted_one_by_one(pairs):
 
 def test_what_is_learned_by_heart_does_not_help(pairs):
     by_heart = np.eye(60, dtype=np.float32)
-    assert held_out_accuracy(by_heart, parts_of(pairs, 5, seed=0), 1.0) < 0.2  # every margin is a tie, an error
+    assert held_out_accuracy(by_heart, split_into_folds(pairs, 5, seed=0), 1.0) < 0.2  # every margin is a tie, an error
     telling = np.random.default_rng(0).normal(size=(60, 1)).astype(np.float32)
-    assert held_out_accuracy(telling, parts_of(pairs, 5, seed=0), 1.0) == 1.0
+    assert held_out_accuracy(telling, split_into_folds(pairs, 5, seed=0), 1.0) == 1.0
 
 
 def test_pairs_that_cannot_be_parted_are_said_to_be(pairs):
     few = pairs.take(np.arange(8))
-    with pytest.warns(UserWarning, match="chosen by the pairs that they learn from"):
-        assert parts_of(few, 5, seed=0) == [(few, few)]
+    with pytest.warns(UserWarning, match="selected on their training pairs"):
+        assert split_into_folds(few, 5, seed=0) == [(few, few)]
 
 
 def test_the_best_come_first_and_ties_keep_their_order():
-    assert best(np.array([0.5, 0.7, 0.6, 0.7]), 3).tolist() == [1, 3, 2]
-    assert best(np.array([0.5, 0.7]), 9).tolist() == [1, 0]
+    assert most_accurate(np.array([0.5, 0.7, 0.6, 0.7]), 3).tolist() == [1, 3, 2]
+    assert most_accurate(np.array([0.5, 0.7]), 9).tolist() == [1, 0]

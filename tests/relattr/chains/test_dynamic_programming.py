@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from relattr.chains.boxes import iou
-from relattr.chains.dynamic import best_chains, distances, distinct
+from relattr.chains.boxes import box_iou
+from relattr.chains.dynamic_programming import cheapest_chains, euclidean_distances, suppress_overlapping
 
 
 def every_chain(patches, gains=None):
@@ -38,7 +38,7 @@ CASES = [(4, 4, 4, 4), (5, 2, 6), (3, 5), (1, 4, 1, 3), (6,), (2, 2, 2, 2, 2, 2)
 @pytest.mark.parametrize("sizes", CASES, ids=str)
 def test_the_cheapest_chain(sizes, with_gains):
     patches, gains = problem(len(sizes), sizes, with_gains)
-    paths, costs = best_chains(patches, gains)
+    paths, costs = cheapest_chains(patches, gains)
     cost, path = every_chain(patches, gains)[0]
     assert costs[0] == pytest.approx(cost, abs=1e-5)
     if len(sizes) > 1 or with_gains:  # else all cost nothing
@@ -57,7 +57,7 @@ def test_the_k_best_into_each_last_patch(sizes, per_end, with_gains):
     for end in range(sizes[-1]):
         expected += [(cost, path) for cost, path in everything if path[-1] == end][:per_end]
     expected.sort()
-    paths, costs = best_chains(patches, gains, per_end)
+    paths, costs = cheapest_chains(patches, gains, per_end)
     np.testing.assert_allclose(costs, [cost for cost, _ in expected], atol=1e-5)
     assert [tuple(p) for p in paths] == [path for _, path in expected]
     assert [tuple(p) for p in paths[:per_end]] == [path for _, path in everything[:per_end]]  # none of all is missing
@@ -78,13 +78,13 @@ def test_diverse_chains_are_those_of_all_chains_tried_in_turn(limit, most):
     rng = np.random.default_rng(3)
     low = rng.uniform(0, 0.5, (5, 2))
     boxes = np.concatenate([low, low + 0.4], 1)
-    overlap = iou(boxes, boxes)
+    overlap = box_iou(boxes, boxes)
     patches, _ = problem(4, (5, 5, 5), False)
     everything = np.array([path for _, path in every_chain(patches)])
     expected = [tuple(everything[k]) for k in slow_distinct(everything, overlap, limit, most)]
-    paths, _ = best_chains(patches, per_end=25)  # so that every chain is among them
+    paths, _ = cheapest_chains(patches, per_end=25)  # so that every chain is among them
     assert len(paths) == 125
-    found = [tuple(paths[k]) for k in distinct(paths, overlap, limit, most)]
+    found = [tuple(paths[k]) for k in suppress_overlapping(paths, overlap, limit, most)]
     assert found == expected
     assert len(found) == min(most, 125 if limit == 1.0 else len(found))
 
@@ -92,5 +92,5 @@ def test_diverse_chains_are_those_of_all_chains_tried_in_turn(limit, most):
 def test_distances_are_those_of_a_loop():
     rng = np.random.default_rng(5)
     a, b = rng.normal(size=(7, 4)), rng.normal(size=(9, 4))
-    np.testing.assert_allclose(distances(a, b), [[np.linalg.norm(x - y) for y in b] for x in a], rtol=1e-5)
-    assert (distances(a, a).diagonal() < 1e-2).all()  # roots of rounding errors, never NaN
+    np.testing.assert_allclose(euclidean_distances(a, b), [[np.linalg.norm(x - y) for y in b] for x in a], rtol=1e-5)
+    assert (euclidean_distances(a, a).diagonal() < 1e-2).all()  # roots of rounding errors, never NaN

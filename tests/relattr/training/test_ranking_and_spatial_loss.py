@@ -7,22 +7,22 @@ import math
 import pytest
 import torch
 
-from relattr.training.losses import PairBatch, pairwise, ranknet
+from relattr.training.ranking_loss import PairTargets, pairwise_loss, ranknet_loss
 
 
 def test_the_gradient_is_the_probability_less_the_target():
     d = torch.linspace(-30, 30, 13, requires_grad=True)
     for target in (0.0, 0.5, 1.0):
         d.grad = None
-        ranknet(d, torch.tensor(target)).sum().backward()
+        ranknet_loss(d, torch.tensor(target)).sum().backward()
         torch.testing.assert_close(d.grad, torch.sigmoid(d.detach()) - target)
 
 
 def test_values_at_a_tie_and_for_similar_pairs():
-    assert float(ranknet(torch.tensor(0.0), torch.tensor(1.0))) == pytest.approx(math.log(2))
+    assert float(ranknet_loss(torch.tensor(0.0), torch.tensor(1.0))) == pytest.approx(math.log(2))
     at = torch.linspace(-3, 3, 61)
-    assert at[ranknet(at, torch.tensor(0.5)).argmin()] == pytest.approx(0.0, abs=1e-6)
-    assert torch.isfinite(ranknet(torch.tensor([1e4, -1e4]), torch.tensor([0.0, 1.0]))).all()
+    assert at[ranknet_loss(at, torch.tensor(0.5)).argmin()] == pytest.approx(0.0, abs=1e-6)
+    assert torch.isfinite(ranknet_loss(torch.tensor([1e4, -1e4]), torch.tensor([0.0, 1.0]))).all()
 
 
 def by_hand(s, theta, left, right, target, weight, gate):
@@ -49,7 +49,9 @@ def test_the_loss_of_a_batch_is_what_a_loop_over_its_pairs_gives(gate):
     theta = [torch.randn(6, 3, generator=generator) * torch.tensor([0.5, 2.5, 2.5]) for _ in range(3)]
     left, right = [0, 1, 2, 3, 0], [1, 2, 3, 4, 5]
     target = [1.0, 0.0, 0.5, 1.0, 0.0]
-    batch = PairBatch(torch.tensor(left), torch.tensor(right), torch.tensor(target), 7.0)
+    batch = PairTargets(torch.tensor(left), torch.tensor(right), torch.tensor(target), 7.0)
     expected = by_hand(s.tolist(), [t.tolist() for t in theta], left, right, target, 7.0, gate)
-    assert float(pairwise(s, theta, batch, gate)) == pytest.approx(expected, rel=1e-5)
-    assert float(pairwise(s, [], batch)) == pytest.approx(by_hand(s.tolist(), [], left, right, target, 7.0, "crop"))
+    assert float(pairwise_loss(s, theta, batch, gate)) == pytest.approx(expected, rel=1e-5)
+    assert float(pairwise_loss(s, [], batch)) == pytest.approx(
+        by_hand(s.tolist(), [], left, right, target, 7.0, "crop")
+    )

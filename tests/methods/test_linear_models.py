@@ -14,7 +14,7 @@ import relattr.features.blocks
 from relattr import check
 from relattr.check import problem
 from relattr.errors import BadInput, UnknownName
-from relattr.harness.benchmark import load
+from relattr.harness.benchmark import load_benchmark
 from relattr.images import Images
 from relattr.method import Method
 from relattr.needs import DEEP
@@ -59,15 +59,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append((backbone, layer))
         return rows(layer, images)
 
-    monkeypatch.setattr(relattr.features.blocks, "plain_rows", plain)
-    monkeypatch.setattr(relattr.features.blocks, "learn_words", words)
-    monkeypatch.setattr(relattr.features.blocks, "coded_rows", coded)
+    monkeypatch.setattr(relattr.features.blocks, "direct_features", plain)
+    monkeypatch.setattr(relattr.features.blocks, "learn_dictionary", words)
+    monkeypatch.setattr(relattr.features.blocks, "encoded_features", coded)
     monkeypatch.setattr(relattr.backbones.extraction, "cached_deep_features", deep)
     return calls
 
 
 def test_the_rows_of_table_2_are_here_and_say_what_they_are_made_of() -> None:
-    names = [row.method for row in load("table2").rows if row.method.startswith("linear-")]
+    names = [row.method for row in load_benchmark("table2").rows if row.method.startswith("linear-")]
     made = {name: method(name) for name in names}
     assert {name: made[name].blocks for name in names} == {
         "linear-gist": ("gist",),
@@ -135,7 +135,7 @@ def test_standardised_by_the_training_images(asked: list[tuple[Any, ...]], monke
     constant = method("linear-gist", scaling="standard", C=1.0)
     monkeypatch.setattr(
         relattr.features.blocks,
-        "plain_rows",
+        "direct_features",
         lambda name, images, vocabulary: np.stack([np.array([5, image.mean()], np.float32) for image in images]),
     )
     constant.fit(made.train, Run())

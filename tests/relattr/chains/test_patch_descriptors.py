@@ -9,9 +9,9 @@ from torch import nn
 
 from relattr.backbones.backbone import Backbone
 from relattr.chains.candidates import candidate_boxes
-from relattr.chains.maps import MapPatches, pool_weights
-from relattr.chains.patches import WHOLE, Compression, unit
-from relattr.chains.templates import HogPatches, hog_templates
+from relattr.chains.feature_maps import FeatureMapPatches, pool_weights
+from relattr.chains.hog_templates import HogPatches, hog_templates
+from relattr.chains.patch_descriptor import WHOLE_IMAGE, PatchPCA, l2_normalise
 from relattr.images import Images
 
 
@@ -49,7 +49,7 @@ def test_pooling_is_the_mean_over_the_part(cells):
 
 
 def test_the_whole_of_a_map_in_as_many_parts_as_places_is_the_map():
-    np.testing.assert_allclose(pool_weights(WHOLE, 4, 4, 4), np.eye(16), atol=1e-6)
+    np.testing.assert_allclose(pool_weights(WHOLE_IMAGE, 4, 4, 4), np.eye(16), atol=1e-6)
 
 
 class Tiny(nn.Module):
@@ -69,7 +69,7 @@ class Tiny(nn.Module):
 
 @pytest.fixture(scope="module")
 def source():
-    return MapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="untrained"), 32, 2)
+    return FeatureMapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="untrained"), 32, 2)
 
 
 def test_a_patch_of_a_map_is_the_mean_of_its_places_whoever_is_beside_it(source):
@@ -95,7 +95,7 @@ def test_a_patch_of_a_map_is_the_mean_of_its_places_whoever_is_beside_it(source)
 
 def test_the_maps_of_a_network_that_is_known_are_kept(monkeypatch):
     images = pictures(5)
-    source = MapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="tiny-1"), 32, 1)
+    source = FeatureMapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="tiny-1"), 32, 1)
     first = source.read(images.subset([0, 1, 2]), lambda n: None)
     asked = []
     inner = source._extract.__call__
@@ -117,14 +117,14 @@ def test_hog_templates_see_their_own_patch_only():
     changed = hog_templates(other, boxes)
     np.testing.assert_array_equal(changed[1], found[1])
     assert not np.allclose(changed[0], found[0])
-    np.testing.assert_allclose(hog_templates(image[:64, :64], WHOLE)[0], found[0])  # cut out, at the same size
+    np.testing.assert_allclose(hog_templates(image[:64, :64], WHOLE_IMAGE)[0], found[0])  # cut out, at the same size
 
 
 def test_hog_templates_do_not_mind_the_size_of_the_image():
     ramp = np.zeros((64, 64, 3), np.uint8)
     ramp[:, 32:] = 255
     large = np.kron(ramp, np.ones((3, 3, 1), np.uint8))
-    a, b = (unit(hog_templates(image, np.array([[0.25, 0.25, 0.75, 0.75]])))[0] for image in (ramp, large))
+    a, b = (l2_normalise(hog_templates(image, np.array([[0.25, 0.25, 0.75, 0.75]])))[0] for image in (ramp, large))
     assert a @ b > 0.9
 
 
@@ -152,10 +152,10 @@ def test_components_keep_the_distances_that_there_are():
             return (held[which][:, None] @ directions)[:, np.zeros(len(boxes), int)].astype(np.float32)
 
     held = rng.normal(size=(60, 5))
-    compress = Compression.learn(Flat(), held, 60, WHOLE, 5, np.random.default_rng(1))
+    compress = PatchPCA.fit(Flat(), held, 60, WHOLE_IMAGE, 5, np.random.default_rng(1))
     assert compress.basis.shape == (HogPatches.dim, 5)
     np.testing.assert_allclose(compress.basis.T @ compress.basis, np.eye(5), atol=1e-4)
-    rows = Flat().describe(held, np.arange(60), WHOLE)
+    rows = Flat().describe(held, np.arange(60), WHOLE_IMAGE)
     short = compress(rows)
     assert short.shape == (60, 1, 5)
     before = np.linalg.norm(rows[0, 0] - rows[1:, 0], axis=1)
@@ -164,5 +164,5 @@ def test_components_keep_the_distances_that_there_are():
 
 def test_short_features_are_left_alone(source):
     images = pictures(3)
-    compress = Compression.learn(source, source.read(images, lambda n: None), 3, WHOLE, 500, np.random.default_rng(0))
+    compress = PatchPCA.fit(source, source.read(images, lambda n: None), 3, WHOLE_IMAGE, 500, np.random.default_rng(0))
     np.testing.assert_array_equal(compress.basis, np.eye(source.dim))

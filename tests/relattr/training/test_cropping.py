@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from relattr.backbones.names import Preprocessing
-from relattr.backbones.preprocess import normalised
+from relattr.backbones.preprocess import normalise_pixels
 from relattr.images import Images
-from relattr.training.pixels import SIDE, SIDE_OF_SCALES, Cropper, load
+from relattr.training.cropping import CROP_SIDE, MULTISCALE_CROP_SIDE, Cropper, load_pixels
 
 HOW = Preprocessing(input_size=226, resize=256)
 
@@ -21,7 +21,7 @@ def pixels(n: int = 2) -> torch.Tensor:
 def test_the_ten_crops_are_the_corners_and_the_middle_and_their_mirrors():
     x = pixels()
     found = Cropper(HOW, 226).fixed(x, 10)
-    full = normalised(x, HOW)
+    full = normalise_pixels(x, HOW)
     expected = [full[:, :, dy : dy + 226, dx : dx + 226] for dx, dy in ((15, 15), (0, 0), (0, 30), (30, 0), (30, 30))]
     expected = [view for one in expected for view in (one, one.flip(3))]
     assert len(found) == 10
@@ -58,14 +58,14 @@ def test_random_crops_lie_in_the_image_are_mirrored_half_the_time_and_stay_off_t
 
 
 def test_sides_are_those_of_the_papers():
-    assert pytest.approx(226 / 256) == SIDE
-    assert pytest.approx(0.9) == SIDE_OF_SCALES**2
+    assert pytest.approx(226 / 256) == CROP_SIDE
+    assert pytest.approx(0.9) == MULTISCALE_CROP_SIDE**2
 
 
 def test_images_of_any_size_are_squeezed_to_one_square_tensor():
     arrays = [np.full((h, w, 3), v, np.uint8) for h, w, v in ((40, 60, 10), (64, 64, 200), (90, 30, 77))]
     seen = []
-    found = load(Images.from_arrays(arrays), 32, "cpu", seen.append)
+    found = load_pixels(Images.from_arrays(arrays), 32, "cpu", seen.append)
     assert found.shape == (3, 3, 32, 32)
     assert found.dtype == torch.uint8
     assert [int(image.float().mean()) for image in found] == [10, 200, 77]

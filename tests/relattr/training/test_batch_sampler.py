@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from relattr import BadInput, Pairs
-from relattr.training.batches import PairBatches
+from relattr.training.batch_sampler import PairBatchSampler
 
 
 def rng(k: int = 0) -> np.random.Generator:
@@ -44,7 +44,7 @@ DENSE = [
 
 @pytest.mark.parametrize("pairs", DENSE)
 def test_dense_pairs_all_among_the_images_of_a_batch_and_no_others(pairs):
-    batches = PairBatches(pairs, 5)
+    batches = PairBatchSampler(pairs, 5)
     assert batches.dense
     everything = listed(pairs)
     for batch, _ in batches.epoch(rng()):
@@ -55,7 +55,7 @@ def test_dense_pairs_all_among_the_images_of_a_batch_and_no_others(pairs):
 
 @pytest.mark.parametrize("pairs", DENSE)
 def test_dense_pairs_are_each_as_often_as_any_other_and_the_mean_is_that_of_all(pairs):
-    batches = PairBatches(pairs, 5)
+    batches = PairBatchSampler(pairs, 5)
     seen: Counter[tuple[int, int, int]] = Counter()
     value = np.sin(np.arange(50.0))  # any function of a pair stands for its gradient
     sums, epochs = [], 3000
@@ -75,7 +75,7 @@ def test_dense_pairs_are_each_as_often_as_any_other_and_the_mean_is_that_of_all(
 
 def test_sparse_pairs_are_each_taken_exactly_once_an_epoch():
     pairs = sparse()
-    batches = PairBatches(pairs, 24)
+    batches = PairBatchSampler(pairs, 24)
     assert not batches.dense
     for k in range(5):
         epoch = list(batches.epoch(rng(k)))
@@ -87,7 +87,7 @@ def test_sparse_pairs_are_each_taken_exactly_once_an_epoch():
 
 
 def test_sparse_pairs_need_few_passes():
-    epoch = list(PairBatches(sparse(), 24).epoch(rng()))
+    epoch = list(PairBatchSampler(sparse(), 24).epoch(rng()))
     passed = sum(batch.images.size for batch, _ in epoch)
     assert passed < 0.8 * 2 * len(sparse())  # pair by pair, each pair costs two
 
@@ -95,14 +95,14 @@ def test_sparse_pairs_need_few_passes():
 def test_the_same_seed_gives_the_same_batches_and_another_others():
     for pairs in (*DENSE, sparse()):
         one, two, three = (
-            [batch.images.tolist() for batch, _ in PairBatches(pairs, 5).epoch(rng(k))] for k in (7, 7, 8)
+            [batch.images.tolist() for batch, _ in PairBatchSampler(pairs, 5).epoch(rng(k))] for k in (7, 7, 8)
         )
         assert one == two != three
 
 
 def test_what_cannot_be_dealt_is_refused():
     with pytest.raises(BadInput, match="at least two images"):
-        PairBatches(DENSE[0], 1)
+        PairBatchSampler(DENSE[0], 1)
     with pytest.raises(BadInput, match="at least one ordered pair"):
-        PairBatches(Pairs([0], [1], [0]), 4)
-    assert PairBatches(Pairs([0], [1], [1]), 50).size == 2  # fewer images than a batch holds
+        PairBatchSampler(Pairs([0], [1], [0]), 4)
+    assert PairBatchSampler(Pairs([0], [1], [1]), 50).size == 2  # fewer images than a batch holds

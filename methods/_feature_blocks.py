@@ -1,35 +1,37 @@
-"""What the linear methods share: features of images, put together from blocks by name."""
+"""Base class of the linear methods: image features concatenated from named blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from relattr import Method
 from relattr.errors import BadInput, UnknownName
 from relattr.needs import DEEP, Need
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from ._fit_run import FitRun
 
+if TYPE_CHECKING:
     from relattr import Images, Run
 
 DEEP_BLOCKS = ("decaf", "objects")
-COLORS = ("color-histogram", "color-patches")
+COLOUR_BLOCKS = ("color-histogram", "color-patches")
 
 
-class OnBlocks(Method):
-    """A method on blocks of features put side by side; a subclass says what is learned on them.
+class FeatureBlockMethod(FitRun, Method):
+    """A method on concatenated blocks of features; a subclass defines what is learned from them.
 
     Parameters
     ----------
     blocks : names of `relattr.features.blocks`; ``decaf``, the layer ``layer`` of ``backbone``; ``objects``, its
         class scores before the softmax.
-    scaling : ``l2`` scales each block of an image to length 1; ``standard`` each number to mean 0 and variance 1
-        over the training images (one that never varies to 0); ``none`` takes them as they are.
+    scaling : ``l2`` scales each block of an image to length 1; ``standard`` each feature to mean 0 and variance 1
+        over the training images (a constant one to 0); ``none`` leaves them unscaled.
     words : size of the dictionaries.
-    vocabulary : which 50 colour names; ``DD50`` are the published ones, whose table the user brings.
+    vocabulary : the 50 colour names; ``DD50`` are the published ones, whose table the user has to provide.
     """
 
     blocks: tuple[str, ...] = ()
@@ -42,33 +44,31 @@ class OnBlocks(Method):
     check_with: ClassVar[dict[str, Any]] = {"words": 16}
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import Weights
+        from relattr.backbones.weights import PretrainedWeights
         from relattr.features.color_names import DD50
 
-        found: list[Need] = []
+        needs: list[Need] = []
         if {"gist", *DEEP_BLOCKS} & set(self.blocks):
-            found.append(DEEP)
+            needs.append(DEEP)
         if set(DEEP_BLOCKS) & set(self.blocks):
-            found.append(Weights(self.backbone))
-        if set(COLORS) & set(self.blocks) and self.vocabulary == "DD50":
-            found.append(DD50())
-        return found
+            needs.append(PretrainedWeights(self.backbone))
+        if set(COLOUR_BLOCKS) & set(self.blocks) and self.vocabulary == "DD50":
+            needs.append(DD50())
+        return needs
 
     def deviations(self) -> Sequence[str]:
-        found = []
-        if set(COLORS) & set(self.blocks) and self.vocabulary != "DD50":
-            found.append("50 colour names of relattr's own, not the discriminative ones of Khan et al. (2013)")
+        deviations = []
+        if set(COLOUR_BLOCKS) & set(self.blocks) and self.vocabulary != "DD50":
+            deviations.append("50 colour names of relattr's own, not the discriminative ones of Khan et al. (2013)")
         if "lab-histogram" in self.blocks:
-            found.append("the ends of the bins of the L*a*b* histogram are relattr's own; theirs are not published")
+            deviations.append("the range of the L*a*b* histogram is relattr's own; the original one is not published")
         if set(DEEP_BLOCKS) & set(self.blocks):
-            whose = "torchvision's AlexNet" if self.backbone == "alexnet" else self.backbone
-            found.append(f"layers and class scores of {whose}, not of Caffe's AlexNet")
-        return found
+            network = "torchvision's AlexNet" if self.backbone == "alexnet" else self.backbone
+            deviations.append(f"layers and class scores of {network}, not of Caffe's AlexNet")
+        return deviations
 
     def prepare(self, images: Images, run: Run) -> None:
         """Learn dictionaries and scales from the training images."""
-        import numpy as np
-
         from relattr.features import blocks
 
         known = (*blocks.BLOCKS, *DEEP_BLOCKS)
@@ -79,12 +79,13 @@ class OnBlocks(Method):
                 raise UnknownName("block of features", name, known)
         self._run = run
         for name in self.blocks:
-            if name in blocks.CODED:
-                words = blocks.learn_words(name, images, run.seed_for("dictionary", name), self.words, self.vocabulary)
-                setattr(self, _words(name), words)
+            if name in blocks.ENCODED:
+                seed = run.seed_for("dictionary", name)
+                words = blocks.learn_dictionary(name, images, seed, self.words, self.vocabulary)
+                setattr(self, _words_attribute(name), words)
         if self.scaling == "standard":
             self.means_, self.scales_ = np.zeros(0, np.float32), np.zeros(0, np.float32)
-            x = self._raw(images)
+            x = self._unstandardised(images)
             self.means_ = x.mean(0, dtype=np.float64).astype(np.float32)
             deviations = x.std(0, dtype=np.float64)
             constant = deviations <= 1e-7 * np.maximum(1.0, np.abs(self.means_))
@@ -92,15 +93,13 @@ class OnBlocks(Method):
 
     def features(self, images: Images) -> NDArray[np.float32]:
         """The features of these images, ``(n, d)`` float32."""
-        x = self._raw(images)
+        x = self._unstandardised(images)
         if self.scaling == "standard":
             x -= self.means_
             x *= self.scales_
         return x
 
-    def _raw(self, images: Images) -> NDArray[np.float32]:
-        import numpy as np
-
+    def _unstandardised(self, images: Images) -> NDArray[np.float32]:
         parts = []
         for name in self.blocks:
             part = self._block(name, images)
@@ -113,24 +112,18 @@ class OnBlocks(Method):
     def _block(self, name: str, images: Images) -> NDArray[np.float32]:
         from relattr.features import blocks
 
-        run = self._circumstances
+        run = self.fit_run
         if name in DEEP_BLOCKS:
             from relattr.backbones.extraction import cached_deep_features
 
             layer = "scores" if name == "objects" else self.layer
             return cached_deep_features(images, self.backbone, layer, device=run.device)
-        if name in blocks.CODED:
-            return blocks.coded_rows(name, images, getattr(self, _words(name)), self.vocabulary, run.threads)
-        return blocks.plain_rows(name, images, self.vocabulary)
-
-    @property
-    def _circumstances(self) -> Run:
-        """Those of the fit; the usual ones for a method that was loaded."""
-        from relattr import Run
-
-        return getattr(self, "_run", Run())
+        if name in blocks.ENCODED:
+            words = getattr(self, _words_attribute(name))
+            return blocks.encoded_features(name, images, words, self.vocabulary, run.threads)
+        return blocks.direct_features(name, images, self.vocabulary)
 
 
-def _words(block: str) -> str:
-    """The attribute that keeps the dictionary of a block."""
+def _words_attribute(block: str) -> str:
+    """The attribute with the dictionary of a block."""
     return f"words_{block.replace('-', '_')}_"

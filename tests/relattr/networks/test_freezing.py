@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from relattr.networks.classifier import Classifier
-from relattr.networks.parts import drop_unused, freeze
-from relattr.networks.ranker import Extractor, Ranker
+from relattr.networks.freezing import drop_unused_parameters, freeze_first_layers
+from relattr.networks.ranker import Ranker
+from relattr.networks.scoring import Extractor
 
 
 class Normalised(nn.Module):
@@ -36,7 +37,7 @@ class Seen(Extractor):
 @pytest.mark.parametrize(("share", "moved"), [(0.0, [True, True]), (0.5, [False, True]), (0.99, [False, True])])
 def test_batch_statistics_move_in_the_layers_that_are_trained_and_in_no_other(kind, share, moved):
     extractor = Seen()
-    freeze(extractor, share)
+    freeze_first_layers(extractor, share)
     network = Ranker(extractor, sizes=(16, 16, 16)) if kind == "ranker" else Classifier(extractor, 3)
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     before = [m.running_mean.clone() for m in norms]
@@ -50,6 +51,6 @@ def test_batch_statistics_move_in_the_layers_that_are_trained_and_in_no_other(ki
 def test_what_is_emptied_stays_on_its_device():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)).to("meta")
     net[1].weight.grad = None
-    drop_unused(net, lambda: net[0](torch.zeros(1, 2, device="meta")))
+    drop_unused_parameters(net, lambda: net[0](torch.zeros(1, 2, device="meta")))
     assert [p.device.type for p in net.parameters()] == ["meta"] * 4
     assert [p.numel() for p in net.parameters()] == [4, 2, 0, 0]

@@ -12,15 +12,18 @@ from relattr.backbones import micro_net
 from relattr.backbones.backbone import Backbone
 from relattr.backbones.names import Preprocessing
 from relattr.errors import BadInput
-from relattr.networks.build import Architecture, build, centre_first_crops
-from relattr.networks.parts import freeze, n_parameters
-from relattr.networks.pyramid import resized, view
-from relattr.networks.ranker import Extractor, Ranker
-from relattr.networks.transformer import Localiser, boxes, crop, matrix, outside, pull
+from relattr.networks.architecture import Architecture, build_ranker, centre_initial_crops
+from relattr.networks.crop_sampler import affine_matrices, centre_is_outside, crop_boxes, sample_crops
+from relattr.networks.freezing import count_parameters, freeze_first_layers
+from relattr.networks.localiser import Localiser
+from relattr.networks.multiscale_pyramid import downscaled_view, resize_square
+from relattr.networks.ranker import Ranker
+from relattr.networks.scoring import Extractor
+from relattr.training.spatial_loss import spatial_loss
 
 
 def micro() -> Backbone:
-    return Backbone(micro_net.Micro(8), "micro", Preprocessing(64, 64)).eval()
+    return Backbone(micro_net.MicroNet(8), "micro", Preprocessing(64, 64)).eval()
 
 
 def sampled(image: np.ndarray, x: float, y: float) -> float:
@@ -41,36 +44,36 @@ def test_a_crop_is_what_a_loop_over_its_pixels_gives(theta):
     s, tx, ty = theta
     grid = np.linspace(-1, 1, 5)
     expected = [[sampled(image, s * (gx + tx), s * (gy + ty)) for gx in grid] for gy in grid]
-    found = crop(torch.from_numpy(image)[None, None], torch.tensor([theta]), 5)
+    found = sample_crops(torch.from_numpy(image)[None, None], torch.tensor([theta]), 5)
     np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
 
 
 def test_scale_a_third_and_no_translation_cut_out_the_middle_third():
     # 97 pixels: the outermost of the middle third fall on pixels, so the crop is that piece itself
     image = torch.rand(1, 3, 97, 97, generator=torch.Generator().manual_seed(0))
-    found = crop(image, torch.tensor([[1 / 3, 0.0, 0.0]]), 33)
+    found = sample_crops(image, torch.tensor([[1 / 3, 0.0, 0.0]]), 33)
     torch.testing.assert_close(found, image[:, :, 32:65, 32:65], atol=1e-5, rtol=0)
 
 
 def test_the_matrix_has_the_scale_outside_the_translation():
-    found = matrix(torch.tensor([[0.5, 0.4, -0.6]]))
+    found = affine_matrices(torch.tensor([[0.5, 0.4, -0.6]]))
     torch.testing.assert_close(found, torch.tensor([[[0.5, 0.0, 0.2], [0.0, 0.5, -0.3]]]))
 
 
 def test_boxes_are_where_the_crop_lies():
-    assert boxes(torch.tensor([[0.5, 0.0, 0.0]])).tolist() == [[0.25, 0.25, 0.75, 0.75]]
-    assert boxes(torch.tensor([[0.5, 1.0, -1.0]])).tolist() == [[0.5, 0.0, 1.0, 0.5]]
-    assert boxes(torch.tensor([[-0.5, 0.0, 0.0]])).tolist() == [[0.25, 0.25, 0.75, 0.75]]  # turned, not inside out
+    assert crop_boxes(torch.tensor([[0.5, 0.0, 0.0]])).tolist() == [[0.25, 0.25, 0.75, 0.75]]
+    assert crop_boxes(torch.tensor([[0.5, 1.0, -1.0]])).tolist() == [[0.5, 0.0, 1.0, 0.5]]
+    assert crop_boxes(torch.tensor([[-0.5, 0.0, 0.0]])).tolist() == [[0.25, 0.25, 0.75, 0.75]]  # turned, not inside out
 
 
 def test_outside_is_judged_at_the_middle_of_the_crop_not_at_its_border():
     theta = torch.tensor([[0.5, 1.9, 0.0], [0.5, 2.1, 0.0], [0.5, 0.0, -2.1], [-0.5, 2.1, 0.0], [0.1, 9.0, 9.0]])
-    assert outside(theta).tolist() == [False, True, True, True, False]
+    assert centre_is_outside(theta).tolist() == [False, True, True, True, False]
 
 
 def test_the_spatial_loss_has_the_gradient_of_the_original():
     theta = torch.tensor([[0.6, 2.0, -1.5], [0.3, -4.0, 0.5]], requires_grad=True)
-    pull(theta).sum().backward()
+    spatial_loss(theta).sum().backward()
     for (s, tx, ty), gradient in zip(theta.detach().tolist(), theta.grad.tolist(), strict=True):
         assert gradient == pytest.approx([s * (tx**2 + ty**2), s**2 * tx, s**2 * ty])
 
@@ -105,11 +108,11 @@ def test_the_scale_moves_four_hundred_times_slower_than_the_translation():
 def test_a_view_at_a_quarter_has_lost_the_fine_detail_and_kept_the_size():
     fine = torch.zeros(1, 1, 64, 64)
     fine[:, :, ::2] = 1.0
-    found = view(fine, 0.25, 64)
+    found = downscaled_view(fine, 0.25, 64)
     assert found.shape == fine.shape
     assert found.std() < 0.1 * fine.std()
-    assert torch.equal(view(fine, 1.0, 64), fine)
-    assert resized(fine, 32).shape == (1, 1, 32, 32)
+    assert torch.equal(downscaled_view(fine, 1.0, 64), fine)
+    assert resize_square(fine, 32).shape == (1, 1, 32, 32)
 
 
 # ---------------------------------------------------------------------- the ranker
@@ -126,9 +129,9 @@ def test_crop_and_whole_image_go_through_the_same_weights():
     x = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         features, theta = net.features([x]), net.locate([x])
-        whole, cut = net.extractor(x), net.extractor(crop(x, theta[0], 64))
+        whole, cut = net.extractor(x), net.extractor(sample_crops(x, theta[0], 64))
         torch.testing.assert_close(features, torch.cat([whole, cut], 1))
-        torch.testing.assert_close(net([x]).strength, net.score(features).squeeze(1))
+        torch.testing.assert_close(net([x]).score, net.score(features).squeeze(1))
     assert net.score.in_features == 2 * net.extractor.dim
 
 
@@ -141,8 +144,8 @@ def test_outside_the_image_ranking_reaches_the_ranker_and_not_the_transformer():
             net.localisers[0].output.bias[1] = 5.0 if away else 0.0  # 0.33 * 5 > 1
         net.zero_grad()
         answer = net([x])
-        assert bool(outside(answer.theta[0]).all()) == away
-        answer.strength.sum().backward()
+        assert bool(centre_is_outside(answer.theta[0]).all()) == away
+        answer.score.sum().backward()
         moved = sum(
             float(p.grad.abs().sum()) for m in net.localisers[0].head for p in m.parameters() if p.grad is not None
         )
@@ -155,7 +158,7 @@ def test_a_supplement_enters_the_score_layer_and_nothing_else():
     net = ranker(supplement=5)
     x, extra = torch.randn(2, 3, 64, 64), torch.randn(2, 5)
     with torch.no_grad():
-        difference = net([x], extra).strength - net([x], torch.zeros(2, 5)).strength
+        difference = net([x], extra).score - net([x], torch.zeros(2, 5)).score
         torch.testing.assert_close(difference, extra @ net.score.weight[0, -5:])
 
 
@@ -169,21 +172,21 @@ def test_first_crops_are_brought_into_the_image():
     x = torch.randn(6, 3, 64, 64)
     with torch.no_grad():
         net.localisers[0].output.weight[1:] *= 300
-    assert centre_first_crops(net, [x]) < 1
+    assert centre_initial_crops(net, [x]) < 1
     (theta,) = (where.detach() for where in net.locate([x]))
     assert float((theta[:, :1] * theta[:, 1:]).abs().max()) == pytest.approx(0.5, abs=1e-5)
-    assert centre_first_crops(net, [x]) == pytest.approx(1)  # they are in by then
+    assert centre_initial_crops(net, [x]) == pytest.approx(1)  # they are in by then
 
 
 def test_freezing_keeps_the_first_layers():
     net = micro()
-    freeze(net, 0.5)
+    freeze_first_layers(net, 0.5)
     kept = [name for name, p in net.named_parameters() if not p.requires_grad]
     assert kept == [f"net.features.conv{k}.{what}" for k in (1, 2, 3, 4) for what in ("weight", "bias")]
 
 
 def test_parameters_of_the_alexnet_version_are_those_counted_by_hand():
-    net = build(Architecture("alexnet", (1.0,), standardise=False), seed=0, pretrained=False)
+    net = build_ranker(Architecture("alexnet", (1.0,), standardise=False), seed=0, pretrained=False)
     conv = sum(
         out * (inside * side * side) + out
         for out, inside, side in ((64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3))
@@ -191,7 +194,7 @@ def test_parameters_of_the_alexnet_version_are_those_counted_by_hand():
     assert conv == 2_469_696
     head = (256 * 128 + 128) + (6 * 6 * 128 * 128 + 128) + (128 * 3 + 3)
     fc = (256 * 36 * 4096 + 4096) + (4096 * 4096 + 4096)
-    assert n_parameters(net.localisers) == conv + head
-    assert n_parameters(net.extractor) == conv + fc  # fc8 decides nothing here and is gone
-    assert n_parameters(net.score) == 8192 + 1
-    assert n_parameters(net) == 2 * conv + head + fc + 8193
+    assert count_parameters(net.localisers) == conv + head
+    assert count_parameters(net.extractor) == conv + fc  # fc8 decides nothing here and is gone
+    assert count_parameters(net.score) == 8192 + 1
+    assert count_parameters(net) == 2 * conv + head + fc + 8193

@@ -31,7 +31,7 @@ def made():
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return micro_net.Micro(4)
+        return micro_net.MicroNet(4)
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +51,14 @@ def test_what_figures_are_drawn_from():
     net = method("viralnet-m", updates=6)
     net.fit(given.train, Run(seed=0))
     n = len(given.train.images)
-    found = net.exhibits(given.train, Run(seed=0))
+    found = net.artifacts(given.train, Run(seed=0))
     assert found["curve"].shape == (12, 4)
     assert found["curve"][:, 0].tolist() == list(range(1, 13))  # six steps of crops alone, then six of all
     assert (np.diff(found["curve"][:, 3]) > 0).all()
     assert found["neighbours"].shape == found["neighbours before"].shape == (n, 8)
     assert not (found["neighbours"] == np.arange(n)[:, None]).any()  # no image is its own neighbour
     np.testing.assert_allclose(found["strengths"], net.strength(given.train.images), rtol=1e-5)
-    boxes, first = net.boxes(given.test), net.first_boxes(given.test)
+    boxes, first = net.boxes(given.test), net.initial_boxes(given.test)
     assert boxes.shape == first.shape == (len(given.test), 3, 4)
     assert not np.array_equal(boxes, first)
     siamese = method("siamese-alexnet", updates=2)
@@ -102,9 +102,9 @@ def test_labels_that_say_nothing_give_chance_over_many_starts():
 def test_new_layers_do_not_depend_on_what_loading_a_backbone_drew():
     import torch
 
-    from relattr.networks.build import Architecture, build
+    from relattr.networks.architecture import Architecture, build_ranker
 
-    plain = build(Architecture("tiny", (1.0,)), seed=3)
+    plain = build_ranker(Architecture("tiny", (1.0,)), seed=3)
     backbones.unregister_backbone("tiny")
 
     def restless():
@@ -112,19 +112,19 @@ def test_new_layers_do_not_depend_on_what_loading_a_backbone_drew():
         return made()
 
     backbones.register_backbone("tiny", build=restless, fingerprint=lambda: "tiny", preprocessing=HOW)
-    again = build(Architecture("tiny", (1.0,)), seed=3)
+    again = build_ranker(Architecture("tiny", (1.0,)), seed=3)
     for name, value in plain.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
 
 def test_nearest_neighbours_are_those_of_a_loop():
-    from relattr.methods._networks import nearest
+    from relattr.methods._ranking_network import nearest_neighbours
 
     x = np.random.default_rng(0).normal(size=(20, 4))
-    for i, row in enumerate(nearest(x, 3)):
+    for i, row in enumerate(nearest_neighbours(x, 3)):
         distances = [(np.linalg.norm(x[i] - x[j]), j) for j in range(20) if j != i]
         assert row.tolist() == [j for _, j in sorted(distances)[:3]]
-    assert nearest(x[:1], 3).shape == (1, 0)
+    assert nearest_neighbours(x[:1], 3).shape == (1, 0)
 
 
 def test_what_is_held_out_is_not_trained_on(monkeypatch):
@@ -137,9 +137,9 @@ def test_what_is_held_out_is_not_trained_on(monkeypatch):
             seen["judged"] = images
             return np.arange(len(images), dtype=float)
 
-    def instead(what, schedule, objective, images, run, held_out, **more):
+    def instead(architecture, schedule, objective, images, run, held_out, **more):
         seen["images"] = images
-        seen["pairs"] = next(iter(objective.steps(0))).images
+        seen["pairs"] = next(iter(objective.batches(0))).images
         held_out(Fitted())
         raise KeyboardInterrupt
 
@@ -153,7 +153,7 @@ def test_what_is_held_out_is_not_trained_on(monkeypatch):
         assert trained | judged == set(train.images.names)
         assert not trained & judged
         assert seen["pairs"].max() < len(trained)
-    with pytest.raises(BadInput, match=r"held_out must be a share in \[0, 0.5\); got 0.7"):
+    with pytest.raises(BadInput, match=r"held_out must be in \[0, 0.5\); got 0.7"):
         method("siamese-alexnet", held_out=0.7)
 
 
@@ -177,15 +177,15 @@ def test_a_second_network_is_trained_on_categories_or_named(tmp_path):
     assert not named.uses_categories
     (why,) = [n.missing() for n in named.needs() if n.missing()]
     assert "places.safetensors" in why
-    assert "not there" in why
+    assert "does not exist" in why
 
 
 def test_a_regression_sees_the_scores_it_is_said_to():
-    from relattr.methods.regression import brought
+    from relattr.methods.regression import regression_targets
 
     heavy = np.array([0.0, 1.0, 2.0, 300.0])
-    z = brought(heavy, "z")
+    z = regression_targets(heavy, "z")
     assert (z.mean(), z.std()) == pytest.approx((0, 1))
-    ranks = brought(heavy, "rank")
+    ranks = regression_targets(heavy, "rank")
     assert ranks == pytest.approx(-ranks[::-1])
-    assert brought(np.ones(3), "z").tolist() == [0, 0, 0]
+    assert regression_targets(np.ones(3), "z").tolist() == [0, 0, 0]

@@ -48,13 +48,13 @@ def test_a_vote_is_the_signed_sum_of_the_answers(name: str, who: str, signs: tup
     found = method.compare(images, pairs)
     assert found.tolist() == [expected[0], -expected[1], -expected[2] * -1, -expected[3]]
     assert method.compare(images, pairs.swapped()).tolist() == (-found).tolist()
-    with pytest.raises(BadInput, match=f"{who} did not answer about pair 0"):
+    with pytest.raises(BadInput, match=f"{who} have no answer about pair 0"):
         method.compare(images, Pairs([0], [7], [1]))
 
 
 def test_signs_that_are_none() -> None:
     method = registry.method("human-attributes-5").create({"signs": [1, 1]})
-    with pytest.raises(BadInput, match=r"signs are \[1, 1\]; expected 5 of -1, 0 and 1"):
+    with pytest.raises(BadInput, match=r"signs are \[1, 1\]; expected 5 values, each -1, 0 or 1"):
         method.fit(TrainingSet(grey(2), Pairs([], [], [])), Run())
 
 

@@ -1,0 +1,272 @@
+"""Base class of siamese networks, ViralNets and regressions: parameters, fitting, saving, inspection."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relattr import BadInput, Method, TrainingSet
+from relattr.mixins import InspectionMixin
+from relattr.needs import DEEP, Need
+
+from ._fit_run import FitRun
+
+if TYPE_CHECKING:
+    from relattr import Images, Run
+    from relattr.networks.architecture import Architecture
+    from relattr.training.fitting import FittedRanker
+    from relattr.training.objectives import Objective
+    from relattr.training.schedule import Schedule
+
+N_NEIGHBOURS = 8
+"""Nearest neighbours stored for each training image (Figure 5)."""
+SCHEDULE_OVERRIDES = (
+    "updates",
+    "batch",
+    "rate",
+    "head_batches",
+    "localiser_rate",
+    "stages",
+    "frozen",
+    "frozen_localiser",
+    "standardise",
+    "crop",
+    "view",
+    "test_views",
+    "precision",
+)
+"""Parameters that override the preset's where they are given."""
+
+
+class RankingNetwork(FitRun, InspectionMixin, Method):
+    """A network that gives each image a strength; a subclass defines its transformers and its training objective.
+
+    Parameters
+    ----------
+    backbone : pretrained network that the ranker and its localisers start from.
+    preset : training schedule: ``paper``, that of Singh & Lee, or ``fast``, relattr's own for two processor cores.
+        The parameters below override it where they are given.
+    updates : optimisation steps per stage.
+    batch : images per step.
+    rate : learning rate.
+    head_batches : batches that the score layer alone is first fitted to.
+    localiser_rate : multiplier of the learning rate for the localisers.
+    stages : 2 to train the crops alone first, 1 to train everything at once.
+    frozen : share of the backbone's layers that is not trained.
+    frozen_localiser : whether the localisers' backbones are not trained.
+    standardise : whether features are standardised to AlexNet's magnitude.
+    crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
+    test_views : crops per test image: 1, 2 or 10.
+    precision : of the forward pass in training: ``fp32`` (both presets) or ``bf16``.
+    held_out : share of the training images, in [0, 0.5), that is not trained on; its accuracy is shown beside the
+        loss, and nothing is selected by it.
+    """
+
+    backbone: str = "alexnet"
+    preset: Literal["paper", "fast"] = "paper"
+    updates: int | None = None
+    batch: int | None = None
+    rate: float | None = None
+    head_batches: int | None = None
+    localiser_rate: float | None = None
+    stages: int | None = None
+    frozen: float | None = None
+    frozen_localiser: bool | None = None
+    standardise: bool | None = None
+    crop: float | None = None
+    view: float | None = None
+    test_views: int | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+    held_out: float = 0.0
+
+    check_with: ClassVar[Mapping[str, Any]] = {
+        "backbone": "micro",
+        "preset": "fast",
+        "updates": 30,
+        "batch": 24,
+        "rate": 0.01,
+        "crop": 1.0,
+        "view": 1.0,
+        "test_views": 1,
+    }
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out < 0.5:
+            raise BadInput(f"held_out must be in [0, 0.5); got {self.held_out}")
+
+    def needs(self) -> Sequence[Need]:
+        from relattr.backbones.weights import PretrainedWeights
+
+        return (DEEP, PretrainedWeights(self.backbone))
+
+    def deviations(self) -> Sequence[str]:
+        deviations = []
+        if self.preset == "fast":
+            deviations.append("trained with the preset fast (relattr's own, for two processor cores), not the paper's")
+        overrides = [f"{name}={getattr(self, name)}" for name in SCHEDULE_OVERRIDES if getattr(self, name) is not None]
+        if overrides:
+            deviations.append(f"trained with {', '.join(overrides)} in place of the preset's")
+        if self.held_out:
+            deviations.append(f"trained on {1 - self.held_out:.0%} of the training images")
+        if self.backbone == "alexnet":
+            deviations.append("torchvision's AlexNet: other filter counts than Caffe's, and no normalisation layers")
+        return deviations
+
+    # ------------------------------------------------------------------ defined by subclasses
+
+    def scales(self) -> tuple[float, ...]:
+        """One per transformer: the size of the image it sees."""
+        return ()
+
+    def objective(self, train: TrainingSet, batch: int) -> Objective:
+        """The training objective; here RankNet's loss over the pairs."""
+        from relattr.training.objectives import PairwiseObjective
+
+        return PairwiseObjective(train.pairs, batch)
+
+    def supplement_source(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
+        """A second network or the categories to train it on, and its backbone's name; see `fitting.fit_ranker`."""
+        return None, ""
+
+    # ------------------------------------------------------------------ the contract
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        from relattr.training import fitting
+
+        schedule = self.schedule()
+        part, held_out = self._split_held_out(train, run)
+        self._run, self._trained_on = run, part.images
+        supplement, supplement_backbone = self.supplement_source(part, run)
+        self.fitted, self.curves = fitting.fit_ranker(
+            self.architecture(),
+            schedule,
+            self.objective(part, schedule.batch),
+            part.images,
+            run,
+            supplement=supplement,
+            supplement_backbone=supplement_backbone,
+            held_out=held_out,
+        )
+
+    def strength(self, images: Images) -> NDArray[np.floating[Any]]:
+        return self.fitted.strengths(images)
+
+    def state(self) -> dict[str, Any]:
+        return self.fitted.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        from relattr.training.fitting import FittedRanker
+
+        self._run = self.fit_run
+        self.fitted = FittedRanker.from_state(
+            self.architecture(), self.schedule(), self.supplement_backbone, state, self._run.device
+        )
+
+    def boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
+        return self.fitted.boxes(images) if self.scales() else None
+
+    def initial_boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
+        from relattr.training.fitting import initial_boxes
+
+        if not self.scales() or not hasattr(self, "_trained_on"):  # the training images are not saved
+            return None
+        return initial_boxes(self.architecture(), self.schedule(), images, self._trained_on, self._run)
+
+    def artifacts(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
+        """Learning curves, and the nearest neighbours of each training image (Figure 5).
+
+        Neighbours are those in the penultimate layer of the fitted network, and of its backbone before training.
+        """
+        from relattr.backbones.extraction import cached_deep_features
+
+        curves, offset = [], np.zeros(2)
+        for curve in self.curves.values():  # concatenate the stages: steps and seconds continue
+            curves.append(curve.copy())
+            curves[-1][:, [0, 3]] += offset
+            offset = curves[-1][-1, [0, 3]] if len(curve) else offset
+        features = self.fitted.features(train.images)
+        before = cached_deep_features(train.images, self.backbone, device=run.device)
+        return {
+            "curve": np.concatenate(curves).astype(np.float32),
+            "curve stages": np.array([f"{name}:{len(curve)}" for name, curve in self.curves.items()]),
+            "neighbours": nearest_neighbours(features, N_NEIGHBOURS),
+            "neighbours before": nearest_neighbours(before, N_NEIGHBOURS),
+            "strengths": self.fitted.strengths(train.images).astype(np.float32),
+        }
+
+    # ------------------------------------------------------------------ details
+
+    @property
+    def supplement_backbone(self) -> str:
+        """The name of the second network's backbone."""
+        return self.backbone
+
+    def schedule(self) -> Schedule:
+        """The preset with the overriding parameters."""
+        from relattr.training.schedule import PRESETS
+
+        overrides = {name: getattr(self, name) for name in SCHEDULE_OVERRIDES if getattr(self, name) is not None}
+        return dataclasses.replace(PRESETS[self.preset], **overrides)
+
+    def architecture(self) -> Architecture:
+        """The architecture of the network."""
+        from relattr.networks.architecture import Architecture
+
+        schedule = self.schedule()
+        standardise = schedule.standardise
+        return Architecture(
+            backbone=self.backbone,
+            scales=self.scales(),
+            # Singh & Lee's initialisation suits the features of networks of this family
+            standardise=self.backbone not in ("alexnet", "caffenet", "vgg16") if standardise is None else standardise,
+            frozen=schedule.frozen,
+            frozen_localiser=schedule.frozen_localiser,
+            crop=schedule.crop,
+            view=schedule.view,
+        )
+
+    def _split_held_out(
+        self, train: TrainingSet, run: Run
+    ) -> tuple[TrainingSet, Callable[[FittedRanker], float] | None]:
+        """The part of the training set that is trained on, and the accuracy of a network on the rest."""
+        if not self.held_out:
+            return train, None
+        n = len(train.images)
+        shuffled = run.rng("held out").permutation(n)
+        held_out_images = np.sort(shuffled[: max(2, round(self.held_out * n))])
+        held_out = training_subset(train, held_out_images)
+        rest = training_subset(train, np.setdiff1d(np.arange(n), held_out_images))
+        if not held_out.pairs.n_ordered or not rest.pairs.n_ordered:
+            raise BadInput(f"held_out={self.held_out} leaves no ordered pair on one side; hold out more or nothing")
+
+        from relattr.statistics import count_strengths
+
+        def accuracy(fitted: FittedRanker) -> float:
+            return count_strengths(fitted.strengths(held_out.images), held_out.pairs).accuracy
+
+        return rest, accuracy
+
+
+def training_subset(train: TrainingSet, images: NDArray[np.integer[Any]]) -> TrainingSet:
+    """The training set of some of the images ``(k,)``, and the pairs among them."""
+    return TrainingSet(
+        images=train.images.subset(images),
+        pairs=train.pairs.among(images).renumbered(images),
+        scores=None if train.scores is None else train.scores[images],
+        categories=None if train.categories is None else train.categories[images],
+        category_names=train.category_names,
+    )
+
+
+def nearest_neighbours(features: NDArray[np.floating[Any]], k: int) -> NDArray[np.int32]:
+    """The ``k`` nearest other rows of each row, ``(n, k)``, by Euclidean distance, nearest first."""
+    from sklearn.neighbors import NearestNeighbors
+
+    k = min(k, len(features) - 1)
+    if k < 1:
+        return np.zeros((len(features), 0), np.int32)
+    return NearestNeighbors(n_neighbors=k).fit(features).kneighbors(return_distance=False).astype(np.int32)

@@ -1,0 +1,114 @@
+"""The description of a ranking network's architecture, and the network built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from relattr.backbones.backbone import Backbone
+from relattr.networks.crop_sampler import crop_centres
+from relattr.networks.freezing import drop_unused_parameters, freeze_first_layers
+from relattr.networks.localiser import INITIAL_SCALE, Localiser
+from relattr.networks.ranker import Ranker
+from relattr.networks.scoring import Extractor
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The architecture of a ranking network.
+
+    Parameters
+    ----------
+    backbone : of the ranker and of each localiser.
+    scales : one per transformer, the size of the image it sees; empty for a siamese network.
+    supplement : number of supplementary features per image, from another network.
+    standardise : whether features are standardised to AlexNet's magnitude before the heads.
+    frozen : share of the ranker's layers that is not trained.
+    frozen_localiser : whether the backbones of the localisers are not trained.
+    crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
+    """
+
+    backbone: str
+    scales: Sequence[float] = ()
+    supplement: int = 0
+    standardise: bool = True
+    frozen: float = 0.0
+    frozen_localiser: bool = False
+    crop: float = 1.0
+    view: float = 1.0
+
+
+def build_ranker(architecture: Architecture, *, whole: bool = True, seed: int, pretrained: bool = True) -> Ranker:
+    """Build the network, its new layers initialised with ``seed``; torch's global generator is left unchanged.
+
+    ``whole=False`` omits the whole image and the supplementary features: the first stage of training.
+    """
+    with torch.random.fork_rng(devices=[]):
+        backbones = [
+            Backbone.create(architecture.backbone, pretrained=pretrained) for _ in range(1 + len(architecture.scales))
+        ]
+        # seeded after creating the backbones: how many numbers that draws depends on whether weights were cached
+        torch.manual_seed(seed)
+        extractor = Extractor(backbones[0], standardise=architecture.standardise)
+        size = extractor.backbone.input_size
+        sizes = (size, _scaled_size(size, architecture.crop), _scaled_size(size, architecture.view))
+        _drop_unused(extractor, size)
+        freeze_first_layers(extractor, architecture.frozen)
+        localisers = []
+        for scale, backbone in zip(architecture.scales, backbones[1:], strict=True):
+            localiser = Localiser(
+                backbone,
+                scale=INITIAL_SCALE * scale,
+                standardise=architecture.standardise,
+                frozen=architecture.frozen_localiser,
+            )
+            if not architecture.frozen_localiser:
+                _drop_unused(localiser, sizes[2])
+            else:
+                drop_unused_parameters(backbone, partial(backbone.conv_features, _blank_image(sizes[2])))
+                for parameter in backbone.parameters():
+                    parameter.requires_grad_(False)
+            localisers.append(localiser)
+        return Ranker(
+            extractor,
+            localisers,
+            whole=whole,
+            supplement=architecture.supplement if whole else 0,
+            sizes=sizes,
+            scales=tuple(architecture.scales),
+        )
+
+
+def centre_initial_crops(network: Ranker, views: Sequence[torch.Tensor], max_offset: float = 0.5) -> float:
+    """Scale down the translation weights until the initial crops are centred inside the image; the smallest factor.
+
+    Singh & Lee initialise the translation weights for AlexNet's pool5. With other features the initial centre may be
+    outside the image, where the ranking loss has no gradient in the transformer. ``views`` are sample images; no
+    crop centre of theirs is then farther than ``max_offset`` from the image centre, the border being at 1.
+    """
+    smallest = 1.0
+    with torch.no_grad():
+        training = network.training
+        network.eval()
+        for localiser, theta in zip(network.localisers, network.locate(views), strict=True):
+            farthest = float(crop_centres(theta).abs().max())
+            if farthest > max_offset:
+                localiser.output.weight[1:] *= max_offset / farthest  # type: ignore[union-attr,index,operator]
+                smallest = min(smallest, max_offset / farthest)
+        network.train(training)
+    return smallest
+
+
+def _scaled_size(size: int, share: float) -> int:
+    return max(1, round(share * size))
+
+
+def _blank_image(size: int) -> torch.Tensor:
+    return torch.zeros(1, 3, size, size)
+
+
+def _drop_unused(module: torch.nn.Module, size: int) -> None:
+    drop_unused_parameters(module, lambda: module(_blank_image(size)))
