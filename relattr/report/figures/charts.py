@@ -17,6 +17,7 @@ from relattr.report.figures.svg import (
     svg_text,
     wrap_label,
 )
+from relattr.report.tables.captions import MAX_RANKED
 from relattr.report.tables.table import PaperTable
 from relattr.statistics.ranks import Ranks
 
@@ -26,8 +27,6 @@ MAX_LEGEND = 60
 """How many points the legend of the cost chart names; the others are named by tooltips only."""
 N_MARKERS = 8
 """Number of marker colours; `page.html.jinja` defines them as the classes m0, m1, ..."""
-MAX_RANKED = 40
-"""With more methods the critical-difference diagram is unreadable and is left out."""
 
 
 def interval_chart(table: PaperTable, column: int, key: str) -> str | None:

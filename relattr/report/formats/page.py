@@ -25,6 +25,7 @@ from relattr.report.figures import charts
 from relattr.report.figures.captions import is_drawn_from
 from relattr.report.tables.audits import NoAudit, audit_benchmark, leak_notes
 from relattr.report.tables.builder import build_table
+from relattr.report.tables.captions import ranks_caption
 from relattr.report.tables.entry import SECTIONS, VERDICTS, TableEntry
 from relattr.report.tables.footnotes import GENERAL, Footnotes, place_footnotes
 from relattr.report.tables.table import PaperTable
@@ -95,7 +96,8 @@ def benchmark_to_html(
         sections=SECTIONS,
         verdicts=VERDICTS,
         charts=_charts(table),
-        ranks=table.ranks,
+        dropped_ranks=table.ranks.dropped if table.ranks else (),
+        rank_caption=ranks_caption(table.ranks) if table.ranks else "",
         rank_diagram=charts.critical_difference_diagram(table.ranks, "cd") if table.ranks else None,
         curves=curves[:MAX_CURVES],
         n_hidden_curves=max(0, len(curves) - MAX_CURVES),

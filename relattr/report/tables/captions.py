@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relattr.report.tables.table import PaperTable
+from relattr.statistics.ranks import Ranks
 
 SCORING = (
     "Accuracy in per cent: the share of ordered test pairs whose order is predicted correctly; pairs labelled similar "
@@ -18,6 +19,9 @@ BOLD = (
     "Bold: the best of the methods measured on most attributes, splits and seeds, and every method that is not "
     "significantly different from it (paired test over images, 5 % level, Holm correction)."
 )
+
+MAX_RANKED = 40
+"""With more methods the critical-difference diagram is unreadable and is left out."""
 
 
 def with_caption(table: PaperTable, opening: str) -> PaperTable:
@@ -61,3 +65,13 @@ def sample_sizes(table: PaperTable) -> str:
         span = f"{min(counts):,} to {max(counts):,}" if min(counts) < max(counts) else f"{counts[0]:,}"
         return f"Ordered test pairs per column: {span}."
     return "Ordered test pairs: " + "; ".join(f"{label}: {size}" for label, size in sizes) + "."
+
+
+def ranks_caption(ranks: Ranks) -> str:
+    """The caption of the critical-difference diagram."""
+    return (
+        f"Average rank over {len(ranks.blocks)} attributes and columns on which every method shown has a result; 1 is "
+        "best. A bar joins methods that do not differ significantly: their ranks differ by less than the critical "
+        "difference (Nemenyi test, 5 % level). p-value of the hypothesis that all methods are equal: "
+        f"{ranks.friedman_p:.2g} (Friedman test, Iman and Davenport's F)."
+    )

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from relattr import parameters
 from relattr.errors import RelattrError
 from relattr.harness.fingerprints import cell_fingerprints, fingerprint_differences
-from relattr.harness.staleness import missing_data
 from relattr.harness.result import Result
+from relattr.harness.staleness import missing_data
 from relattr.registry import Registry
 
 MAX_LISTED = 4

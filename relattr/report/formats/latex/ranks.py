@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from relattr.report.formats.escape import escape_latex
 from relattr.report.formats.latex.environments import HEADER
+from relattr.report.tables.captions import MAX_RANKED, ranks_caption
 from relattr.statistics.ranks import Ranks
 
 AXIS_START, AXIS_END, WIDTH = 57.0, 103.0, 160.0
 """Ends of the axis and width of the figure, in millimetres."""
-MAX_METHODS = 40
-"""With more methods the diagram is unreadable and is left out."""
-
-
-def ranks_caption(ranks: Ranks) -> str:
-    """The caption of the diagram."""
-    return (
-        f"Average rank over {len(ranks.blocks)} attributes and columns on which every method shown has a result; 1 is "
-        "best. A bar joins methods that do not differ significantly: their ranks differ by less than the critical "
-        "difference (Nemenyi test, 5 % level). p-value of the hypothesis that all methods are equal: "
-        f"{ranks.friedman_p:.2g} (Friedman test, Iman and Davenport's F)."
-    )
 
 
 def ranks_to_latex(name: str, ranks: Ranks) -> str | None:
-    """A figure environment; None for more than `MAX_METHODS` methods."""
+    """A figure environment; None for more than `MAX_RANKED` methods."""
     k = len(ranks.methods)
-    if k > MAX_METHODS:
+    if k > MAX_RANKED:
         return None
     pitch = 8.0 if max(map(len, ranks.methods)) > 34 else 5.0
     half = (k + 1) // 2

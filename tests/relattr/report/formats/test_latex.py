@@ -6,8 +6,9 @@ import pytest
 
 from relattr.harness.benchmark import ColumnSpec, RowSpec
 from relattr.report.formats.latex.macros import macros_to_latex
-from relattr.report.formats.latex.ranks import AXIS_END, AXIS_START, MAX_METHODS, ranks_to_latex
+from relattr.report.formats.latex.ranks import AXIS_END, AXIS_START, ranks_to_latex
 from relattr.report.formats.latex.table import comparison_to_latex, table_to_latex
+from relattr.report.tables.captions import MAX_RANKED
 from relattr.statistics import average_ranks
 
 
@@ -62,7 +63,7 @@ def ranks_of(n_methods, n_blocks=6):
     return average_ranks({f"m_{i:02} & co": {f"b{b}": float(-i) for b in range(n_blocks)} for i in range(n_methods)})
 
 
-@pytest.mark.parametrize("n_methods", [2, 5, MAX_METHODS])
+@pytest.mark.parametrize("n_methods", [2, 5, MAX_RANKED])
 def test_rank_diagram_places_methods_by_rank(n_methods):
     ranks = ranks_of(n_methods)
     latex = ranks_to_latex("t", ranks)
@@ -77,4 +78,4 @@ def test_rank_diagram_places_methods_by_rank(n_methods):
 
 
 def test_too_many_methods_have_no_rank_diagram():
-    assert ranks_to_latex("t", ranks_of(MAX_METHODS + 1)) is None
+    assert ranks_to_latex("t", ranks_of(MAX_RANKED + 1)) is None
