@@ -1,8 +1,8 @@
-"""What is wrong with the pairs and images of a dataset, whoever made them.
+"""Audit of a dataset: leaks and contradictions in its pairs and images.
 
-Leaks between training and test, images that are there twice, labels that follow the side, pairs that
-contradict each other. Nothing here trusts what a dataset says of itself; `relattr.report.tables.audits` brings what was
-found into the tables.
+Reports leaks between training and test sets, duplicate images, labels that correlate with the side, and contradicting
+pairs. The audit is independent of what the dataset states about itself. `relattr.report.tables.audits` adds its results
+to the tables.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 Severity = Literal["leak", "warning", "note"]
 VERSION = 2
 TRAINING = "training"
-"""How the training pairs of a task are called in ``where``, after the task."""
+"""The name of the training pairs in `Observation.where`, after the name of the task."""
 RELEASED = "released files"
-"""How the kinds of what is found in files as released begin."""
+"""The prefix of `Observation.kind` for observations in the released files."""
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """One thing an audit found: a leak touches every number there, a warning may, a note is good to know.
+    """One result of an audit.
 
-    ``where`` is for people and names three places at most; ``places`` are all of them.
+    A leak affects every number of its test sets, a warning may do so, and a note is for information. ``where`` names at
+    most three places, for display; ``places`` has all of them.
     """
 
     severity: Severity
@@ -49,7 +50,7 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """What was found in a dataset, and in which version of it; ``images`` whether their content was compared."""
+    """The observations in one version of a dataset; ``images`` is whether the contents of images were compared."""
 
     version: int
     dataset: str
@@ -57,16 +58,16 @@ class Audit(msgspec.Struct, frozen=True):
     images: bool
     observations: tuple[Observation, ...]
     code: str = ""
-    """Fingerprint of the code that made its tasks."""
+    """Fingerprint of the code that creates its tasks."""
 
 
 # ---------------------------------------------------------------------------------------------------- pairs
 
 
 def audit_pairs(name: str, left: ArrayLike, right: ArrayLike, label: ArrayLike) -> list[Observation]:
-    """Look at pairs as such: ``left``, ``right`` ``(n,)`` name images, ``label`` ``(n,)`` is +1, -1 or 0.
+    """Audit pairs: ``left`` and ``right`` ``(n,)`` identify images, ``label`` ``(n,)`` is +1, -1 or 0.
 
-    Raises `BadInput` for unequal lengths or another label.
+    Raises `BadInput` for arrays of unequal length and for other labels.
     """
     import numpy as np
 
@@ -75,68 +76,70 @@ def audit_pairs(name: str, left: ArrayLike, right: ArrayLike, label: ArrayLike) 
         raise BadInput(f"{name}: left, right and label must be (n,); got shapes {a.shape}, {b.shape}, {y.shape}")
     if not np.isin(y, (-1, 0, 1)).all():
         raise BadInput(f"{name}: labels must be +1, -1 or 0; got {np.unique(y)[:5].tolist()}")
-    found = []
+    observations = []
 
-    def say(severity: Severity, kind: str, text: str) -> None:
-        found.append(Observation(severity, kind, name, text))
+    def report(severity: Severity, kind: str, text: str) -> None:
+        observations.append(Observation(severity, kind, name, text))
 
     ordered = int((y != 0).sum())
     first = int((y > 0).sum())
     if ordered > 1 and first in (0, ordered):
         side = "left" if first else "right"
-        say(
+        report(
             "leak",
             "one orientation",
-            f"the {side} image has more in all {ordered:,} ordered pairs: the side gives the answer away, so pairs "
-            "must be turned at random before anything is trained or judged on them",
+            f"the {side} image has more in all {ordered:,} ordered pairs: the side determines the label, so sides "
+            "must be randomised before training and evaluation",
         )
     elif ordered:
         share = first / ordered
         z = abs(2 * first - ordered) / ordered**0.5
-        if z > 4.0:  # once in 16,000 sets of pairs whose sides are random
-            say("warning", "imbalance", f"the left image has more in {100 * share:.1f} % of {ordered:,} ordered pairs")
+        if z > 4.0:  # expected once in 16,000 sets of pairs with random sides
+            report(
+                "warning", "imbalance", f"the left image has more in {100 * share:.1f} % of {ordered:,} ordered pairs"
+            )
     _, names = np.unique(np.concatenate([a, b]), return_inverse=True)
     i, j = names[: a.size].astype(np.int64), names[a.size :].astype(np.int64)
-    itself = int((i == j).sum())
-    if itself:
-        say("warning", "itself", f"{_pairs(itself)} an image with itself")
+    n_itself = int((i == j).sum())
+    if n_itself:
+        report("warning", "itself", f"{_pairs(n_itself)} of an image with itself")
     n = int(names.max(initial=-1)) + 1
-    low, high = np.minimum(i, j), np.maximum(i, j)
-    towards = np.where(i <= j, y, -y)
-    turned = i > j
-    _, which = np.unique(low * n + high, return_inverse=True)
-    times = np.bincount(which) if which.size else np.zeros(0, int)
-    flipped = np.bincount(which, turned) if which.size else np.zeros(0)
-    both = int(((flipped > 0) & (flipped < times)).sum())
-    if both:
-        say("note", "both ways", f"{both:,} pairs are there both ways round")
-    repeated = int((times > 1).sum())
-    if repeated:
-        say("note", "repeated", f"{repeated:,} pairs of images are asked about more than once")
-    kinds = [np.bincount(which, towards == v) > 0 for v in (1, -1, 0)] if which.size else []
-    if kinds:
-        against = int((kinds[0] & kinds[1]).sum())
-        unsure = int(((kinds[0] | kinds[1]) & kinds[2] & ~(kinds[0] & kinds[1])).sum())
-        if against:
-            say("warning", "contradictory", f"{against:,} pairs of images are labelled both ways")
-        if unsure:
-            say("note", "contradictory", f"{unsure:,} pairs of images are labelled ordered and similar")
-    return found
+    canonical_label = np.where(i <= j, y, -y)  # as if the image of the smaller number were on the left
+    _, dyad = np.unique(np.minimum(i, j) * n + np.maximum(i, j), return_inverse=True)
+    n_times = np.bincount(dyad) if dyad.size else np.zeros(0, int)
+    n_swapped = np.bincount(dyad, i > j) if dyad.size else np.zeros(0)
+    n_both = int(((n_swapped > 0) & (n_swapped < n_times)).sum())
+    if n_both:
+        report("note", "both ways", f"{n_both:,} pairs of images occur in both orders")
+    n_repeated = int((n_times > 1).sum())
+    if n_repeated:
+        report("note", "repeated", f"{n_repeated:,} pairs of images occur more than once")
+    if dyad.size:
+        more, less, similar = (np.bincount(dyad, canonical_label == code) > 0 for code in (1, -1, 0))
+        n_opposite = int((more & less).sum())
+        n_partly_similar = int(((more | less) & similar & ~(more & less)).sum())
+        if n_opposite:
+            report("warning", "contradictory", f"{n_opposite:,} pairs of images have opposite labels")
+        if n_partly_similar:
+            report(
+                "note", "contradictory", f"{n_partly_similar:,} pairs of images are labelled both ordered and similar"
+            )
+    return observations
 
 
 def audit_overlap(
     name: str, train: ArrayLike, test: ArrayLike, *, n_test_pairs: int | None = None
 ) -> list[Observation]:
-    """Images (as numbers or names) that are in both of two sets."""
+    """Audit two sets of images, given as numbers or names, for images that are in both."""
     import numpy as np
 
-    one, two = np.unique(np.asarray(train)), np.unique(np.asarray(test))
-    common = np.intersect1d(one, two)
+    trained, tested = np.unique(np.asarray(train)), np.unique(np.asarray(test))
+    common = np.intersect1d(trained, tested)
     if not common.size:
         return []
     of = f" (in {n_test_pairs:,} test pairs)" if n_test_pairs is not None else ""
-    every = "all" if common.size == two.size else f"{common.size:,} of"
-    text = f"{every} {two.size:,} test images are training images too{of}"
+    share = "all" if common.size == tested.size else f"{common.size:,} of"
+    text = f"{share} {tested.size:,} test images are also training images{of}"
     return [Observation("leak", "shared images", name, text)]
 
 
@@ -148,71 +151,71 @@ def _pairs(n: int) -> str:
 
 
 class _Contents:
-    """Digests of the pixels of images, each image read once."""
+    """Digests of the pixels of images. Each image is read once."""
 
     def __init__(self) -> None:
-        self.of: dict[tuple[str, int], str] = {}
+        self.digests: dict[tuple[str, int], str] = {}
         self.names: dict[tuple[str, int], str] = {}
 
     def add(self, images: Images, used: Iterable[int]) -> dict[str, list[tuple[tuple[str, int], str]]]:
-        """Digest -> the used images that have it: collection and index, and name."""
+        """The used images by digest: ``(collection, index), name`` of each."""
         import hashlib
 
-        found: dict[str, list[tuple[tuple[str, int], str]]] = defaultdict(list)
+        by_digest: dict[str, list[tuple[tuple[str, int], str]]] = defaultdict(list)
         all_names = images.names
         for k in used:
             key = images.collection_fingerprint, int(images.indices[k])
-            if key not in self.of:
+            if key not in self.digests:
                 pixels = images[int(k)]
-                self.of[key] = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+                self.digests[key] = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
                 self.names[key] = all_names[int(k)]
-            found[self.of[key]].append((key, all_names[int(k)]))
-        return found
+            by_digest[self.digests[key]].append((key, all_names[int(k)]))
+        return by_digest
 
     def duplicates(self) -> list[tuple[str, ...]]:
-        """Names of different images with the same content."""
+        """The names of distinct images with the same content."""
         same: dict[str, list[str]] = defaultdict(list)
-        for key, digest in self.of.items():
+        for key, digest in self.digests.items():
             same[digest].append(self.names[key])
         return sorted(tuple(sorted(names)) for names in same.values() if len(names) > 1)
 
 
 def audit_task(task: Task, contents: _Contents | None = None) -> list[Observation]:
-    """Look at the training pairs and each test set of a task, and at what they share."""
+    """Audit the training pairs and each test set of a task, and what they share."""
     where = str(task.name)
-    found = _look(f"{where} {TRAINING}", task.train.pairs)
+    observations = _audit_pairs(f"{where} {TRAINING}", task.train.pairs)
     train_used = task.train.pairs.images
     train_ids = _identities(task.train.images, train_used)
     train_contents = contents.add(task.train.images, train_used) if contents is not None else {}
     for test in task.tests:
         name = f"{where} {test.name}"
-        found += _look(name, test.pairs)
+        observations += _audit_pairs(name, test.pairs)
         used = test.pairs.images
-        found += audit_overlap(name, sorted(train_ids), sorted(_identities(test.images, used)))
+        observations += audit_overlap(name, sorted(train_ids), sorted(_identities(test.images, used)))
         if contents is not None:
-            own = contents.add(test.images, used)
+            test_contents = contents.add(test.images, used)
             shared = sorted(
                 (a, b)
-                for digest in own.keys() & train_contents.keys()
-                for one, a in own[digest]
-                for other, b in train_contents[digest]
-                if one != other  # the same image is told by its number, above
+                for digest in test_contents.keys() & train_contents.keys()
+                for test_key, a in test_contents[digest]
+                for train_key, b in train_contents[digest]
+                if test_key != train_key  # the same image is reported above, by its position
             )
             if shared:
                 n = len({name for name, _ in shared})
-                text = f"{_images(n)} the same picture as a training image: " + _some(f"{a} = {b}" for a, b in shared)
-                found.append(Observation("leak", "shared content", name, text))
+                text = f"{_images(n)} duplicated in the training set: " + _some(f"{a} = {b}" for a, b in shared)
+                observations.append(Observation("leak", "shared content", name, text))
         if task.train.pairs.order is None and test.pairs.order is None:
             common = _dyads(task.train.images, task.train.pairs) & _dyads(test.images, test.pairs)
             if common:
-                found.append(
-                    Observation("leak", "shared pairs", name, f"{len(common):,} test pairs are training pairs too")
+                observations.append(
+                    Observation("leak", "shared pairs", name, f"{len(common):,} test pairs are also training pairs")
                 )
-    return found
+    return observations
 
 
-def _look(name: str, pairs: Pairs) -> list[Observation]:
-    if pairs.order is not None:  # all pairs of an order: each once, none against another, sides drawn by hash
+def _audit_pairs(name: str, pairs: Pairs) -> list[Observation]:
+    if pairs.order is not None:  # each pair occurs once, with random sides
         return []
     return audit_pairs(name, *pairs.arrays)
 
@@ -229,65 +232,65 @@ def _dyads(images: Images, pairs: Pairs) -> set[tuple[str, int, int]]:
 
 
 def audit_released(dataset: Dataset) -> list[Observation]:
-    """Look at a dataset's pair files as they were released, whatever its adapter makes of them.
+    """Audit the released pair files of a dataset, independently of the tasks that are created from them.
 
-    Each file by itself, and which share images: whoever trains on one and tests on another has a leak.
+    Audits each file, and which files share images: training on one and testing on the other would be a leak.
     """
     import numpy as np
 
-    found: list[Observation] = []
-    known = dataset.released_pairs()
-    for name, (left, right, label) in known.items():
-        found += audit_pairs(f"{dataset.name} {name}", left, right, label)
-    images = {name: np.unique(np.concatenate([left, right])) for name, (left, right, _) in known.items()}
-    for one, other in itertools.combinations(sorted(known, key=lambda name: -images[name].size), 2):
+    observations: list[Observation] = []
+    released = dataset.released_pairs()
+    for name, (left, right, label) in released.items():
+        observations += audit_pairs(f"{dataset.name} {name}", left, right, label)
+    images = {name: np.unique(np.concatenate([left, right])) for name, (left, right, _) in released.items()}
+    for one, other in itertools.combinations(sorted(released, key=lambda name: -images[name].size), 2):
         common = np.intersect1d(images[one], images[other]).size
         if common:
-            every = "all" if common == images[other].size else f"{common:,} of"
-            text = f"{every} {images[other].size:,} images of {other} are in {one} too"
-            found.append(Observation("leak", "shared images", f"{dataset.name} {other}", text))
-    return [Observation(o.severity, f"{RELEASED}: {o.kind}", o.where, o.text) for o in found]
+            share = "all" if common == images[other].size else f"{common:,} of"
+            text = f"{share} {images[other].size:,} images of {other} are also in {one}"
+            observations.append(Observation("leak", "shared images", f"{dataset.name} {other}", text))
+    return [Observation(o.severity, f"{RELEASED}: {o.kind}", o.where, o.text) for o in observations]
 
 
 def audit_dataset(dataset: Dataset, *, images: bool = True) -> Audit:
-    """Look at every task of a dataset; ``images`` compares their content too, which reads them all.
+    """Audit every task of a dataset; with ``images``, also compare the contents of all images.
 
-    Where its images are not here, only its pair files are looked at, and the audit says so; raises `BadInput`
-    with the reason where there are none of those either.
+    If the images are missing, only the released pair files are audited, with a note about it. Raises `BadInput` if
+    those are missing too.
     """
     why = dataset.missing()
     if why is not None:
         files = audit_released(dataset)
         if not files:
             raise BadInput(f"{dataset.name} cannot be audited: {why}")
-        files.append(Observation("note", "not looked at", dataset.name, f"only its pair files were looked at: {why}"))
-        return Audit(VERSION, dataset.name, "", False, tuple(_gathered(files)))
+        files.append(Observation("note", "not audited", dataset.name, f"only the pair files were audited: {why}"))
+        return Audit(VERSION, dataset.name, "", False, tuple(_merged(files)))
     contents = _Contents() if images else None
-    found: list[Observation] = []
+    observations: list[Observation] = []
     for name in dataset.tasks():
         try:
-            found += audit_task(dataset.task(name), contents)
-        except RelattrError as error:  # of this task; the others are looked at all the same
-            found.append(Observation("warning", "not looked at", str(name), f"not looked at: {error}"))
+            observations += audit_task(dataset.task(name), contents)
+        except RelattrError as error:  # the other tasks are audited all the same
+            observations.append(Observation("warning", "not audited", str(name), f"not audited: {error}"))
     if contents is not None:
         for names in contents.duplicates():
             text = f"{len(names)} images have the same content: {', '.join(names)}"
-            found.append(Observation("warning", "duplicate content", dataset.name, text))
-    found += audit_released(dataset)
-    return Audit(VERSION, dataset.name, dataset.fingerprint(), images, tuple(_gathered(found)), code_of(dataset))
+            observations.append(Observation("warning", "duplicate content", dataset.name, text))
+    observations += audit_released(dataset)
+    return Audit(VERSION, dataset.name, dataset.fingerprint(), images, tuple(_merged(observations)), code_of(dataset))
 
 
 def code_of(dataset: Dataset) -> str:
-    """Fingerprint of the code that makes a dataset's tasks."""
+    """Fingerprint of the code that creates the tasks of a dataset."""
     from relattr.identity import code_digest
 
     return code_digest(type(dataset).__module__)
 
 
-def _gathered(found: Sequence[Observation]) -> list[Observation]:
-    """The same text on many tasks once, the leaks first."""
+def _merged(observations: Sequence[Observation]) -> list[Observation]:
+    """Merge observations with the same text in several places, leaks first."""
     where: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
-    for o in found:
+    for o in observations:
         where[o.severity, o.kind, o.text].append(o.where)
     rank = {"leak": 0, "warning": 1, "note": 2}
     merged = [
@@ -301,7 +304,7 @@ def _images(n: int) -> str:
     return "1 test image is" if n == 1 else f"{n:,} test images are"
 
 
-def _some(items: Iterable[str], most: int = 5) -> str:
+def _some(items: Iterable[str], limit: int = 5) -> str:
     listed = list(items)
-    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    more = f" and {len(listed) - limit:,} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more

@@ -33,7 +33,7 @@ def test_a_pair_of_a_missing_image_raises(images, pairs):
     image = pairs.images.max()
     with pytest.raises(BadInput, match=f"a training pair has image index {image}, but there are 4 images"):
         TrainingSet(images, pairs)
-    with pytest.raises(BadInput, match=f"a test set 'hard' pair names image {image}"):
+    with pytest.raises(BadInput, match=f"a test set 'hard' pair has image index {image}"):
         TestSet("hard", images, pairs)
 
 
