@@ -34,7 +34,7 @@ def parameter_notes(result: Result, registry: Registry) -> list[str]:
         reported = re.compile(rf"\b{re.escape(name)}( is |=){re.escape(str(value))}(?![\w.])")
         if registered.get(name) != value and not any(reported.search(note) for note in result.deviations):
             default = registered.get(name)
-            notes.append(f"{name} is {value}; the registered row has {'its default' if default is None else default}")
+            notes.append(f"{name} is {value} (default: {'unset' if default is None else default})")
     return notes
 
 

@@ -84,7 +84,7 @@ def test_a_parameter_that_the_method_reports_is_noted_once(synthetic, plugins):
     column = ColumnSpec(label="A", dataset="a", attribute="x")
     notes = synthetic.table(["visual-chains"], [column], registry=plugins).rows[0].entries[0].notes
     assert [note for note in notes if note.startswith("k_ens is 20")] == ["k_ens is 20, published 60"]
-    assert "cells is 3; the registered row has 2" in notes
+    assert "cells is 3 (default: 2)" in notes
 
 
 def test_a_preset_is_not_noted_as_none(synthetic, plugins, column):
