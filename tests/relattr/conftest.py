@@ -147,6 +147,15 @@ class Workspace:
         assert code is None or completed.returncode == code, f"exit code {completed.returncode}\n{output}"
         return output
 
+    def states(self) -> dict[str, str]:
+        """Return ``state: reason`` of each cell, by ``method seed``, as ``relattr plan`` prints them."""
+        states = {}
+        for line in self.relattr("plan").splitlines():
+            words = line.split()
+            if len(words) > 4 and words[3] == "seed":
+                states[f"{words[1]} {words[4]}"] = f"{words[0]}: {' '.join(words[5:])}"
+        return states
+
     @property
     def n_starts(self) -> dict[str, int]:
         """How often each cell was started, from the files that the code of `record_start` wrote."""

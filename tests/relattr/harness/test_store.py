@@ -1,4 +1,4 @@
-"""The store: what is written comes back, and what is not whole is named, set aside and computed again."""
+"""The store: results are read as they were written; invalid files are reported and set aside."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from relattr.errors import BadInput
-from relattr.harness import result as rows
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
-from relattr.harness.result import VERSION, Provenance, Result, decode_result, encode_result
+from relattr.harness.result import VERSION, Provenance, Result, TestResult, decode_result, encode_result
 from relattr.harness.store import Store, Unreadable
 
 CELL = Cell("m", {"C": 1.0}, "d", {}, "smile", "standard", 3)
-ABOUT = Provenance(
+PROVENANCE = Provenance(
     commit="c",
     dirty=False,
     command="relattr run",
@@ -34,10 +33,10 @@ RESULT = Result(
     cell=CELL,
     status="ok",
     fingerprints={"data": "x"},
-    provenance=ABOUT,
+    provenance=PROVENANCE,
     label="M",
     dataset_label="D",
-    tests=(rows.TestResult("test", n_images=3, n_pairs=3, n_ordered=2, n_correct=1, n_tied=1),),
+    tests=(TestResult("test", n_images=3, n_pairs=3, n_ordered=2, n_correct=1, n_tied=1),),
 )
 ARRAYS = CellArrays(strengths={"test": np.array([0.5, np.nan, -1.0])})
 
@@ -47,18 +46,18 @@ def store(tmp_path):
     return Store(tmp_path / "results")
 
 
-def test_what_is_written_comes_back(store):
-    store.write(RESULT, ARRAYS, "it said this\n")
-    found = store.read(CELL)
-    assert msgspec.structs.replace(found, arrays=None) == RESULT
-    np.testing.assert_array_equal(store.arrays(found).strengths["test"], ARRAYS.strengths["test"])
-    assert store.log(CELL) == "it said this\n"
-    assert list(store) == [found]
-    assert list(store.results_of_methods(["m"])) == [found]
+def test_a_result_is_read_as_it_was_written(store):
+    store.write(RESULT, ARRAYS, "printed text\n")
+    stored = store.read(CELL)
+    assert msgspec.structs.replace(stored, arrays=None) == RESULT
+    np.testing.assert_array_equal(store.arrays(stored).strengths["test"], ARRAYS.strengths["test"])
+    assert store.log(CELL) == "printed text\n"
+    assert list(store) == [stored]
+    assert list(store.results_of_methods(["m"])) == [stored]
     assert list(store.results_of_methods(["other"])) == []
 
 
-def test_a_result_without_arrays_or_log_leaves_none_of_an_earlier_one(store):
+def test_rewriting_removes_earlier_arrays_and_log(store):
     store.write(RESULT, ARRAYS, "log")
     store.write(RESULT)
     assert store.log(CELL) == ""
@@ -66,13 +65,13 @@ def test_a_result_without_arrays_or_log_leaves_none_of_an_earlier_one(store):
     assert sorted(p.suffix for p in store.path(CELL).parent.iterdir()) == [".json"]
 
 
-def test_nothing_there_is_none(store):
+def test_a_result_that_does_not_exist_is_none(store):
     assert store.read(CELL) is None
     assert list(store) == []
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
         (b"", "truncated"),
         (b'{"version": 1, "cell"', "truncated"),
@@ -84,36 +83,36 @@ def test_nothing_there_is_none(store):
         (encode_result(RESULT).replace(b'"seed": 3', b'"seed": 4'), "another cell"),
     ],
 )
-def test_a_foreign_or_torn_file_is_named_and_set_aside(store, content, why):
+def test_an_invalid_file_is_reported_and_set_aside(store, content, reason):
     path = store.path(CELL)
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    found = store.read(CELL)
-    assert isinstance(found, Unreadable)
-    assert found.path == path
-    assert why in found.reason
-    aside = store.write(RESULT)
-    assert aside is not None
-    assert aside.read_bytes() == content
+    stored = store.read(CELL)
+    assert isinstance(stored, Unreadable)
+    assert stored.path == path
+    assert reason in stored.reason
+    new_path = store.write(RESULT)
+    assert new_path is not None
+    assert new_path.read_bytes() == content
     assert store.read(CELL) == RESULT
     path.write_bytes(content)  # a second one does not overwrite the first
-    assert store.set_aside(CELL) not in (None, aside)
+    assert store.set_aside(CELL) not in (None, new_path)
 
 
-def test_every_truncation_of_a_row_is_found(store):
-    whole = encode_result(RESULT)
+def test_every_truncation_is_unreadable(store):
+    content = encode_result(RESULT)
     store.path(CELL).parent.mkdir(parents=True)
-    for n in range(len(whole) - 2):
-        store.path(CELL).write_bytes(whole[:n])
+    for n in range(len(content) - 2):
+        store.path(CELL).write_bytes(content[:n])
         assert isinstance(store.read(CELL), Unreadable), n
 
 
-def test_arrays_that_are_gone_or_others_are_found(store):
+def test_missing_or_different_arrays_are_reported(store):
     store.write(RESULT, ARRAYS)
     path = store.path(CELL).with_suffix(".npz")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
-    path.write_bytes(content)  # the same length: found when it is read
+    path.write_bytes(content)  # of the same size, so it is detected when it is read
     with pytest.raises(BadInput, match="not the file that was written with its result"):
         store.arrays(store.read(CELL))
     path.write_bytes(content[:-1])
@@ -122,31 +121,31 @@ def test_arrays_that_are_gone_or_others_are_found(store):
     assert "cannot be read" in store.read(CELL).reason
 
 
-def test_a_name_that_is_not_the_cells_is_found(store):
+def test_a_wrong_file_name_is_reported(store):
     store.write(RESULT)
     path = store.path(CELL)
     path.rename(path.with_name("other.json"))
-    (found,) = store
-    assert "its name should be" in found.reason
+    (stored,) = store
+    assert "its name should be" in stored.reason
 
 
-def test_a_killed_writers_file_is_swept(store):
+def test_leftovers_of_killed_writers_are_removed(store):
     store.write(RESULT)
     path = store.path(CELL)
-    left = path.with_name(f".{path.name}.abc123.tmp")
-    left.write_bytes(b"half")
+    leftover = path.with_name(f".{path.name}.abc123.tmp")
+    leftover.write_bytes(b"half")
     store.write(RESULT)
-    assert not left.exists()
+    assert not leftover.exists()
 
 
-def test_a_lock_is_seen_and_released(store):
+def test_a_lock_is_visible_until_it_is_released(store):
     assert not store.is_locked(CELL)
     with store.lock(CELL):
         assert store.is_locked(CELL)
     assert not store.is_locked(CELL)
 
 
-def test_names_that_no_file_system_takes(store):
+def test_any_name_gives_a_valid_path(store):
     cells = [Cell(name, {}, "a/b", {}, "../x", "s", 0) for name in ("a b", "a_b", "..", "ü" * 300, "con?")]
     for cell in cells:
         store.write(msgspec.structs.replace(RESULT, cell=cell))
@@ -155,13 +154,13 @@ def test_names_that_no_file_system_takes(store):
         assert path.resolve().is_relative_to(store.folder.resolve())
 
 
-def test_results_folder_that_is_a_file(tmp_path):
+def test_a_results_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "f").touch()
     with pytest.raises(BadInput, match="is a file"):
         Store(tmp_path / "f")
 
 
-def test_key_depends_on_every_coordinate_and_on_no_order():
+def test_the_key_depends_on_coordinates_and_on_no_order():
     other = [
         msgspec.structs.replace(CELL, **{name: value})
         for name, value in {
@@ -180,8 +179,8 @@ def test_key_depends_on_every_coordinate_and_on_no_order():
     assert one.key == two.key
 
 
-def test_encoded_rows_are_readable_and_older_ones_without_new_fields_too():
-    plain = json.loads(encode_result(RESULT))
+def test_results_without_newer_fields_are_decoded():
+    record = json.loads(encode_result(RESULT))
     for name in ("seconds", "peak_memory_bytes", "warnings", "limits", "attempts", "arrays"):
-        plain.pop(name)
-    assert decode_result(json.dumps(plain).encode()) == RESULT
+        record.pop(name)
+    assert decode_result(json.dumps(record).encode()) == RESULT

@@ -1,4 +1,4 @@
-"""A slip of the pen in a benchmark file or an option is named, with the nearest names."""
+"""A misspelt name in a benchmark file or an option is an error that offers similar names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
 
 
 @pytest.mark.parametrize(
-    ("more", "column", "said"),
+    ("more", "column", "message"),
     [
         ("[set]\ngamam = 1", COLUMN, "no parameter of a method ([set] of benchmark bench) is called 'gamam'; did you"),
         ("[set]\n'plian.gamma' = 1", COLUMN, "is called 'plian'; did you mean plain"),
@@ -23,14 +23,14 @@ COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
         ),
     ],
 )
-def test_a_name_that_is_nowhere_is_an_error(workspace, more, column, said):
+def test_an_unknown_name_is_an_error(workspace, more, column, message):
     workspace.write_method("plain", parameters="gamma: float = 1.0")
     path = workspace.write_benchmark(more=more)
     path.write_text(path.read_text().replace(COLUMN, column))
-    assert said in workspace.relattr("plan", code=2)
+    assert message in workspace.relattr("plan", code=2)
 
 
-def test_what_is_right_passes(workspace):
+def test_valid_settings_are_accepted(workspace):
     workspace.write_method("plain", parameters="gamma: float = 1.0")
     path = workspace.write_benchmark(
         more="[set]\ngamma = 2.0\n'plain.gamma' = 3.0\n[dataset.tiny]\nn_attributes = 2\n"
@@ -40,13 +40,13 @@ def test_what_is_right_passes(workspace):
     assert "2 cells: 2 missing" in workspace.relattr("plan", "--time-limit", "p*=1m")
 
 
-def test_methods_to_come_may_have_parameters_of_their_own(workspace):
+def test_unregistered_methods_may_have_any_parameters(workspace):
     workspace.write_method("plain")
-    workspace.write_benchmark(methods=["plain", "not-yet"], more="[set]\nnobody_knows = 1")
+    workspace.write_benchmark(methods=["plain", "not-yet"], more="[set]\nunknown = 1")
     assert "not here yet: not-yet" in workspace.relattr("plan")
 
 
-def test_a_limit_for_no_method_is_an_error(workspace):
+def test_a_limit_without_a_matching_method_is_an_error(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark()
     assert "(of a limit) is called 'plian'; did you mean plain" in workspace.relattr(

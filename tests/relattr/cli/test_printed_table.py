@@ -1,0 +1,56 @@
+"""The table that is printed after a run and by ``relattr tables``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+
+def test_the_table_after_a_run_shows_the_settings(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark()
+    output = workspace.relattr("run", "--set", "tiny.fingerprint_text=other")
+    (line,) = [line for line in output.splitlines() if line.startswith("plain")]
+    assert "100.00" in line
+    assert "put what you chose into a benchmark file" in output
+
+
+def test_the_suggested_command_prints_the_same_table(workspace):
+    workspace.write_method("plain", parameters="gamma: float = 1.0")
+    workspace.write_benchmark()
+    output = workspace.relattr("run", "--set", "gamma=2")
+    (hint,) = re.findall(r"^LaTeX, CSV and Markdown: relattr (.*)$", output, re.M)
+    completed = workspace.run_command(
+        [*workspace.command("check")[:3], *shlex.split(hint), "--out", str(workspace.folder / "out")]
+    )
+    assert completed.returncode == 0, completed.stderr
+    assert "plain [gamma=2.0]" in output
+    assert "plain [gamma=2.0]" in completed.stdout
+
+
+def test_a_selection_outside_the_file_suggests_a_new_file(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark(more="")
+    path = workspace.folder / "bench.toml"
+    text = path.read_text()
+    path.write_text(text.replace("['tiny']", "['glyphs']").replace("'tiny'", "'glyphs'"))
+    output = workspace.relattr("run", "--datasets", "tiny")
+    assert "put what you chose into a benchmark file of your own" in output
+    assert "Markdown: relattr tables" not in output
+
+
+def test_notes_on_leaks_do_not_need_the_data_again(workspace):
+    workspace.write_method("plain")
+    path = workspace.plugins / "tiny.py"
+    leaking = path.read_text().replace("order[20:]", "order[10:]").replace("images[20:]", "images[10:]")
+    path.write_text(leaking)
+    workspace.write_benchmark()
+    workspace.relattr("run")
+    note = "audit: "
+    assert note in workspace.relattr("tables")
+    without_data = "    def missing(self):\n        return 'it is gone'\n\n    def fingerprint(self):"
+    path.write_text(leaking.replace("    def fingerprint(self):", without_data))
+    assert note in workspace.relattr("tables")
+    (audit,) = workspace.folder.glob("results/.audit/*.json")
+    audit.unlink()
+    assert note not in workspace.relattr("tables")

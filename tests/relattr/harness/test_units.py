@@ -1,0 +1,56 @@
+"""Durations and sizes: parsed and formatted."""
+
+from __future__ import annotations
+
+import pytest
+
+from relattr.errors import BadInput
+from relattr.harness.units import format_duration, format_size, parse_duration, parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("45m", 2700),
+        ("1h30m", 5400),
+        ("90s", 90),
+        ("90", 90),
+        ("2d", 172800),
+        ("0.5h", 1800),
+        (" 1h 5m ", 3900),
+        ("none", None),
+    ],
+)
+def test_durations_are_parsed(text, expected):
+    assert parse_duration(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("6G", 6 << 30), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("100", 100), ("2kb", 2048), ("none", None)],
+)
+def test_sizes_are_parsed(text, expected):
+    assert parse_size(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5x", "-3m", "0", "0s", "1h30", "m"])
+def test_other_text_is_not_a_duration(text):
+    with pytest.raises(BadInput):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "much", "5m3", "-1G", "0", "G"])
+def test_other_text_is_not_a_size(text):
+    with pytest.raises(BadInput):
+        parse_size(text)
+
+
+def test_durations_and_sizes_are_formatted():
+    assert [format_duration(s) for s in (0.26, 12.3, 300, 12000, 187200)] == [
+        "0.3 s",
+        "12 s",
+        "5 min",
+        "3 h 20 min",
+        "2 d 4 h",
+    ]
+    assert [format_size(b) for b in (12, 5 << 20, 3 << 29, 2 << 40)] == ["12 bytes", "5.0 MB", "1.5 GB", "2.0 TB"]
