@@ -11,9 +11,9 @@ from relattr import parameters
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import make_plan
 from relattr.harness.store import Store, Unreadable
-from relattr.report.figures.captions import source_sentence
 from relattr.report.figures.chains import draw_chains
 from relattr.report.figures.neighbours import draw_neighbours, mean_rank_distance
+from relattr.report.figures.source import source_sentence
 from relattr.report.figures.transformers import draw_transformers
 from relattr.report.tables.slugs import slugify
 from relattr.system.atomic import write_text

@@ -22,7 +22,7 @@ from relattr.harness.scope import benchmark_scope
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.report.figures import charts
-from relattr.report.figures.captions import is_drawn_from
+from relattr.report.figures.source import is_drawn_from
 from relattr.report.tables.audits import NoAudit, audit_benchmark, leak_notes
 from relattr.report.tables.builder import build_table
 from relattr.report.tables.captions import ranks_caption

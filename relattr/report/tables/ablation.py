@@ -111,7 +111,7 @@ def compute_ablation(
             d = compare_entries(judge, other, reference)
             if d is not None:
                 partial = other.tests != reference.tests
-                effects[i][k] = AblationEffect(100 * d.value, 100 * d.low, 100 * d.high, d.p, partial)
+                effects[i][k] = AblationEffect(100 * d.value, 100 * d.lower, 100 * d.upper, d.p, partial)
         compared = [(i, effect) for i in range(len(rows)) if (effect := effects[i][k]) is not None]
         for (i, effect), p in zip(compared, holm([effect.p for _, effect in compared]), strict=True):
             effects[i][k] = replace(effect, p=p)

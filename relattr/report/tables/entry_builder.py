@@ -181,7 +181,7 @@ class EntryBuilder:
         try:
             design, judged, keys = self._judge.judge(rows)
             estimate = accuracy(design, judged, weights=attribute_weights(rows), level=LEVEL)
-            lower, upper, n_images = 100 * estimate.low, 100 * estimate.high, estimate.n_images
+            lower, upper, n_images = 100 * estimate.lower, 100 * estimate.upper, estimate.n_images
             image_error = 100 * estimate.variance_images**0.5
             seed_error = None if estimate.variance_seeds is None else 100 * estimate.variance_seeds**0.5
             judgements = EntryJudgements(design, judged, keys, rows)

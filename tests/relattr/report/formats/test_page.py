@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from relattr.harness.benchmark import ColumnSpec, RowSpec
-from relattr.report.figures.captions import source_sentence
+from relattr.report.figures.source import source_sentence
 from relattr.report.formats.page import benchmark_to_html
 
 EVIL = "a_b & <script>alert(1)</script>\" onload='x'"
