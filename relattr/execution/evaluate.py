@@ -196,7 +196,7 @@ def _evaluate_boxes(method: Method, test: TestSet, arrays: CellArrays) -> BoxAcc
     first = method.initial_boxes(test.images)
     if test.boxes is None or first is None:
         return None
-    from relattr.statistics.boxes import found
+    from relattr.statistics.boxes import score_boxes
 
-    now, before = found(boxes, test.boxes), found(first, test.boxes)
+    now, before = score_boxes(boxes, test.boxes), score_boxes(first, test.boxes)
     return BoxAccuracy(centre=now.centre, iou=now.iou, first_centre=before.centre, first_iou=before.iou)

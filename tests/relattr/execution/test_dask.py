@@ -1,4 +1,4 @@
-"""A real Dask cluster of separate worker processes on loopback gives the rows that local processes give."""
+"""A Dask cluster with two local worker processes gives the same rows as the local backend."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture
 def cluster(workspace):
-    """The address of a scheduler, and its two workers."""
+    """The address of a scheduler, and its two worker processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -107,7 +107,7 @@ def test_a_killed_worker_loses_no_result(workspace, cluster, record_start, wait_
     found = rows(workspace)
     assert len(found) == 16
     assert {row[0] for row in found.values()} == {"ok"}
-    # the cell that the worker had, and those whose results it still held, once more
+    # the cell of the killed worker, and those whose results were still on it, are computed again
     assert sum(workspace.n_starts.values()) <= 19
 
 

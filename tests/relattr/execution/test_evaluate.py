@@ -1,4 +1,4 @@
-"""One cell from its task to its result, in this process."""
+"""The computation of one cell in this process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def grey(values: list[int]) -> Images:
 
 
 class Squares(Dataset):
-    """Grey squares; of the test images the last is in no pair."""
+    """Grey squares; the last test image is in no pair."""
 
     def attributes(self) -> list[str]:
         return ["brightness"]
@@ -46,7 +46,7 @@ class Squares(Dataset):
     def task(self, name: Any) -> Task:
         train = TrainingSet(grey(BRIGHTNESS), Pairs.from_scores(np.array(BRIGHTNESS, float)))
         pairs = Pairs([0, 1, 2, 3], [1, 2, 3, 4], [1, -1, -1, 1])
-        scores = np.array([3.0, 1.0, 2.0, 4.0, 5.0, 99.0])  # not quite the brightness
+        scores = np.array([3.0, 1.0, 2.0, 4.0, 5.0, 99.0])  # almost in the order of brightness
         tests = [
             TestSet("scored", grey(BRIGHTNESS), pairs, scores=scores),
             TestSet("plain", grey(BRIGHTNESS), pairs),
@@ -100,14 +100,14 @@ class ObjectArtifact(InspectionMixin, Brightness):
 
 
 class NumberedDeviations(Brightness):
-    """Deviations that are no text."""
+    """Deviations that are not strings."""
 
     def deviations(self) -> Any:
         return [1]
 
 
 class OneDeviation(Brightness):
-    """One text in place of several."""
+    """A string in place of a list."""
 
     def deviations(self) -> Any:
         return "another backbone"
@@ -117,8 +117,8 @@ def test_values_that_cannot_be_stored_fail_the_cell() -> None:
     assert result_of(Listed).status == "ok"
     for method, output in (
         (ObjectArtifact, "artifacts['what'] is ndarray of object"),
-        (NumberedDeviations, r"deviations() should be texts; got [1]"),
-        (OneDeviation, "deviations() should be texts; got 'another backbone'"),
+        (NumberedDeviations, r"deviations() should be strings; got [1]"),
+        (OneDeviation, "deviations() should be strings; got 'another backbone'"),
     ):
         result = result_of(method)
         assert result.status == "failed"
@@ -144,11 +144,11 @@ def test_a_correlation_above_one_is_refused() -> None:
         TestResult("t", 2, 1, 1, 1, 0, spearman=1.5)
 
 
-# ---------------------------------------------------------------------- without pixels, by answers, ties by another rule
+# ---------------------------------------------------------------------- methods without pixels, evaluated on answers about pairs, with another rule for ties
 
 
 class Unseen(Squares):
-    """Squares whose pixels are not here, and answers about the pairs of one test set."""
+    """Squares without pixels, and answers about the pairs of one test set."""
 
     def missing(self) -> str | None:
         return "no images"
@@ -166,7 +166,7 @@ class Unseen(Squares):
 
 
 class People(UsesPairAnswers, Method):
-    """What people say."""
+    """The answers of people."""
 
     uses_pixels: ClassVar[bool] = False
     test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"people": ("lighter",)}
@@ -197,7 +197,7 @@ def test_methods_without_pixels_run_without_images() -> None:
     assert (result.status, result.reason) == ("blocked", "no images")
     result = result_of(People, Unseen)
     assert result.status == "ok"
-    (row,) = result.tests  # and only where people were asked
+    (row,) = result.tests  # only the test set with answers
     assert (row.test, row.n_ordered, row.n_correct, row.n_tied, row.ties) == ("asked", 4, 2, 1, "drop")
     assert row.accuracy == 2 / 3
     assert (row.accuracy_with("half"), row.accuracy_with("error")) == (2.5 / 4, 2 / 4)

@@ -1,4 +1,4 @@
-"""How many cells run at once, and with how many threads, where nobody says."""
+"""The default number of parallel cells, and the threads and memory of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_cells_use_each_cpu_once(monkeypatch, n, threads):
     assert 1 <= jobs <= resources.MAX_DEFAULT_JOBS
     if threads:
         assert jobs == 1 or jobs * threads <= n
-        assert jobs == resources.MAX_DEFAULT_JOBS or (jobs + 1) * threads > n  # one more would not fit
+        assert jobs == resources.MAX_DEFAULT_JOBS or (jobs + 1) * threads > n  # another one would not fit
     else:
         assert jobs == 1
 
@@ -33,47 +33,41 @@ def test_each_gpu_has_one_cell(monkeypatch, device, jobs):
 
 
 def test_parallel_cells_have_the_threads_of_their_benchmark(workspace):
-    together = (
+    body = (
         "import pathlib, time\n"
-        "me = pathlib.Path(%r) / f'{type(self).__name__}{run.seed}'\n"
-        "me.touch()\n"
+        "mark = pathlib.Path(%r) / f'{type(self).__name__}{run.seed}'\n"
+        "mark.touch()\n"
         "end = time.monotonic() + 20\n"
-        "while len(list(me.parent.glob('*'))) < 2 and time.monotonic() < end: time.sleep(0.02)\n"
-        "assert len(list(me.parent.glob('*'))) == 2, 'ran alone'"
+        "while len(list(mark.parent.glob('*'))) < 2 and time.monotonic() < end: time.sleep(0.02)\n"
+        "assert len(list(mark.parent.glob('*'))) == 2, 'did not run in parallel'"
     )
     meeting = workspace.folder / "meeting"
     meeting.mkdir()
-    workspace.write_method("meets", together % str(meeting))
+    workspace.write_method("meets", body % str(meeting))
     workspace.write_benchmark(seeds=(0, 1), more="threads = 1")
     if resources.available_cpus() < 2:
-        pytest.skip("one processor runs one cell at a time")
-    workspace.relattr("run")  # each waits for the other: they run at once
+        pytest.skip("one CPU runs one cell at a time")
+    workspace.relattr("run")  # each cell waits for the other, so they run in parallel
     rows = [json.loads(path.read_text()) for path in workspace.folder.glob("results/tiny/meets/*.json")]
     assert [row["provenance"]["threads"] for row in rows] == [1, 1]
     half = 0.9 * machine_memory() / 2
     assert [parse_size(row["limits"]["memory"]) for row in rows] == [pytest.approx(half, rel=0.1)] * 2
 
 
-def test_a_memory_limit_overrides_the_share_of_the_machine(workspace):
-    workspace.write_method("plain")
-    workspace.write_benchmark(seeds=(0, 1), more="threads = 1")
-    workspace.relattr("run", "--jobs", "2", "--memory-limit", "1G")
-    rows = [json.loads(path.read_text()) for path in workspace.folder.glob("results/tiny/plain/*.json")]
-    assert [row["limits"]["memory"] for row in rows] == ["1G", "1G"]
-
-
-def test_a_single_cell_has_the_threads_of_its_benchmark(workspace):
+def test_threads_of_the_benchmark_and_a_memory_limit_apply(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(more="threads = 3")
-    workspace.relattr("run", "--jobs", "1")
+    workspace.relattr("run", "--jobs", "1", "--memory-limit", "1G")
     (path,) = workspace.folder.glob("results/tiny/plain/*.json")
-    assert json.loads(path.read_text())["provenance"]["threads"] == 3
+    row = json.loads(path.read_text())
+    assert row["provenance"]["threads"] == 3
+    assert row["limits"]["memory"] == "1G"  # and not the share of the machine
 
 
-def test_the_command_line_wins_over_the_benchmark(workspace):
+def test_the_command_line_overrides_the_benchmark(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(more="threads = 1")
-    workspace.relattr("run", "--threads", "2", "--jobs", "1")
+    workspace.relattr("run", "--threads", "2", "--backend", "inline")
     (path,) = workspace.folder.glob("results/tiny/plain/*.json")
     assert json.loads(path.read_text())["provenance"]["threads"] == 2
 

@@ -1,4 +1,4 @@
-"""Zip files from anywhere: whole and inside their folder, or refused with nothing left behind."""
+"""Zip files are unpacked completely and inside their folder, or refused without leaving files behind."""
 
 from __future__ import annotations
 

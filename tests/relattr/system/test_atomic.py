@@ -1,4 +1,4 @@
-"""A file is whole or as it was, whatever fails and whenever the process dies."""
+"""A file is complete or unchanged, whatever fails and whenever the process ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fingerprints change exactly with what they are of."""
+"""Digests change exactly when the data changes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def folder(tmp_path):
 
 
 def age(root, seconds=3600):
-    """As if nothing had happened for a while; only then are digests remembered."""
+    """Set the times of the files back; only digests of old files are cached."""
     for path in root.iterdir():
         os.utime(path, (path.stat().st_atime - seconds, path.stat().st_mtime - seconds))
 
 
 def counted(monkeypatch):
-    """The files that are really read."""
+    """Record the files that are read."""
     read = []
     original = digests.digest_file
     monkeypatch.setattr(digests, "digest_file", lambda path: (read.append(path.name), original(path))[1])
@@ -85,7 +85,7 @@ def test_digests_of_old_files_are_cached(folder, monkeypatch):
 
 
 def test_digests_of_new_files_are_not_cached(folder, monkeypatch):
-    """A second write within one tick of the clock would not be seen."""
+    """A second write within the resolution of the timestamps would not be noticed."""
     read = counted(monkeypatch)
     digest_files(folder, ["a"])
     digest_files(folder, ["a"])

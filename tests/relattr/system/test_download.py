@@ -1,4 +1,4 @@
-"""`fetch_files` against a real server on loopback that fails, truncates, stalls and lies."""
+"""`fetch_files` against a local server that fails, truncates, stalls, and sends invalid contents."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         except KeyError:
             self.answer(404, b"no such file")
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the client had enough
+            pass  # the client has closed the connection
 
     def answer(self, status: int, body: bytes = b"", /, **headers: str) -> None:
         self.send_response(status)
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def ranged(self, body: bytes = CONTENT, **headers: str) -> None:
-        """Answer as a server does that knows Range."""
+        """Answer like a server that supports Range."""
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked is None:
             self.answer(200, body, **headers)
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(206, body[start:], Content_Range=where, **headers)
 
     def cut(self, body: bytes, sent: int, **headers: str) -> None:
-        """Announce a body, send some of it and close."""
+        """Announce a body, send a part of it and close the connection."""
         self.send_response(200)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @dataclass
 class Server:
-    """A server whose routes say what each path does: ``route(handler, nth request of this path)``."""
+    """A server with a function for each path: ``route(handler, n)`` answers the n-th request of the path."""
 
     routes: dict[str, Callable[[Handler, int], None]] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -106,7 +106,7 @@ def server() -> Iterator[Server]:
             Handler(request, client_address, state)  # type: ignore[arg-type]
 
         def handle_error(self, request, client_address):  # type: ignore[no-untyped-def]
-            pass  # clients are killed on purpose here
+            pass  # clients are killed on purpose
 
     with Bound(("127.0.0.1", 0), Handler) as httpd:
         state.port = httpd.server_address[1]
@@ -123,7 +123,7 @@ def a_download(*urls: str, content: bytes = CONTENT, path: str = "images/a.bin",
 
 
 def only(folder: Path) -> set[str]:
-    """The files below a folder, its lock files apart."""
+    """The files below a folder, without lock files."""
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock"}
 
 
@@ -151,7 +151,7 @@ def test_an_invalid_file_is_replaced(server: Server, tmp_path: Path, wrong: byte
 
 def test_parallel_downloads_report_each_byte_once(server: Server, tmp_path: Path) -> None:
     contents = {f"/{i}": random.Random(i).randbytes(1000 + i) for i in range(60)}
-    meeting = threading.Barrier(3, timeout=5)  # broken unless three requests are under way together
+    meeting = threading.Barrier(3, timeout=5)  # broken unless three requests are open at the same time
 
     def serve(h: Handler, n: int) -> None:
         if h.path in ("/0", "/1", "/2"):
@@ -324,7 +324,7 @@ def test_progress_resets_the_count_of_attempts(server: Server, tmp_path: Path) -
 
     server.routes["/a"] = serve
     fetch_files([a_download(server.url("/a"), content=big)], tmp_path, policy=QUICK)
-    assert len(server.requests) == 6  # twice as many as the tries it has
+    assert len(server.requests) == 6  # twice the number of attempts
     assert (tmp_path / "images/a.bin").read_bytes() == big
 
 
@@ -502,7 +502,7 @@ def test_a_valid_partial_download_is_continued(
 
 
 def a_process(root: Path, downloads: list[Download], *before: str) -> subprocess.Popen[str]:
-    """A process that fetches these, after some lines of its own."""
+    """A process that downloads these files after it has run some other lines."""
     code = [
         "from pathlib import Path",
         "from relattr.system.download import Download, RetryPolicy, fetch_files",
@@ -549,7 +549,7 @@ def test_two_processes_download_each_file_once(server: Server, tmp_path: Path) -
 
     def serve(h: Handler, n: int) -> None:
         deadline = time.monotonic() + 20
-        while not all(mark.exists() for mark in marks):  # neither may be done before the other has begun
+        while not all(mark.exists() for mark in marks):  # neither may finish before the other has started
             assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(0.02)
@@ -655,7 +655,7 @@ def test_an_archive_does_not_overwrite_a_folder(server: Server, tmp_path: Path) 
         with pytest.raises(FetchError, match="move it away"):
             fetch_files([download], tmp_path, policy=QUICK)
     assert (tmp_path / "images/mine").read_text() == "mine"
-    assert len(server.requests) == 1  # what was fetched is kept
+    assert len(server.requests) == 1  # the archive was kept
     (tmp_path / "images").rename(tmp_path / "away")
     assert fetch_files([download], tmp_path, policy=QUICK) == FetchSummary(0, 1)
     assert len(server.requests) == 1

@@ -1,4 +1,4 @@
-"""Manifests: what was written is read back, and what differs from one is found."""
+"""Manifests are written and read, and files that differ from one are reported."""
 
 from __future__ import annotations
 
