@@ -11,7 +11,7 @@ from relattr.identity.files import file_digests
 from relattr.identity.loaded import current_digest, is_code
 from relattr.registry import Plugin
 
-JUDGING_MODULE = "relattr.execution.evaluate"
+EVALUATION_MODULE = "relattr.execution.evaluate"
 """The module that evaluates a method; the code that it imports for this decides every result."""
 PROTOCOL = "1"
 """The version of the evaluation: accuracy = correct / ordered pairs, a tie is an error. Changed with these rules."""
@@ -33,32 +33,32 @@ def cell_fingerprints(cell: Cell, method: Plugin[Any], dataset: Plugin[Any]) -> 
 def dataset_fingerprints(dataset: Plugin[Any], values: Mapping[str, Any], *, pixels: bool = True) -> dict[str, str]:
     """Return the part of the fingerprints that the dataset decides, and that of the evaluation."""
     instance = dataset.create(values)
-    prints = {"protocol": PROTOCOL, "data": instance.fingerprint() if pixels else instance.labels_fingerprint()}
-    prints |= {f"data file {path}": digest for path, digest in file_digests(instance).items()}
-    return {**prints, **_code(dataset.module), **_judging_code()}
+    fingerprints = {"protocol": PROTOCOL, "data": instance.fingerprint() if pixels else instance.labels_fingerprint()}
+    fingerprints |= {f"data file {path}": digest for path, digest in file_digests(instance).items()}
+    return {**fingerprints, **_code(dataset.module), **_evaluation_code()}
 
 
 def method_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """Return the part of the fingerprints that the method decides."""
-    prints = {f"file {path}": digest for path, digest in file_digests(method.create(values)).items()}
-    return {**prints, **_code(method.module), **need_fingerprints(method, values)}
+    fingerprints = {f"file {path}": digest for path, digest in file_digests(method.create(values)).items()}
+    return {**fingerprints, **_code(method.module), **need_fingerprints(method, values)}
 
 
 def _code(module: str) -> dict[str, str]:
     return {f"code {name}": digest for name, digest in module_digests(module).items()}
 
 
-def _judging_code() -> dict[str, str]:
-    """Return the digests of what `JUDGING_MODULE` imports; `PROTOCOL` stands for that module itself."""
-    code = _code(JUDGING_MODULE)
-    del code[f"code {JUDGING_MODULE}"]
+def _evaluation_code() -> dict[str, str]:
+    """Return the digests of what `EVALUATION_MODULE` imports; `PROTOCOL` stands for that module itself."""
+    code = _code(EVALUATION_MODULE)
+    del code[f"code {EVALUATION_MODULE}"]
     return code
 
 
 def need_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """Return the part of the fingerprints that the needs of the method, such as backbone weights, decide."""
-    prints = (need.fingerprint() for need in method.create(values).needs())
-    return {f"need {k}": text for k, text in enumerate(prints) if text}
+    fingerprints = (need.fingerprint() for need in method.create(values).needs())
+    return {f"need {k}": text for k, text in enumerate(fingerprints) if text}
 
 
 def is_unavailable(fingerprint: str) -> bool:
@@ -78,6 +78,6 @@ def fingerprint_differences(old: Mapping[str, str], new: Mapping[str, str]) -> l
         if key in old and is_unavailable(new.get(key, "")):
             continue
         if old.get(key) != new.get(key):
-            verb = "changed" if key in old and key in new else "is new" if key in new else "is gone"
+            verb = "changed" if key in old and key in new else "is new" if key in new else "is no longer used"
             differences.append(f"{key.rpartition(' ')[2] if is_code(key) else key} {verb}")
     return differences

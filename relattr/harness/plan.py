@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from relattr import parameters
+from relattr.dataset import Dataset
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.cell import Cell
 from relattr.harness.limits import Limits, limits_of_method
@@ -89,18 +89,9 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
     method_parameters = {
         name: parameters.values_of(registry.method(name).create(overrides["method", name])) for name in methods
     }
-    tasks: dict[str, list[TaskName]] = {}
-    without_tasks: dict[str, str] = {}
-    dataset_parameters: dict[str, dict[str, Any]] = {}
-    for name in datasets:
-        dataset = registry.dataset(name).create(overrides["dataset", name])
-        dataset_parameters[name] = parameters.values_of(dataset)
-        try:
-            tasks[name] = list(dataset.tasks())
-            if not tasks[name]:  # the attributes are listed in the dataset's files, which are not available
-                without_tasks[name] = dataset.missing() or f"the dataset {name} has no task"
-        except Exception as error:  # a broken plugin costs its own cells, not the others'
-            without_tasks[name] = f"listing its tasks failed: {type(error).__name__}: {error}"
+    instances = {name: registry.dataset(name).create(overrides["dataset", name]) for name in datasets}
+    dataset_parameters = {name: parameters.values_of(dataset) for name, dataset in instances.items()}
+    tasks, without_tasks = _list_tasks(instances)
     all_attributes = dict.fromkeys(task.attribute for names in tasks.values() for task in names)
     attributes = set(matching(all_attributes, selection.attributes or ["*"], "attribute") if all_attributes else ())
     cells = []
@@ -122,15 +113,29 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
     return Plan(benchmark_of_datasets(benchmark, selected, tasks, registry), cells, unregistered, without_tasks)
 
 
+def _list_tasks(datasets: Mapping[str, Dataset]) -> tuple[dict[str, list[TaskName]], dict[str, str]]:
+    """Return the tasks of each dataset, and why a dataset has none."""
+    tasks: dict[str, list[TaskName]] = {}
+    reasons: dict[str, str] = {}
+    for name, dataset in datasets.items():
+        try:
+            tasks[name] = list(dataset.tasks())
+            if not tasks[name]:  # the attributes are listed in the dataset's files, which are not available
+                reasons[name] = dataset.missing() or f"the dataset {name} has no task"
+        except Exception as error:  # a broken plugin costs its own cells, not the others'
+            reasons[name] = f"listing its tasks failed: {type(error).__name__}: {error}"
+    return tasks, reasons
+
+
 def _plan_cell(cell: Cell, registry: Registry, store: Store, limits: Limits, keep_stale: bool) -> PlannedCell:
-    found = look_up_cell(cell, registry, store)
-    has_number = found.result is not None and found.result.status == "ok"
+    current = look_up_cell(cell, registry, store)
+    has_number = current.result is not None and current.result.status == "ok"
     return PlannedCell(
         cell,
-        found.state,
-        found.reason,
-        found.fingerprints,
-        found.result,
+        current.state,
+        current.reason,
+        current.fingerprints,
+        current.result,
         limits,
-        keep_stale=keep_stale and found.state == "stale" and has_number,
+        keep_stale=keep_stale and current.state == "stale" and has_number,
     )
