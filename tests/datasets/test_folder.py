@@ -233,7 +233,7 @@ def test_verify_names_what_it_finds(root: Path) -> None:
     (root / NAMES[3]).write_bytes((root / NAMES[4]).read_bytes())
     (root / NAMES[5]).write_bytes((root / NAMES[5]).read_bytes()[:40])
     wrong = {f.what: f.detail for f in make(root).verify() if not f.ok}
-    assert wrong["no image is there twice"] == f"{NAMES[3]} = {NAMES[4]}"
+    assert wrong["no two images are identical"] == f"{NAMES[3]} = {NAMES[4]}"
     assert NAMES[5] in wrong["images can be read"]
     assert len(wrong) == 2
 
@@ -259,8 +259,8 @@ FAULTS = {
     "no column": (at(PAIRS, 0, "left,right,more"), "no column 'label'; expected left,right,label"),
     "no score": (at(SCORES, 0, "image,points"), "no column 'score'; expected"),
     "misspelt column": (at(VOTES, 0, "left,right,first,second,similar"), "no column 'equal'"),
-    "strange column": (["image,score,catgory", "a,1,b"], "a column 'catgory'; expected image,score"),
-    "column twice": (["image,score,score", "a,1,1"], "the column 'score' is there twice"),
+    "strange column": (["image,score,catgory", "a,1,b"], "an unknown column 'catgory'; expected image,score"),
+    "column twice": (["image,score,score", "a,1,1"], "the header has the column 'score' twice"),
     "empty file": ([""], "is empty; expected the columns left,right,label"),
     "no rows": (SCORES[:1], "a header and no rows"),
     "short line": (at(PAIRS, 5, NAMES[0]), "line 6: 1 cells; expected 3"),
@@ -269,24 +269,27 @@ FAULTS = {
     "NaN": (at(SCORES, 4, f"{NAMES[3]},nan"), "line 5: score is 'nan'; expected a finite number"),
     "infinity": (at(SCORES, 4, f"{NAMES[3]},-inf"), "line 5: score is '-inf'"),
     "no number": (at(SCORES, 4, f"{NAMES[3]},much"), "line 5: score is 'much'"),
-    "score twice": ([*SCORES, f"{NAMES[3]},3"], f"line {N + 2}: image '{NAMES[3]}' has a score already"),
+    "score twice": ([*SCORES, f"{NAMES[3]},3"], f"line {N + 2}: image '{NAMES[3]}' already has a score"),
     "two categories": (
         ["image,score,category,attribute", "a,1,x,p", "a,1,y,q"],
-        "line 3: image 'a' is of category 'y', and 'x' further up",
+        "line 3: image 'a' has the category 'y', but 'x' in an earlier line",
     ),
     "label": (at(PAIRS, 7, f"{NAMES[0]},{NAMES[1]},2"), "line 8: label is '2'; expected 1"),
     "votes below 0": (at(VOTES, 7, f"{NAMES[0]},{NAMES[1]},2,-1,4"), "line 8: second is '-1'; expected a count"),
     "half a vote": (at(VOTES, 7, f"{NAMES[0]},{NAMES[1]},2,1.5,4"), "line 8: second is '1.5'; expected a count"),
     "no vote": (at(VOTES, 7, f"{NAMES[0]},{NAMES[1]},0,0,0"), "line 8: no vote"),
     "itself": (at(PAIRS, 7, f"{NAMES[0]},{NAMES[0]},1"), f"line 8: image '{NAMES[0]}' is compared with itself"),
-    "out of the folder": (at(SCORES, 4, "../secret.png,1"), "line 5: image '../secret.png'; expected a path below"),
+    "out of the folder": (
+        at(SCORES, 4, "../secret.png,1"),
+        "line 5: image '../secret.png'; expected a path relative to",
+    ),
     "absolute": (at(SCORES, 4, "/etc/secret.png,1"), "line 5: image '/etc/secret.png'"),
-    "backslash": (at(SCORES, 4, "photos\\3.png,1"), "expected a path below the folder of the file, with /"),
+    "backslash": (at(SCORES, 4, "photos\\3.png,1"), "expected a path relative to the file's folder, with /"),
     "attribute": (["image,score,attribute", "a,1,b/c"], "line 2: attribute is 'b/c'"),
     "quotes": (at(SCORES, 4, '"photos'), "expected comma-separated UTF-8 text"),
     "contradiction": (
         ["left,right,label", "a,b,1", "c,d,1", "b,a,1"],
-        "line 4: images 'a' and 'b' are compared again for 'any', and the label is another than in line 2",
+        "line 4: images 'a' and 'b' are compared again for 'any', and the label contradicts line 2",
     ),
     "similar or not": (["left,right,label", "a,b,1", "a,b,0"], "line 3: images 'a' and 'b' are compared again"),
     "contradicting votes": (["left,right,first,second,equal", "a,b,3,1,1", "a,b,1,3,1"], "line 3: images 'a' and 'b'"),
@@ -316,7 +319,7 @@ def test_the_same_label_again_is_no_contradiction(root: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
-        (lambda root: (root / NAMES[7]).unlink(), f"1 of the 40 images in .*any.csv are not there: {NAMES[7]}"),
+        (lambda root: (root / NAMES[7]).unlink(), f"1 of the 40 images in .*any.csv do not exist: {NAMES[7]}"),
         (lambda root: write(root, "any.csv", "image,score", *(f"{NAMES[k]},1" for k in range(3))), "at least 4"),
     ],
 )
@@ -328,7 +331,7 @@ def test_images_are_missing(root: Path, damage: Callable[[Path], Any], match: st
 
 
 def test_no_file_or_several(root: Path) -> None:
-    for path, match in ((root, r"0 .csv files \(none\); expected one"), (root / "gone.csv", "is not there")):
+    for path, match in ((root, r"0 .csv files \(none\); expected one"), (root / "gone.csv", "does not exist")):
         with pytest.raises(BadInput, match=match):
             make(path).task(TaskName("folder", "any", "standard"))
     write(root, "a.csv", *SCORES)
@@ -352,7 +355,7 @@ def test_a_byte_order_mark_as_spreadsheets_write_it(root: Path) -> None:
 @pytest.mark.parametrize("values", [{}, {"n_train_pairs": 10}])
 def test_no_ordered_pair_on_one_side(root: Path, values: dict[str, int]) -> None:
     write(root, "any.csv", "image,score", *(f"{name},1" for name in NAMES))
-    with pytest.raises(BadInput, match=r"of 'any' there is no ordered pair to train on .*folder.test \(now 0.3\)"):
+    with pytest.raises(BadInput, match=r"attribute 'any' has no ordered pair to train on .*folder.test \(now 0.3\)"):
         make(root, **values).task(TaskName("folder", "any", "standard"))
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from relattr.datasets import _popularity_lists
-from relattr.datasets.popularity import EACH_USER, ONE_PER_USER, USER_MIX, USER_SPECIFIC, Popularity
+from relattr.datasets._popularity_lists import FileNames
+from relattr.datasets.popularity import EACH_USER, LISTS, ONE_PER_USER, USER_MIX, USER_SPECIFIC, Popularity
 
 from relattr.check import dataset_checks
 from relattr.errors import BadImage, BadInput, Blocked, UnknownName
@@ -37,7 +38,7 @@ def rows_of(kind: str) -> list[tuple[str, float, str]]:
 
 def write_list(root: Path, kind: str, rows: list[tuple[str, float, str]]) -> None:
     lines = ["id,score,user", *(f"{name},{score},{user}" for name, score, user in rows)]
-    (root / popularity.LISTS[kind]).write_text("\n".join(lines) + "\n")
+    (root / LISTS[kind]).write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture
@@ -189,12 +190,12 @@ def test_the_fingerprint_follows_lists_and_the_images_looked_at(root: Path) -> N
 
 def test_a_list_is_read_once_on_a_machine(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = _popularity_lists
-    first = {kind: files.read_scores_list(root / popularity.LISTS[kind]) for kind in (ONE_PER_USER, USER_MIX)}
+    first = {kind: files.read_scores_list(root / LISTS[kind]) for kind in (ONE_PER_USER, USER_MIX)}
     with monkeypatch.context() as patch:
         patch.delattr(files, "open_csv")
         files._read_cached.cache_clear()  # as in another process
         for kind, known in first.items():
-            again = files.read_scores_list(root / popularity.LISTS[kind])
+            again = files.read_scores_list(root / LISTS[kind])
             for one, other in ((again.ids, known.ids), (again.score, known.score), (again.user, known.user)):
                 assert one.dtype == other.dtype
                 assert one.tolist() == other.tolist()
@@ -202,7 +203,7 @@ def test_a_list_is_read_once_on_a_machine(root: Path, cache: Path, monkeypatch: 
     for kept in (cache / "lists").iterdir():
         kept.write_bytes(kept.read_bytes()[:200])
     files._read_cached.cache_clear()
-    assert files.read_scores_list(root / popularity.LISTS[USER_MIX]).users == tuple(USERS)
+    assert files.read_scores_list(root / LISTS[USER_MIX]).users == tuple(USERS)
 
 
 def test_a_list_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +219,7 @@ def test_a_list_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found.ids.size == n
     assert len(found.users) == 100
     assert peak < 100 * n + 4e6  # as Python objects each line takes more than 200 bytes
-    names = popularity.FileNames(found.ids)
+    names = FileNames(found.ids)
     assert (len(names), names[0], names[-1]) == (n, "1000000000.jpg", f"{10**9 + 31 * (n - 1)}.jpg")
     assert list(names[2:4]) == [names[2], names[3]]
     assert names[np.int32(5)] == names[5]
@@ -229,7 +230,7 @@ def test_a_list_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def edit(kind: str, change: Callable[[list[str]], list[str]]) -> Callable[[Path], Any]:
     def do(root: Path) -> None:
-        path = root / popularity.LISTS[kind]
+        path = root / LISTS[kind]
         path.write_text("\n".join(change(path.read_text().splitlines())))
 
     return do
@@ -264,7 +265,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], tuple[str, str], str]] = {
     "twice": (
         edit(ONE_PER_USER, lambda lines: [*lines, f"{lines[1].split(',')[0]},9.25,new"]),
         TASKS[0],
-        "id '100000' is there twice, with the scores .* and 9.25",
+        "id '100000' is listed twice, with the scores .* and 9.25",
     ),
     "id out of the folder": (
         edit(USER_MIX, third("../7,1,b")),
@@ -283,7 +284,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], tuple[str, str], str]] = {
     "one score": (
         edit(USER_MIX, lambda lines: [lines[0], *(f"{line.split(',')[0]},1,b" for line in lines[1:])]),
         TASKS[1],
-        "the 45 photographs to train of user-mix .standard. all have one score",
+        "the 45 photographs to train of user-mix .standard. all have the same score",
     ),
 }
 

@@ -130,7 +130,7 @@ def test_methods_on_the_features_run_without_images_and_others_are_blocked(path:
     assert run("chance").status == "ok"  # it looks at no image
     blocked = run("ranksvm-hog2x2")
     assert blocked.status == "blocked"
-    assert "was found without a folder of images" in blocked.reason
+    assert "has no folder of images" in blocked.reason
 
 
 def test_without_such_features_the_method_does_not_apply() -> None:
@@ -159,7 +159,7 @@ def test_the_dataset_keeps_the_contract(path: Path) -> None:
 def test_and_without_images(path: Path) -> None:
     found = verdicts("relative-attributes", file=str(path))
     assert found.pop("decode").startswith("blocked image ")
-    assert found.pop("no-leak") == "held by name only: there are no images here to compare"
+    assert found.pop("no-leak") == "held by name only: the images are not available"
     assert set(found.values()) == {"held "}
 
 
@@ -167,7 +167,7 @@ def test_and_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     for name, match in (
         ("relative-attributes", "set relative-attributes.file"),
-        ("pubfig", "pubfig/data.mat is not there"),
+        ("pubfig", "pubfig/data.mat does not exist"),
     ):
         assert make(name).attributes() == ()
         assert match in str(make(name).missing())
@@ -266,7 +266,7 @@ def test_images_that_are_not_there(path: Path, tmp_path: Path) -> None:
     (path.parent / "images" / NAMES[5]).unlink()
     with pytest.raises(Blocked, match=f"1 of {N} images are not in .*first {NAMES[5]}"):
         make().task(TaskName("pubfig", "Male", "standard"))
-    with pytest.raises(Blocked, match="is no folder"):
+    with pytest.raises(Blocked, match="is not a folder"):
         make(images=str(tmp_path / "nowhere")).fingerprint()
 
 

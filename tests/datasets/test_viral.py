@@ -74,7 +74,7 @@ def test_real_files_verify_without_images(folder: Path) -> None:
     findings = {finding.what: finding for finding in make().verify()}
     assert len(findings) == 12
     wrong = {what: finding.detail for what, finding in findings.items() if not finding.ok}
-    assert set(wrong) <= {"all images are there"}
+    assert set(wrong) <= {"all images exist"}
     assert "65.18 (204 of 313)" in findings["Human Annotated Atts.-5"].detail
     assert "68.20 with ties as halves" in findings["SVM + Deep Attributes-5"].detail
 
@@ -151,11 +151,11 @@ def test_real_splits(folder: Path) -> None:
     assert set(held_out.tolist()) == set(train.tolist()) - fixed
     assert split.training_images("published") is train
     fixed_pairs = {frozenset(p) for s in ("pairs", "random-pairs") for p in zip(*sides(sets[s]), strict=True)}
-    for split in drawn_splits():
-        pairs = split.training_pairs(split)
+    for name in drawn_splits():
+        pairs = split.training_pairs(name)
         assert len(pairs) == 200_000
         assert pairs.n_similar == 0
-        assert set(pairs.images.tolist()) <= set(split.training_images(split).tolist())
+        assert set(pairs.images.tolist()) <= set(split.training_images(name).tolist())
         assert not fixed_pairs & {frozenset(p) for p in zip(*sides(pairs), strict=True)}
         assert len({frozenset(p) for p in zip(*sides(pairs), strict=True)}) == 200_000
 
@@ -184,7 +184,7 @@ def test_real_categories(folder: Path) -> None:
     submitted: dict[str, set[str]] = {}
     for group, subreddit in submissions:
         submitted.setdefault(group, set()).add(subreddit)
-    for image, k in zip(make().scores.ids.tolist(), chosen.tolist(), strict=True):
+    for image, k in zip(make().release.scores.ids.tolist(), chosen.tolist(), strict=True):
         hit = submitted[groups[image - 1]] & set(five_of)
         assert hit == {names[k]} or (names[k] == "other" and len(hit) != 1)
     chosen, names = make(categories="subreddits").release.image_categories()
@@ -200,7 +200,10 @@ def test_real_human_attributes_give_the_published_number(folder: Path) -> None:
     assert round(100 * votes.accuracy_with_half_ties, 2) == 59.71
     # on all annotated pairs
     everywhere = five.count_votes(five.read_annotations(folder).vote(five.HUMAN_SIGNS))
-    assert (round(100 * everywhere.accuracy_without_ties, 1), round(100 * everywhere.accuracy_with_half_ties, 1)) == (57.9, 55.1)
+    assert (round(100 * everywhere.accuracy_without_ties, 1), round(100 * everywhere.accuracy_with_half_ties, 1)) == (
+        57.9,
+        55.1,
+    )
     # counted again, from the files alone
     load = {k: scipy.io.loadmat(folder / f"{k}.mat") for k in ("pair_matrix", "virality_label", "Attribute_matrix")}
     tested = set(map(tuple, scipy.io.loadmat(folder / "Top_489_pair.mat")["top_pair_matrix_489"].tolist()))
@@ -267,7 +270,9 @@ def test_shuffling_keeps_each_attribute_and_loses_the_pairs() -> None:
     )  # a majority of three that are right in 60 %, each by itself
     assert abs(shuffled.mean() - (0.6**3 + 3 * 0.6**2 * 0.4)) < 0.01
     assert (five.shuffled_accuracy(pairs, signs, times=40, seed=1) == shuffled).all()
-    assert (five.shuffled_accuracy(pairs, (0, 1, 0, 0, 0), times=5) == 0.6).all()  # of one attribute the counts are all there is
+    assert (
+        five.shuffled_accuracy(pairs, (0, 1, 0, 0, 0), times=5) == 0.6
+    ).all()  # of one attribute the counts are all there is
     assert (pairs.answers[:600, :3] == 1).all()  # the pairs themselves stay
     with pytest.raises(BadInput, match=r"signs are \[1, 2\]; expected 5 of -1, 0 and 1"):
         pairs.vote([1, 2])
