@@ -32,7 +32,7 @@ class _NotApplicable(Exception):
 
 
 def evaluate_cell(
-    cell: Cell, registry: Registry, prints: Mapping[str, str], provenance: Provenance, run: Run
+    cell: Cell, registry: Registry, fingerprints: Mapping[str, str], provenance: Provenance, run: Run
 ) -> tuple[Result, CellArrays]:
     """Compute a cell. An exception becomes the result's status, reason and traceback.
 
@@ -45,8 +45,8 @@ def evaluate_cell(
     try:
         method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
         fields = _fit_and_compare(cell, method_entry, dataset_entry, run, arrays)
-        if any(is_unavailable(text) for text in prints.values()):  # it has downloaded its weights meanwhile
-            prints = {**prints, **need_fingerprints(method_entry, cell.method_parameters)}
+        if any(is_unavailable(text) for text in fingerprints.values()):  # it has downloaded its weights meanwhile
+            fingerprints = {**fingerprints, **need_fingerprints(method_entry, cell.method_parameters)}
     except _NotApplicable as skip:
         status, fields = "skipped", {"reason": str(skip)}
     except Blocked as blocked:
@@ -59,14 +59,14 @@ def evaluate_cell(
         fields = {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     if status != "ok":
         arrays = CellArrays()
-    if prints and cell.method in registry.methods and cell.dataset in registry.datasets:
+    if fingerprints and cell.method in registry.methods and cell.dataset in registry.datasets:
         modules = registry.methods[cell.method].module, registry.datasets[cell.dataset].module
-        prints = {**prints, **loaded.fingerprints(prints, *modules)}
+        fingerprints = {**fingerprints, **loaded.fingerprints(fingerprints, *modules)}
     result = Result(
         version=VERSION,
         cell=cell,
         status=status,
-        fingerprints=dict(prints),
+        fingerprints=dict(fingerprints),
         provenance=provenance,
         label=registry.methods[cell.method].label if cell.method in registry.methods else cell.method,
         dataset_label=registry.datasets[cell.dataset].label if cell.dataset in registry.datasets else cell.dataset,
@@ -80,10 +80,10 @@ def _fit_and_compare(
 ) -> dict[str, Any]:
     method = method_entry.create(cell.method_parameters)
     dataset = dataset_entry.create(cell.dataset_parameters)
-    absent = missing_data(dataset_entry, cell.dataset_parameters, pixels=method.uses_pixels)
-    for why in (absent, *(need.missing() for need in method.needs())):
-        if why is not None:
-            raise Blocked(why)
+    missing = missing_data(dataset_entry, cell.dataset_parameters, pixels=method.uses_pixels)
+    for reason in (missing, *(need.missing() for need in method.needs())):
+        if reason is not None:
+            raise Blocked(reason)
     task = dataset.task(cell.task)
     _check_applicable(method, task)
     tests = _usable_tests(method, task)

@@ -26,6 +26,7 @@ from relattr.harness.provenance import record_provenance
 from relattr.harness.result import VERSION, Result, Status
 from relattr.harness.units import format_size, parse_duration, parse_size
 from relattr.identity import module_digests, source_files
+from relattr.identity.loaded import CHANGED
 from relattr.registry import Registry
 
 LOG_HEAD_BYTES, LOG_TAIL_BYTES = 64 << 10, 64 << 10
@@ -291,7 +292,7 @@ class SupervisedCell:
             return self._failed("crashed", f"its process sent the result of another cell, {result.cell}", took, warning)
         modified = _modified(self._source_stats)
         if modified:  # modules may be imported late, so it is unknown which version the cell ran
-            fingerprints = {k: "changed while it ran" if k in modified else v for k, v in result.fingerprints.items()}
+            fingerprints = {k: CHANGED if k in modified else v for k, v in result.fingerprints.items()}
             result = msgspec.structs.replace(result, fingerprints=fingerprints)
         return CompletedCell(self._encode(result, took, warning), arrays, self.log.text())
 

@@ -212,7 +212,7 @@ class _DownloadQueue:
             raise FetchError(
                 f"could not download {len(self._failures):,} of {self._total:,} {what} into {self.root}:\n"
                 f"{_first_lines(sorted(self._failures))}\n"
-                "downloaded files are kept; run the same command again to continue"
+                "downloaded files stay in place; run the same command again to continue"
             )
 
     def _work(self) -> None:

@@ -64,17 +64,17 @@ def cluster(workspace):
 
 
 def rows(workspace) -> dict[str, tuple]:
-    found = {}
+    stored = {}
     for path in (workspace.folder / "results").rglob("*.json"):
         row = json.loads(path.read_bytes())
-        found[row["cell"]["method"] + str(row["cell"]["seed"])] = (
+        stored[row["cell"]["method"] + str(row["cell"]["seed"])] = (
             row["status"],
             json.dumps(row.get("tests")),
             row.get("arrays", {}) and row["arrays"]["sha256"],
             row["fingerprints"] == {},
             row.get("reason"),
         )
-    return found
+    return stored
 
 
 @pytest.mark.usefixtures("no_process_left")
@@ -104,9 +104,9 @@ def test_a_killed_worker_loses_no_result(workspace, cluster, record_start, wait_
     os.kill(workers[0].pid, signal.SIGKILL)
     output = runner.communicate(timeout=100)
     assert runner.returncode == 0, output
-    found = rows(workspace)
-    assert len(found) == 16
-    assert {row[0] for row in found.values()} == {"ok"}
+    stored = rows(workspace)
+    assert len(stored) == 16
+    assert {row[0] for row in stored.values()} == {"ok"}
     # the cell of the killed worker, and those whose results were still on it, are computed again
     assert sum(workspace.n_starts.values()) <= 19
 

@@ -48,7 +48,7 @@ def test_fifty_kills_at_random_moments(workspace, record_start):
     for kind in kinds:
         victim = None
         while victim is None:
-            victim = next(iter(rng.sample(found, 1)), None) if (found := _processes(runner.pid)[kind]) else None
+            victim = next(iter(rng.sample(pids, 1)), None) if (pids := _processes(runner.pid)[kind]) else None
             if runner.poll() is not None:  # all cells are done: start again
                 output = runner.communicate()
                 assert runner.returncode == 0, output
@@ -102,7 +102,7 @@ def _empty(workspace) -> None:
 
 def _numbers(workspace) -> dict[str, tuple]:
     """Status, test results and arrays of each finished cell, by seed."""
-    found = {}
+    numbers = {}
     for path in (workspace.folder / "results").rglob("*.json"):
         row = json.loads(path.read_bytes())  # an incomplete file would raise an error
         content = path.with_suffix(".npz").read_bytes()
@@ -110,8 +110,8 @@ def _numbers(workspace) -> dict[str, tuple]:
         # compare the values bit by bit, but not the bytes of the file: compression may differ
         with np.load(io.BytesIO(content)) as arrays:
             values = {key: arrays[key].tobytes() for key in arrays.files}
-        found[str(row["cell"]["seed"])] = row["status"], json.dumps(row["tests"]), str(sorted(values.items()))
-    return found
+        numbers[str(row["cell"]["seed"])] = row["status"], json.dumps(row["tests"]), str(sorted(values.items()))
+    return numbers
 
 
 def _table(output: str) -> str:

@@ -32,9 +32,9 @@ def test_all_members_are_unpacked_and_the_digest_is_stored(tmp_path: Path) -> No
     folder = tmp_path / "new" / "folder"
     assert not is_unpacked(folder, SHA)
     unpack_zip(zipped(tmp_path / "x.zip", members), folder, SHA)
-    found = below(folder)
-    assert found.pop(".unpacked") == SHA.encode() + b"\n"
-    assert found == {name: content for name, content in members.items() if not name.endswith("/")}
+    files = below(folder)
+    assert files.pop(".unpacked") == SHA.encode() + b"\n"
+    assert files == {name: content for name, content in members.items() if not name.endswith("/")}
     assert is_unpacked(folder, SHA)
     assert not is_unpacked(folder, "cd" * 32)
     assert sorted(p.name for p in folder.parent.iterdir()) == ["folder"]

@@ -29,9 +29,9 @@ def test_what_is_written_is_read(tmp_path):
     write_bytes(tmp_path / "a" / "b.txt", b"\x00\xff")
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"\x00\xff"
     write_arrays(tmp_path / "c.npz", {"x y": np.arange(3), "z_": np.array("text")})
-    with np.load(tmp_path / "c.npz", allow_pickle=False) as found:
-        assert found["x y"].tolist() == [0, 1, 2]
-        assert found["z_"].item() == "text"
+    with np.load(tmp_path / "c.npz", allow_pickle=False) as arrays:
+        assert arrays["x y"].tolist() == [0, 1, 2]
+        assert arrays["z_"].item() == "text"
     write_array(tmp_path / "d.npy", np.eye(2))
     np.testing.assert_array_equal(read_array(tmp_path / "d.npy"), np.eye(2))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "c.npz", "d.npy"]

@@ -71,8 +71,8 @@ def test_the_same_files_have_the_same_digest_in_any_folder(folder, tmp_path):
 
 def test_digests_depend_on_names_contents_and_order(folder):
     (folder / "c").write_bytes(b"a" * 100)
-    found = [digest_files(folder, names) for names in (["a"], ["b"], ["c"], ["a", "b"], ["b", "a"], [])]
-    assert len(set(found)) == len(found)
+    values = [digest_files(folder, names) for names in (["a"], ["b"], ["c"], ["a", "b"], ["b", "a"], [])]
+    assert len(set(values)) == len(values)
 
 
 def test_digests_of_old_files_are_cached(folder, monkeypatch):
@@ -123,5 +123,5 @@ def test_a_missing_file_is_named(folder):
 def test_each_order_of_files_has_another_digest(tmp_path):
     for name in "abc":
         (tmp_path / name).write_bytes(b"same")
-    found = {digest_files(tmp_path, names) for names in itertools.permutations("abc")}
-    assert len(found) == 6
+    values = {digest_files(tmp_path, names) for names in itertools.permutations("abc")}
+    assert len(values) == 6

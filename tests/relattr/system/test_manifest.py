@@ -51,12 +51,12 @@ def test_each_mismatch_is_described(tmp_path: Path) -> None:
     (root / "list.txt").unlink()
     (root / "other/x").unlink()
     (root / "other/x").mkdir()
-    found = find_mismatches(root, read_manifest(manifest))
-    assert set(found) == {"images/a.jpg", "images/b c.jpg", "list.txt", "other/x"}
-    assert found["images/a.jpg"].startswith(f"has SHA-256 {hashlib.sha256(b'b').hexdigest()}, expected")
-    assert found["images/b c.jpg"] == "has 6 bytes, expected 3"
-    assert found["list.txt"] == "is missing"
-    assert found["other/x"] == "is not a file"
+    mismatches = find_mismatches(root, read_manifest(manifest))
+    assert set(mismatches) == {"images/a.jpg", "images/b c.jpg", "list.txt", "other/x"}
+    assert mismatches["images/a.jpg"].startswith(f"has SHA-256 {hashlib.sha256(b'b').hexdigest()}, expected")
+    assert mismatches["images/b c.jpg"] == "has 6 bytes, expected 3"
+    assert mismatches["list.txt"] == "is missing"
+    assert mismatches["other/x"] == "is not a file"
 
 
 @pytest.mark.parametrize(
