@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from relattr.progress import track
@@ -59,6 +58,8 @@ class DecodedImages:
         missing = [s for s in range(self.n_shards) if not self._path(s).exists()]
         if not missing:
             return
+        from filelock import Timeout  # takes 20 ms, which commands that decode nothing can save
+
         with track("decoding images", self._n) as advance:
             advance(self._n - sum(len(self._members(shard)) for shard in missing))
             locked = []
@@ -92,6 +93,8 @@ class DecodedImages:
     def _build(self, shard: int, timeout: float = -1) -> _Shard:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(shard)
+        from filelock import FileLock
+
         with FileLock(path.with_suffix(".lock"), timeout=timeout):
             loaded = self._load(shard)
             if loaded is not None:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadImage, BadInput, Blocked
-from relattr.images.decode import decode
 from relattr.system.digests import digest_array, digest_files, digest_text
 
 
@@ -48,7 +47,13 @@ class FileSource:
         return self._fingerprint
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
-        return decode(self.root / self.names[index], max_side)
+        return _decode(self.root / self.names[index], max_side)
+
+
+def _decode(path: Path, max_side: int) -> NDArray[np.uint8]:
+    from relattr.images.decode import decode  # imports Pillow, which commands that decode nothing can save
+
+    return decode(path, max_side)
 
 
 class SampledFileSource(FileSource):
@@ -83,7 +88,7 @@ class SampledFileSource(FileSource):
         return self._fingerprint
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
-        return decode(self._locate(self.names[index]), max_side)
+        return _decode(self._locate(self.names[index]), max_side)
 
 
 class MissingFileSource:
