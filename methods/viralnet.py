@@ -90,7 +90,7 @@ class ViralNetC(ViralNet):
         if not self.supplement:
             return super().needs()
         weights = (
-            WeightsFile(self.supplement_weights) if self.supplement_weights else PretrainedWeights(self.supplement)
+            LocalWeights(self.supplement_weights) if self.supplement_weights else PretrainedWeights(self.supplement)
         )
         return (*super().needs(), weights)
 
@@ -118,7 +118,7 @@ class ViralNetC(ViralNet):
         return SupplementaryNetwork(extractor.to(run.device)), self.supplement
 
 
-class WeightsFile:
+class LocalWeights:
     """The need for a weights file given by the user."""
 
     def __init__(self, path: str) -> None:
