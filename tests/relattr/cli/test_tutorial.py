@@ -1,4 +1,4 @@
-"""Pages of the documentation, executed: files are written, commands run, and they say what the page says."""
+"""Executes pages of the documentation: writes their files, runs their commands, and compares the output."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ import pytest
 
 DOCS = Path(__file__).parents[3] / "docs"
 FENCE = re.compile(r"^```(\w+)(?: file=(\S+)| (fails))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cells have processes of their own on Linux only")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="separate processes for cells are supported on Linux only"
+)
 
 
 @pytest.mark.slow
-def test_every_block_of_the_tutorial_does_what_the_page_says(tmp_path):
+def test_the_tutorial_works_as_written(tmp_path):
     work, commands = execute("tutorial.md", tmp_path)
     assert commands >= 11
     assert (work / "all.csv").read_text().count("\n") == 5
@@ -27,17 +29,17 @@ def test_every_block_of_the_tutorial_does_what_the_page_says(tmp_path):
     assert any("Darker (outside)" in path.read_text() for path in table)
 
 
-def test_every_block_of_the_page_on_own_images_does_what_it_says(tmp_path):
+def test_the_page_on_own_images_works_as_written(tmp_path):
     work, commands = execute("folder.md", tmp_path)
     assert commands == 6
     with (work / "tables" / "apples.csv").open(newline="") as file:
-        found = {row["method"]: float(row["measured_percent"]) for row in csv.DictReader(file)}
-    assert found["mean-redness"] > 99  # redness is ripeness
-    assert 20 < found["chance"] < 80
+        accuracies = {row["method"]: float(row["measured_percent"]) for row in csv.DictReader(file)}
+    assert accuracies["mean-redness"] > 99  # redness is ripeness
+    assert 20 < accuracies["chance"] < 80
 
 
 def execute(page, tmp_path):
-    """Write the files and run the commands of a page; the folder it happened in, and how many commands there were."""
+    """Write the files and run the commands of a page. Returns the working folder and the number of commands."""
     site = tmp_path / "site"
     site.mkdir()
     environment = {
@@ -57,10 +59,10 @@ def execute(page, tmp_path):
         elif language == "console":
             for part in re.split(r"^\$ ", content, flags=re.MULTILINE)[1:]:
                 command, *expected = part.strip().splitlines()
-                said = run(shlex.split(command), work, site, environment, int(bool(fails)))
+                output = run(shlex.split(command), work, site, environment, int(bool(fails)))
                 commands += 1
                 for line in expected:
-                    assert line in said, f"$ {command}\nshould say\n{line}\nand said\n{said}"
+                    assert line in output, f"$ {command}\nshould print\n{line}\nbut printed\n{output}"
     return work, commands
 
 
@@ -77,7 +79,7 @@ def run(command: list[str], work: Path, site: Path, environment: dict[str, str],
 
 
 def install(folder: Path, site: Path) -> str:
-    """What pip does, without a network: build the wheel, unpack it where Python looks."""
+    """Do what pip does, without a network: build the wheel and unpack it into ``site``."""
     code = "import sys, setuptools.build_meta as b; print(b.build_wheel(sys.argv[1]))"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"}
     built = subprocess.run(
