@@ -1,1 +1,1 @@
-"""Pretrained networks: their names, weights, layers, preprocessing, and features extracted from them."""
+"""Pretrained networks: names, weights, layers, preprocessing and feature extraction."""

@@ -1,13 +1,12 @@
-"""CaffeNet, the AlexNet of the Caffe model zoo, which the papers of 2013 to 2016 call "AlexNet".
+"""CaffeNet, the AlexNet of the Caffe model zoo, called "AlexNet" in the papers of 2013 to 2016.
 
 Krizhevsky, Sutskever, Hinton, NIPS 2012, as released by Caffe (Jia et al., ACM MM 2014): two groups in conv2,
 conv4 and conv5, local response normalisation over 5 channels (alpha 1e-4, beta 0.75), and pooling before
-normalisation. torchvision's ``alexnet`` is another network: fewer filters, no groups, no normalisation.
+normalisation. torchvision's ``alexnet`` is a different network: fewer filters, no groups, no normalisation.
 
-Its input is 227 x 227, blue-green-red, 0 to 255 less the mean (104, 117, 123); see `PREPROCESSING`.
-Weights are read from ``caffenet.safetensors``: the keys of `CaffeNet.state_dict`, which are Caffe's layer names
-with the part of the network before them (``features.conv1.weight``, ``classifier.fc6.bias``, ...), the arrays
-in Caffe's own order.
+The input is 227 x 227 px in BGR order, values 0 to 255 minus the mean (104, 117, 123); see `PREPROCESSING`.
+Weights are read from ``caffenet.safetensors`` with the keys of `CaffeNet.state_dict`, which are Caffe's layer names
+with a prefix (``features.conv1.weight``, ``classifier.fc6.bias``, ...), and arrays in Caffe's order of dimensions.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from torch import nn
 
 from relattr.backbones.names import Preprocessing
 
-# the network's mean is stated for 0..255 in the order blue, green, red
+# Caffe's mean is for values 0..255 in BGR order
 PREPROCESSING = Preprocessing(
     input_size=227, resize=256, mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255, 1 / 255, 1 / 255), bgr=True
 )
 
 
 class CaffeNet(nn.Module):
-    """``(n, 3, 227, 227)`` float to ``(n, classes)`` class scores."""
+    """Map ``(n, 3, 227, 227)`` float to class scores ``(n, classes)``."""
 
     def __init__(self, classes: int = 1000) -> None:
         super().__init__()
@@ -66,7 +65,7 @@ class CaffeNet(nn.Module):
 
 
 def _pool() -> nn.MaxPool2d:
-    return nn.MaxPool2d(3, stride=2, ceil_mode=True)  # Caffe rounds the size of a pooled map up
+    return nn.MaxPool2d(3, stride=2, ceil_mode=True)  # Caffe rounds output sizes of pooling up
 
 
 def _norm() -> nn.LocalResponseNorm:

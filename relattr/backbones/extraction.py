@@ -1,4 +1,7 @@
-"""Deep features: a layer of a pretrained network for each image."""
+"""Deep features: the output of a layer of a pretrained network for each image.
+
+Features are computed in fp32 unless bf16 is requested: the precision never depends on the hardware.
+"""
 
 from __future__ import annotations
 
@@ -6,74 +9,70 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone, weights_fingerprint
-from relattr.backbones.inference import has_bf16, optimised_forward
+from relattr.backbones.inference import optimised_forward
 from relattr.backbones.names import Preprocessing
 from relattr.backbones.preprocess import CROPS, Crop, crop_views, n_views, normalise_pixels
 from relattr.errors import BadInput
+from relattr.images.sequence import ImageSequence
 from relattr.system.malloc import retain_freed_memory
 
 if TYPE_CHECKING:
     from relattr.images import Images
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Normalise = Literal["none", "l2"]
 
 BATCH = 64
-"""Network inputs at a time; ten crops of an image are ten."""
-
-
-class ImageSequence(Protocol):
-    """What images are taken from: uint8 arrays ``(height, width, 3)`` of any sizes."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> NDArray[np.uint8]: ...
+"""Network inputs per batch; ten crops of an image are ten inputs."""
 
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Everything but the images and the code that decides the numbers of a deep feature."""
+    """Everything that the values of a deep feature depend on, except the images and the code."""
 
     backbone: str
     layer: str
     preprocessing: Preprocessing
     crop: Crop
     normalise: Normalise
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     weights: str
 
     def key(self) -> str:
-        """All of it as one string, for caches."""
-        how = " ".join(f"{k}={v}" for k, v in dataclasses.asdict(self.preprocessing).items())
+        """Return the specification as one string, a cache key."""
+        preprocessing = " ".join(f"{k}={v}" for k, v in dataclasses.asdict(self.preprocessing).items())
         return (
             f"deep {self.backbone} {self.layer} weights={self.weights} crop={self.crop} "
-            f"normalise={self.normalise} {self.precision} {how}"
+            f"normalise={self.normalise} {self.precision} {preprocessing}"
         )
 
 
 class FeatureExtractor:
-    """A layer of a backbone as a function of images, set up once.
+    """A callable that extracts the output of one layer of a backbone from images.
 
     Parameters
     ----------
-    backbone : its name, or one that is built already (which is given up to the extractor).
-    layer : its name (see `relattr.backbones.layers`); by default the one before the classifier's last.
+    backbone : its name, or a `Backbone`, which must not be used afterwards: its weights are converted in place.
+    layer : name of the layer (see `relattr.backbones.layers`); by default the penultimate layer of the classifier.
     device : ``cpu``, ``cuda``, ...
-    batch_size : network inputs at a time.
-    precision : ``fp32``, ``bf16`` (weights and activations), or ``auto``: bf16 where the device has it.
+    batch_size : network inputs per batch.
+    precision : ``fp32``, or ``bf16`` for bfloat16 weights and activations (slow on a device without native support;
+        see `relattr.backbones.inference.has_bf16`).
     crop : ``center``, ``resize`` or ``ten`` (the mean over ten crops); see `relattr.backbones.preprocess`.
-    normalise : ``l2`` scales each image's feature to length 1 (a feature of zeros stays), ``none`` does not.
-    input_size, resize : pixels, in place of those that the backbone's weights were trained for.
-    pretrained : fresh weights if false.
+    normalise : ``l2`` scales features to unit norm (zero vectors are kept), ``none`` does not.
+    input_size, resize : sizes in px that replace those the weights were trained with.
+    pretrained : False for randomly initialised weights.
 
-    Raises `UnknownName` for a backbone or layer, `Blocked` where the weights cannot be had, `BadInput` for the rest.
+    Raises `UnknownName` for a backbone or layer, `Blocked` if the weights are unavailable, `BadInput` for any other
+    invalid argument.
     """
 
     def __init__(
@@ -83,72 +82,72 @@ class FeatureExtractor:
         *,
         device: str = "cpu",
         batch_size: int = BATCH,
-        precision: Precision = "auto",
+        precision: Precision = "fp32",
         crop: Crop = "center",
         normalise: Normalise = "l2",
         input_size: int | None = None,
         resize: int | None = None,
         pretrained: bool = True,
     ) -> None:
-        for what, value, choices in (
-            ("precision", precision, ("auto", "fp32", "bf16")),
+        for parameter, value, choices in (
+            ("precision", precision, PRECISIONS),
             ("crop", crop, CROPS),
-            ("normalise", normalise, ("none", "l2")),
+            ("normalise", normalise, get_args(Normalise)),
         ):
             if value not in choices:
-                raise BadInput(f"{what} must be one of {', '.join(choices)}; got {value!r}")
+                raise BadInput(f"{parameter} must be one of {', '.join(choices)}; got {value!r}")
         if batch_size < 1:
             raise BadInput(f"batch_size must be at least 1; got {batch_size}")
-        made = Backbone.create(backbone, pretrained=pretrained) if isinstance(backbone, str) else backbone
-        how = made.preprocessing
-        size = input_size or how.input_size
-        shorter = resize or (how.resize if input_size is None else max(size, round(how.resize * size / how.input_size)))
+        network = Backbone.create(backbone, pretrained=pretrained) if isinstance(backbone, str) else backbone
+        default = network.preprocessing
+        size = input_size or default.input_size
+        scaled = default.resize if input_size is None else max(size, round(default.resize * size / default.input_size))
         self.spec = FeatureSpec(
-            backbone=made.name,
-            layer=layer or made.default_layer,
-            preprocessing=dataclasses.replace(how, input_size=size, resize=shorter),
+            backbone=network.name,
+            layer=layer or network.default_layer,
+            preprocessing=dataclasses.replace(default, input_size=size, resize=resize or scaled),
             crop=crop,
             normalise=normalise,
-            precision="bf16" if precision == "bf16" or (precision == "auto" and has_bf16(device)) else "fp32",
-            weights=made.fingerprint,
+            precision=precision,
+            weights=network.fingerprint,
         )
         self.device = torch.device(device)
-        self.dim = made.feature_dim(self.spec.layer, size)
-        self._images_a_batch = max(1, batch_size // n_views(1, crop))
-        self._run = optimised_forward(
-            made,
+        self.dim = network.feature_dim(self.spec.layer, size)
+        self._images_per_batch = max(1, batch_size // n_views(1, crop))
+        self._forward = optimised_forward(
+            network,
             self.spec.layer,
-            dtype=torch.bfloat16 if self.spec.precision == "bf16" else torch.float32,
+            dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
             device=self.device,
-            batch_size=n_views(self._images_a_batch, crop),
+            batch_size=n_views(self._images_per_batch, crop),
             input_size=size,
         )
 
     def __call__(
         self, images: ImageSequence, *, progress: Callable[[int], object] | None = None
     ) -> NDArray[np.float32]:
-        """The features of these images, ``(n, dim)`` float32; a row depends on its own image only.
+        """Return the features of these images, ``(n, dim)`` float32; a row depends on its own image only.
 
-        ``progress`` is called with the number of images just done.
+        ``progress`` is called with the number of images in each completed batch.
         """
-        out = np.empty((len(images), self.dim), dtype=np.float32)
+        features = np.empty((len(images), self.dim), dtype=np.float32)
         with torch.inference_mode(), retain_freed_memory(self.device.type == "cpu"):
-            for start in range(0, len(images), self._images_a_batch):
-                stop = min(start + self._images_a_batch, len(images))
-                out[start:stop] = self._features([images[i] for i in range(start, stop)])
+            for start in range(0, len(images), self._images_per_batch):
+                stop = min(start + self._images_per_batch, len(images))
+                features[start:stop] = self._extract([images[i] for i in range(start, stop)])
                 if progress is not None:
                     progress(stop - start)
-        return out
+        return features
 
-    def _features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        how = self.spec.preprocessing
-        pixels = crop_views(images, how, self.spec.crop).to(self.device, non_blocking=True)
-        found = self._run(normalise_pixels(pixels, how)).flatten(1)
+    def _extract(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        preprocessing = self.spec.preprocessing
+        pixels = crop_views(images, preprocessing, self.spec.crop).to(self.device, non_blocking=True)
+        features = self._forward(normalise_pixels(pixels, preprocessing)).flatten(1)
         if self.spec.crop == "ten":
-            found = found.unflatten(0, (len(images), 10)).mean(1)
+            features = features.unflatten(0, (len(images), 10)).mean(1)
         if self.spec.normalise == "l2":
-            found = torch.nn.functional.normalize(found, dim=1)
-        return found.cpu().numpy()
+            features = torch.nn.functional.normalize(features, dim=1)
+        return features.cpu().numpy()
 
 
 def deep_features(
@@ -158,14 +157,14 @@ def deep_features(
     *,
     device: str = "cpu",
     batch_size: int = BATCH,
-    precision: Precision = "auto",
+    precision: Precision = "fp32",
     crop: Crop = "center",
     normalise: Normalise = "l2",
     input_size: int | None = None,
     resize: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
-    """A layer of a backbone for each image, ``(n, d)`` float32; the arguments are those of `FeatureExtractor`.
+    """Extract features from each image, ``(n, d)`` float32; the arguments are those of `FeatureExtractor`.
 
     >>> deep_features(images, "alexnet", "fc6").shape  # doctest: +SKIP
     (2688, 4096)
@@ -191,11 +190,11 @@ def cached_deep_features(
     *,
     device: str = "cpu",
     batch_size: int = BATCH,
-    precision: Precision = "auto",
+    precision: Precision = "fp32",
     crop: Crop = "center",
     normalise: Normalise = "l2",
 ) -> NDArray[np.float32]:
-    """As `deep_features`, each image computed once and kept on disk."""
+    """Return `deep_features`, computed once for each image and cached on disk."""
     from relattr.features.cache import cached_rows
     from relattr.identity import code_digest
 
@@ -216,7 +215,7 @@ def _extractor(
     normalise: Normalise,
     weights: str,
 ) -> FeatureExtractor:
-    """The last extractor, kept: a cell asks for the features of one image collection after another."""
+    """Return the most recent extractor again: a cell extracts features of several image collections in turn."""
     return FeatureExtractor(
         backbone, layer, device=device, batch_size=batch_size, precision=precision, crop=crop, normalise=normalise
     )

@@ -1,13 +1,13 @@
-"""Layers of a network by name: the field's names where a network has them, module paths for the rest.
+"""Layers of a network by name: common names for well-known layers, module paths for all others.
 
 ===========  ==============================================================================================
-``pooled``   what enters the classifier's last layer: fc7 of AlexNet and VGG, the pooled features of others
-``conv``     the last map of the convolutional part, before it is pooled to one place: pool5 of AlexNet
-``pool5``    AlexNet, VGG: that map
+``pooled``   input of the classifier's last layer: fc7 of AlexNet and VGG, the pooled features of others
+``conv``     the last feature map before global pooling: pool5 of AlexNet
+``pool5``    AlexNet, VGG: the same as ``conv``
 ``fc6 fc7``  AlexNet, VGG: fully connected layers after their ReLU
 ``fc8``      AlexNet, VGG: class scores
 ``pool10``   SqueezeNet: class scores, its last layer
-``scores``   all: what the network gives
+``scores``   all networks: the output
 ===========  ==============================================================================================
 """
 
@@ -23,10 +23,15 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Layer:
-    """Where in a network a feature is taken.
+    """Location of a feature in a network.
 
-    ``path`` is the module (empty for the network itself), ``side`` whether its input or its output is meant;
-    ``reduce`` what is done with that: nothing, the mean over its places, or tokens laid out as a map.
+    Parameters
+    ----------
+    path : the module; empty for the network itself.
+    side : whether the feature is the input or the output of the module.
+    reduce : how it is transformed: not at all, averaged over positions ("mean"), from tokens to a feature map ("map"),
+        or from channels last to channels first ("nhwc").
+    prefix_tokens : tokens to drop before "map", such as the class token.
     """
 
     path: str
@@ -36,9 +41,9 @@ class Layer:
 
 
 def named_layers(net: nn.Module) -> dict[str, Layer]:
-    """The layers of a network that have names of their own; each is explained at the top of this file.
+    """Return the named layers of a network; see the top of this module.
 
-    ``conv`` is not among them where it takes a run of the network to find it; see `find_conv_layer`.
+    ``conv`` is missing if finding it takes a forward pass; see `find_conv_layer`.
     """
     named = {"scores": Layer("")}
     linear = [path for path, module in net.named_modules() if isinstance(module, nn.Linear)]
@@ -47,9 +52,9 @@ def named_layers(net: nn.Module) -> dict[str, Layer]:
         named["conv"] = Layer("features")
         classifier = dict(parts["classifier"].named_children())
         dense = [name for name, module in classifier.items() if isinstance(module, nn.Linear)]
-        if len(dense) == 3:  # the shape of AlexNet and VGG
+        if len(dense) == 3:  # AlexNet and VGG
             named["pool5"] = Layer("features")
-            named["fc6"], named["fc7"] = (_activated(classifier, name) for name in dense[:2])
+            named["fc6"], named["fc7"] = (_after_relu(classifier, name) for name in dense[:2])
             named["fc8"] = Layer(f"classifier.{dense[2]}")
             named["pooled"] = named["fc7"]
             return named
@@ -62,29 +67,29 @@ def named_layers(net: nn.Module) -> dict[str, Layer]:
     return named
 
 
-def _activated(classifier: Mapping[str, nn.Module], name: str) -> Layer:
-    """The ReLU after a fully connected layer."""
+def _after_relu(classifier: Mapping[str, nn.Module], name: str) -> Layer:
+    """Return the ReLU after a fully connected layer, or the layer itself if there is none."""
     names = list(classifier)
     after = names[names.index(name) + 1]
     return Layer(f"classifier.{after if isinstance(classifier[after], nn.ReLU) else name}")
 
 
 def find_conv_layer(net: nn.Module, run: Callable[[], object]) -> Layer | None:
-    """The module that gives the last feature map before ``run()``, one pass, pools it; None where there is none."""
+    """Return the module with the last spatial output in ``run()``, a forward pass of ``net``; None if there is none."""
     import torchvision
 
     if isinstance(net, torchvision.models.VisionTransformer):
         return Layer("encoder", reduce="map", prefix_tokens=1)
     maps: list[str] = []
 
-    def note(path: str) -> Callable[..., None]:
-        def hook(module: nn.Module, given: Any, found: Any) -> None:
-            if isinstance(found, torch.Tensor) and found.ndim == 4 and min(found.shape[2:]) > 1:
+    def recorder(path: str) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
                 maps.append(path)
 
         return hook
 
-    handles = [module.register_forward_hook(note(path)) for path, module in net.named_modules() if path]
+    handles = [module.register_forward_hook(recorder(path)) for path, module in net.named_modules() if path]
     try:
         run()
     finally:
@@ -93,8 +98,8 @@ def find_conv_layer(net: nn.Module, run: Callable[[], object]) -> Layer | None:
     return Layer(maps[-1]) if maps else None
 
 
-class _Reached(BaseException):
-    """Ends a pass at the layer that was asked for; no `Exception`, so that no network catches it."""
+class _StopForward(BaseException):
+    """Stops a forward pass at a layer; not an `Exception`, so that no network catches it."""
 
     def __init__(self, value: torch.Tensor) -> None:
         super().__init__()
@@ -102,33 +107,33 @@ class _Reached(BaseException):
 
 
 def layer_output(net: nn.Module, layer: Layer, run: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """What a layer gives while ``run()`` passes something through ``net``, which goes no further than that.
+    """Return the output of a layer in ``run()``, a forward pass of ``net``, which is stopped at the layer.
 
-    Stopping there saves time, and keeps the value from a following in-place ReLU.
+    Stopping saves time, and protects the output from a subsequent in-place ReLU.
     """
     if not layer.path:
         return reduce_output(run(), layer)
 
-    def after(module: nn.Module, given: Any, found: torch.Tensor) -> None:
-        raise _Reached(found)
+    def after(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        raise _StopForward(output)
 
-    def before(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        raise _Reached(given[0])
+    def before(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        raise _StopForward(inputs[0])
 
     module = net.get_submodule(layer.path)
     output = layer.side == "output"
     handle = module.register_forward_hook(after) if output else module.register_forward_pre_hook(before)
     try:
         run()
-    except _Reached as reached:
-        return reduce_output(reached.value, layer)
+    except _StopForward as stop:
+        return reduce_output(stop.value, layer)
     finally:
         handle.remove()
-    raise RuntimeError(f"{layer.path} of {type(net).__name__} is never run")
+    raise RuntimeError(f"the forward pass of {type(net).__name__} does not call {layer.path}")
 
 
 def reduce_output(value: torch.Tensor, layer: Layer) -> torch.Tensor:
-    """The feature that a layer means, from what its module gives."""
+    """Transform the output of a layer's module into its feature, as ``layer.reduce`` says."""
     if layer.reduce == "mean":
         return value.mean((2, 3))
     if layer.reduce == "nhwc":

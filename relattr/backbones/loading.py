@@ -1,4 +1,4 @@
-"""Weights from a file into a network, or an error that names the file, the key, and what was expected."""
+"""Loading of weights from files, with errors that name the file, the key and what was expected."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from relattr.errors import BadInput
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a ``.safetensors`` file, or of a ``.pth`` or ``.bin`` file of tensors alone.
+    """Read the state dict in a ``.safetensors``, ``.pth`` or ``.bin`` file.
 
-    Nothing in a file is ever executed: pickled objects other than tensors and plain containers are refused.
+    Code in a file is never executed: pickled objects other than tensors and built-in containers are refused.
     Raises `BadInput`, naming the file, if it cannot be read or is damaged.
     """
     try:
@@ -22,34 +22,36 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in any of a dozen ways
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the readers raise many kinds of errors for a damaged file
         reason = (str(error) or type(error).__name__).splitlines()[0][:300]
-        raise BadInput(f"weights file {path} cannot be read: {reason}; is it truncated? Fetch it again") from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise BadInput(f"weights file {path} does not hold a state dict: expected names and tensors")
-    return dict(found)
+        raise BadInput(
+            f"weights file {path} cannot be read: {reason}. It may be truncated: download it again"
+        ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise BadInput(f"weights file {path} does not contain a state dict: expected a mapping of names to tensors")
+    return dict(content)
 
 
 def load_weights(net: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Copy weights into a network; all of them, and each of the right shape.
+    """Load a complete state dict of matching shapes into a network.
 
-    Raises `BadInput`, naming the file, the key, what was expected and what was found, if they do not fit.
+    Raises `BadInput`, naming the file, the key, and the expected and actual shape, if it does not match.
     """
-    fault = state_dict_mismatch(net, weights)
-    if fault:
-        raise BadInput(f"weights file {path} does not fit {type(net).__name__}: {fault}")
+    mismatch = state_dict_mismatch(net, weights)
+    if mismatch:
+        raise BadInput(f"weights file {path} does not fit {type(net).__name__}: {mismatch}")
     net.load_state_dict(
         dict(weights), strict=False
     )  # strict but for counters, which `state_dict_mismatch` lets be absent
 
 
 def state_dict_mismatch(net: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
-    """How these weights differ in keys, shapes or kind from what the network holds; empty if they fit."""
+    """Describe how a state dict differs from the network's in keys, shapes or dtype; empty if it fits."""
     expected = net.state_dict()
-    # num_batches_tracked decides nothing in a trained network, and files older than it lack it
+    # num_batches_tracked is not used at inference, and old files lack it
     missing = [key for key in expected if key not in weights and not key.endswith("num_batches_tracked")]
     surplus = [key for key in weights if key not in expected]
     if missing:

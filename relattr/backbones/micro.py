@@ -1,11 +1,11 @@
-"""The backbone `micro`: a small AlexNet-shaped network, pretrained once and kept. Imports no torch.
+"""The backbone `micro`: a small AlexNet-like network, pretrained once and cached. Does not import torch.
 
-A dataset that draws a classification set registers it::
+A dataset that can generate labelled images registers it::
 
     register_backbone("micro", **pretrained_micro(draw, key="glyphs shapes v1"))
 
-The first process that needs the weights draws the set and trains, in well under a minute on two cores, while the
-others wait; the weights then lie in the cache folder as safetensors.
+The first process that needs the weights generates the images and trains the network, in well under a minute on two
+cores, while other processes wait; the weights are then stored in the cache folder as safetensors.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 from relattr.backbones.names import Preprocessing
 from relattr.errors import BadInput
+from relattr.identity import code_digest
 from relattr.progress import track
 from relattr.random import generator
-from relattr.identity import code_digest
 from relattr.system.digests import digest_text
 from relattr.system.paths import cache_dir
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 DrawExamples = Callable[[], "tuple[NDArray[np.uint8], NDArray[np.integer]]"]
-"""Gives images ``(n, 64, 64, 3)`` uint8 and the class of each, ``(n,)`` integers from 0."""
+"""Returns images ``(n, 64, 64, 3)`` uint8 and their classes, ``(n,)`` integers from 0."""
 
 PREPROCESSING = Preprocessing(input_size=64, resize=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 UNTRAINED_CLASSES = 10
 HELD_OUT = 10
-"""One image in so many is held out of the pretraining, to say in the file how well it went."""
+"""One in this many images is held out from pretraining; the accuracy on them is stored in the weights file."""
 
 
 class BackboneArguments(TypedDict):
-    """The arguments of `register_backbone`."""
+    """Arguments of `register_backbone`."""
 
     build: Callable[[], nn.Module]
     untrained: Callable[[], nn.Module]
@@ -47,10 +47,10 @@ class BackboneArguments(TypedDict):
 
 
 def pretrained_micro(draw: DrawExamples, key: str, *, seed: int = 0) -> BackboneArguments:
-    """What `register_backbone` takes to make `micro`, pretrained on what ``draw`` gives, known.
+    """Return the arguments of `register_backbone` for `micro`, pretrained on the images of ``draw``.
 
-    ``key`` names everything that decides what ``draw`` gives (its code and seed included); together with the
-    code of the network and its training, and ``seed``, it names the weights.
+    ``key`` identifies everything that the result of ``draw`` depends on, its code and seed included; with the code of
+    the network and of its training, and ``seed``, it identifies the weights.
     """
 
     def fingerprint() -> str:
@@ -76,7 +76,7 @@ def _untrained() -> nn.Module:
 
 
 def _load(path: Path) -> nn.Module | None:
-    """The network with the weights of this file; None if it is not there, or not whole."""
+    """Load the network with the weights of this file; None if it is missing or damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -87,7 +87,7 @@ def _load(path: Path) -> nn.Module | None:
         net = MicroNet(len(weights["classifier.fc8.bias"]))
         net.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, RuntimeError):
-        return None  # it can be made again
+        return None  # it can be trained again
     return net.eval()
 
 
@@ -100,9 +100,9 @@ def _train(path: Path, draw: DrawExamples, seed: int) -> nn.Module:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        made = _load(path)  # another process may have had the lock
-        if made is not None:
-            return made
+        cached = _load(path)  # another process may have held the lock and trained it
+        if cached is not None:
+            return cached
         images, classes = draw()
         held_out = generator(seed, "micro", "held out").permutation(len(images)) % HELD_OUT == 0
         n = int((~held_out).sum())
@@ -110,9 +110,9 @@ def _train(path: Path, draw: DrawExamples, seed: int) -> nn.Module:
             weights = micro_net.pretrain(images[~held_out], classes[~held_out], seed=seed, progress=advance)
         net = micro_net.MicroNet(len(weights["classifier.fc8.bias"]))
         net.load_state_dict(weights)
-        right = micro_net.top1_accuracy(net, images[held_out], classes[held_out])
-        write_bytes(path, save(weights, metadata={"held_out_accuracy": f"{right:.4f}", "trained_on": str(n)}))
-    made = _load(path)
-    if made is None:
-        raise BadInput(f"the weights of micro cannot be read back from {path}; is the disk full?")
-    return made
+        accuracy = micro_net.top1_accuracy(net, images[held_out], classes[held_out])
+        write_bytes(path, save(weights, metadata={"held_out_accuracy": f"{accuracy:.4f}", "trained_on": str(n)}))
+    stored = _load(path)
+    if stored is None:
+        raise BadInput(f"the weights of micro were written to {path} but cannot be read back; is the disk full?")
+    return stored

@@ -1,8 +1,8 @@
-"""A small network of AlexNet's shape, and how it is pretrained to classify in well under a minute.
+"""A small AlexNet-like network, and its pretraining as a classifier in well under a minute.
 
-Five convolutions, three poolings and three fully connected layers, named as AlexNet's, so that whatever is
-written for ``pool5``, ``fc6`` and ``fc7`` of AlexNet runs on it: 64 x 64 input, 256 numbers in fc6 and fc7.
-Trained with batch normalisation, which is folded into the convolutions at the end.
+Five convolutions, three pooling layers and three fully connected layers with the layer names of AlexNet, so that code
+for ``pool5``, ``fc6`` and ``fc7`` of AlexNet runs on it: 64 x 64 px inputs, 256 units in fc6 and fc7. Trained with
+batch normalisation, which is folded into the convolutions at the end.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from relattr.errors import BadInput
 from relattr.random import derive_seed, generator
 
 EPOCHS = 8
-"""Passes over the images."""
+"""Epochs of pretraining."""
 BATCH = 64
 PEAK_RATE = 4e-3
-"""Highest learning rate of the one cycle."""
+"""Peak learning rate of the one-cycle schedule."""
 SHIFT = 4
-"""Each batch is moved by up to so many pixels either way, so that no place is learned by heart."""
+"""Data augmentation: each batch is translated by up to this many px in each direction."""
 MEAN, STD = 0.5, 0.25
-"""Of every channel, on the scale 0 to 1."""
+"""Mean and standard deviation of every channel for normalisation, on the scale 0 to 1."""
 
 
 class MicroNet(nn.Module):
-    """``(n, 3, 64, 64)`` float to ``(n, classes)`` class scores; other sizes of 32 pixels and more work too."""
+    """Map ``(n, 3, 64, 64)`` float to class scores ``(n, classes)``; other sizes of at least 32 px work too."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class MicroNet(nn.Module):
                 fc8=nn.Linear(256, classes),
             )
         )
-        # as for any network of ReLUs; the default start is too small to learn fast
+        # He initialisation: PyTorch's default is too small for fast training
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
@@ -86,12 +86,11 @@ def pretrain(
     epochs: int = EPOCHS,
     progress: Callable[[int], object] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Train `MicroNet` to classify ``images`` (n, 64, 64, 3) uint8 into ``classes`` (n,) integers from 0; its weights.
+    """Train a `MicroNet` on ``images`` (n, 64, 64, 3) uint8 with ``classes`` (n,) integers from 0; return its weights.
 
-    ``seed`` decides everything that is drawn: with the same number of threads the weights are the same.
-    ``epochs`` are passes over the images. ``progress`` is called with the number of steps just done, of
-    ``steps(n, epochs)`` in all. Raises `BadInput` for other shapes, fewer than two classes, or a loss that is
-    not finite.
+    All randomness is derived from ``seed``: with the same number of threads the weights are reproducible.
+    ``progress`` is called with 1 after each of the ``n_steps(n, epochs)`` optimisation steps. Raises `BadInput` for
+    other shapes, fewer than two classes, or a loss that is not finite.
     """
     if images.ndim != 4 or images.shape[1:] != (64, 64, 3) or images.dtype != np.uint8:
         raise BadInput(f"pretraining takes (n, 64, 64, 3) uint8 images; got {images.dtype} {images.shape}")
@@ -105,7 +104,7 @@ def pretrain(
     x, y = torch.from_numpy(images), torch.from_numpy(classes.astype(np.int64))
     rng = generator(seed, "micro", "batches")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "micro", "weights"))  # of the start, and of what dropout drops
+        torch.manual_seed(derive_seed(seed, "micro", "weights"))  # for the initialisation and dropout
         micro = MicroNet(int(classes.max()) + 1)
         net = _with_batch_norm(micro).to(memory_format=torch.channels_last).train()
         optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=1e-2)
@@ -115,10 +114,10 @@ def pretrain(
             order = torch.from_numpy(rng.permutation(len(images)))
             for batch in order.split(BATCH):
                 for group in optimiser.param_groups:
-                    group["lr"] = _rate(step, total)
+                    group["lr"] = _learning_rate(step, total)
                 dy, dx = rng.integers(-SHIFT, SHIFT + 1, 2)
                 loss = nn.functional.cross_entropy(
-                    net(_shifted(normalise_images(x[batch]), int(dy), int(dx))), y[batch]
+                    net(_translate(normalise_images(x[batch]), int(dy), int(dx))), y[batch]
                 )
                 if not torch.isfinite(loss):
                     raise BadInput(f"pretraining: the loss is {loss.item()} at step {step} of {total}")
@@ -133,7 +132,7 @@ def pretrain(
 
 
 def _with_batch_norm(net: MicroNet) -> MicroNet:
-    """The same network with each convolution's output normalised: it learns in far fewer passes."""
+    """Add batch normalisation after each convolution: training takes far fewer epochs."""
     for name, module in list(net.features.named_children()):
         if isinstance(module, nn.Conv2d):
             setattr(net.features, name, nn.Sequential(module, nn.BatchNorm2d(module.out_channels)))
@@ -141,7 +140,7 @@ def _with_batch_norm(net: MicroNet) -> MicroNet:
 
 
 def _fold_batch_norm(net: MicroNet) -> None:
-    """Work the normalisation into the convolutions: the trained network has AlexNet's shape and nothing more."""
+    """Fold batch normalisation into the convolutions, which leaves a plain AlexNet-like network."""
     net.eval()
     for name, module in list(net.features.named_children()):
         if isinstance(module, nn.Sequential):
@@ -152,36 +151,36 @@ def _fold_batch_norm(net: MicroNet) -> None:
 
 
 def n_steps(n: int, epochs: int) -> int:
-    """The number of optimisation steps of `pretrain` over ``n`` images."""
+    """Return the number of optimisation steps of `pretrain` on ``n`` images."""
     return epochs * math.ceil(n / BATCH)
 
 
 def top1_accuracy(net: nn.Module, images: NDArray[np.uint8], classes: NDArray[np.integer]) -> float:
-    """The share of images that the network puts into their class."""
+    """Return the top-1 accuracy of the network, in [0, 1]."""
     net.eval()
-    right = 0
+    correct = 0
     with torch.inference_mode():
         for start in range(0, len(images), 256):
-            found = net(normalise_images(torch.from_numpy(images[start : start + 256]))).argmax(1).numpy()
-            right += int((found == classes[start : start + 256]).sum())
-    return right / len(images)
+            predicted = net(normalise_images(torch.from_numpy(images[start : start + 256]))).argmax(1).numpy()
+            correct += int((predicted == classes[start : start + 256]).sum())
+    return correct / len(images)
 
 
 def normalise_images(images: torch.Tensor) -> torch.Tensor:
-    """``(n, h, w, 3)`` uint8 to what the network takes."""
+    """Convert ``(n, h, w, 3)`` uint8 to normalised network inputs."""
     return ((images.permute(0, 3, 1, 2).float() / 255) - MEAN) / STD
 
 
-def _shifted(x: torch.Tensor, dy: int, dx: int) -> torch.Tensor:
-    """The images moved by so many pixels, their border repeated."""
+def _translate(x: torch.Tensor, dy: int, dx: int) -> torch.Tensor:
+    """Translate images by this many px, repeating their border."""
     height, width = x.shape[2:]
     padded = nn.functional.pad(x, (SHIFT, SHIFT, SHIFT, SHIFT), mode="replicate")
     return padded[:, :, SHIFT + dy : SHIFT + dy + height, SHIFT + dx : SHIFT + dx + width]
 
 
-def _rate(step: int, total: int) -> float:
-    """One cycle: up over the first fifth, then down along a cosine to nothing."""
-    up = max(1, total // 5)
-    if step < up:
-        return PEAK_RATE * (step + 1) / up
-    return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * (step - up) / max(1, total - up)))
+def _learning_rate(step: int, total: int) -> float:
+    """One-cycle schedule: linear warm-up over the first fifth of the steps, then cosine decay to zero."""
+    warm_up = max(1, total // 5)
+    if step < warm_up:
+        return PEAK_RATE * (step + 1) / warm_up
+    return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))

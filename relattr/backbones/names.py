@@ -1,8 +1,8 @@
-"""Names of backbones: torchvision's, timm's, and those that plugins register. Imports no torch.
+"""Names of backbones: torchvision's, timm's, and those registered by plugins. Does not import torch.
 
-A name means, in this order: a registered backbone, a torchvision classification network, a timm network
-(``resnet50d``, or with the tag of its weights ``resnet50.a1_in1k``). ``torchvision:`` or ``timm:`` before it
-says which library is meant.
+A name is looked up in this order: registered backbones, torchvision classification networks, timm networks
+(``resnet50d``, or with the tag of its weights ``resnet50.a1_in1k``). The prefix ``torchvision:`` or ``timm:`` selects a
+library.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pixels become a network's input.
+    """Preprocessing of the inputs of a network.
 
     Parameters
     ----------
-    input_size : pixels a side of the square that the network sees.
-    resize : the shorter side is brought to this many pixels before the centre is cut out.
-    mean, std : of the channels red, green, blue, on the scale 0 to 1; subtracted and divided by.
-    bgr : whether the network takes blue first (networks converted from Caffe).
-    bicubic : resize bicubic instead of bilinear; both antialiased.
+    input_size : side length in px of the square input.
+    resize : size in px that the shorter side is resized to before the central crop.
+    mean, std : mean and standard deviation of the red, green and blue channel for normalisation, on the scale 0 to 1.
+    bgr : whether the network takes channels in the order blue, green, red (networks converted from Caffe).
+    bicubic : bicubic instead of bilinear interpolation; both are antialiased.
     """
 
     input_size: int = 224
@@ -53,7 +53,7 @@ class Preprocessing:
         if not 1 <= self.input_size <= self.resize:
             raise BadInput(f"input_size must be from 1 to resize; got {self.input_size} and {self.resize}")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise BadInput(f"mean and std must be 3 numbers each, std positive; got {self.mean} and {self.std}")
+            raise BadInput(f"mean and std must each be 3 numbers, std positive; got {self.mean} and {self.std}")
 
 
 def _nothing_missing() -> str | None:
@@ -62,17 +62,17 @@ def _nothing_missing() -> str | None:
 
 @dataclass(frozen=True)
 class RegisteredBackbone:
-    """A backbone that a plugin brought.
+    """A backbone registered by a plugin.
 
     Parameters
     ----------
-    name : what it is called.
-    build : makes the network, with its weights loaded.
-    fingerprint : what decides the weights, as a string; imports no torch, and works before they are there.
-    missing : why the weights cannot be had, or None; imports no torch.
-    untrained : makes the network with fresh weights; None where that makes no sense.
-    preprocessing : how pixels become its input.
-    layers : names of its own for layers, each a module path such as ``features.12``.
+    name : its name.
+    build : builds the network with its pretrained weights.
+    fingerprint : returns a string that identifies the weights; must not import torch, nor need the weights.
+    missing : returns why the weights are unavailable, or None; must not import torch.
+    untrained : builds the network with random weights; None if that is not supported.
+    preprocessing : preprocessing of its inputs.
+    layers : additional layer names, each with its module path such as ``features.12``.
     """
 
     name: str
@@ -97,43 +97,43 @@ def register_backbone(
     preprocessing: Preprocessing | None = None,
     layers: Mapping[str, str] | None = None,
 ) -> RegisteredBackbone:
-    """Make a network known under a name; the arguments are those of `RegisteredBackbone`.
+    """Register a network under a name; the arguments are those of `RegisteredBackbone`.
 
-    Raises `BadInput` for a name with ``:`` or ``/`` in it or one that is taken, by torchvision or another plugin.
+    Raises `BadInput` for a name that contains ``:`` or ``/``, or that torchvision or another plugin already uses.
     """
     if not name or name != name.strip() or set(name) & set(":/\\") or not name.isprintable():
-        raise BadInput(f"backbone name {name!r} must be printable text without ':', '/' or outer spaces")
+        raise BadInput(f"backbone name {name!r} must be printable text without ':', '/', leading or trailing spaces")
     if name in FILES or name in _registered or name in BUILT_IN_BACKBONES:
         owner = "torchvision" if name in FILES else "relattr" if name in BUILT_IN_BACKBONES else "another plugin"
-        raise BadInput(f"a backbone called {name!r} is there already, from {owner}")
-    made = RegisteredBackbone(
+        raise BadInput(f"the backbone name {name!r} is already used by {owner}; choose another name")
+    backbone = RegisteredBackbone(
         name, build, fingerprint, missing, untrained, preprocessing or Preprocessing(), dict(layers or {})
     )
-    _registered[name] = made
-    return made
+    _registered[name] = backbone
+    return backbone
 
 
 def unregister_backbone(name: str) -> None:
-    """Forget a registered backbone; for tests of plugins."""
+    """Remove a registered backbone; for tests of plugins."""
     _registered.pop(name, None)
 
 
 def registered_backbones() -> dict[str, RegisteredBackbone]:
-    """The registered backbones by name."""
+    """Return the registered backbones by name."""
     return dict(_registered)
 
 
 BUILT_IN_BACKBONES = frozenset({"caffenet"})
-"""Networks of relattr's own whose weights are files that the user brings."""
+"""Networks defined by relattr whose weights the user must provide."""
 
 
 @dataclass(frozen=True)
 class ResolvedBackbone:
-    """What a backbone's name stands for.
+    """The network that a name refers to, and the location of its weights; empty strings where there is none.
 
-    ``name`` is the library's own name for it; ``file_stem`` names its file in RELATTR_WEIGHTS; ``hub_file``
-    its file in torch's hub cache and ``url`` where that comes from; ``hf_repo`` and ``hf_file`` its place on
-    the Hugging Face hub. Empty where there is none.
+    ``name`` is its name in the library; ``file_stem`` the name of its file in RELATTR_WEIGHTS; ``hub_file`` its file in
+    torch's hub cache, downloaded from ``url``; ``hf_repo`` and ``hf_file`` its repository and file on the Hugging Face
+    hub.
     """
 
     library: Library
@@ -146,10 +146,10 @@ class ResolvedBackbone:
 
 
 def resolve_backbone(backbone: str) -> ResolvedBackbone:
-    """What this name stands for.
+    """Look up a backbone by name.
 
-    Raises `UnknownName` with the nearest names. Only a name that is neither registered nor torchvision's
-    makes timm be imported, and that once for each version of timm.
+    Raises `UnknownName` with similar names. timm is imported only for a name that is neither registered nor
+    torchvision's, and only once per version of timm, since its list of models is cached.
     """
     library, colon, name = backbone.partition(":")
     if colon and library not in ("torchvision", "timm"):
@@ -166,14 +166,14 @@ def resolve_backbone(backbone: str) -> ResolvedBackbone:
     if name not in timm_models:
         raise UnknownName("backbone", name, {*_registered, *BUILT_IN_BACKBONES, *FILES, *timm_models})
     url, hf_repo, hf_file = timm_models[name]
-    # a timm network that shares its name with another library's has another layout of weights
+    # a timm network with the same name as one of another library has a different layout of weights
     shadowed = name in FILES or name in _registered or name in BUILT_IN_BACKBONES
     stem = f"timm-{name}" if shadowed else name
     return ResolvedBackbone("timm", name, stem, url.rpartition("/")[2], url, hf_repo, hf_file)
 
 
 def _timm_models() -> Mapping[str, tuple[str, str, str]]:
-    """Address, Hugging Face repository and file of every timm network's weights; empty without timm."""
+    """Return URL, Hugging Face repository and file of the weights of every timm network; empty without timm."""
     if importlib.util.find_spec("timm") is None:
         return {}
     return _read_timm_models(importlib.metadata.version("timm"))
@@ -181,9 +181,9 @@ def _timm_models() -> Mapping[str, tuple[str, str, str]]:
 
 @cache
 def _read_timm_models(version: str) -> Mapping[str, tuple[str, str, str]]:
-    known = cache_dir() / "backbones" / f"timm-{version}.json"
+    path = cache_dir() / "backbones" / f"timm-{version}.json"
     try:
-        content = json.loads(known.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         return {name: (str(url), str(repo), str(file)) for name, (url, repo, file) in content.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         pass
@@ -197,5 +197,5 @@ def _read_timm_models(version: str) -> Mapping[str, tuple[str, str, str]]:
             continue
         url = cfg.url if isinstance(cfg.url, str) else ""
         models[name] = (url, cfg.hf_hub_id or "", cfg.hf_hub_filename or "model.safetensors")
-    write_text(known, json.dumps(models, sort_keys=True, indent=0))
+    write_text(path, json.dumps(models, sort_keys=True, indent=0))
     return models

@@ -1,6 +1,6 @@
-"""From images of any sizes to what a network takes: resized with antialiasing, cropped, normalised.
+"""Preprocessing of images of any size for a network: antialiased resizing, cropping, normalisation.
 
-The resizing is that of torchvision's transforms on a decoded image (and so Pillow's, to a grey level): on uint8.
+Resizing is that of torchvision's transforms on a decoded image, on uint8; it equals Pillow's up to one grey level.
 """
 
 from __future__ import annotations
@@ -21,34 +21,35 @@ CROPS: tuple[Crop, ...] = ("center", "resize", "ten")
 
 
 def n_views(image_count: int, crop: Crop) -> int:
-    """How many inputs so many images give."""
+    """Return the number of network inputs for ``image_count`` images."""
     return image_count * (10 if crop == "ten" else 1)
 
 
-def crop_views(images: Sequence[NDArray[np.uint8]], how: Preprocessing, crop: Crop) -> torch.Tensor:
-    """Cut the network's views out of some images: ``(n, 3, size, size)`` uint8, channels last in memory.
+def crop_views(images: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing, crop: Crop) -> torch.Tensor:
+    """Resize and crop images to network inputs, ``(n, 3, size, size)`` uint8, channels last in memory.
 
-    ``crop``: ``center`` brings the shorter side to ``how.resize`` and cuts out the middle; ``resize`` squeezes
-    the whole image into the square; ``ten`` gives for each image the four corners and the middle, and the
-    same mirrored, ten views in a row. Raises `BadInput` for an image that is not ``(h, w, 3)`` uint8.
+    ``crop``: ``center`` resizes the shorter side to ``preprocessing.resize`` and takes the central crop; ``resize``
+    resizes the whole image to the square, ignoring its aspect ratio; ``ten`` takes the four corner crops and the
+    central crop of each image, then the same of its mirror image. Raises `BadInput` for an image that is not
+    ``(h, w, 3)`` uint8.
     """
-    size = how.input_size
+    size = preprocessing.input_size
     out = torch.empty((n_views(len(images), crop), size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     by_size: dict[tuple[int, ...], list[int]] = {}
     for index, image in enumerate(images):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise BadInput(f"image {index} is {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
         by_size.setdefault(image.shape, []).append(index)
-    for (height, width, _), members in by_size.items():  # images of one size go together
+    for (height, width, _), members in by_size.items():  # images of equal size are processed as one batch
         batch = torch.from_numpy(np.stack([images[i] for i in members])).permute(0, 3, 1, 2)
         if crop == "resize":
-            out[members] = _resized(batch, size, size, how.bicubic)
+            out[members] = _resize(batch, size, size, preprocessing.bicubic)
             continue
-        scale = how.resize / min(height, width)
+        scale = preprocessing.resize / min(height, width)
         if height <= width:
-            batch = _resized(batch, how.resize, int(scale * width + 1e-9), how.bicubic)
+            batch = _resize(batch, preprocessing.resize, int(scale * width + 1e-9), preprocessing.bicubic)
         else:
-            batch = _resized(batch, int(scale * height + 1e-9), how.resize, how.bicubic)
+            batch = _resize(batch, int(scale * height + 1e-9), preprocessing.resize, preprocessing.bicubic)
         down, right = batch.shape[2] - size, batch.shape[3] - size
         middle = (round(down / 2), round(right / 2))
         if crop == "center":
@@ -62,15 +63,15 @@ def crop_views(images: Sequence[NDArray[np.uint8]], how: Preprocessing, crop: Cr
     return out
 
 
-def normalise_pixels(pixels: torch.Tensor, how: Preprocessing) -> torch.Tensor:
-    """``(n, 3, h, w)`` uint8 to the network's float32 input, on the device where the pixels are."""
-    mean = torch.tensor(how.mean, device=pixels.device).view(1, 3, 1, 1)
-    scale = torch.tensor(how.std, device=pixels.device).view(1, 3, 1, 1).reciprocal()
+def normalise_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """Convert ``(n, 3, h, w)`` uint8 to the float32 input of the network, on the device of the pixels."""
+    mean = torch.tensor(preprocessing.mean, device=pixels.device).view(1, 3, 1, 1)
+    scale = torch.tensor(preprocessing.std, device=pixels.device).view(1, 3, 1, 1).reciprocal()
     x = pixels.float().mul_(scale / 255).sub_(mean * scale)
-    return x.flip(1).contiguous(memory_format=torch.channels_last) if how.bgr else x
+    return x.flip(1).contiguous(memory_format=torch.channels_last) if preprocessing.bgr else x
 
 
-def _resized(batch: torch.Tensor, height: int, width: int, bicubic: bool) -> torch.Tensor:
+def _resize(batch: torch.Tensor, height: int, width: int, bicubic: bool) -> torch.Tensor:
     if batch.shape[2:] == (height, width):
         return batch
     mode = "bicubic" if bicubic else "bilinear"

@@ -1,13 +1,13 @@
-"""The classification networks of torchvision and the file of each one's default weights.
+"""The classification networks of torchvision and the file names of their default weights.
 
-Written out so that planning a run need not import torch; a test compares it with the installed torchvision.
-The hexadecimal digits at the end of a file's name are the first of its SHA-256.
+Listed explicitly so that planning a run does not import torch; a test compares the list with the installed
+torchvision. The hexadecimal digits at the end of a file name are the first digits of its SHA-256.
 """
 
 from __future__ import annotations
 
 DOWNLOADS = "https://download.pytorch.org/models/"
-"""Where torchvision downloads all of them from."""
+"""URL from which torchvision downloads all of them."""
 
 FILES = {
     "alexnet": "alexnet-owt-7be5be79.pth",

@@ -1,7 +1,7 @@
-"""RankSVM (Joachims 2002; Chapelle & Keerthi 2010; Parikh & Grauman 2011), solved without pair differences.
+"""RankSVM (Joachims 2002; Chapelle & Keerthi 2010; Parikh & Grauman 2011), solved without forming pair differences.
 
-`RankSVM` fits one ranking function, `fit_many` several that share each pass over the features, and
-`RankSVMCV` chooses ``C`` on training pairs held out by image.
+`RankSVM` fits one ranking function, `fit_many` fits several that share each pass over the features, and `RankSVMCV`
+selects ``C`` by cross-validation grouped by image.
 """
 
 from relattr.ranksvm.estimator import RankSVM, fit_many

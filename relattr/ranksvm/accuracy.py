@@ -1,4 +1,4 @@
-"""Pairwise accuracy of strengths, also where the pairs are implied by an order and never listed."""
+"""Pairwise accuracy of predicted strengths, also for pairs implied by an order, without enumerating them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from relattr.pairs import Pairs
 
 @njit(cache=True, nogil=True)
 def _concordant(level: NDArray[Any], score: NDArray[Any], n_scores: int, start: NDArray[Any]) -> int:
-    # images sorted by level: those of lower levels are in the tree when a level asks how many score lower
+    # images sorted by level: the Fenwick tree contains all images of lower levels, indexed by score rank
     tree = np.zeros(n_scores + 1, np.int64)
     correct = 0
     for k in range(start.size - 1):
         for i in range(start[k], start[k + 1]):
-            at = score[i]  # ranks from 0: strictly lower scores are 0 .. score - 1
-            while at > 0:
-                correct += tree[at]
-                at -= at & -at
+            node = score[i]  # ranks start at 0: strictly lower scores are 0 .. score - 1
+            while node > 0:
+                correct += tree[node]
+                node -= node & -node
         for i in range(start[k], start[k + 1]):
-            at = score[i] + 1
-            while at <= n_scores:
-                tree[at] += 1
-                at += at & -at
+            node = score[i] + 1
+            while node <= n_scores:
+                tree[node] += 1
+                node += node & -node
     return correct
 
 
 def count_correct(strengths: ArrayLike, pairs: Pairs) -> tuple[int, int]:
-    """How many ordered pairs the strengths ``(n,)`` put right (a tie is wrong), and how many there are."""
+    """Return the number of ordered pairs that strengths ``(n,)`` order correctly (ties do not count), and of all."""
     s = np.asarray(strengths)
     order = pairs.order
     if order is None:
@@ -47,8 +47,8 @@ def count_correct(strengths: ArrayLike, pairs: Pairs) -> tuple[int, int]:
 
 
 def pairwise_accuracy(strengths: ArrayLike, pairs: Pairs) -> float:
-    """Correct by ordered pairs; raises `BadInput` where no pair is ordered."""
+    """Return the share of ordered pairs that are ordered correctly; raises `BadInput` if no pair is ordered."""
     correct, ordered = count_correct(strengths, pairs)
     if ordered == 0:
-        raise BadInput(f"accuracy counts ordered pairs; there is none in {pairs!r}")
+        raise BadInput(f"accuracy is defined on ordered pairs, but {pairs!r} contains none")
     return correct / ordered

@@ -1,4 +1,4 @@
-"""What `fit` and `predict` accept, and the messages for what they do not."""
+"""Validation of the arguments of `fit` and `predict`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ LOSSES = ("squared_hinge", "logistic")
 
 
 def check_features(X: ArrayLike, n_features: int | None = None) -> NDArray[Any]:
-    """X as a C-contiguous ``(n, d)`` array, float32 where it was, else float64; NaN is looked for elsewhere."""
+    """Return X as a C-contiguous ``(n, d)`` array, float32 if it was, else float64; `check_finite` checks for NaN."""
     x = np.asarray(X)
     if x.ndim != 2 or x.shape[1] == 0:
         raise BadInput(f"X must be (n_images, n_features) with at least one feature; got shape {x.shape}")
     if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
-        raise BadInput(f"X must hold real numbers; got {x.dtype}")
+        raise BadInput(f"X must contain real numbers; got {x.dtype}")
     if n_features is not None and x.shape[1] != n_features:
         raise BadInput(f"X has {x.shape[1]} features, but RankSVM was fitted with {n_features} features")
     return np.ascontiguousarray(x, np.float32 if x.dtype in (np.float32, np.float16) else np.float64)
 
 
 def check_finite(x: NDArray[Any]) -> None:
-    """Raise, naming the place, where ``x`` ``(n, d)`` holds NaN or an infinity."""
+    """Raise `BadInput`, naming the first position, if ``x`` ``(n, d)`` contains NaN or infinity."""
     for start in range(0, x.shape[0], 256):
-        bad = np.argwhere(~np.isfinite(x[start : start + 256]))
-        if bad.size:
-            row, column = bad[0]
+        invalid = np.argwhere(~np.isfinite(x[start : start + 256]))
+        if invalid.size:
+            row, column = invalid[0]
             value = x[start + row, column]
             raise BadInput(
                 f"X[{start + row}, {column}] is {value} (image {start + row}, feature {column}); features must be "
@@ -42,16 +42,16 @@ def check_finite(x: NDArray[Any]) -> None:
 
 
 def check_pairs(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:
-    """Which of the ``n`` images occur in a pair; raises if a pair names one beyond them or none is ordered.
+    """Return a mask of the ``n`` images that occur in a pair (``n`` None: as many as the pairs need).
 
-    ``n`` None: as many images as the pairs need.
+    Raises `BadInput` if a pair refers to an image beyond ``n``, or if no pair is ordered.
     """
     if not isinstance(pairs, Pairs):
         raise BadInput(f"pairs must be a relattr Pairs; got {type(pairs).__name__}")
     order = pairs.order
     top = max(int(side.max(initial=-1)) for side in ((order.items,) if order is not None else pairs.arrays[:2]))
     if n is not None and top >= n:
-        raise BadInput(f"a pair names image {top}, but X has {n} images (0 to {n - 1})")
+        raise BadInput(f"a pair refers to image {top}, but X has {n} images (0 to {n - 1})")
     if order is not None:
         used = np.zeros(top + 1 if n is None else n, np.bool_)
         used[order.items] = True
@@ -59,12 +59,12 @@ def check_pairs(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:
     else:
         used, n_ordered = scan_pairs(*pairs.arrays, top + 1 if n is None else n)
     if n_ordered == 0:
-        raise BadInput(f"there is nothing to learn from {pairs!r}: at least one ordered pair (+1 or -1) is needed")
+        raise BadInput(f"cannot fit on {pairs!r}: expected at least one ordered pair (+1 or -1)")
     return used
 
 
 def check_positive(name: str, value: Any) -> float:
-    """A finite number above zero."""
+    """Return a finite number above zero as float; raises `BadInput` for anything else."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     if not (math.isfinite(number) and number > 0):
         raise BadInput(f"{name} is {value!r}; expected a finite number above 0")
@@ -72,7 +72,7 @@ def check_positive(name: str, value: Any) -> float:
 
 
 def check_parameters(C: Any, C_similar: Any, loss: Any, tol: Any, max_newton: Any, max_cg: Any) -> None:
-    """Refuse parameters of `RankSVM` that make no sense."""
+    """Raise `BadInput` for invalid parameters of `RankSVM`."""
     check_positive("C", C)
     check_positive("tol", tol)
     if C_similar is not None and not (C_similar == 0 and not isinstance(C_similar, bool)):

@@ -1,4 +1,4 @@
-"""RankSVM as a scikit-learn estimator, and the fit of many at once."""
+"""RankSVM as a scikit-learn estimator, and simultaneous fits of many."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ from relattr.ranksvm.newton import NewtonResult, NotFiniteError, SolverOptions, 
 from relattr.ranksvm.order import OrderSquaredHingeLoss, SortedLevels
 from relattr.ranksvm.products import choose_space, matvec
 
-_KEEP_ALL = 0.75  # share of images in use from which a copy of their rows saves less than it costs
+_KEEP_ALL = 0.75  # from this share of images in use, copying their rows costs more than it saves
 
 
 class RankSVM(BaseEstimator):
-    """A linear ranking function ``x -> w . x`` from pairs of images (Parikh & Grauman, ICCV 2011).
+    """Linear ranking function ``x -> w . x`` learned from pairs of images (Parikh & Grauman, ICCV 2011).
 
     Minimises, over ordered pairs (i has more than j) and similar pairs,
 
         |w|^2 / 2  +  C/2 sum_ordered max(0, 1 - w.(x_i - x_j))^2  +  C_similar/2 sum_similar (w.(x_i - x_j))^2
 
-    as the authors' released solver states it: there is no bias, a pair's weight is not divided by the
-    number of pairs, and ``C`` multiplies half a sum (scikit-learn's LinearSVC has ``C = C_here / 2``). With
-    ``loss="logistic"`` an ordered pair costs ``C log(1 + exp(-w.(x_i - x_j)))`` instead. A pair given
-    twice counts twice.
+    as in the authors' released solver: there is no bias, the weight of a pair is not divided by the row_of of pairs,
+    and ``C`` multiplies half of the sum (this ``C`` is twice that of scikit-learn's LinearSVC). With
+    ``loss="logistic"`` the loss of an ordered pair is ``C log(1 + exp(-w.(x_i - x_j)))``. A pair given twice counts
+    twice.
 
     Parameters
     ----------
     C : weight of an ordered pair, > 0; 0.1 as in the paper.
-    C_similar : weight of a similar pair, >= 0; None: the same as ``C``.
+    C_similar : weight of a similar pair, >= 0; None for the value of ``C``.
     loss : "squared_hinge" or "logistic".
-    tol : stop when the duality gap is below this part of the objective, which is then proven to be within
-        that of its minimum.
-    max_newton, max_cg : most Newton steps, and most conjugate-gradient steps in each.
+    tol : relative tolerance: stop when the duality gap is at most ``tol`` times the objective, which bounds the
+        distance of the objective from its minimum.
+    max_newton, max_cg : maximum row_of of Newton steps, and of conjugate-gradient steps in each.
 
     Attributes
     ----------
     coef_ : ``(d,)`` float64, ``w``.
-    objective_, gap_ : the objective reached, and the duality gap (``|gradient|^2 / 2``).
-    n_newton_, n_cg_ : steps taken. converged_ : whether ``tol`` was reached.
+    objective_, gap_ : final value of the objective and of the duality gap (``|gradient|^2 / 2``).
+    n_newton_, n_cg_ : row_of of steps. converged_ : whether ``tol`` was reached.
     n_features_in_ : ``d``.
 
-    The same input gives the bit-identical result on the same machine with the same number of threads.
+    Results are bit-identical for the same input, machine and row_of of threads.
     """
 
     coef_: NDArray[np.float64]
@@ -82,17 +82,17 @@ class RankSVM(BaseEstimator):
         self.max_cg = max_cg
 
     def fit(self, X: ArrayLike, pairs: Pairs) -> RankSVM:
-        """Fit on features ``X`` ``(n, d)`` and pairs of its rows.
+        """Fit to features ``X`` ``(n, d)`` and pairs of its rows.
 
-        float32 features are used as they are, without a copy if C-contiguous, and summed in float64.
-        Raises `BadInput` for NaN or infinite features, an image beyond X, or no ordered pair.
-        Warns (`ConvergenceWarning`) where ``tol`` was not reached.
+        float32 features are not converted, nor copied if C-contiguous; sums are in float64. Raises `BadInput` for
+        features that are NaN or infinite, an image beyond X, or no ordered pair. Warns (`ConvergenceWarning`) if
+        ``tol`` was not reached.
         """
         _fit(X, [(self, pairs)])
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The strengths ``X w`` ``(n,)``, larger = more of the attribute."""
+        """Return the strengths ``X w`` ``(n,)``; a larger value means more of the attribute."""
         check_is_fitted(self)
         x = checks.check_features(X, self.n_features_in_)
         strengths = matvec(x, self.coef_)
@@ -101,17 +101,16 @@ class RankSVM(BaseEstimator):
         return strengths
 
     def score(self, X: ArrayLike, pairs: Pairs) -> float:
-        """Accuracy: correctly ordered pairs by ordered pairs; a tie is an error, similar pairs do not count."""
+        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored."""
         return pairwise_accuracy(self.predict(X), pairs)
 
 
 def fit_many(X: ArrayLike, problems: Sequence[tuple[Pairs, float]], **parameters: Any) -> list[RankSVM]:
-    """Fit one `RankSVM` for each ``(pairs, C)``, all in lock step so that they share each pass over ``X``.
+    """Fit one `RankSVM` for each ``(pairs, C)``, in lock step, so that they share each pass over ``X``.
 
-    ``parameters`` are those of `RankSVM` except ``C``. Each result is what `RankSVM.fit` finds, to its
-    ``tol``. Products are in the precision of X, so with float32 (of which a centred copy is made) a
-    ``tol`` much below 1e-6 is beyond what they can tell. Give problems with the same pairs the same `Pairs`
-    object: what is built from it is built once.
+    ``parameters`` are those of `RankSVM` except ``C``. The results equal those of `RankSVM.fit` up to ``tol``. Products
+    are in the precision of X: with float32 (of which a centred copy is made), a ``tol`` much below 1e-6 cannot be
+    reached. Use the same `Pairs` object for problems with the same pairs, so that its graph is built once.
     """
     if "C" in parameters:
         raise BadInput("fit_many takes C from each problem (pairs, C), not as a parameter")
@@ -131,17 +130,17 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
     for pairs in {id(pairs): pairs for _, pairs in problems}.values():
         used |= checks.check_pairs(pairs, n)
     n_used = int(used.sum())
-    number = None
+    row_of = None  # the row of each image, if only the rows of images in use are copied
     rows = x
     if n_used < n and (n_used < x.shape[1] or n_used < _KEEP_ALL * n):
         if not np.isfinite(matvec(x, np.zeros(x.shape[1]))).all():  # 0 times NaN or infinity is NaN
             checks.check_finite(x)
         rows = x[used]
-        number = np.cumsum(used) - 1
+        row_of = np.cumsum(used) - 1
     shared: dict[int, PairGraph | SortedLevels] = {}
     for _, pairs in problems:
         if id(pairs) not in shared:
-            shared[id(pairs)] = _structure(pairs, number, rows.shape[0])
+            shared[id(pairs)] = _structure(pairs, row_of, rows.shape[0])
     try:
         with np.errstate(all="ignore"):
             space = choose_space(rows, len(problems))
@@ -159,33 +158,33 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
             solutions = run_solvers(space, solvers)
     except NotFiniteError:
         checks.check_finite(x)
-        raise BadInput("products with the features overflow; scale the features first, or lower C") from None
+        raise BadInput("products with the features overflow; scale the features, or decrease C") from None
     for (model, _), solution in zip(problems, solutions, strict=True):
         _store(model, solution, space.weights(solution.point))
-    lost = [
+    failed = [
         (model, solution) for (model, _), solution in zip(problems, solutions, strict=True) if not solution.converged
     ]
-    if lost:
-        model, solution = lost[0]
+    if failed:
+        model, solution = failed[0]
         warnings.warn(
             f"RankSVM(C={model.C:g}) stopped after {solution.n_newton} Newton steps with a duality gap of "
             f"{solution.gap:.2g} at an objective of {solution.objective:.6g}, above tol={model.tol:g}"
-            + (f"; so did {len(lost) - 1} more of {len(problems)} fits" if len(lost) > 1 else "")
-            + ": raise max_newton or tol, lower C, or scale the features",
+            + (f"; so did {len(failed) - 1} more of {len(problems)} fits" if len(failed) > 1 else "")
+            + ": increase max_newton or tol, decrease C, or scale the features",
             ConvergenceWarning,
             stacklevel=3,
         )
 
 
-def _structure(pairs: Pairs, number: NDArray[np.integer[Any]] | None, n: int) -> PairGraph | SortedLevels:
+def _structure(pairs: Pairs, row_of: NDArray[np.integer[Any]] | None, n: int) -> PairGraph | SortedLevels:
     order = pairs.order
     if order is not None:
-        items = order.items if number is None else number[order.items].astype(np.int32)
+        items = order.items if row_of is None else row_of[order.items].astype(np.int32)
         return SortedLevels(Order(items, order.strengths, order.seed), n)
     left, right, label = pairs.arrays
-    if number is None:
+    if row_of is None:
         return PairGraph(left, right, label, n)
-    return PairGraph(number[left], number[right], label, n)
+    return PairGraph(row_of[left], row_of[right], label, n)
 
 
 def _loss(model: RankSVM, structure: PairGraph | SortedLevels) -> PairwiseLoss:

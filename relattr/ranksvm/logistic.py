@@ -1,7 +1,7 @@
-"""The logistic loss, over a graph of explicit pairs and over all pairs of scored images.
+"""Logistic loss, on a graph of explicit pairs and on all pairs of images with scores.
 
-Unlike the squared hinge it has no sums by prefix, so all pairs of scored images are gone over one by
-one, in O(n^2) time but O(n) memory.
+Unlike the squared hinge it does not decompose into prefix sums, so all pairs of images with scores are enumerated, in
+O(n^2) time and O(n) memory.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from relattr.ranksvm.order import SortedLevels
 Floats = NDArray[np.float64]
 Index = NDArray[Any]
 _FAST = {"reassoc", "contract", "nsz"}
-_STEP = 64  # images a thread takes at a time where all pairs are gone over
-_SERIAL = 512  # images below which that is done by one thread
+_STEP = 64  # images per task of a thread when all pairs are enumerated
+_SERIAL = 512  # images below which one thread is used for that
 
 
 @njit(cache=True, nogil=True)
@@ -34,29 +34,29 @@ def _logistic(
     start: int,
     stop: int,
 ) -> float:
-    """Value of these rows' pairs (similar ones are met twice), gradients, and the second derivative of each pair."""
+    """Compute the loss of these rows (similar pairs occur twice), gradients, and second derivatives of each pair."""
     ordered = 0.0
     similar = 0.0
     for i in range(start, stop):
         total = 0.0
         for k in range(starts[3 * i], starts[3 * i + 1]):
             margin = s[i] - s[flat[k]]
-            small = np.exp(-abs(margin))
-            ordered += np.log1p(small) + max(-margin, 0.0)
-            total -= (small if margin > 0 else 1.0) / (1.0 + small)
-            weight[k] = c * small / ((1.0 + small) * (1.0 + small))
+            e = np.exp(-abs(margin))
+            ordered += np.log1p(e) + max(-margin, 0.0)
+            total -= (e if margin > 0 else 1.0) / (1.0 + e)
+            weight[k] = c * e / ((1.0 + e) * (1.0 + e))
         for k in range(starts[3 * i + 1], starts[3 * i + 2]):
             margin = s[flat[k]] - s[i]
-            small = np.exp(-abs(margin))
-            total += (small if margin > 0 else 1.0) / (1.0 + small)
-            weight[k] = c * small / ((1.0 + small) * (1.0 + small))
-        apart = 0.0
+            e = np.exp(-abs(margin))
+            total += (e if margin > 0 else 1.0) / (1.0 + e)
+            weight[k] = c * e / ((1.0 + e) * (1.0 + e))
+        differences = 0.0
         for k in range(starts[3 * i + 2], starts[3 * i + 3]):
             difference = s[i] - s[flat[k]]
-            apart += difference
+            differences += difference
             similar += difference * difference
             weight[k] = c_similar
-        g[i] = c * total + c_similar * apart
+        g[i] = c * total + c_similar * differences
     return c * ordered + 0.25 * c_similar * similar
 
 
@@ -97,57 +97,57 @@ def _product_parallel(
 
 
 class LogisticLoss:
-    """``C sum log(1 + exp(-(s_i - s_j)))`` over pairs where i beats j, and ``C_similar/2 sum (s_i - s_j)^2``."""
+    """``C sum log(1 + exp(-(s_i - s_j)))`` over pairs with i above j, and ``C_similar/2 sum (s_i - s_j)^2``."""
 
     def __init__(self, graph: PairGraph, c: float, c_similar: float) -> None:
         self.graph, self.c, self.c_similar = graph, c, c_similar
         self._weight = np.empty(graph.flat.size, np.float32)
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
-        """Value, and gradient ``(n,)`` by the scores ``s`` ``(n,)``."""
+        """Return the value, and the gradient ``(n,)`` with respect to the scores ``s`` ``(n,)``."""
         graph, g = self.graph, np.empty(self.graph.n)
-        given = s, self.c, self.c_similar, graph.flat, graph.starts, g, self._weight
-        return (_logistic(*given, 0, graph.n) if graph.serial else _logistic_parallel(*given, graph.bounds)), g
+        arguments = s, self.c, self.c_similar, graph.flat, graph.starts, g, self._weight
+        return (_logistic(*arguments, 0, graph.n) if graph.serial else _logistic_parallel(*arguments, graph.bounds)), g
 
     def curvature(self, s: Floats) -> HessianOperator:
-        """That at ``s``, the point last evaluated: each ordered pair weighs ``C p (1 - p)``, held in float32."""
-        return _LogisticCurvature(self)
+        """Return the Hessian at ``s``, the last point evaluated; ordered pairs weigh ``C p (1 - p)``, in float32."""
+        return _LogisticHessian(self)
 
 
-class _LogisticCurvature:
+class _LogisticHessian:
     def __init__(self, loss: LogisticLoss) -> None:
         self.loss = loss
 
     def apply(self, t: Floats) -> Floats:
         graph, out = self.loss.graph, np.empty(t.size)
-        given = t, graph.flat, graph.starts, self.loss._weight, out
+        arguments = t, graph.flat, graph.starts, self.loss._weight, out
         if graph.serial:
-            _product(*given, 0, graph.n)
+            _product(*arguments, 0, graph.n)
         else:
-            _product_parallel(*given, graph.bounds)
+            _product_parallel(*arguments, graph.bounds)
         return out
 
 
-# ---------------------------------------------------------------------- all pairs of scored images
+# ---------------------------------------------------------------------- all pairs of images with scores
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _all(s: Floats, level: Index, size: Index, end: Index, g: Floats, value: Floats, start: int, stop: int) -> None:
-    """Per image its gradient, and the loss of its pairs with weaker images; images are sorted by level."""
+    """Compute the gradient of each image, and the loss of its pairs with lower images; images are sorted by level."""
     for i in range(start, stop):
         total = 0.0
-        slope = 0.0
+        gradient = 0.0
         last = end[level[i]]
         for j in range(last - size[level[i]]):
             margin = s[i] - s[j]
-            small = np.exp(-abs(margin))
-            total += np.log1p(small) + max(-margin, 0.0)
-            slope -= (small if margin > 0 else 1.0) / (1.0 + small)
+            e = np.exp(-abs(margin))
+            total += np.log1p(e) + max(-margin, 0.0)
+            gradient -= (e if margin > 0 else 1.0) / (1.0 + e)
         for j in range(last, s.size):
             margin = s[j] - s[i]
-            small = np.exp(-abs(margin))
-            slope += (small if margin > 0 else 1.0) / (1.0 + small)
-        g[i] = slope
+            e = np.exp(-abs(margin))
+            gradient += (e if margin > 0 else 1.0) / (1.0 + e)
+        g[i] = gradient
         value[i] = total
 
 
@@ -167,8 +167,8 @@ def _all_product(
         first = last - size[level[i]]
         for j in range(s.size):
             if j < first or j >= last:
-                small = np.exp(-abs(s[i] - s[j]))
-                total += small / ((1.0 + small) * (1.0 + small)) * (t[i] - t[j])
+                e = np.exp(-abs(s[i] - s[j]))
+                total += e / ((1.0 + e) * (1.0 + e)) * (t[i] - t[j])
         out[i] = total
 
 
@@ -179,41 +179,41 @@ def _all_product_parallel(s: Floats, level: Index, size: Index, end: Index, t: F
 
 
 class OrderLogisticLoss:
-    """`LogisticLoss` for all pairs of scored images."""
+    """`LogisticLoss` for all pairs of images with scores."""
 
-    def __init__(self, ladder: SortedLevels, c: float, c_similar: float) -> None:
-        self.ladder, self.c, self.c_similar = ladder, c, c_similar
+    def __init__(self, levels: SortedLevels, c: float, c_similar: float) -> None:
+        self.levels, self.c, self.c_similar = levels, c, c_similar
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
-        """Value, and gradient ``(n,)`` by the scores ``s`` ``(n,)``."""
-        ladder = self.ladder
-        own = s[ladder.items]
-        own -= own.mean()
-        g, value = np.empty(own.size), np.empty(own.size)
-        given = own, ladder.level, ladder.size, ladder.end, g, value
-        if own.size < _SERIAL:
-            _all(*given, 0, own.size)
+        """Return the value, and the gradient ``(n,)`` with respect to the scores ``s`` ``(n,)``."""
+        levels = self.levels
+        local = s[levels.items]
+        local -= local.mean()
+        g, value = np.empty(local.size), np.empty(local.size)
+        arguments = local, levels.level, levels.size, levels.end, g, value
+        if local.size < _SERIAL:
+            _all(*arguments, 0, local.size)
         else:
-            _all_parallel(*given, _STEP)
-        similar = self.c_similar * ladder.deviations(own)
-        return self.c * float(value.sum()) + 0.5 * float(own @ similar), ladder.spread(self.c * g + similar)
+            _all_parallel(*arguments, _STEP)
+        similar = self.c_similar * levels.deviations(local)
+        return self.c * float(value.sum()) + 0.5 * float(local @ similar), levels.scatter(self.c * g + similar)
 
     def curvature(self, s: Floats) -> HessianOperator:
-        """That at ``s``."""
-        return _OrderLogisticCurvature(self, s[self.ladder.items])
+        """Return the Hessian at ``s``."""
+        return _OrderLogisticHessian(self, s[self.levels.items])
 
 
-class _OrderLogisticCurvature:
+class _OrderLogisticHessian:
     def __init__(self, loss: OrderLogisticLoss, s: Floats) -> None:
         self.loss, self.s = loss, s
 
     def apply(self, t: Floats) -> Floats:
-        loss, ladder = self.loss, self.loss.ladder
-        own = t[ladder.items]
-        out = np.empty(own.size)
-        given = self.s, ladder.level, ladder.size, ladder.end, own, out
-        if own.size < _SERIAL:
-            _all_product(*given, 0, own.size)
+        loss, levels = self.loss, self.loss.levels
+        local = t[levels.items]
+        out = np.empty(local.size)
+        arguments = self.s, levels.level, levels.size, levels.end, local, out
+        if local.size < _SERIAL:
+            _all_product(*arguments, 0, local.size)
         else:
-            _all_product_parallel(*given, _STEP)
-        return ladder.spread(loss.c * out + loss.c_similar * ladder.deviations(own))
+            _all_product_parallel(*arguments, _STEP)
+        return levels.scatter(loss.c * out + loss.c_similar * levels.deviations(local))

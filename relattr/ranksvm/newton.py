@@ -1,16 +1,15 @@
-"""Truncated Newton for one RankSVM, and the loop in which many of them share each pass over the features.
+"""Truncated Newton method for RankSVM, and a loop in which many problems share each pass over the features.
 
-The objective is ``|w|^2 / 2 + loss(X w)``: convex, with a Hessian ``I + X' L X`` that is never formed,
-L a graph Laplacian over images. Conjugate gradients solve for the Newton step (Chapelle & Keerthi,
-2010), and the objective is minimised along it. One conjugate-gradient step needs one ``X v``, of which
-the scores are kept up to date, and one ``X' u``.
+The objective ``|w|^2 / 2 + loss(X w)`` is convex. Its Hessian ``I + X' L X``, with a graph Laplacian L over images, is
+never formed. Preconditioned conjugate gradients solve for the Newton step (Chapelle & Keerthi, 2010), followed by a
+line search. A conjugate-gradient step needs one product ``X v``, which also updates the scores, and one ``X' u``.
 
-The solver is a generator: it yields the vectors that it needs multiplied and is sent the products. So
-it reads like a solver of one problem, and `run_solvers` can gather what many of them ask for into one pass.
+The solver is a generator: it yields the vectors whose products it needs, and receives the products. It therefore reads
+like a solver of a single problem, while `run_solvers` batches the requests of many solvers into one pass.
 
-When does it stop? Let each pair's dual variable be minus the slope of its loss at ``w``. The Fenchel
-duality gap is then exactly ``|gradient|^2 / 2``, which proves how far the objective can be above its
-minimum: at most ``tol`` times itself.
+Stopping criterion: take as the dual variable of each pair the negative derivative of its loss at ``w``. The Fenchel
+duality gap is then exactly ``|gradient|^2 / 2``, an upper bound of the distance of the objective from its minimum. The
+solver stops when the gap is at most ``tol`` times the objective.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ Floats = NDArray[np.float64]
 Request = tuple[Literal["scores", "exact", "combination"], Floats]
 Solver = Generator[Request, Floats, "NewtonResult"]
 
-_FORCING = 0.1  # a Newton step is good enough when a further CG step gains this little of the mean gain so far
-_FLAT = 0.01  # the line search ends where the slope is this part of that at its start
-_KEPT = 32  # directions of the last Newton step that precondition the next
+_FORCING = 0.1  # truncate CG when the decrease of a step is below this fraction of the mean decrease so far
+_SLOPE = 0.01  # stop the line search when the slope is this fraction of the initial slope
+_RECYCLED = 32  # conjugate directions of a Newton step that precondition the next
 
 
 class NotFiniteError(ArithmeticError):
-    """A product with the features holds NaN or an infinity: so do the features, or they overflow."""
+    """A product with the features is NaN or infinite: the features are not finite, or the product overflows."""
 
 
 @dataclass
 class NewtonResult:
-    """Where a solver stopped: the point and its scores, the objective, and the gap that proves it."""
+    """Result of a solver: the final point and its scores, objective, duality gap, and number of steps."""
 
     point: Floats
     scores: Floats
@@ -54,7 +53,7 @@ class NewtonResult:
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """When to stop: duality gap by objective, Newton steps, conjugate-gradient steps in each of them."""
+    """Relative duality gap at which to stop, maximum Newton steps, and maximum conjugate-gradient steps in each."""
 
     tol: float
     max_newton: int
@@ -62,46 +61,46 @@ class SolverOptions:
 
 
 class _Preconditioner:
-    """An approximate inverse of the Hessian, for one Newton step.
+    """Approximate inverse of the Hessian for one Newton step.
 
-    In the directions of the `Sketch` it divides by what the Hessian should be there. From the conjugate
-    directions Q of the Newton step before, with products Y = H Q and Q'Y = D diagonal, it is then the BFGS
-    inverse of those pairs (Morales & Nocedal, SIAM J. Optim. 2000): exact where they were.
+    It divides by the expected Hessian in the directions of the `Sketch`. The conjugate directions Q of the previous
+    Newton step, with products Y = H Q and Q'Y = D diagonal, then give a BFGS update (Morales & Nocedal, SIAM J. Optim.
+    2000), which is exact on these directions for an unchanged Hessian.
     """
 
     def __init__(self, sketch: Sketch | None, curvature: HessianOperator, n: int) -> None:
         self.sketch = sketch
         if sketch is not None:
-            self.extra = sketch.inverse(curvature, n)
+            self.factors = sketch.inverse(curvature, n)
         self.d: Floats | None = None
 
     def recycle(self, directions: list[Floats], products: list[Floats]) -> None:
-        self.q = np.array(directions[-_KEPT:], np.float32)
-        self.y = np.array(products[-_KEPT:], np.float32)
+        self.q = np.array(directions[-_RECYCLED:], np.float32)
+        self.y = np.array(products[-_RECYCLED:], np.float32)
         self.d = np.einsum("ij,ij->i", self.q, self.y, dtype=np.float64)
 
     def apply(self, r: Floats) -> Floats:
         if self.d is None:
-            return self._sketched(r)
+            return self._apply_sketch(r)
         a = matvec(self.q, r) / self.d
-        z = self._sketched(r - rmatvec(self.y, a))
+        z = self._apply_sketch(r - rmatvec(self.y, a))
         return z + rmatvec(self.q, a - matvec(self.y, z) / self.d)
 
-    def _sketched(self, r: Floats) -> Floats:
+    def _apply_sketch(self, r: Floats) -> Floats:
         if self.sketch is None:
             return r
-        return r + rmatvec(self.sketch.vectors, self.extra * matvec(self.sketch.vectors, r))
+        return r + rmatvec(self.sketch.vectors, self.factors * matvec(self.sketch.vectors, r))
 
 
 def truncated_newton(
     loss: PairwiseLoss, size: int, n: int, primal: bool, limits: SolverOptions, sketch: Sketch | None = None
 ) -> Solver:
-    """Minimise ``|w|^2 / 2 + loss(X w)`` from ``w = 0``; ``size`` numbers make a point, ``n`` images have scores.
+    """Minimise ``|w|^2 / 2 + loss(X w)`` from ``w = 0``, for points of ``size`` coordinates and ``n`` images.
 
-    Out of the primal a point is ``a`` with ``w = X' a``, and ``|w|^2 = a' X w``: an inner product there
-    takes the scores of one side. They come from a matrix that may be rounded to float32, good enough for a
-    step; before the end they are taken from the features themselves ("exact"), and if the gap is then too
-    wide, more steps follow from there. ``sketch`` preconditions in the primal.
+    If not ``primal``, a point is ``a`` with ``w = X' a`` and ``|w|^2 = a' X w``, so that inner products are computed
+    from scores. Scores come from a Gram matrix that may be rounded to float32, which suffices for the steps; before
+    stopping they are recomputed from the features ("exact"), and if the gap is then too large, the iteration
+    continues. ``sketch`` is a preconditioner for the primal.
     """
     point, s = np.zeros(size), np.zeros(n)
     square = 0.0  # |w|^2
@@ -115,11 +114,11 @@ def truncated_newton(
         t_r = r if primal else (yield "exact" if exact else "scores", r)
         objective = 0.5 * square + value
         gap = max(0.5 * float(r @ t_r), 0.0)
-        enough = limits.tol * objective
-        # w = 0 may be near enough in objective, but it ties all pairs: take a step unless it is the minimum
-        if gap == 0.0 or (gap <= enough and n_newton > 0) or n_newton == limits.max_newton:
+        target = limits.tol * objective
+        # w = 0 may satisfy the criterion, but it ties all pairs: take a step unless it is the exact minimum
+        if gap == 0.0 or (gap <= target and n_newton > 0) or n_newton == limits.max_newton:
             if exact:
-                return NewtonResult(point, s, objective, gap, n_newton, n_cg, gap <= enough)
+                return NewtonResult(point, s, objective, gap, n_newton, n_cg, gap <= target)
             exact = True
             s = yield "exact", point
             square = float(point @ s)
@@ -128,7 +127,7 @@ def truncated_newton(
 
         exact = primal
         curvature = loss.curvature(s)
-        precondition: Callable[[Floats], Floats] = _unchanged
+        precondition: Callable[[Floats], Floats] = _identity
         if primal:
             preconditioner = _Preconditioner(sketch, curvature, n)
             if directions:
@@ -142,20 +141,20 @@ def truncated_newton(
         rz = float(r @ (z if primal else t_r))
         decrease = 0.0  # of the quadratic model
         for k in range(1, limits.max_cg + 1):
-            bent = curvature.apply(t_q)
-            bend = float(q @ (q if primal else t_q)) + float(t_q @ bent)
-            alpha = rz / bend
+            hessian_t_q = curvature.apply(t_q)
+            curvature_along_q = float(q @ (q if primal else t_q)) + float(t_q @ hessian_t_q)
+            alpha = rz / curvature_along_q
             step += alpha * q
             t_step += alpha * t_q
             n_cg += 1
             decrease += 0.5 * alpha * rz
             if k * 0.5 * alpha * rz <= _FORCING * decrease:
                 break
-            product = q + (yield "combination", bent)
+            product = q + (yield "combination", hessian_t_q)
             r = r - alpha * product
             t_r = r if primal else (yield "scores", r)
-            if 0.5 * float(r @ t_r) <= 0.25 * enough:
-                break  # the gap after this step is small enough unless the active pairs change much
+            if 0.5 * float(r @ t_r) <= 0.25 * target:
+                break  # the gap after this step is small enough, unless the active pairs change much
             if primal:
                 directions.append(q)
                 products.append(product)
@@ -167,71 +166,71 @@ def truncated_newton(
 
         other, same = (point, step) if primal else (s, t_step)
         cross, length = float(step @ other), float(step @ same)
-        tau, value, g = _search(loss, s, t_step, cross, length, -2.0 * decrease)
+        tau, value, g = _line_search(loss, s, t_step, cross, length, -2.0 * decrease)
         point += tau * step
         s += tau * t_step
         square += 2.0 * tau * cross + tau * tau * length
         n_newton += 1
 
 
-def _unchanged(r: Floats) -> Floats:
+def _identity(r: Floats) -> Floats:
     return r
 
 
-def _search(
+def _line_search(
     loss: PairwiseLoss, s: Floats, t_step: Floats, cross: float, length: float, slope: float
 ) -> tuple[float, float, Floats]:
-    """How far to go along the step: where the slope of the objective, which rises along it, is nearly zero.
+    """Find a step length at which the slope of the objective, which increases along the step, is nearly zero.
 
-    ``cross = w . step``, ``length = |step|^2``, ``slope`` that of the objective at the start. Returns the
-    factor, and the loss's value and gradient there.
+    ``cross = w . step``, ``length = |step|^2``, ``slope`` is the initial slope. Safeguarded regula falsi. Returns the
+    step length, and value and gradient of the loss there.
     """
-    low, slope_low = 0.0, slope
-    high, slope_high = np.inf, np.inf
+    lower, slope_lower = 0.0, slope
+    upper, slope_upper = np.inf, np.inf
     tau = 1.0
     for _ in range(30):
         value, g = loss.evaluate(s + tau * t_step)
-        here = cross + tau * length + float(g @ t_step)
-        if abs(here) <= _FLAT * abs(slope):
+        slope_tau = cross + tau * length + float(g @ t_step)
+        if abs(slope_tau) <= _SLOPE * abs(slope):
             break
-        if here < 0:
-            low, slope_low = tau, here
+        if slope_tau < 0:
+            lower, slope_lower = tau, slope_tau
         else:
-            high, slope_high = tau, here
-        if np.isinf(high):
+            upper, slope_upper = tau, slope_tau
+        if np.isinf(upper):
             tau *= 2.0
         else:
-            tau = low + (high - low) * max(0.05, min(0.95, -slope_low / (slope_high - slope_low)))
+            tau = lower + (upper - lower) * max(0.05, min(0.95, -slope_lower / (slope_upper - slope_lower)))
     return tau, value, g
 
 
 def run_solvers(space: Space, solvers: Sequence[Solver]) -> list[NewtonResult]:
-    """Run these solvers to their ends; in a round all that want ``X v`` share a pass, then all that want ``X' u``.
+    """Run solvers to completion; in each round all requests of ``X v`` share one pass, then all of ``X' u``.
 
-    Raises `NotFiniteError` when a product is not finite, which a NaN or infinity anywhere in X makes it.
+    Raises `NotFiniteError` if a product is not finite, as is the case if X contains NaN or infinity.
     """
-    solutions: dict[int, NewtonResult] = {}
-    wants: dict[int, Request] = {}
+    results: dict[int, NewtonResult] = {}
+    requests: dict[int, Request] = {}
 
     def advance(k: int, product: Floats | None) -> None:
         try:
-            wants[k] = next(solvers[k]) if product is None else solvers[k].send(product)
+            requests[k] = next(solvers[k]) if product is None else solvers[k].send(product)
         except StopIteration as end:
-            solutions[k] = end.value
-            del wants[k]
+            results[k] = end.value
+            del requests[k]
 
     for k in range(len(solvers)):
         advance(k, None)
-    while wants:
+    while requests:
         for kind, multiply in (
             ("scores", space.matmat),
             ("exact", space.exact_matmat),
             ("combination", space.rmatmat),
         ):
-            who = [k for k, (what, _) in wants.items() if what == kind]
-            if who:
-                for k, product in zip(who, multiply([wants[k][1] for k in who]), strict=True):
+            pending = [k for k, (requested, _) in requests.items() if requested == kind]
+            if pending:
+                for k, product in zip(pending, multiply([requests[k][1] for k in pending]), strict=True):
                     if not np.isfinite(product).all():
                         raise NotFiniteError
                     advance(k, product)
-    return [solutions[k] for k in range(len(solvers))]
+    return [results[k] for k in range(len(solvers))]

@@ -1,12 +1,13 @@
-"""Products with the features: ``X v`` and ``X' u``, the only places where the solver touches X.
+"""Products with the features, ``X v`` and ``X' u``: the solver uses X only through these.
 
-The time of a product is that of reading X from memory. Kernels of our own read it in its own precision
-and add in float64, at the speed of memory; they take several vectors in one pass, each row serving all
-of them while it is in cache. They also spare a second pool of threads beside that of the pair kernels:
-two pools that wait for each other on the same cores cost a factor of two. From some 24 vectors on
-arithmetic, not memory, is the limit, and NumPy's BLAS multiplies, in the precision of X.
+A product is limited by memory bandwidth. The compiled kernels read X in its own precision and accumulate in float64, at
+memory speed; for several vectors they make one pass over X, in which each row is used for all vectors while it is in
+cache. They also avoid a second thread pool beside that of the pair kernels: two pools that wait for each other on the
+same cores halve the speed. For more than 24 vectors the products are limited by arithmetic instead, and NumPy's BLAS
+is used, in the precision of X.
 
-Every sum is taken in an order that does not depend on the number of threads, except inside BLAS.
+The order of summation does not depend on the number of threads, except inside BLAS. Names follow SciPy's
+``LinearOperator``: matvec is ``X v``, rmatvec ``X' u``, matmat and rmatmat the same for several vectors.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from relattr.ranksvm.sketch import Sketch, make_sketch
 
 Floats = NDArray[np.float64]
 _FAST = {"reassoc", "contract", "nsz"}
-_ROWS = 4  # rows of X read side by side, so that a vector in cache is read once for all of them
+_ROWS = 4  # rows of X processed together, so that a vector in cache is read once for all of them
 _BLOCK = 1024  # rows of X summed into one partial result of X' u
-_SMALL = 1 << 20  # multiplications below which waiting for a second thread costs more than it saves
-_MANY = 24  # vectors above which BLAS is faster: it copies all of X into its own layout first
+_SMALL = 1 << 20  # multiplications below which starting a second thread costs more than it saves
+_MANY = 24  # vectors above which BLAS is faster, although it first copies X into its own layout
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -70,7 +71,7 @@ def _four_scores_of_two(x: NDArray[Any], i: int, v: Floats, w: Floats, out: Floa
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _scores(x: NDArray[Any], v: Floats, out: Floats, start: int, stop: int) -> None:
-    """``out[k, i] = x[i] . v[k]`` for these rows; ``start`` is a multiple of four."""
+    """Compute ``out[k, i] = x[i] . v[k]`` for rows start to stop; ``start`` is a multiple of four."""
     count = v.shape[0]
     even = start + (stop - start) // _ROWS * _ROWS
     for i in range(start, even, _ROWS):
@@ -102,7 +103,7 @@ def _add_four(x: NDArray[Any], i: int, u: Floats, out: Floats) -> None:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _combination(x: NDArray[Any], u: Floats, out: Floats, start: int, stop: int) -> None:
-    """``out[k] = sum of u[k, i] x[i]`` over these rows."""
+    """Compute ``out[k] = sum of u[k, i] x[i]`` over rows start to stop."""
     out[:] = 0.0
     count = u.shape[0]
     even = start + (stop - start) // _ROWS * _ROWS
@@ -131,7 +132,7 @@ def _combination_parallel(x: NDArray[Any], u: Floats, out: Floats, step: int) ->
 
 
 def matmat(x: NDArray[Any], v: Floats) -> Floats:
-    """``V X'`` ``(k, n)`` in float64 for ``V`` ``(k, d)``; X ``(n, d)`` is C-contiguous float32 or float64."""
+    """Return ``V X'`` ``(k, n)`` in float64 for ``V`` ``(k, d)``; X ``(n, d)`` is C-contiguous float32 or float64."""
     out = np.empty((v.shape[0], x.shape[0]))
     if x.size * v.shape[0] < _SMALL:
         _scores(x, v, out, 0, x.shape[0])
@@ -141,7 +142,7 @@ def matmat(x: NDArray[Any], v: Floats) -> Floats:
 
 
 def rmatmat(x: NDArray[Any], u: Floats) -> Floats:
-    """``U X`` ``(k, d)`` in float64 for ``U`` ``(k, n)``; X ``(n, d)`` is C-contiguous float32 or float64."""
+    """Return ``U X`` ``(k, d)`` in float64 for ``U`` ``(k, n)``; X ``(n, d)`` is C-contiguous float32 or float64."""
     out = np.empty((u.shape[0], x.shape[1]))
     if x.size * u.shape[0] < _SMALL:
         _combination(x, u, out, 0, x.shape[0])
@@ -151,17 +152,17 @@ def rmatmat(x: NDArray[Any], u: Floats) -> Floats:
 
 
 def matvec(x: NDArray[Any], v: Floats) -> Floats:
-    """``X v`` ``(n,)`` in float64."""
+    """Return ``X v`` ``(n,)`` in float64."""
     return matmat(x, v[None])[0]
 
 
 def rmatvec(x: NDArray[Any], u: Floats) -> Floats:
-    """``X' u`` ``(d,)`` in float64."""
+    """Return ``X' u`` ``(d,)`` in float64."""
     return rmatmat(x, u[None])[0]
 
 
 class PrimalSpace:
-    """The space of weight vectors ``w`` ``(d,)``: the scores of the images are ``X w``."""
+    """Primal space of weight vectors ``w`` ``(d,)``, in which the scores of the images are ``X w``."""
 
     primal = True
     sketch: Sketch | None
@@ -172,7 +173,7 @@ class PrimalSpace:
         self.sketch = make_sketch(x)
 
     def matmat(self, vectors: list[Floats]) -> list[Floats]:
-        """``X v`` of each."""
+        """Return ``X v`` for each vector."""
         if len(vectors) <= _MANY:
             return list(matmat(self.x, np.array(vectors)))
         return list(np.ascontiguousarray((self.x @ np.array(vectors, self.x.dtype).T).T, np.float64))
@@ -180,7 +181,7 @@ class PrimalSpace:
     exact_matmat = matmat
 
     def rmatmat(self, weights: list[Floats]) -> list[Floats]:
-        """``X' u`` of each."""
+        """Return ``X' u`` for each vector."""
         if len(weights) <= _MANY:
             return list(rmatmat(self.x, np.array(weights)))
         return list(np.ascontiguousarray((self.x.T @ np.array(weights, self.x.dtype).T).T, np.float64))
@@ -190,11 +191,11 @@ class PrimalSpace:
 
 
 class GramSpace:
-    """The space of ``a`` ``(n,)`` with ``w = X' a``, for fewer images than features: the scores are ``K a``.
+    """Space of coefficients ``a`` ``(n,)`` with ``w = X' a``, for fewer images than features; the scores are ``K a``.
 
-    ``K = X X'`` of the centred features, in the precision of X: a shift of all images changes no difference
-    of scores, and centring keeps the digits of K for what differs between images. The numbers of a point
-    sum to zero, as the gradients do from which it is made, so ``X' a`` itself needs no centring.
+    ``K = X X'`` is the Gram matrix of the centred features in the precision of X: a common shift does not change
+    differences of scores, and centring avoids a loss of precision. The coefficients sum to zero, as do the gradients
+    they are combinations of, so ``X' a`` needs no centring.
     """
 
     primal = False
@@ -207,18 +208,18 @@ class GramSpace:
         self.k = centred @ centred.T
 
     def matmat(self, vectors: list[Floats]) -> list[Floats]:
-        """``K a`` of each, K as it is rounded."""
+        """Return ``K a`` for each vector, with K rounded to the precision of X."""
         if len(vectors) <= _MANY:
             return list(matmat(self.k, np.array(vectors)))
         return list(np.asarray(np.array(vectors, self.k.dtype) @ self.k, np.float64))
 
     def exact_matmat(self, vectors: list[Floats]) -> list[Floats]:
-        """``X X' a`` of each in float64, less their means."""
+        """Return ``X X' a`` for each vector in float64, centred."""
         exact = matmat(self.x, rmatmat(self.x, np.array(vectors)))
         return list(exact - exact.mean(axis=1, keepdims=True))
 
     def rmatmat(self, weights: list[Floats]) -> list[Floats]:
-        """``X' u`` is the point ``u`` itself in this space."""
+        """Return the vectors unchanged: ``X' u`` has the coefficients ``u`` in this space."""
         return weights
 
     def weights(self, point: Floats) -> Floats:
@@ -229,11 +230,11 @@ Space = PrimalSpace | GramSpace
 
 
 def choose_space(x: NDArray[Any], n_problems: int) -> Space:
-    """The cheaper of the two spaces: K pays where it is smaller than X and shared by enough products."""
+    """Choose the cheaper space: K pays off if it is smaller than X and used for enough products."""
     n, d = x.shape
     if n < d and n <= 1024 * (1 + n_problems):
         return GramSpace(x)
     if n_problems > _MANY and x.dtype == np.float32:
-        # BLAS will add in float32: without the mean, which cancels in every difference, it loses less
+        # BLAS accumulates in float32: centring, which changes no difference of scores, reduces rounding errors
         x = x - (rmatvec(x, np.ones(n)) / n).astype(np.float32)
     return PrimalSpace(x)

@@ -1,4 +1,4 @@
-"""The choice of C on training pairs held out by image."""
+"""Selection of C by cross-validation over training pairs, with folds of images."""
 
 from __future__ import annotations
 
@@ -23,34 +23,33 @@ from relattr.ranksvm.estimator import RankSVM, fit_many
 
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 _FALLBACK = 0.1  # Parikh & Grauman's
-_ROUGH = 1e-3  # the gap at which a fit of a fold stops: which pairs it orders is settled long before
+_FOLD_TOL = 1e-3  # tolerance of the fits on folds: their predicted orders do not change after that
 
 
 class RankSVMCV(BaseEstimator):
-    """`RankSVM` whose C is chosen on training pairs held out by image, then fitted on all of them.
+    """`RankSVM` with C selected by cross-validation grouped by image, then refitted on all pairs.
 
-    The images are parted into folds. A fold's fits see the pairs of which neither image is in it, and are
-    judged by the ordered pairs of which both are, so that no image is on both sides; a pair with one image
-    in it is left out there. Where the pairs fall into small islands that share no image (each image in one
-    pair, say), whole islands are held out and no pair is lost. Correct and ordered pairs are added up over
-    the folds; the best accuracy wins, of equal ones the smallest C.
+    The images are split into folds. The models of a fold are trained on the pairs with no image in the fold and
+    validated on the ordered pairs with both images in it, so that no image is in both sets; pairs with one image in the
+    fold are not used. If the graph of pairs has only small connected components (for example if each image is in one
+    pair), whole components are held out and every pair is used. Correct and ordered pairs are summed over the folds;
+    the C with the highest accuracy is selected, the smallest of several.
 
-    Pairs too few or too entangled for that (a fold without an ordered pair to learn from, fewer than
-    ``min_pairs`` judged) are tried with fewer folds, down to 2; if that fails too, a warning says so and
-    C = 0.1, the paper's, is used.
+    If that is impossible (a fold has no ordered training pair, or fewer than ``min_pairs`` validation pairs remain in
+    total), fewer folds are tried, down to 2; if this fails too, C = 0.1 as in the paper is used, with a warning.
 
     Parameters
     ----------
-    Cs : values to choose from; default 1e-4 ... 1e3 by tens.
-    folds : >= 2. seed : decides which images are in which fold. min_pairs : see above.
-    C_similar, loss, tol, max_newton, max_cg : as in `RankSVM`.
+    Cs : candidate values; default 1e-4 to 1e3 in powers of ten.
+    folds : number of folds, >= 2. seed : determines the folds. min_pairs : see above.
+    C_similar, loss, tol, max_newton, max_cg : see `RankSVM`.
 
     Attributes
     ----------
-    C_ : the chosen C. Cs_ : the values tried, ascending.
-    accuracies_ : ``(n_Cs,)`` held-out accuracy of each of Cs_ (NaN where none could be had).
-    fold_accuracies_ : ``(n_folds_, n_Cs)``. n_folds_ : folds used. n_validation_pairs_ : ordered pairs judged.
-    ranksvm_ : the `RankSVM` fitted on all pairs; coef_ is its. n_features_in_ : d.
+    C_ : the selected C. Cs_ : the candidates in ascending order.
+    accuracies_ : ``(n_Cs,)`` validation accuracy of each candidate (NaN if unavailable).
+    fold_accuracies_ : ``(n_folds_, n_Cs)``. n_folds_ : number of folds. n_validation_pairs_ : ordered validation pairs.
+    ranksvm_ : the `RankSVM` fitted on all pairs, with the same coef_. n_features_in_ : d.
     """
 
     C_: float
@@ -87,7 +86,7 @@ class RankSVMCV(BaseEstimator):
         self.max_cg = max_cg
 
     def fit(self, X: ArrayLike, pairs: Pairs) -> RankSVMCV:
-        """Choose C and fit on features ``X`` ``(n, d)`` and pairs of its rows; raises as `RankSVM.fit`."""
+        """Select C and fit to features ``X`` ``(n, d)`` and pairs of its rows; raises as `RankSVM.fit`."""
         grid = np.unique([checks.check_positive("each of Cs", C) for C in self.Cs])
         if grid.size == 0:
             raise BadInput("Cs is empty; expected at least one C above 0")
@@ -110,7 +109,7 @@ class RankSVMCV(BaseEstimator):
         if parts and grid.size > 1:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                tol = max(self.tol, _ROUGH)
+                tol = max(self.tol, _FOLD_TOL)
                 fits = fit_many(x, [(train, C) for train, _ in parts for C in grid.tolist()], tol=tol, **shared)
             counts = np.empty((len(parts), grid.size, 2))
             for k, model in enumerate(fits):
@@ -125,8 +124,8 @@ class RankSVMCV(BaseEstimator):
             self.C_ = float(grid[0]) if grid.size == 1 else _FALLBACK
             if grid.size > 1:
                 warnings.warn(
-                    f"C could not be chosen: {pairs!r} cannot be parted by image so that {self.min_pairs} ordered "
-                    f"pairs are held out and some are left; C = {_FALLBACK:g} is used",
+                    f"C could not be selected: {pairs!r} cannot be split by image into training pairs and at least "
+                    f"{self.min_pairs} ordered validation pairs; using C = {_FALLBACK:g}",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -135,36 +134,36 @@ class RankSVMCV(BaseEstimator):
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The strengths ``X w`` ``(n,)``, larger = more of the attribute."""
+        """Return the strengths ``X w`` ``(n,)``; a larger value means more of the attribute."""
         check_is_fitted(self)
         return self.ranksvm_.predict(X)
 
     def score(self, X: ArrayLike, pairs: Pairs) -> float:
-        """Accuracy: correctly ordered pairs by ordered pairs; a tie is an error, similar pairs do not count."""
+        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored."""
         return pairwise_accuracy(self.predict(X), pairs)
 
 
 def split_by_image(pairs: Pairs, folds: int, seed: int, min_pairs: int) -> list[tuple[Pairs, Pairs]]:
-    """(training pairs, held-out pairs) of each fold, with no image in both; empty where it cannot be done.
+    """Return (training pairs, validation pairs) of each fold, with no image in both; empty if that is impossible.
 
-    As many folds as possible, at most ``folds``, such that each has an ordered pair on either side and
-    the held-out ones are ``min_pairs`` ordered ones in all.
+    Uses the largest number of folds up to ``folds`` such that each has an ordered training pair and an ordered
+    validation pair, and there are at least ``min_pairs`` ordered validation pairs in total.
     """
     used = checks.check_pairs(pairs)
     images = np.flatnonzero(used)
-    island = _islands(pairs, images)
+    component = _components(pairs, images)
     for k in range(min(folds, images.size // 2), 1, -1):
         rng = generator(seed, "folds", k)
-        n_islands = int(island.max()) + 1
-        size = np.bincount(island)
+        n_components = int(component.max()) + 1
+        size = np.bincount(component)
         if size.max() * k <= images.size * 1.5:
-            of_island = np.empty(n_islands, np.int64)
+            fold_of_component = np.empty(n_components, np.int64)
             filled = np.zeros(k)
-            # the larger first, so that the folds end up even; among equals a seeded order
-            for i in sorted(rng.permutation(n_islands).tolist(), key=lambda i: -size[i]):
-                of_island[i] = filled.argmin()
-                filled[of_island[i]] += size[i]
-            fold_of = of_island[island]
+            # largest components first, so that the folds are balanced; ties in a random order
+            for i in sorted(rng.permutation(n_components).tolist(), key=lambda i: -size[i]):
+                fold_of_component[i] = filled.argmin()
+                filled[fold_of_component[i]] += size[i]
+            fold_of = fold_of_component[component]
         else:
             fold_of = np.empty(images.size, np.int64)
             fold_of[rng.permutation(images.size)] = np.arange(images.size) % k
@@ -174,8 +173,8 @@ def split_by_image(pairs: Pairs, folds: int, seed: int, min_pairs: int) -> list[
     return []
 
 
-def _islands(pairs: Pairs, images: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """For each of the images the number of its connected component under the pairs."""
+def _components(pairs: Pairs, images: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return the connected component of each image in the graph of pairs."""
     if pairs.order is not None:
         return np.zeros(images.size, np.int64)
     left, right = (np.searchsorted(images, side) for side in (pairs.left, pairs.right))

@@ -1,11 +1,11 @@
-"""A preconditioner from the directions in which the images vary most.
+"""Preconditioner from the leading principal directions of the features.
 
-The Hessian is ``I + X' L X``. The more pairs an image is in, the nearer the Laplacian L comes to a multiple of
-the projection that takes off the mean, and the Hessian to ``I + trace(L) Cov(X)``: large in the few directions
-in which features vary most, small in all others. A sample of the images shows those directions (one step of
-subspace iteration: Halko, Martinsson & Tropp, SIAM Review 2011), and dividing by what the Hessian should be in
-them leaves conjugate gradients a half to a third of their steps (as Nystrom preconditioners do: Frangella, Tropp
-& Udell, SIAM J. Matrix Anal. 2023). Wrong directions cost steps, never the result.
+The Hessian is ``I + X' L X``. The more pairs each image is in, the closer the Laplacian L is to a multiple of the
+centring projection, and the Hessian to ``I + trace(L) Cov(X)``, whose few large eigenvalues belong to the leading
+principal directions. These are estimated from a sample of the images (one step of subspace iteration: Halko,
+Martinsson & Tropp, SIAM Review 2011). Dividing by the expected Hessian in these directions reduces the number of
+conjugate-gradient steps to a half or a third (as Nystrom preconditioners do: Frangella, Tropp & Udell, SIAM J. Matrix
+Anal. 2023). Inaccurate directions cost steps but do not change the result.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from relattr.random import generator
 from relattr.ranksvm.graph import HessianOperator
 
 Floats = NDArray[np.float64]
-_SAMPLE = 1024  # images looked at
+_SAMPLE = 1024  # images in the sample
 _DIRECTIONS = 64
-_WORTH = 1 << 22  # numbers in X below which passes over it are too cheap to save
+_MIN_SIZE = 1 << 22  # elements of X below which products are too cheap for a preconditioner to pay off
 
 
 class Sketch:
-    """``vectors`` ``(k, d)``: orthonormal rows, from the sample's strongest direction; its ``variances`` ``(k,)``."""
+    """Leading principal directions of a sample: orthonormal ``vectors`` ``(k, d)`` and their ``variances`` ``(k,)``."""
 
     def __init__(self, x: NDArray[Any]) -> None:
         n = x.shape[0]
         m = min(_SAMPLE, n)
-        # evenly spaced, no draw: images tend to be sorted, and the same input must give the same result
+        # evenly spaced instead of random: images are often sorted, and the result must be deterministic
         sample = x[np.arange(m) * n // m]
         sample -= sample.mean(axis=0)
-        some = sample[np.arange(_DIRECTIONS) * m // _DIRECTIONS]
-        basis = np.linalg.qr(sample.T @ (sample @ some.T))[0]
-        inside = sample @ basis
-        variances, turn = np.linalg.eigh((inside.T @ inside).astype(np.float64) / m)
+        start = sample[np.arange(_DIRECTIONS) * m // _DIRECTIONS]
+        basis = np.linalg.qr(sample.T @ (sample @ start.T))[0]
+        projected = sample @ basis
+        variances, rotation = np.linalg.eigh((projected.T @ projected).astype(np.float64) / m)
         self.variances = np.maximum(variances[::-1], 0.0)
-        self.vectors = np.ascontiguousarray((basis @ turn[:, ::-1]).T, x.dtype)
+        self.vectors = np.ascontiguousarray((basis @ rotation[:, ::-1]).T, x.dtype)
 
     def inverse(self, curvature: HessianOperator, n: int) -> Floats:
-        """What to add of each direction to turn a residual into a step; to all others nothing is added."""
-        # of random signs t, t' L t has the trace as its mean (Hutchinson), and over many pairs hardly strays from it
+        """Return the factor of each direction in the preconditioner ``I + V' diag(factors) V``, for ``n`` images."""
+        # Hutchinson's estimator: t' L t has the trace of L as its mean over random signs t, with little variance here
         signs: Floats = generator(0, "sketch").choice(np.array([-1.0, 1.0]), n)
         trace = float(signs @ curvature.apply(signs))
         expected = 1.0 + trace * self.variances
@@ -50,10 +50,10 @@ class Sketch:
 
 
 def make_sketch(x: NDArray[Any]) -> Sketch | None:
-    """The sketch of these features; None where it would cost more than it saves, or they are not finite."""
-    if x.size < _WORTH or min(x.shape) < 4 * _DIRECTIONS:
+    """Compute the sketch of these features; None if it would not pay off, or if they are not finite."""
+    if x.size < _MIN_SIZE or min(x.shape) < 4 * _DIRECTIONS:
         return None
     try:
         return Sketch(x)
     except np.linalg.LinAlgError:
-        return None  # NaN or infinity: the first product will say so
+        return None  # NaN or infinity, which the first product detects

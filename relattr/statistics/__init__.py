@@ -1,6 +1,6 @@
-"""Statistics of pairs that share images: accuracy, intervals, paired differences, ranks.
+"""Statistics of pairs that share images: accuracy, confidence intervals, paired differences, ranks.
 
-What is independent here are the images, never the pairs; docs/statistics.md says what follows from that.
+The independent units are images, not pairs; docs/statistics.md explains the consequences.
 """
 
 from relattr.statistics.bootstrap import Bootstrap, bootstrap

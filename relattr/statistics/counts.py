@@ -1,4 +1,4 @@
-"""Accuracy: correct / ordered pairs; similar pairs are never scored, and a tied margin is an error."""
+"""Accuracy: correct / ordered pairs; similar pairs are not scored, and a tied margin is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from relattr.pairs import Order, Pairs
 
 @dataclass(frozen=True)
 class PairCounts:
-    """How the ordered pairs of a test set came out."""
+    """Numbers of ordered, correct and tied pairs of a test set."""
 
     ordered: int
     correct: int
@@ -22,21 +22,21 @@ class PairCounts:
 
     @property
     def accuracy(self) -> float:
-        """In [0, 1]; NaN where no pair is ordered."""
+        """In [0, 1]; NaN if no pair is ordered."""
         return self.correct / self.ordered if self.ordered else float("nan")
 
 
 def count_margins(margins: NDArray[np.floating[Any]], pairs: Pairs) -> PairCounts:
-    """Judge margins ``(n_pairs,)``: correct where their sign is the label.
+    """Count correct and tied pairs, given margins ``(n_pairs,)``: correct if the sign equals the label.
 
     Raises `BadInput` for another shape, NaN or infinity.
     """
     margins = np.asarray(margins)
     if margins.shape != (len(pairs),):
-        raise BadInput(f"compare gave shape {margins.shape} for {len(pairs)} pairs; expected ({len(pairs)},)")
-    bad = np.flatnonzero(~np.isfinite(margins))
-    if bad.size:
-        raise BadInput(f"the margin of pair {bad[0]} is {margins[bad[0]]}; margins must be finite")
+        raise BadInput(f"compare returned shape {margins.shape} for {len(pairs)} pairs; expected ({len(pairs)},)")
+    invalid = np.flatnonzero(~np.isfinite(margins))
+    if invalid.size:
+        raise BadInput(f"the margin of pair {invalid[0]} is {margins[invalid[0]]}; margins must be finite")
     ordered = pairs.label != 0
     signs = np.sign(margins)
     return PairCounts(
@@ -47,19 +47,18 @@ def count_margins(margins: NDArray[np.floating[Any]], pairs: Pairs) -> PairCount
 
 
 def count_strengths(strengths: NDArray[np.floating[Any]], pairs: Pairs) -> PairCounts:
-    """Judge strengths ``(n_images,)``: the same counts as from their differences.
+    """Count correct and tied pairs, given strengths ``(n_images,)``; equals `count_margins` of their differences.
 
-    Where the pairs are all pairs of ranked images they are counted by sorting, in O(n log n) for n
-    images, without ever making the pairs: 3 million pairs of 2,448 images cost a millisecond. Raises
-    `BadInput` where an image of a pair has no finite strength.
+    All pairs of images with scores are counted by sorting in O(n log n) for n images, without enumerating them: 3
+    million pairs of 2,448 images take a millisecond. Raises `BadInput` if an image of a pair has no finite strength.
     """
     values = np.asarray(strengths, dtype=np.float64)
     images = pairs.images
     if values.ndim != 1 or values.size <= images.max(initial=-1):
         raise BadInput(f"strengths must be (n_images,); got shape {values.shape} for image {images.max(initial=-1)}")
-    bad = images[~np.isfinite(values[images])]
-    if bad.size:
-        raise BadInput(f"the strength of image {bad[0]} is {values[bad[0]]}; strengths must be finite")
+    invalid = images[~np.isfinite(values[images])]
+    if invalid.size:
+        raise BadInput(f"the strength of image {invalid[0]} is {values[invalid[0]]}; strengths must be finite")
     if pairs.order is None:
         return count_margins(values[pairs.left] - values[pairs.right], pairs)
     return _count_order(values[pairs.order.items], pairs.order)
@@ -73,11 +72,11 @@ def _count_order(strengths: NDArray[np.float64], order: Order) -> PairCounts:
 
 
 def _concordant(truth: NDArray[np.float64], strengths: NDArray[np.float64]) -> int:
-    """The number of pairs with ``truth[i] < truth[j]`` and ``strengths[i] < strengths[j]``.
+    """Return the number of pairs with ``truth[i] < truth[j]`` and ``strengths[i] < strengths[j]``.
 
-    With the images in ascending order of truth (and, where that is equal, descending strength) these
-    are the ascents ``i < j, rank[i] < rank[j]``. Two ranks differ first at one bit: going down the
-    bits, each one counts, among the ranks that agree above it, the zeros before each one.
+    With images in ascending order of truth, and ties in descending order of strength, these are the non-inversions
+    ``i < j, rank[i] < rank[j]``. Two different ranks differ first at one bit: for each bit, from the highest, count
+    among the ranks with equal higher bits the zeros before each one.
     """
     _, rank = np.unique(strengths, return_inverse=True)
     rank = rank[np.lexsort((-strengths, truth))].astype(np.int64)

@@ -1,4 +1,4 @@
-"""The inner loops, compiled. Each is one idea and has its slow, obvious twin in the tests."""
+"""Compiled inner loops of variances and the bootstrap. Each has a reference implementation in the tests."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 LANES = 128
-"""Replicates that go through the tree together: a block of it then stays in the second-level cache."""
+"""Replicates processed together along the Fenwick tree, which then fits into the L2 cache."""
 PAIR_LANES = 256
-"""Replicates that go along the pairs together, a byte each: a block of weights of 2,000 images is 512 KiB."""
+"""Replicates processed together along the pairs, a byte each: a block of weights of 2,000 images is 512 KiB."""
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
 def order_residuals(
     truth: NDArray[np.float64], strengths: NDArray[np.float64], scale: NDArray[np.float64], means: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Sums at each image, and sum of squares, of residuals of all pairs that orders imply.
+    """Return the sums at each image, and the sum of squares, of the residuals of all pairs implied by orders.
 
-    ``truth`` and ``strengths`` ``(k, n)``: one row for each judgement, NaN where an image is not in it; a
-    pair of different truth has the residual ``sum_k scale_k (correct_k - mean_k)``.
+    ``truth`` and ``strengths`` ``(k, n)`` have one row for each judgement, NaN for images that are not in it; a pair of
+    different truth has the residual ``sum_k scale_k (correct_k - mean_k)``.
     """
     k, n = truth.shape
     sums = np.zeros(n)
@@ -46,7 +46,7 @@ def order_residuals(
 def adjacency(
     left: NDArray[np.int32], right: NDArray[np.int32], correct: NDArray[np.bool_], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The right images of each left one, those of correct pairs first: ``(2n + 1,)`` starts and the images."""
+    """Return adjacency lists from left to right images, correct pairs first: ``(2n + 1,)`` offsets and the images."""
     starts = np.zeros(2 * n + 1, np.int64)
     for e in range(left.size):
         starts[2 * left[e] + (not correct[e]) + 1] += 1
@@ -65,16 +65,16 @@ def adjacency(
 def weighted_pair_sums(
     starts: NDArray[np.int64], images: NDArray[np.uint32], weights: NDArray[np.uint64], most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sums of ``w_i w_j`` over the correct pairs, and over all, for each replicate.
+    """Return the sums of ``w_i w_j`` over the correct pairs, and over all pairs, for each replicate.
 
-    ``weights`` ``(blocks, n, words)`` hold eight replicates a word, a byte each, none above ``most``. The
-    weights at the neighbours of an image are added up first, eight replicates in one addition and as many
-    neighbours as a byte can hold, then in words of two bytes; and multiplied by its own weight once.
-    Needs fewer than ``2**16 / most`` neighbours of each image. Whole numbers, so the sums are exact.
+    ``weights`` ``(blocks, n, words)`` pack eight replicates into a word, a byte each, at most ``most``. The weights of
+    the neighbours of an image are summed first, eight replicates per addition, in bytes for as many neighbours as
+    cannot overflow, then in 16-bit lanes; the sum is multiplied once by the weight of the image. Requires fewer than
+    ``2**16 / most`` neighbours of each image. Integer sums, hence exact.
     """
     blocks, n, words = weights.shape
     few = 255 // most
-    low = np.uint64(0x00FF00FF00FF00FF)
+    even_bytes = np.uint64(0x00FF00FF00FF00FF)
     eight = np.uint64(8)
     hits = np.zeros((blocks, 8 * words), np.int64)
     totals = np.zeros((blocks, 8 * words), np.int64)
@@ -102,35 +102,35 @@ def weighted_pair_sums(
                             bytes_[r] += w0[r]
                         e += 1
                     for r in range(words):
-                        even[r] += bytes_[r] & low
-                        odd[r] += (bytes_[r] >> eight) & low
+                        even[r] += bytes_[r] & even_bytes
+                        odd[r] += (bytes_[r] >> eight) & even_bytes
             for r in range(words):
                 for q in range(8):
-                    own = np.int64((w[i, r] >> np.uint64(8 * q)) & np.uint64(0xFF))
+                    weight = np.int64((w[i, r] >> np.uint64(8 * q)) & np.uint64(0xFF))
                     shift, half = np.uint64(16 * (q // 2)), q % 2
                     right = np.int64((sums[0, half, r] >> shift) & np.uint64(0xFFFF))
                     wrong = np.int64((sums[1, half, r] >> shift) & np.uint64(0xFFFF))
-                    hits[b, 8 * r + q] += own * right
-                    totals[b, 8 * r + q] += own * (right + wrong)
+                    hits[b, 8 * r + q] += weight * right
+                    totals[b, 8 * r + q] += weight * (right + wrong)
     return hits.ravel(), totals.ravel()
 
 
 @njit(cache=True)
 def pack_weights(counts: NDArray[np.int16], lanes: int) -> NDArray[np.uint8]:
-    """Weights ``(replicates, n)`` as bytes in blocks of replicates, ``(blocks, n, lanes)``; zero past the last one."""
+    """Pack weights ``(replicates, n)`` as bytes into zero-padded blocks of replicates, ``(blocks, n, lanes)``."""
     replicates, n = counts.shape
     blocks = (replicates + lanes - 1) // lanes
-    laid = np.zeros((blocks, n, lanes), np.uint8)
-    for i in range(0, n, 64):  # in tiles: neither side is walked across
+    packed = np.zeros((blocks, n, lanes), np.uint8)
+    for i in range(0, n, 64):  # in tiles, so that reads and writes stay in cache
         for r in range(replicates):
             for k in range(i, min(n, i + 64)):
-                laid[r // lanes, k, r % lanes] = counts[r, k]
-    return laid
+                packed[r // lanes, k, r % lanes] = counts[r, k]
+    return packed
 
 
 @njit(cache=True)
 def count_draws(drawn: NDArray[np.integer], n: int) -> NDArray[np.int16]:
-    """How often each of n images occurs in each row of ``drawn``: ``(replicates, n)``."""
+    """Count how often each of n images occurs in each row of ``drawn``: ``(replicates, n)``."""
     counts = np.zeros((drawn.shape[0], n), np.int16)
     for r in range(drawn.shape[0]):
         row = counts[r]
@@ -143,11 +143,11 @@ def count_draws(drawn: NDArray[np.integer], n: int) -> NDArray[np.int16]:
 def weighted_order_sums(
     groups: NDArray[np.int64], ranks: NDArray[np.int64], weights: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The same for all pairs that an order implies, without making them, in O(n log n) a replicate.
+    """Return the sums of `weighted_pair_sums` for all pairs implied by an order, in O(n log n) for each replicate.
 
-    Images come in ascending order of truth; ``groups`` are the starts of runs of equal truth (and n);
-    ``ranks`` ``(n,)`` from 1 are those of the judged strengths, equal for equal ones. A Fenwick tree along
-    the ranks holds the weights of the images with less of the attribute.
+    Images are in ascending order of truth; ``groups`` are the offsets of runs of equal truth (and n); ``ranks``
+    ``(n,)`` from 1 are those of the predicted strengths, equal for ties. A Fenwick tree over ranks contains the weights
+    of the images of lower truth.
     """
     blocks, n, lanes = weights.shape
     hits = np.zeros((blocks, lanes), np.int64)
@@ -158,14 +158,14 @@ def weighted_order_sums(
         below = np.zeros(LANES, np.int32)
         for g in range(groups.size - 1):
             for i in range(groups[g], groups[g + 1]):
-                found = np.zeros(LANES, np.int32)
+                sums = np.zeros(LANES, np.int32)
                 k = ranks[i] - 1
                 while k > 0:
                     for r in range(LANES):
-                        found[r] += tree[k, r]
+                        sums[r] += tree[k, r]
                     k -= k & -k
                 for r in range(LANES):
-                    hits[b, r] += np.int64(w[i, r]) * found[r]
+                    hits[b, r] += np.int64(w[i, r]) * sums[r]
                     totals[b, r] += np.int64(w[i, r]) * below[r]
             for i in range(groups[g], groups[g + 1]):
                 k = ranks[i]

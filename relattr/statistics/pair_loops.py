@@ -1,6 +1,6 @@
-"""Single passes along listed pairs, compiled: with a million pairs NumPy's temporaries cost more than the sums.
+"""Compiled single passes over explicit pairs: for a million pairs, NumPy's temporaries cost more than the sums.
 
-Each has its slow, obvious twin in the tests.
+Each has a reference implementation in the tests.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from numpy.typing import NDArray
 def mark_images(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], n: int
 ) -> NDArray[np.bool_]:
-    """``(n,)`` whether an image is in an ordered pair."""
-    there = np.zeros(n, np.bool_)
+    """Return a mask ``(n,)`` of the images that are in an ordered pair."""
+    used = np.zeros(n, np.bool_)
     for e in range(left.size):
         if label[e] != 0:
-            there[left[e]] = True
-            there[right[e]] = True
-    return there
+            used[left[e]] = True
+            used[right[e]] = True
+    return used
 
 
 @njit(cache=True)
 def renumber_pairs(
-    left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], number: NDArray[np.int32], m: int
+    left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], index: NDArray[np.int32], m: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The two images of each of the ``m`` ordered pairs, ``(m,)`` each, under their new numbers."""
+    """Return the two images of each of the ``m`` ordered pairs, ``(m,)`` each, mapped to new indices."""
     first, second = np.empty(m, np.int32), np.empty(m, np.int32)
     k = 0
     for e in range(left.size):
         if label[e] != 0:
-            first[k] = number[left[e]]
-            second[k] = number[right[e]]
+            first[k] = index[left[e]]
+            second[k] = index[right[e]]
             k += 1
     return first, second
 
@@ -42,69 +42,69 @@ def renumber_pairs(
 def mark_correct(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], strengths: NDArray[np.float64], m: int
 ) -> tuple[NDArray[np.bool_], int, int]:
-    """Which of the ``m`` ordered pairs are right, how many, and the first pair without a finite margin (else -1).
+    """Return a mask of the correct ones of ``m`` ordered pairs, their number, and the first non-finite margin or -1.
 
     A tie is wrong.
     """
     correct = np.empty(m, np.bool_)
-    k, hits, bad = 0, 0, -1
+    k, n_correct, invalid = 0, 0, -1
     for e in range(left.size):
         y = label[e]
         if y != 0:
             margin = strengths[left[e]] - strengths[right[e]]
-            if not np.isfinite(margin) and bad < 0:
-                bad = e
+            if not np.isfinite(margin) and invalid < 0:
+                invalid = e
             hit = margin > 0.0 if y > 0 else margin < 0.0
             correct[k] = hit
-            hits += hit
+            n_correct += hit
             k += 1
-    return correct, hits, bad
+    return correct, n_correct, invalid
 
 
 @njit(cache=True)
 def index_dyads(
     left: NDArray[np.int32], right: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Which two-image set each pair is, numbered as they first occur; and the two images of each set, lower first.
+    """Return the dyad of each pair, numbered by first occurrence; and the two images of each dyad, the lower first.
 
-    Through a table of all sets of two of the ``n`` images.
+    A dyad is an unordered pair of the ``n`` images; they are looked up in a table of all dyads.
     """
     table = np.zeros(n * n, np.int32)
-    place = np.empty(left.size, np.int32)
-    low, high = np.empty(left.size, np.int32), np.empty(left.size, np.int32)
-    known = 0
+    dyad = np.empty(left.size, np.int32)
+    first, second = np.empty(left.size, np.int32), np.empty(left.size, np.int32)
+    n_dyads = 0
     for e in range(left.size):
         a, b = left[e], right[e]
         if a > b:
             a, b = b, a
         key = np.int64(a) * n + b
         if table[key] == 0:
-            low[known] = a
-            high[known] = b
-            known += 1
-            table[key] = known
-        place[e] = table[key] - 1
-    return place, low[:known], high[:known]
+            first[n_dyads] = a
+            second[n_dyads] = b
+            n_dyads += 1
+            table[key] = n_dyads
+        dyad[e] = table[key] - 1
+    return dyad, first[:n_dyads], second[:n_dyads]
 
 
 @njit(cache=True)
-def add_residuals(q: NDArray[np.float64], place: NDArray[np.int32], correct: NDArray[np.bool_], scale: float) -> None:
-    """Add ``scale * (correct - mean of correct)`` of each pair to its two-image set in ``q``."""
+def add_residuals(q: NDArray[np.float64], dyad: NDArray[np.int32], correct: NDArray[np.bool_], scale: float) -> None:
+    """Add ``scale * (correct - mean of correct)`` of each pair to the residual ``q`` of its dyad."""
     mean = correct.sum() / correct.size
     right, wrong = scale * (1.0 - mean), -scale * mean
-    for e in range(place.size):
-        q[place[e]] += right if correct[e] else wrong
+    for e in range(dyad.size):
+        q[dyad[e]] += right if correct[e] else wrong
 
 
 @njit(cache=True)
 def sum_by_image(
-    q: NDArray[np.float64], low: NDArray[np.int32], high: NDArray[np.int32], n: int
+    q: NDArray[np.float64], first: NDArray[np.int32], second: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.float64], float]:
-    """The sum of ``q`` at each image, ``(n,)``, and the sum of its squares."""
+    """Return the sum of ``q`` at each image, ``(n,)``, and the sum of squares of ``q``."""
     sums = np.zeros(n)
     squares = 0.0
     for d in range(q.size):
-        sums[low[d]] += q[d]
-        sums[high[d]] += q[d]
+        sums[first[d]] += q[d]
+        sums[second[d]] += q[d]
         squares += q[d] * q[d]
     return sums, squares

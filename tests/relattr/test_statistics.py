@@ -30,7 +30,7 @@ def by_loop(truth, strengths):
 
 
 @given(st.lists(st.tuples(few, few), max_size=14), st.integers(0, 99))
-def test_strengths_are_counted_as_by_a_double_loop(rows, seed):
+def test_strengths_equal_a_double_loop(rows, seed):
     truth, strengths = [r[0] for r in rows], [r[1] for r in rows]
     implied = Pairs.all_of(truth, seed=seed)
     expected = by_loop(truth, strengths)
@@ -42,7 +42,7 @@ def test_strengths_are_counted_as_by_a_double_loop(rows, seed):
 
 
 @pytest.mark.parametrize("sizes", [(360, 328, 260, 308, 374, 410, 292, 356), (30,) * 8, (1, 700), (500,)])
-def test_ranked_classes_are_counted_as_pair_by_pair(sizes):
+def test_ranked_classes_equal_counting_pairs(sizes):
     """The shape of OSR: eight classes, equal ranks among them."""
     rng = np.random.default_rng(0)
     ranks = [4, 3, 4, 2, 1, 1, 2, 1]
@@ -54,32 +54,32 @@ def test_ranked_classes_are_counted_as_pair_by_pair(sizes):
     expected_sign = np.sign(truth[left] - truth[right])
     sign = np.sign(strengths[left] - strengths[right])
     ordered = expected_sign != 0
-    found = count_strengths(strengths, pairs)
-    assert found == PairCounts(
+    counts = count_strengths(strengths, pairs)
+    assert counts == PairCounts(
         int(ordered.sum()), int((ordered & (sign == expected_sign)).sum()), int((ordered & (sign == 0)).sum())
     )
 
 
 @given(st.lists(st.tuples(few, few), min_size=2, max_size=14), st.randoms(use_true_random=False))
-def test_what_must_change_nothing_changes_nothing(rows, random):
+def test_counts_depend_on_the_order_only(rows, random):
     truth, strengths = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-    found = count_strengths(strengths, Pairs.all_of(truth))
-    assert count_strengths(np.exp(strengths), Pairs.all_of(truth, seed=5)) == found  # any rising function
+    counts = count_strengths(strengths, Pairs.all_of(truth))
+    assert count_strengths(np.exp(strengths), Pairs.all_of(truth, seed=5)) == counts  # any increasing function
     order = list(range(len(rows)))
     random.shuffle(order)
-    assert count_strengths(strengths[order], Pairs.all_of(truth[order])) == found
-    turned = count_strengths(-strengths, Pairs.all_of(truth))
-    assert turned == PairCounts(found.ordered, found.ordered - found.correct - found.tied, found.tied)
-    assert count_strengths(-strengths, Pairs.all_of(-truth)) == found
+    assert count_strengths(strengths[order], Pairs.all_of(truth[order])) == counts
+    negated = count_strengths(-strengths, Pairs.all_of(truth))
+    assert negated == PairCounts(counts.ordered, counts.ordered - counts.correct - counts.tied, counts.tied)
+    assert count_strengths(-strengths, Pairs.all_of(-truth)) == counts
 
 
-def test_items_say_which_strength_is_whose():
+def test_items_index_the_strengths():
     pairs = Pairs.all_of([1, 2, 3], items=[4, 0, 2])
     assert count_strengths(np.array([2.0, np.nan, 3.0, np.nan, 1.0]), pairs) == PairCounts(3, 3, 0)
     assert count_strengths(np.array([2.0, np.nan, 1.0, np.nan, 3.0]), pairs) == PairCounts(3, 0, 0)
 
 
-def test_similar_pairs_are_never_scored_and_a_tie_is_an_error():
+def test_similar_pairs_are_ignored_and_ties_are_errors():
     pairs = Pairs([0, 1, 2, 3], [1, 2, 3, 0], [1, -1, 0, 1])
     assert count_margins(np.array([1.0, 0.0, 5.0, -2.0]), pairs) == PairCounts(ordered=3, correct=1, tied=1)
     assert count_margins(np.zeros(4), pairs).accuracy == 0
@@ -93,7 +93,7 @@ def test_accuracy_without_ordered_pairs_is_not_a_number():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_refused_by_name(bad):
+def test_values_that_are_not_finite_are_refused(bad):
     for pairs in (Pairs.all_of([1, 2, 3]), Pairs([0, 1], [1, 2], [1, 1])):
         with pytest.raises(BadInput, match="image 2"):
             count_strengths(np.array([0, 1, bad]), pairs)

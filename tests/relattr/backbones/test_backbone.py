@@ -1,4 +1,4 @@
-"""Every layer of a backbone is the one its name says, and weights that do not fit are refused by name."""
+"""Layers of backbones match their names, and weights that do not fit are refused by file name."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def folders(tmp_path, monkeypatch):
     return tmp_path / "weights"
 
 
-def imagined(name: str) -> Backbone:
-    """A backbone whose tensors hold no data: shapes only."""
+def on_meta_device(name: str) -> Backbone:
+    """A backbone with meta tensors: shapes without data."""
     with torch.device("meta"):
         return Backbone.create(name, pretrained=False)
 
@@ -52,16 +52,16 @@ def noise(*shape: int) -> torch.Tensor:
     ],
 )
 def test_dimensions_of_layers(name, dims, default):
-    backbone = imagined(name)
+    backbone = on_meta_device(name)
     assert {layer: backbone.feature_dim(layer) for layer in dims} == dims
     assert backbone.default_layer == default
 
 
-def test_a_timm_network_without_a_classifier_still_has_pooled_features():
-    assert imagined("vit_small_patch14_dinov2").feature_dim("pooled") == 384
+def test_timm_without_a_classifier_has_pooled_features():
+    assert on_meta_device("vit_small_patch14_dinov2").feature_dim("pooled") == 384
 
 
-def test_alexnet_layers_are_after_their_relu_and_without_dropout():
+def test_alexnet_layers_include_relu_but_no_dropout():
     torch.manual_seed(0)
     backbone = Backbone.create("alexnet", pretrained=False)
     net, x = backbone.net, noise(2, 3, 224, 224)
@@ -83,7 +83,7 @@ def test_alexnet_layers_are_after_their_relu_and_without_dropout():
         for layer, expected in (("pool5", y), ("conv", y), ("fc6", fc6), ("fc7", fc7), (None, fc7), ("fc8", fc8)):
             torch.testing.assert_close(backbone.forward_features(x, layer), expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(backbone.conv_features(x), y, rtol=1e-4, atol=1e-5)
-        # a module path gives what that module gives, before the in-place ReLU that follows it
+        # a module path refers to the output of the module, before a subsequent in-place ReLU
         assert (backbone.forward_features(x, "classifier.4") < 0).any()
         assert (backbone.forward_features(x, "features.0") < 0).any()
     assert backbone.conv_channels == 256
@@ -114,10 +114,10 @@ def test_features_can_be_trained_through():
     backbone = Backbone.create("squeezenet1_0", pretrained=False)
     backbone.conv_features(noise(1, 3, 64, 64)).sum().backward()
     assert backbone.net.features[0].weight.grad is not None
-    assert backbone.net.classifier[1].weight.grad is None  # nothing past the layer was run
+    assert backbone.net.classifier[1].weight.grad is None  # modules after the layer were not run
 
 
-def test_finding_dimensions_leaves_weights_and_mode_alone():
+def test_dimensions_leave_weights_and_mode_unchanged():
     torch.manual_seed(0)
     backbone = Backbone.create("squeezenet1_0", pretrained=False).train()
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
@@ -168,15 +168,15 @@ def test_caffenet_layers_against_plain_operations():
         torch.testing.assert_close(net.features(x), y, rtol=1e-4, atol=1e-4)
 
 
-def test_an_unknown_layer_offers_the_nearest():
-    backbone = imagined("alexnet")
+def test_an_unknown_layer_suggests_similar_names():
+    backbone = on_meta_device("alexnet")
     with pytest.raises(UnknownName, match=r"layer of alexnet is called 'fc77'; did you mean fc7"):
         backbone.layer("fc77")
     with pytest.raises(UnknownName, match=r"'features\.99'; did you mean features\.9"):
         backbone.layer("features.99")
 
 
-def test_an_unknown_backbone_offers_the_nearest():
+def test_an_unknown_backbone_suggests_similar_names():
     with pytest.raises(UnknownName, match="did you mean squeezenet1_"):
         Backbone.create("squeezenet1_O")
 
@@ -191,7 +191,7 @@ class Small(nn.Module):
         return self.head(self.body(x).mean((2, 3)))
 
 
-def test_a_registered_backbone_is_built_with_its_layers_and_preprocessing():
+def test_a_registered_backbone_is_built_as_registered():
     names.register_backbone(
         "small-test",
         build=Small,
@@ -206,11 +206,11 @@ def test_a_registered_backbone_is_built_with_its_layers_and_preprocessing():
         assert backbone.feature_dim() == 4
         assert backbone.conv_channels == 4
         assert weights_fingerprint("small-test") == "small:1"
-        with pytest.raises(BadInput, match="only be had with its weights"):
+        with pytest.raises(BadInput, match="only available with pretrained weights"):
             Backbone.create("small-test", pretrained=False)
     finally:
         names.unregister_backbone("small-test")
-    with pytest.raises(BadInput, match=r"'body\.9', which is not there"):
+    with pytest.raises(BadInput, match=r"'body\.9', which does not exist"):
         Backbone(Small(), "small", layers={"first": "body.9"})
 
 
@@ -240,7 +240,7 @@ def _add(weights):
     weights["extra"] = torch.zeros(1)
 
 
-def _spoil(weights):
+def _make_nan(weights):
     weights["features.0.bias"][0] = torch.nan
 
 
@@ -250,7 +250,7 @@ def _spoil(weights):
         (_drop, r"expected the key 'features\.0\.weight', which is missing; found 'features\.0\.wieght' instead"),
         (_reshape, r"'classifier\.1\.bias': expected shape \(1000,\), found \(7,\)"),
         (_add, r"found the key 'extra', which the network does not have"),
-        (_spoil, r"'features\.0\.bias': found NaN or infinity"),
+        (_make_nan, r"'features\.0\.bias': found NaN or infinity"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(folders, damage, message):
@@ -273,12 +273,12 @@ def test_a_truncated_file_is_refused_by_name(folders, keep):
     assert str(path) in str(error.value)
 
 
-class Evil:
+class ExecutesCode:
     def __reduce__(self):
         return (pytest.fail, ("a pickle was executed",))
 
 
-def test_a_hub_file_is_read_as_tensors_and_never_executed(tmp_path, monkeypatch):
+def test_pickled_code_in_a_hub_file_is_never_executed(tmp_path, monkeypatch):
     import hashlib
 
     from relattr.backbones.torchvision_files import FILES
@@ -286,20 +286,20 @@ def test_a_hub_file_is_read_as_tensors_and_never_executed(tmp_path, monkeypatch)
     folder = tmp_path / "torch/hub/checkpoints"
     folder.mkdir(parents=True)
 
-    def put(content: object) -> None:
+    def store(content: object) -> None:
         torch.save(content, folder / "new.pth")
         digits = hashlib.sha256((folder / "new.pth").read_bytes()).hexdigest()[:8]
         (folder / "new.pth").rename(folder / f"squeezenet1_0-{digits}.pth")
         monkeypatch.setitem(FILES, "squeezenet1_0", f"squeezenet1_0-{digits}.pth")
 
     weights = squeezenet_weights()
-    put(weights)
+    store(weights)
     assert torch.equal(Backbone.create("squeezenet1_0").net.features[0].weight, weights["features.0.weight"])
-    put({"features.0.weight": Evil()})
+    store({"features.0.weight": ExecutesCode()})
     with pytest.raises(BadInput, match="cannot be read"):
         Backbone.create("squeezenet1_0")
-    put([1, 2])
-    with pytest.raises(BadInput, match="does not hold a state dict"):
+    store([1, 2])
+    with pytest.raises(BadInput, match="does not contain a state dict"):
         Backbone.create("squeezenet1_0")
 
 

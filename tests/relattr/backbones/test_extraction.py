@@ -1,4 +1,4 @@
-"""Deep features: preprocessing as torchvision's transforms, the fast form as the plain one, options as they say."""
+"""Deep features: preprocessing equals torchvision's, optimised equals original inference, options take effect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def folders(tmp_path, monkeypatch):
 
 
 def smooth(height: int, width: int, seed: int) -> np.ndarray:
-    """A photograph-like image: coarse noise, enlarged."""
+    """An image that resembles a photograph: upscaled coarse noise."""
     coarse = np.random.default_rng(seed).integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
@@ -45,13 +45,13 @@ def fresh(name: str) -> Backbone:
     return Backbone.create(name, pretrained=False)
 
 
-def relative(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+def relative(actual: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
 
 
 @pytest.mark.parametrize("bicubic", [False, True])
-def test_centre_crop_is_that_of_torchvision(images, bicubic):
-    how = Preprocessing(bicubic=bicubic)
+def test_central_crop_equals_torchvision(images, bicubic):
+    preprocessing = Preprocessing(bicubic=bicubic)
     mode = transforms.InterpolationMode.BICUBIC if bicubic else transforms.InterpolationMode.BILINEAR
     peer = transforms.Compose(
         [
@@ -62,38 +62,38 @@ def test_centre_crop_is_that_of_torchvision(images, bicubic):
         ]
     )
     expected = torch.stack([peer(Image.fromarray(image)) for image in images])
-    found = normalise_pixels(crop_views(images, how, "center"), how)
-    assert found.shape == (5, 3, 224, 224)
+    actual = normalise_pixels(crop_views(images, preprocessing, "center"), preprocessing)
+    assert actual.shape == (5, 3, 224, 224)
     level = 1 / 255 / min(IMAGENET_STD)
-    assert (found - expected).abs().max() < 1.01 * level * (1 if not bicubic else 2)
-    assert (found - expected).abs().mean() < 0.05 * level
-    torch.testing.assert_close(found[0], expected[0])  # at 256 x 256 nothing is resized
+    assert (actual - expected).abs().max() < 1.01 * level * (1 if not bicubic else 2)
+    assert (actual - expected).abs().mean() < 0.05 * level
+    torch.testing.assert_close(actual[0], expected[0])  # at 256 x 256 nothing is resized
 
 
 def test_resize_takes_the_whole_image(images):
-    how = Preprocessing(input_size=64, resize=64)
+    preprocessing = Preprocessing(input_size=64, resize=64)
     expected = np.stack([np.asarray(transforms.Resize((64, 64))(Image.fromarray(image))) for image in images])
-    found = crop_views(images, how, "resize").permute(0, 2, 3, 1).numpy()
-    assert np.abs(found.astype(int) - expected).max() <= 1
+    actual = crop_views(images, preprocessing, "resize").permute(0, 2, 3, 1).numpy()
+    assert np.abs(actual.astype(int) - expected).max() <= 1
 
 
-def test_ten_crops_are_those_of_torchvision(images):
-    how = Preprocessing(input_size=224, resize=256)
-    found = crop_views(images, how, "ten").unflatten(0, (len(images), 10))
+def test_ten_crops_equal_torchvision(images):
+    preprocessing = Preprocessing(input_size=224, resize=256)
+    actual = crop_views(images, preprocessing, "ten").unflatten(0, (len(images), 10))
     for k, image in enumerate(images):
         crops = transforms.TenCrop(224)(transforms.Resize(256)(Image.fromarray(image)))
         expected = np.stack([np.asarray(crop) for crop in crops])
-        assert np.abs(found[k].permute(0, 2, 3, 1).numpy().astype(int) - expected).max() <= 1
+        assert np.abs(actual[k].permute(0, 2, 3, 1).numpy().astype(int) - expected).max() <= 1
 
 
-def test_caffe_networks_get_blue_first_in_0_to_255():
+def test_caffe_networks_take_bgr_from_0_to_255():
     from relattr.backbones.caffenet import PREPROCESSING
 
     pixel = np.zeros((256, 256, 3), np.uint8)
     pixel[:] = (10, 20, 30)
-    found = normalise_pixels(crop_views([pixel], PREPROCESSING, "center"), PREPROCESSING)
-    assert found.shape == (1, 3, 227, 227)
-    torch.testing.assert_close(found[0, :, 0, 0], torch.tensor([30.0 - 104, 20 - 117, 10 - 123]), rtol=0, atol=1e-3)
+    actual = normalise_pixels(crop_views([pixel], PREPROCESSING, "center"), PREPROCESSING)
+    assert actual.shape == (1, 3, 227, 227)
+    torch.testing.assert_close(actual[0, :, 0, 0], torch.tensor([30.0 - 104, 20 - 117, 10 - 123]), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_caffe_networks_get_blue_first_in_0_to_255():
         ("vit_tiny_patch16_224", ["pooled", "conv"]),
     ],
 )
-def test_the_fast_form_gives_the_plain_numbers(name, layers):
+def test_optimised_equals_original_inference(name, layers):
     for layer in layers:
         backbone = fresh(name)
-        for module in backbone.modules():  # as after training, so that folding them is seen
+        for module in backbone.modules():  # nontrivial statistics, so that folding has an effect
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.running_mean.uniform_(-0.2, 0.2)
                 module.running_var.uniform_(0.5, 2)
@@ -121,10 +121,10 @@ def test_the_fast_form_gives_the_plain_numbers(name, layers):
             run = optimised_forward(
                 backbone, layer, dtype=torch.float32, device=torch.device("cpu"), batch_size=2, input_size=size
             )
-            found = run(x)
-        assert type(run.net).__name__ == "GraphModule", "it fell back to the plain form"
-        assert found.shape == expected.shape
-        assert relative(found.numpy(), expected.numpy()) < 1e-5
+            actual = run(x)
+        assert type(run.net).__name__ == "GraphModule", "the network was not optimised"
+        assert actual.shape == expected.shape
+        assert relative(actual.numpy(), expected.numpy()) < 1e-5
 
 
 class Untraceable(torch.nn.Module):
@@ -134,23 +134,23 @@ class Untraceable(torch.nn.Module):
         self.head = torch.nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.mean() > 100:  # depends on data
+        if x.mean() > 100:  # data-dependent control flow
             x = x - 1
         return self.head(self.conv(x).relu().mean((2, 3)))
 
 
-def test_a_network_that_cannot_be_traced_runs_plain(images):
+def test_a_network_that_cannot_be_traced_runs_unoptimised(images):
     torch.manual_seed(0)
     backbone = Backbone(Untraceable(), "untraceable", Preprocessing(input_size=32, resize=32)).eval()
     with torch.inference_mode():
         x = normalise_pixels(crop_views(images, backbone.preprocessing, "center"), backbone.preprocessing)
         expected = backbone.forward_features(x, "pooled").numpy()
     extractor = FeatureExtractor(backbone, "pooled", normalise="none")
-    assert type(extractor._run.net).__name__ == "_Plain"
+    assert type(extractor._forward.net).__name__ == "_Original"
     assert relative(extractor(images), expected) < 1e-6
 
 
-def test_features_against_one_image_at_a_time(images):
+def test_features_equal_one_image_at_a_time(images):
     expected = []
     backbone = fresh("alexnet")
     with torch.no_grad():
@@ -159,12 +159,12 @@ def test_features_against_one_image_at_a_time(images):
             row = backbone.forward_features(x, "fc6").numpy()[0]
             expected.append(row / np.linalg.norm(row))
     seen: list[int] = []
-    found = deep_features(images, fresh("alexnet"), "fc6", batch_size=2, precision="fp32", progress=seen.append)
-    assert found.shape == (5, 4096)
-    assert found.dtype == np.float32
-    assert relative(found, np.stack(expected)) < 1e-5
+    actual = deep_features(images, fresh("alexnet"), "fc6", batch_size=2, progress=seen.append)
+    assert actual.shape == (5, 4096)
+    assert actual.dtype == np.float32
+    assert relative(actual, np.stack(expected)) < 1e-5
     assert sum(seen) == len(images)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(actual, axis=1), 1, rtol=1e-5)
 
 
 def test_ten_crop_features_are_the_mean_over_the_crops(images):
@@ -172,43 +172,42 @@ def test_ten_crop_features_are_the_mean_over_the_crops(images):
     with torch.no_grad():
         x = normalise_pixels(crop_views(images[:2], backbone.preprocessing, "ten"), backbone.preprocessing)
         expected = backbone.forward_features(x).numpy().reshape(2, 10, 512).mean(1)
-    found = deep_features(
-        images[:2], fresh("squeezenet1_0"), crop="ten", batch_size=10, normalise="none", precision="fp32"
-    )
-    assert relative(found, expected) < 1e-5
+    actual = deep_features(images[:2], fresh("squeezenet1_0"), crop="ten", batch_size=10, normalise="none")
+    assert relative(actual, expected) < 1e-5
 
 
-def test_maps_are_flattened_and_zero_features_stay(images):
+def test_maps_are_flattened_and_zeros_stay_zero(images):
     backbone = fresh("squeezenet1_0")
-    found = deep_features(images[:1], backbone, "conv", input_size=64, precision="fp32")
-    assert found.shape == (1, 512 * 3 * 3)
+    actual = deep_features(images[:1], backbone, "conv", input_size=64)
+    assert actual.shape == (1, 512 * 3 * 3)
     backbone = fresh("squeezenet1_0")
     with torch.no_grad():
         for parameter in backbone.net.features[12].parameters():
             parameter.zero_()
-    zeros = deep_features(images[:1], backbone, precision="fp32")
+    zeros = deep_features(images[:1], backbone)
     assert not zeros.any()
 
 
 @pytest.mark.parametrize("name", ["alexnet", "squeezenet1_0"])
 def test_bf16_is_within_a_hundredth(images, name):
-    # at 64 pixels: without native bf16 it is very slow
-    plain = deep_features(images, fresh(name), input_size=64, precision="fp32", normalise="none")
-    short = deep_features(images, fresh(name), input_size=64, precision="bf16", normalise="none")
-    assert 0 < relative(short, plain) < 1e-2
+    # 64 px, since bf16 is very slow without native support
+    fp32 = deep_features(images, fresh(name), input_size=64, normalise="none")
+    bf16 = deep_features(images, fresh(name), input_size=64, precision="bf16", normalise="none")
+    assert 0 < relative(bf16, fp32) < 1e-2
 
 
-def test_auto_precision_is_bf16_only_where_it_is_native(monkeypatch):
-    for there in (False, True):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda there=there: there)
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        assert has_bf16("cpu") is there
-    monkeypatch.setattr("relattr.backbones.extraction.has_bf16", lambda device: False)
-    assert FeatureExtractor(fresh("squeezenet1_0"), input_size=64).spec.precision == "fp32"
+@pytest.mark.parametrize("native", [False, True])
+def test_precision_does_not_follow_the_hardware(monkeypatch, native):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert has_bf16("cpu") is native
+    extractor = FeatureExtractor(fresh("squeezenet1_0"), input_size=64)
+    assert extractor.spec.precision == "fp32"
+    assert {value.dtype for value in extractor._forward.state_dict().values()} <= {torch.float32}
 
 
-def test_the_key_tells_apart_all_that_decides_the_numbers():
-    spec = FeatureExtractor(fresh("squeezenet1_0"), input_size=64, precision="fp32").spec
+def test_the_key_depends_on_every_option():
+    spec = FeatureExtractor(fresh("squeezenet1_0"), input_size=64).spec
     others = [
         dataclasses.replace(spec, backbone="squeezenet1_1"),
         dataclasses.replace(spec, layer="pool10"),
@@ -235,19 +234,19 @@ def test_the_key_tells_apart_all_that_decides_the_numbers():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16; got 'fp16'"),
+        ({"precision": "fp16"}, "precision must be one of fp32, bf16; got 'fp16'"),
         ({"crop": "middle"}, "crop must be one of"),
         ({"normalise": "l1"}, "normalise must be one of"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"input_size": 224, "resize": 200}, "input_size must be from 1 to resize"),
     ],
 )
-def test_bad_arguments(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(BadInput, match=message):
         FeatureExtractor(fresh("squeezenet1_0"), **arguments)
 
 
-def test_bad_layers_and_images():
+def test_invalid_layers_and_images_are_refused():
     with pytest.raises(UnknownName, match="did you mean"):
         FeatureExtractor(fresh("squeezenet1_0"), "pool9")
     extractor = FeatureExtractor(fresh("squeezenet1_0"), input_size=64)
@@ -257,7 +256,7 @@ def test_bad_layers_and_images():
     assert extractor([]).shape == (0, 512)
 
 
-def test_threads_and_the_generator_are_left_alone(images):
+def test_threads_and_the_generator_are_unchanged(images):
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     backbone = Backbone(Untraceable(), "u", Preprocessing(input_size=32, resize=32)).eval()
     state = torch.get_rng_state()
@@ -266,7 +265,7 @@ def test_threads_and_the_generator_are_left_alone(images):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_kept_memory_is_quiet_everywhere(monkeypatch):
+def test_retaining_memory_works_without_glibc(monkeypatch):
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     with retain_freed_memory():
         assert np.ones(1 << 20).sum() == 1 << 20
@@ -281,9 +280,9 @@ def test_cached_features_are_computed_once(images, tmp_path, monkeypatch):
     monkeypatch.setenv("RELATTR_WEIGHTS", str(tmp_path))
     save_file(fresh("squeezenet1_0").net.state_dict(), tmp_path / "squeezenet1_0.safetensors")
     collection = Images.from_arrays(images)
-    first = cached_deep_features(collection, "squeezenet1_0", precision="fp32")
+    first = cached_deep_features(collection, "squeezenet1_0")
     monkeypatch.setattr(FeatureExtractor, "__call__", lambda *_, **__: pytest.fail("computed again"))
-    again = cached_deep_features(collection.subset([3, 1]), "squeezenet1_0", "pooled", precision="fp32")
+    again = cached_deep_features(collection.subset([3, 1]), "squeezenet1_0", "pooled")
     np.testing.assert_array_equal(again, first[[3, 1]])
 
 
@@ -292,17 +291,17 @@ REAL = Path(os.environ.get("RELATTR_WEIGHTS", "")) / "squeezenet1_0.safetensors"
 
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.is_file(), reason="NO REAL WEIGHTS: RELATTR_WEIGHTS has no squeezenet1_0.safetensors")
-def test_the_real_squeezenet_is_torchvisions():
+def test_the_real_squeezenet_classifies_photographs():
     from skimage import data
 
     backbone = Backbone.create("squeezenet1_0")
     assert backbone.feature_dim() == 512
     # classes of ImageNet: 285 is Egyptian cat, 281 to 285 are cats; 968 cup, 967 espresso, 504 coffee mug
     for picture, classes in ((data.cat(), range(281, 286)), (data.coffee(), (504, 809, 967, 968, 969))):
-        how = backbone.preprocessing
+        preprocessing = backbone.preprocessing
         with torch.inference_mode():
-            scores = backbone(normalise_pixels(crop_views([picture], how, "center"), how))
+            scores = backbone(normalise_pixels(crop_views([picture], preprocessing, "center"), preprocessing))
         assert int(scores.argmax()) in classes
-    features = deep_features([data.cat(), data.coffee()], "squeezenet1_0", precision="fp32")
+    features = deep_features([data.cat(), data.coffee()], "squeezenet1_0")
     assert features.shape == (2, 512)
     assert 0.05 < float(features[0] @ features[1]) < 0.9

@@ -1,4 +1,4 @@
-"""`micro`: AlexNet's shape, small; learns a set of shapes in seconds, the same weights for the same seed."""
+"""`micro`: AlexNet's layers; learns simple shapes in seconds, reproducibly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def bars(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Bars in four directions and two colours, anywhere, on noise: eight classes."""
+    """Bars of four orientations and two colours at random positions on noise: eight classes."""
     rng = np.random.default_rng(seed)
     classes = rng.integers(0, 8, n)
     y, x = np.mgrid[:64, :64]
@@ -38,11 +38,11 @@ def bars(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(images, 0, 255).astype(np.uint8), classes
 
 
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+def equal_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_its_layers_are_those_of_alexnet():
+def test_layers_are_those_of_alexnet():
     micro = Backbone(micro_net.MicroNet(8), "micro", names.Preprocessing(64, 64)).eval()
     with torch.device("meta"):
         alexnet = Backbone.create("alexnet", pretrained=False)
@@ -55,7 +55,7 @@ def test_its_layers_are_those_of_alexnet():
     assert sum(p.numel() for p in micro.parameters()) < 1_000_000
 
 
-def test_it_learns_and_generalises():
+def test_pretraining_generalises():
     images, classes = bars(800)
     weights = micro_net.pretrain(images, classes, seed=0, epochs=6)
     net = micro_net.MicroNet(8)
@@ -63,18 +63,18 @@ def test_it_learns_and_generalises():
     assert micro_net.top1_accuracy(net, *bars(200, seed=1)) > 0.6  # chance is 0.125
 
 
-def test_the_same_seed_gives_the_same_weights_and_touches_no_global_generator():
+def test_pretraining_is_reproducible_and_isolated():
     images, classes = bars(100)
     torch.manual_seed(5)
     state = torch.get_rng_state()
     first = micro_net.pretrain(images, classes, seed=3, epochs=1)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(6)
-    assert same(first, micro_net.pretrain(images, classes, seed=3, epochs=1))
-    assert not same(first, micro_net.pretrain(images, classes, seed=4, epochs=1))
+    assert equal_weights(first, micro_net.pretrain(images, classes, seed=3, epochs=1))
+    assert not equal_weights(first, micro_net.pretrain(images, classes, seed=4, epochs=1))
 
 
-def test_progress_is_told_every_step():
+def test_progress_counts_steps():
     images, classes = bars(130)
     seen: list[int] = []
     micro_net.pretrain(images, classes, seed=0, epochs=2, progress=seen.append)
@@ -92,28 +92,28 @@ def test_progress_is_told_every_step():
         (np.zeros((4, 64, 64, 3), np.uint8), np.arange(4) - 1, "numbered from 0"),
     ],
 )
-def test_bad_sets_are_refused(images, classes, message):
+def test_invalid_training_sets_are_refused(images, classes, message):
     with pytest.raises(BadInput, match=message):
         micro_net.pretrain(images, classes, seed=0)
 
 
-def test_registered_it_is_trained_once_and_then_read(cache, monkeypatch):
+def test_weights_are_trained_once_and_then_loaded(cache, monkeypatch):
     monkeypatch.setattr(micro_net, "EPOCHS", 1)
-    drawn = []
+    calls = []
 
     def draw() -> tuple[np.ndarray, np.ndarray]:
-        drawn.append(1)
+        calls.append(1)
         return bars(120)
 
     names.register_backbone("micro-test", **pretrained_micro(draw, "bars 120"))
     try:
         fingerprint = PretrainedWeights("micro-test").fingerprint()
         assert PretrainedWeights("micro-test").missing() is None
-        assert not drawn  # planning draws and trains nothing
+        assert not calls  # planning neither generates images nor trains
         first = Backbone.create("micro-test")
         again = Backbone.create("micro-test")
-        assert len(drawn) == 1
-        assert same(first.net.state_dict(), again.net.state_dict())
+        assert len(calls) == 1
+        assert equal_weights(first.net.state_dict(), again.net.state_dict())
         assert first.fingerprint == fingerprint == PretrainedWeights("micro-test").fingerprint()
         assert (first.input_size, first.default_layer) == (64, "fc7")
 
@@ -121,24 +121,24 @@ def test_registered_it_is_trained_once_and_then_read(cache, monkeypatch):
         with safe_open(file, "pt") as stored:
             assert 0 <= float(stored.metadata()["held_out_accuracy"]) <= 1
             assert stored.metadata()["trained_on"] == "108"
-        file.write_bytes(file.read_bytes()[:1000])  # damaged: made again, the same
-        assert same(first.net.state_dict(), Backbone.create("micro-test").net.state_dict())
-        assert len(drawn) == 2
+        file.write_bytes(file.read_bytes()[:1000])  # damaged: trained again, with the same result
+        assert equal_weights(first.net.state_dict(), Backbone.create("micro-test").net.state_dict())
+        assert len(calls) == 2
 
         features = deep_features([bars(1)[0][0], np.zeros((100, 150, 3), np.uint8)], "micro-test", "fc6")
         assert features.shape == (2, 256)
         untrained = Backbone.create("micro-test", pretrained=False)
-        assert not same(untrained.net.state_dict(), first.net.state_dict())
+        assert not equal_weights(untrained.net.state_dict(), first.net.state_dict())
     finally:
         names.unregister_backbone("micro-test")
 
 
-def test_what_decides_the_weights_is_in_the_fingerprint():
-    prints = {
+def test_the_fingerprint_depends_on_key_and_seed():
+    fingerprints = {
         pretrained_micro(bars, key, seed=seed)["fingerprint"]()  # type: ignore[arg-type]
         for key, seed in (("a", 0), ("b", 0), ("a", 1))
     }
-    assert len(prints) == 3
+    assert len(fingerprints) == 3
 
 
 def test_registering_imports_no_torch():

@@ -1,4 +1,4 @@
-"""Weights are found in a stated order, checked, fingerprinted, and their absence is explained."""
+"""Weights are file in a stated order, checked, fingerprinted, and their absence is explained."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def write(path: Path, content: bytes) -> Path:
 
 
 def hub_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, digits: str) -> Path:
-    """A file in torch's cache that alexnet's weights are said to be."""
+    """A file in torch's cache, registered as the weights of alexnet."""
     name = f"alexnet-owt-{digits}.pth"
     monkeypatch.setitem(FILES, "alexnet", name)
     return write(tmp_path / "torch/hub/checkpoints" / name, content)
 
 
-def test_the_weights_folder_comes_first_and_then_the_hub_cache(tmp_path, monkeypatch):
+def test_the_weights_folder_precedes_the_hub_cache(tmp_path, monkeypatch):
     content = b"from the hub"
     hub = hub_file(tmp_path, monkeypatch, content, hashlib.sha256(content).hexdigest()[:8])
     assert find_weights("alexnet") == WeightsFile(hub, "torch hub cache")
-    own = write(tmp_path / "weights/alexnet.safetensors", b"own")
-    assert find_weights("alexnet") == WeightsFile(own, "weights folder")
-    assert find_weights("torchvision:alexnet") == WeightsFile(own, "weights folder")
+    local = write(tmp_path / "weights/alexnet.safetensors", b"local")
+    assert find_weights("alexnet") == WeightsFile(local, "weights folder")
+    assert find_weights("torchvision:alexnet") == WeightsFile(local, "weights folder")
 
 
-def test_a_hub_file_whose_hash_is_not_the_one_in_its_name_is_refused(tmp_path, monkeypatch):
+def test_a_hub_file_with_another_hash_is_refused(tmp_path, monkeypatch):
     path = hub_file(tmp_path, monkeypatch, b"not what it says", "7be5be79")
     with pytest.raises(BadInput, match=r"damaged.*7be5be79") as error:
         find_weights("alexnet")
@@ -55,7 +55,7 @@ def test_a_hub_file_whose_hash_is_not_the_one_in_its_name_is_refused(tmp_path, m
     assert str(path) in (PretrainedWeights("alexnet").missing() or "")
 
 
-def test_the_hugging_face_cache_is_read_as_the_hub_writes_it(tmp_path):
+def test_the_hugging_face_cache_is_searched(tmp_path):
     known = names.resolve_backbone("timm:resnet18")
     folder = tmp_path / "hf" / f"models--{known.hf_repo.replace('/', '--')}"
     write(folder / "refs/main", b"0123456789abcdef0123456789abcdef01234567")
@@ -63,14 +63,14 @@ def test_the_hugging_face_cache_is_read_as_the_hub_writes_it(tmp_path):
     assert find_weights("timm:resnet18") == WeightsFile(path, "hugging face cache")
 
 
-def test_a_library_shadowed_by_another_has_a_file_of_its_own(tmp_path):
+def test_shadowed_timm_names_have_separate_files(tmp_path):
     assert names.resolve_backbone("resnet18").library == "torchvision"
     assert names.resolve_backbone("timm:resnet18").file_stem == "timm-resnet18"
     assert names.resolve_backbone("vit_tiny_patch16_224").library == "timm"
     assert names.resolve_backbone("vit_tiny_patch16_224").file_stem == "vit_tiny_patch16_224"
 
 
-def test_offline_and_missing_says_which_file_where_and_how(tmp_path, monkeypatch):
+def test_missing_weights_offline_are_explained(tmp_path, monkeypatch):
     monkeypatch.setenv("RELATTR_OFFLINE", "1")
     reason = PretrainedWeights("alexnet").missing()
     assert reason is not None
@@ -81,7 +81,7 @@ def test_offline_and_missing_says_which_file_where_and_how(tmp_path, monkeypatch
     assert not (tmp_path / "torch").exists()
 
 
-def test_online_a_download_may_be_tried_and_its_failure_blocks(tmp_path, monkeypatch):
+def test_a_failed_download_blocks(tmp_path, monkeypatch):
     assert PretrainedWeights("alexnet").missing() is None
 
     def fail(*args: object, **kwargs: object) -> None:
@@ -92,15 +92,15 @@ def test_online_a_download_may_be_tried_and_its_failure_blocks(tmp_path, monkeyp
         fetch_weights("alexnet")
 
 
-def test_a_download_is_checked_and_lands_in_the_hub_cache(tmp_path, monkeypatch):
+def test_a_download_is_verified_and_cached(tmp_path, monkeypatch):
     content = b"the weights"
     digits = hashlib.sha256(content).hexdigest()[:8]
     monkeypatch.setitem(FILES, "alexnet", f"alexnet-owt-{digits}.pth")
     served = write(tmp_path / "server" / f"alexnet-owt-{digits}.pth", content)
     monkeypatch.setattr(names, "DOWNLOADS", served.parent.as_uri() + "/")
-    found = fetch_weights("alexnet")
-    assert found.place == "torch hub cache"
-    assert found.path.read_bytes() == content
+    file = fetch_weights("alexnet")
+    assert file.place == "torch hub cache"
+    assert file.path.read_bytes() == content
 
     wrong = write(tmp_path / "server" / "alexnet-owt-00000000.pth", content)
     monkeypatch.setitem(FILES, "alexnet", wrong.name)
@@ -113,11 +113,11 @@ def test_caffenet_has_no_download(tmp_path):
     reason = PretrainedWeights("caffenet").missing()
     assert reason is not None
     assert "caffenet.safetensors" in reason
-    assert "no download" in reason
+    assert "cannot be downloaded" in reason
     assert isinstance(find_weights("caffenet"), MissingWeights)
 
 
-def test_the_fingerprint_is_the_sha256_and_is_not_computed_twice(tmp_path, monkeypatch):
+def test_the_fingerprint_is_the_cached_sha256(tmp_path, monkeypatch):
     path = write(tmp_path / "weights/vgg16.safetensors", b"a" * 1000)
     expected = hashlib.sha256(b"a" * 1000).hexdigest()
     assert PretrainedWeights("vgg16").fingerprint() == expected
@@ -130,21 +130,21 @@ def test_the_fingerprint_is_the_sha256_and_is_not_computed_twice(tmp_path, monke
     assert PretrainedWeights("vgg16").fingerprint() == hashlib.sha256(b"b" * 1001).hexdigest()
 
 
-def test_a_damaged_memory_of_a_fingerprint_is_not_believed(tmp_path):
+def test_a_damaged_digest_cache_is_recomputed(tmp_path):
     write(tmp_path / "weights/vgg16.safetensors", b"a")
     expected = PretrainedWeights("vgg16").fingerprint()
-    (remembered,) = (tmp_path / "cache/digests").iterdir()
+    (cached,) = (tmp_path / "cache/digests").iterdir()
     for damage in ("", "{}", json.dumps({"sha256": 3}), json.dumps({"sha256": "xyz"})):
-        remembered.write_text(damage)
+        cached.write_text(damage)
         assert PretrainedWeights("vgg16").fingerprint() == expected
 
 
-def test_the_fingerprint_of_what_is_not_there_names_the_file():
+def test_the_fingerprint_of_missing_weights_names_the_file():
     assert PretrainedWeights("alexnet").fingerprint() == f"undownloaded:{FILES['alexnet']}"
     assert PretrainedWeights("caffenet").fingerprint() == "undownloaded:caffenet"
 
 
-def test_an_unknown_name_offers_the_nearest():
+def test_an_unknown_name_suggests_similar_names():
     for call in (
         find_weights,
         lambda name: PretrainedWeights(name).missing(),
@@ -158,7 +158,7 @@ def test_an_unknown_name_offers_the_nearest():
         find_weights("torchvision:resnet18d")
 
 
-def test_a_registered_backbone_speaks_for_itself():
+def test_a_registered_backbone_reports_its_weights():
     names.register_backbone(
         "tiny-test", build=lambda: pytest.fail("built"), fingerprint=lambda: "tiny:1", missing=lambda: "no disk"
     )
@@ -168,7 +168,7 @@ def test_a_registered_backbone_speaks_for_itself():
         with pytest.raises(BadInput, match="registered backbone"):
             find_weights("tiny-test")
         for taken in ("tiny-test", "alexnet", "caffenet"):
-            with pytest.raises(BadInput, match="there already"):
+            with pytest.raises(BadInput, match="already used by"):
                 names.register_backbone(taken, build=lambda: None, fingerprint=str)
     finally:
         names.unregister_backbone("tiny-test")
@@ -176,20 +176,20 @@ def test_a_registered_backbone_speaks_for_itself():
         names.register_backbone("a:b", build=lambda: None, fingerprint=str)
 
 
-def test_the_table_of_torchvision_files_is_that_of_torchvision():
+def test_the_list_of_files_matches_torchvision():
     from torchvision import models
 
     available = set(models.list_models(module=models))
     common = available & set(FILES)
-    assert len(common) >= 75  # most of what either knows
+    assert len(common) >= 75  # most networks are in both
     for name in common:
         assert models.get_model_weights(name).DEFAULT.url == DOWNLOADS + FILES[name]
 
 
 def test_planning_imports_no_torch(tmp_path):
     code = (
-        "import sys; from relattr.backbones.weights import Weights; import relattr.backbones.micro;"
-        "w = Weights('alexnet'); w.missing(); w.fingerprint();"
+        "import sys; from relattr.backbones.weights import PretrainedWeights; import relattr.backbones.micro;"
+        "w = PretrainedWeights('alexnet'); w.missing(); w.fingerprint();"
         "heavy = {'torch', 'torchvision', 'timm', 'numpy'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

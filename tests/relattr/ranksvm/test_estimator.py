@@ -1,4 +1,4 @@
-"""RankSVM against a slow, obvious solver on explicit pair differences; its laws; its messages."""
+"""RankSVM against a reference solver on explicit pair differences; its invariances; its errors."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def objective(x: np.ndarray, pairs: Pairs, w: np.ndarray, c: float, c_similar: f
 
 
 def reference(x: np.ndarray, pairs: Pairs, c: float, c_similar: float, loss: str) -> float:
-    found = minimize(
+    result = minimize(
         lambda w: objective(x, pairs, w, c, c_similar, loss),
         np.zeros(x.shape[1]),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-14, "gtol": 1e-9, "maxcor": 50},
     )
-    return float(found.fun)
+    return float(result.fun)
 
 
 def problem(n: int, d: int, m: int, similar: float = 0.2, seed: int = 0, noise: float = 0.5) -> tuple:
@@ -59,7 +59,7 @@ def problem(n: int, d: int, m: int, similar: float = 0.2, seed: int = 0, noise: 
 @pytest.mark.parametrize(("n", "d"), [(60, 25), (30, 80), (1500, 12)])
 @pytest.mark.parametrize("similar", [0.0, 0.3])
 @pytest.mark.parametrize("c", [0.01, 1.0])
-def test_reaches_the_minimum_of_a_slow_solver(loss: str, n: int, d: int, similar: float, c: float) -> None:
+def test_reaches_the_minimum_of_a_reference_solver(loss: str, n: int, d: int, similar: float, c: float) -> None:
     x, pairs, _ = problem(n, d, 800, similar)
     model = RankSVM(c, C_similar=2 * c, loss=loss, tol=1e-9).fit(x, pairs)
     best = reference(x, pairs, c, 2 * c, loss)
@@ -73,7 +73,7 @@ def test_reaches_the_minimum_of_a_slow_solver(loss: str, n: int, d: int, similar
 @pytest.mark.parametrize("loss", ["squared_hinge", "logistic"])
 @pytest.mark.parametrize(("n", "d"), [(50, 12), (40, 90)])
 @pytest.mark.parametrize("levels", [4, None])
-def test_implied_pairs_equal_listed_ones(loss: str, n: int, d: int, levels: int | None) -> None:
+def test_implied_pairs_equal_explicit_ones(loss: str, n: int, d: int, levels: int | None) -> None:
     x, _, strengths = problem(n, d, 10)
     if levels:
         strengths = np.digitize(strengths, np.quantile(strengths, np.arange(1, levels) / levels)).astype(float)
@@ -87,10 +87,10 @@ def test_implied_pairs_equal_listed_ones(loss: str, n: int, d: int, levels: int 
     np.testing.assert_allclose(a.predict(x) - a.predict(x).mean(), b.predict(x) - b.predict(x).mean(), atol=1e-3)
 
 
-def test_implied_pairs_are_never_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_implied_pairs_are_never_enumerated(monkeypatch: pytest.MonkeyPatch) -> None:
     x, _, strengths = problem(60, 10, 10)
     pairs = Pairs.all_of(strengths)
-    monkeypatch.setattr(Pairs, "arrays", property(lambda self: pytest.fail("the pairs were listed")))
+    monkeypatch.setattr(Pairs, "arrays", property(lambda self: pytest.fail("the pairs were enumerated")))
     model = RankSVM().fit(x, pairs)
     model.score(x, pairs)
     RankSVMCV(Cs=(0.01, 0.1)).fit(x, pairs)
@@ -130,7 +130,7 @@ def test_opposite_labels_give_the_opposite_direction() -> None:
     np.testing.assert_allclose(RankSVM().fit(x, against).coef_, -RankSVM().fit(x, pairs).coef_, atol=1e-12)
 
 
-def test_similar_pairs_weigh_as_told() -> None:
+def test_similar_pairs_have_their_weight() -> None:
     x, pairs, _ = problem(80, 20, 300, similar=0.4)
     without = RankSVM(0.1, tol=1e-12).fit(x, pairs.ordered()).coef_
     np.testing.assert_allclose(RankSVM(0.1, C_similar=0, tol=1e-12).fit(x, pairs).coef_, without, atol=1e-6)
@@ -191,7 +191,7 @@ def test_only_images_in_pairs_matter() -> None:
 @pytest.mark.parametrize(("n", "d"), [(300, 40), (40, 300)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("loss", ["squared_hinge", "logistic"])
-def test_lock_step_equals_one_by_one(n: int, d: int, dtype: type, loss: str) -> None:
+def test_fit_many_equals_separate_fits(n: int, d: int, dtype: type, loss: str) -> None:
     x, pairs, strengths = problem(n, d, 700)
     x = x.astype(dtype)
     _, other, _ = problem(n, d, 300, seed=1)
@@ -207,7 +207,7 @@ def test_lock_step_equals_one_by_one(n: int, d: int, dtype: type, loss: str) -> 
     assert fit_many(x, []) == []
 
 
-def test_the_same_input_gives_the_same_bits() -> None:
+def test_results_are_reproducible_bit_by_bit() -> None:
     x, pairs, _ = problem(400, 50, 3000)
     np.testing.assert_array_equal(RankSVM().fit(x, pairs).coef_, RankSVM().fit(x, pairs).coef_)
     a, b = (fit_many(x, [(pairs, c) for c in np.linspace(0.01, 10, 30)]) for _ in range(2))
@@ -215,7 +215,7 @@ def test_the_same_input_gives_the_same_bits() -> None:
         np.testing.assert_array_equal(one.coef_, two.coef_)
 
 
-def test_input_is_not_touched() -> None:
+def test_input_is_not_modified() -> None:
     x, pairs, _ = problem(60, 20, 100)
     before = x.copy()
     x.flags.writeable = False
@@ -223,7 +223,7 @@ def test_input_is_not_touched() -> None:
     np.testing.assert_array_equal(x, before)
 
 
-def test_layouts_and_kinds_of_features() -> None:
+def test_memory_layouts_and_dtypes_of_features() -> None:
     x, pairs, _ = problem(60, 20, 100)
     w = RankSVM().fit(x, pairs).coef_
     np.testing.assert_array_equal(RankSVM().fit(np.asfortranarray(x), pairs).coef_, w)
@@ -274,7 +274,7 @@ def test_scikit_learn_conventions() -> None:
     assert not [k for k in vars(clone(fitted)) if k.endswith("_")]
 
 
-def test_warns_where_it_did_not_converge() -> None:
+def test_warns_if_it_did_not_converge() -> None:
     x, pairs, _ = problem(60, 20, 300)
     with pytest.warns(ConvergenceWarning, match="1 Newton steps"):
         model = RankSVM(10.0, max_newton=1, max_cg=1).fit(x, pairs)
@@ -288,7 +288,7 @@ def test_warns_where_it_did_not_converge() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(("n", "d"), [(60, 20), (20, 60), (1300, 1200)])
-def test_names_the_feature_that_is_not_finite(value: float, n: int, d: int) -> None:
+def test_features_that_are_not_finite_are_named(value: float, n: int, d: int) -> None:
     x, pairs, _ = problem(n, d, 400)
     x[11, 7] = value
     for fit in (RankSVM().fit, lambda x, p: fit_many(x, [(p, 0.1)] * 5), RankSVMCV().fit):
@@ -299,7 +299,7 @@ def test_names_the_feature_that_is_not_finite(value: float, n: int, d: int) -> N
         good.predict(x)
 
 
-def test_refuses_what_is_wrong() -> None:
+def test_invalid_arguments_are_refused() -> None:
     x, pairs, _ = problem(30, 5, 60)
     bad: list[tuple[object, object, str]] = [
         (x[:, 0], pairs, r"shape \(30,\)"),

@@ -14,7 +14,7 @@ from relattr.ranksvm.estimator import RankSVM, _loss, _structure
 C, C_SIMILAR = 0.7, 0.3
 
 
-def slow(pairs: Pairs, s: np.ndarray, loss: str) -> tuple[float, np.ndarray, np.ndarray]:
+def reference(pairs: Pairs, s: np.ndarray, loss: str) -> tuple[float, np.ndarray, np.ndarray]:
     """Value, gradient and Hessian, one pair at a time."""
     n = s.size
     value, g, h = 0.0, np.zeros(n), np.zeros((n, n))
@@ -72,7 +72,7 @@ def test_equals_a_loop_over_pairs(loss: str, serial: bool, pairs: Pairs, monkeyp
     rng = np.random.default_rng(9)
     for scale, shift in ((0.0, 0.0), (0.5, 0.0), (3.0, 100.0)):
         s = rng.normal(size=n) * scale + shift
-        value, g, h = slow(pairs, s, loss)
+        value, g, h = reference(pairs, s, loss)
         got_value, got_g = fast.evaluate(s)
         assert got_value == pytest.approx(value, rel=1e-10)
         np.testing.assert_allclose(got_g, g, atol=1e-10)
@@ -80,7 +80,7 @@ def test_equals_a_loop_over_pairs(loss: str, serial: bool, pairs: Pairs, monkeyp
         np.testing.assert_allclose(fast.curvature(s).apply(t), h @ t, atol=1e-5 if loss == "logistic" else 1e-10)
 
 
-def test_scores_exactly_on_the_margin_are_outside_it() -> None:
+def test_pairs_exactly_on_the_margin_are_inactive() -> None:
     s = np.array([2.0, 1.0, 1.0, 0.0, 0.0])
     for pairs in (Pairs.all_of([3.0, 2.0, 2.0, 1.0, 1.0]), Pairs(*Pairs.all_of([3.0, 2.0, 2.0, 1.0, 1.0]).arrays)):
         fast = _loss(RankSVM(1.0), _structure(pairs, None, 5))

@@ -20,7 +20,7 @@ def test_products_in_float64(shape: tuple[int, int], dtype: type) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 24, 25, 40])
-def test_many_at_once_equal_one_at_a_time(count: int) -> None:
+def test_several_vectors_equal_numpy(count: int) -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(50, 60))
     points = list(rng.normal(size=(count, 60)))
@@ -33,14 +33,14 @@ def test_many_at_once_equal_one_at_a_time(count: int) -> None:
     np.testing.assert_allclose(gram.matmat(images), np.array(images) @ centred @ centred.T, atol=1e-9)
 
 
-def test_a_row_of_zero_weight_still_shows_that_it_is_not_finite() -> None:
+def test_non_finite_rows_show_with_zero_weights() -> None:
     x = np.ones((9, 5))
     x[7, 2] = np.nan
     x[3, 1] = -np.inf
     assert np.flatnonzero(~np.isfinite(matvec(x, np.zeros(5)))).tolist() == [3, 7]
 
 
-def test_the_smaller_space_is_taken() -> None:
+def test_the_smaller_space_is_chosen() -> None:
     assert isinstance(choose_space(np.ones((20, 30)), 1), GramSpace)
     assert isinstance(choose_space(np.ones((30, 30)), 1), PrimalSpace)
     assert isinstance(choose_space(np.ones((2100, 2200), np.float32), 1), PrimalSpace)

@@ -1,4 +1,4 @@
-"""The choice of C: no image on both sides of a fold, and the counts add up."""
+"""Selection of C: folds share no image, and counts are summed correctly."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def problem(n: int, d: int, m: int, seed: int = 0) -> tuple[np.ndarray, Pairs, n
 
 
 @pytest.mark.parametrize("folds", [2, 5])
-@pytest.mark.parametrize("kind", ["dense", "implied", "one pair an image", "islands of five"])
-def test_no_image_is_on_both_sides(folds: int, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["dense", "implied", "one pair per image", "components of five"])
+def test_folds_share_no_image(folds: int, kind: str) -> None:
     _, pairs, strengths = problem(200, 2, 4000)
     if kind == "implied":
         pairs = Pairs.all_of(strengths, items=np.arange(300, 500))
-    elif kind == "one pair an image":
+    elif kind == "one pair per image":
         pairs = Pairs(np.arange(0, 200, 2), np.arange(1, 200, 2), np.ones(100, np.int8))
-    elif kind == "islands of five":
+    elif kind == "components of five":
         centre = np.repeat(np.arange(0, 200, 5), 4)
         pairs = Pairs(centre, centre + np.tile([1, 2, 3, 4], 40), np.ones(160, np.int8))
     parts = split_by_image(pairs, folds, 0, 30)
@@ -39,7 +39,7 @@ def test_no_image_is_on_both_sides(folds: int, kind: str) -> None:
         assert held_out.n_ordered > 0
     assert sum(map(len, held)) == len(set().union(*held))
     judged = sum(len(held_out) for _, held_out in parts)
-    if kind in ("one pair an image", "islands of five"):
+    if kind in ("one pair per image", "components of five"):
         assert judged == len(pairs)
         assert all(len(train) + len(held_out) == len(pairs) for train, held_out in parts)
     sizes = [len(images) for images in held]
@@ -48,7 +48,7 @@ def test_no_image_is_on_both_sides(folds: int, kind: str) -> None:
         assert all(p.order is not None for part in parts for p in part)
 
 
-def test_a_seed_makes_the_folds() -> None:
+def test_the_seed_determines_the_folds() -> None:
     _, pairs, _ = problem(60, 2, 600)
 
     def folds(seed: int) -> list[list[int]]:
@@ -80,7 +80,7 @@ def test_accuracies_are_those_of_fits_without_the_fold() -> None:
     assert model.score(x, pairs) == model.ranksvm_.score(x, pairs)
 
 
-def test_chooses_less_weight_where_there_is_only_noise_to_fit() -> None:
+def test_noise_selects_stronger_regularisation() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(120, 300))
     x[:, 0] *= 6
@@ -90,28 +90,28 @@ def test_chooses_less_weight_where_there_is_only_noise_to_fit() -> None:
     assert model.accuracies_[0] > model.accuracies_[1]
 
 
-def test_of_equal_accuracies_the_smallest_c_wins() -> None:
+def test_ties_select_the_smallest_c() -> None:
     x = np.arange(40.0)[:, None]
     model = RankSVMCV((10.0, 1.0, 0.1)).fit(x, Pairs.all_of(np.arange(40.0)))
     assert model.accuracies_.tolist() == [1.0, 1.0, 1.0]
     assert model.C_ == 0.1
 
 
-def test_fewer_folds_where_there_are_few_pairs() -> None:
+def test_few_pairs_give_fewer_folds() -> None:
     _, pairs, _ = problem(30, 2, 120)
     folds = len(split_by_image(pairs, 5, 0, 40))
     assert 2 <= folds < 5
 
 
-def test_says_when_c_cannot_be_chosen() -> None:
+def test_warns_when_c_cannot_be_selected() -> None:
     x = np.random.default_rng(0).normal(size=(10, 3))
     star = Pairs(np.zeros(9, int), np.arange(1, 10), np.ones(9, np.int8))  # one image is in all pairs
-    with pytest.warns(UserWarning, match=r"C could not be chosen.*C = 0.1 is used"):
+    with pytest.warns(UserWarning, match=r"C could not be selected.*using C = 0.1"):
         model = RankSVMCV().fit(x, star)
     assert model.C_ == 0.1
     assert np.isnan(model.accuracies_).all()
     assert model.n_folds_ == 0
-    assert RankSVMCV([3.0]).fit(x, star).C_ == 3.0  # nothing to choose
+    assert RankSVMCV([3.0]).fit(x, star).C_ == 3.0  # a single candidate needs no selection
 
 
 def test_parameters() -> None:

@@ -1,4 +1,4 @@
-"""The fast bootstrap against the literal loop: draw images, list the pairs among them, judge."""
+"""The bootstrap against a literal loop: resample images and evaluate the pairs among them."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from relattr.statistics.bootstrap import draw_counts, weighted_counts
 
 
 def literal_loop(pairs, strengths, counts):
-    """Counts of each replicate, pair by pair, image by image."""
-    found = []
+    """Correct and ordered pairs of each replicate, pair by pair."""
+    sums = []
     for row in counts:
         hits = total = 0
         for left, right, label in zip(*pairs.arrays, strict=True):
@@ -24,8 +24,8 @@ def literal_loop(pairs, strengths, counts):
                 strengths[left] < strengths[right] and label == -1
             ):
                 hits += times
-        found.append((hits, total))
-    return np.array(found).T
+        sums.append((hits, total))
+    return np.array(sums).T
 
 
 def some_pairs(rng, n, m):
@@ -35,7 +35,7 @@ def some_pairs(rng, n, m):
 
 
 @pytest.mark.parametrize(("n", "m"), [(5, 8), (30, 200), (40, 2000), (300, 60)])
-def test_sums_are_those_of_the_literal_loop_to_the_last_bit(n, m):
+def test_sums_equal_the_literal_loop_exactly(n, m):
     rng = np.random.default_rng(n + m)
     pairs, strengths = some_pairs(rng, n, m), rng.integers(0, 6, n).astype(float)
     strengths = strengths + 0.0
@@ -44,24 +44,24 @@ def test_sums_are_those_of_the_literal_loop_to_the_last_bit(n, m):
         np.isin(np.arange(n), np.concatenate([pairs.left[pairs.label != 0], pairs.right[pairs.label != 0]]))
     )
     counts = draw_counts(design.n_images, 150, seed=1)
-    everyone = np.zeros((150, n), np.int64)
-    everyone[:, numbers] = counts
+    all_counts = np.zeros((150, n), np.int64)
+    all_counts[:, numbers] = counts
     hits, totals = weighted_counts(design, design.judge(0, strengths=strengths), counts)
-    assert np.array_equal([hits, totals], literal_loop(pairs, strengths, everyone))
+    assert np.array_equal([hits, totals], literal_loop(pairs, strengths, all_counts))
 
 
 @pytest.mark.parametrize("most", [3, 40, 300])
-def test_sums_stay_exact_whatever_the_weights(most):
+def test_sums_are_exact_for_large_weights(most):
     rng = np.random.default_rng(most)
     pairs, strengths = some_pairs(rng, 50, 1500), rng.standard_normal(50)
     design = Design([(pairs, None)])
     counts = rng.integers(0, most + 1, (7, 50)).astype(np.int16)
     counts[0] = most
-    found = weighted_counts(design, design.judge(0, strengths=strengths), counts)
-    assert np.array_equal(found, literal_loop(pairs, strengths, counts))
+    sums = weighted_counts(design, design.judge(0, strengths=strengths), counts)
+    assert np.array_equal(sums, literal_loop(pairs, strengths, counts))
 
 
-def test_pairs_implied_by_an_order_give_the_same_as_listed_ones(monkeypatch):
+def test_implied_pairs_equal_explicit_ones(monkeypatch):
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 9, 60).astype(float)
     strengths = rng.integers(0, 20, 60).astype(float)
@@ -78,7 +78,7 @@ def test_pairs_implied_by_an_order_give_the_same_as_listed_ones(monkeypatch):
     assert bootstrap(implied, [judged], replicates=200, seed=2).value == judged.accuracy
 
 
-def test_every_draw_has_as_many_images_as_there_are_and_a_seed_repeats_it():
+def test_draws_are_multinomial_and_reproducible():
     counts = draw_counts(37, 500, seed=4)
     assert (counts.sum(1) == 37).all()
     assert np.array_equal(counts, draw_counts(37, 500, seed=4))
@@ -88,7 +88,7 @@ def test_every_draw_has_as_many_images_as_there_are_and_a_seed_repeats_it():
     assert abs(counts.var() - (1 - 1 / 37)) < 0.05
 
 
-def test_its_spread_is_the_two_sums_that_the_interval_is_made_of():
+def test_bootstrap_variance_equals_its_closed_form():
     """The plain bootstrap tends to sum S^2 + sum q^2; the interval's variance is sum S^2 - sum q^2."""
     rng = np.random.default_rng(8)
     pairs = some_pairs(rng, 400, 250)
@@ -100,7 +100,7 @@ def test_its_spread_is_the_two_sums_that_the_interval_is_made_of():
     variance = drawn.replicates.var() * drawn.shrink**2
     n = design.n_images
     assert variance == pytest.approx(estimate.variance_images / (n * (n - 1) / (n - 2) ** 2), rel=0.06)
-    # pairs that hardly share images: the plain one is nearly three times too wide in variance
+    # pairs that share few images: the plain bootstrap variance is nearly three times too large
     assert 2.2 < 1 / drawn.shrink**2 <= 3.0
 
 
@@ -110,13 +110,13 @@ def test_calibrated_interval_is_near_the_analytic_one():
     pairs = Pairs.from_scores(truth, count=3000, seed=1)
     design = Design([(pairs, None)])
     judged = design.judge(0, strengths=truth + 0.8 * rng.standard_normal(150))
-    low, high = bootstrap(design, [judged], replicates=4000).interval()
-    found = accuracy(design, [judged])
-    assert low == pytest.approx(found.low, abs=0.008)
-    assert high == pytest.approx(found.high, abs=0.008)
+    lower, upper = bootstrap(design, [judged], replicates=4000).interval()
+    analytic = accuracy(design, [judged])
+    assert lower == pytest.approx(analytic.lower, abs=0.008)
+    assert upper == pytest.approx(analytic.upper, abs=0.008)
 
 
-def test_a_test_set_that_is_drawn_away_takes_its_own_accuracy():
+def test_a_replicate_without_pairs_has_the_test_accuracy():
     pairs = Pairs([0], [1], [1])
     design = Design([(pairs, None)])
     drawn = bootstrap(design, [design.judge(0, strengths=np.array([1.0, 0.0]))], replicates=50)

@@ -1,4 +1,4 @@
-"""Accuracy and difference against slow sums over pairs of pairs, and against literal resampling."""
+"""Accuracy and difference against sums over pairs of pairs, and against literal resampling."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from relattr.statistics.interval import residuals
 
 
 def covariance_sum(pairs, values):
-    """The sum of ``v_e v_f`` over all pairs e, f of images that share one, by looking at each two."""
+    """The sum of ``v_e v_f`` over all pairs e, f of images that share one, in a double loop."""
     total = 0.0
     sets = [frozenset(p) for p in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]
     for (a, x), (b, y) in itertools.product(zip(sets, values, strict=True), repeat=2):
@@ -37,7 +37,7 @@ def factor(n):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_variance_is_the_covariance_of_all_pairs_that_share_an_image(seed):
+def test_variance_sums_covariances_of_pairs_that_share_images(seed):
     pairs, strengths, _ = world(seed)
     design = Design([(pairs, None)])
     judged = design.judge(0, strengths=strengths)
@@ -52,8 +52,8 @@ def test_variance_is_the_covariance_of_all_pairs_that_share_an_image(seed):
     assert accuracy(design, [judged]).variance_images == pytest.approx(want, rel=1e-9)
 
 
-def test_attributes_that_ask_about_the_same_images_are_not_independent():
-    """The same question asked twice tells nothing new: the interval stays as wide as for one."""
+def test_attributes_of_the_same_images_are_dependent():
+    """Repeating a question adds no information: the interval is as binomial as for one."""
     pairs, strengths, _ = world(1, n=60, m=300)
     once = Design([(pairs, None)])
     twice = Design([(pairs, None), (pairs, None)])
@@ -67,7 +67,7 @@ def test_attributes_that_ask_about_the_same_images_are_not_independent():
 
 
 def test_agrees_with_resampling_images_literally():
-    """Draw images with replacement, list every pair among the drawn, judge each; many times."""
+    """Resample images with replacement, enumerate the pairs among them, and compute the accuracy, many times."""
     pairs, first, second = world(5, n=50, m=900)
     design = Design([(pairs, None)])
     a, b = design.judge(0, strengths=first), design.judge(0, strengths=second)
@@ -82,65 +82,67 @@ def test_agrees_with_resampling_images_literally():
             total, right_a, right_b = total + w, right_a + w * x, right_b + w * y
         accuracies.append(right_a / total)
         gaps.append((right_a - right_b) / total)
-    found, gap = accuracy(design, [a]), difference(design, [a], [b])
-    # what literal resampling counts too often is small here, and known
+    estimate, gap = accuracy(design, [a]), difference(design, [a], [b])
+    # the bias of literal resampling is small here, and known
     q = (a.correct - a.accuracy) / len(pairs)
     d = (a.correct.astype(float) - b.correct - (a.accuracy - b.accuracy)) / len(pairs)
-    for variance, extra, drawn in ((found.variance_images, q @ q, accuracies), (gap.variance_images, d @ d, gaps)):
+    for variance, extra, drawn in ((estimate.variance_images, q @ q, accuracies), (gap.variance_images, d @ d, gaps)):
         assert np.var(drawn) == pytest.approx(variance / factor(50) + 2 * extra, rel=0.2)
     assert gap.value == pytest.approx(a.accuracy - b.accuracy)
     share = np.mean(np.sign(gap.value) * np.array(gaps) <= 0)
     assert (gap.p < 0.05) == (share < 0.025)
 
 
-def test_pairs_that_share_no_image_are_the_binomial_case():
+def test_pairs_without_shared_images_are_binomial():
     rng = np.random.default_rng(2)
     left, right = np.arange(400) * 2, np.arange(400) * 2 + 1
     pairs = Pairs(left, right, np.ones(400, int))
     hit = rng.random(400) < 0.8
     design = Design([(pairs, None)])
-    found = accuracy(design, [design.judge(0, margins=np.where(hit, 1.0, -1.0))])
+    estimate = accuracy(design, [design.judge(0, margins=np.where(hit, 1.0, -1.0))])
     p = hit.mean()
-    assert found.variance_images == pytest.approx(p * (1 - p) / 400, rel=0.01)
-    assert (found.low, found.high) == pytest.approx(pairs_interval(int(hit.sum()), 400), abs=2e-3)
+    assert estimate.variance_images == pytest.approx(p * (1 - p) / 400, rel=0.01)
+    assert (estimate.lower, estimate.upper) == pytest.approx(pairs_interval(int(hit.sum()), 400), abs=2e-3)
 
 
-def test_listed_and_implied_pairs_give_the_same(monkeypatch):
+def test_explicit_and_implied_pairs_agree(monkeypatch):
     rng = np.random.default_rng(7)
     truths = [rng.integers(0, 5, 45).astype(float), rng.standard_normal(45)]
-    made = [truths[0] + rng.standard_normal(45), truths[1] + rng.standard_normal(45)]
+    predicted = [truths[0] + rng.standard_normal(45), truths[1] + rng.standard_normal(45)]
     ids = [np.arange(45), np.arange(45) + 10]
 
     def both():
         design = Design([(Pairs.all_of(t), i) for t, i in zip(truths, ids, strict=True)])
-        first = [design.judge(k, strengths=m) for k, m in enumerate(made)]
-        second = [design.judge(k, strengths=-m) for k, m in enumerate(made)]
+        first = [design.judge(k, strengths=m) for k, m in enumerate(predicted)]
+        second = [design.judge(k, strengths=-m) for k, m in enumerate(predicted)]
         return design, accuracy(design, first), difference(design, first, second)
 
     listed, *want = both()
     monkeypatch.setattr(design_module, "IMPLIED_FROM", 1)
-    implied, *found = both()
+    implied, *estimate = both()
     assert (listed.implied, implied.implied) == (False, True)
-    for w, f in zip(want, found, strict=True):
-        assert (f.value, f.low, f.high, f.variance_images) == pytest.approx((w.value, w.low, w.high, w.variance_images))
+    for w, f in zip(want, estimate, strict=True):
+        assert (f.value, f.lower, f.upper, f.variance_images) == pytest.approx(
+            (w.value, w.lower, w.upper, w.variance_images)
+        )
 
 
 def test_all_right_or_all_wrong_still_has_an_interval():
     pairs = Pairs([0, 1, 2, 3], [4, 5, 6, 7], [1, 1, 1, 1])
     design = Design([(pairs, None)])
     perfect = accuracy(design, [design.judge(0, margins=np.ones(4))])
-    assert perfect.value == perfect.high == 1.0
-    assert 0.2 < perfect.low < 0.9
+    assert perfect.value == perfect.upper == 1.0
+    assert 0.2 < perfect.lower < 0.9
     none = accuracy(design, [design.judge(0, margins=-np.ones(4))])
-    assert (none.low, none.high) == pytest.approx((1 - perfect.high, 1 - perfect.low))
+    assert (none.lower, none.upper) == pytest.approx((1 - perfect.upper, 1 - perfect.lower))
 
 
-def test_a_method_does_not_differ_from_itself_and_ties_are_errors():
+def test_no_difference_from_itself_and_ties_are_errors():
     pairs, strengths, _ = world(3)
     design = Design([(pairs, None)])
     judged = design.judge(0, strengths=strengths)
     same = difference(design, [judged], [judged])
-    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+    assert (same.value, same.lower, same.upper, same.p) == (0.0, 0.0, 0.0, 1.0)
     assert design.judge(0, strengths=np.zeros(40)).n_correct == 0
 
 
@@ -152,26 +154,26 @@ def test_difference_is_antisymmetric_and_blind_to_sides():
         a, b = design.judge(0, strengths=first), design.judge(0, strengths=second)
         gaps.append(difference(design, [a], [b]))
         other = difference(design, [b], [a])
-        assert (other.value, other.low, other.high, other.p) == pytest.approx(
-            (-gaps[-1].value, -gaps[-1].high, -gaps[-1].low, gaps[-1].p)
+        assert (other.value, other.lower, other.upper, other.p) == pytest.approx(
+            (-gaps[-1].value, -gaps[-1].upper, -gaps[-1].lower, gaps[-1].p)
         )
     assert gaps[1] == gaps[0]
     assert gaps[2].p == pytest.approx(gaps[0].p)
 
 
-def test_seeds_add_their_own_variance_and_are_known_only_from_two_on():
+def test_variance_over_seeds_needs_two_seeds():
     pairs, strengths, other = world(12, n=80, m=400)
     design = Design([(pairs, None)])
     one, two = design.judge(0, strengths=strengths), design.judge(0, strengths=other)
     assert accuracy(design, [one]).variance_seeds is None
     assert accuracy(design, [one, one]).variance_seeds == 0.0
-    found = accuracy(design, [one, two])
-    assert found.value == pytest.approx((one.accuracy + two.accuracy) / 2)
-    assert found.variance_seeds == pytest.approx(np.var([one.accuracy, two.accuracy], ddof=1) / 2)
-    assert found.variance == pytest.approx(found.variance_images + found.variance_seeds)
+    estimate = accuracy(design, [one, two])
+    assert estimate.value == pytest.approx((one.accuracy + two.accuracy) / 2)
+    assert estimate.variance_seeds == pytest.approx(np.var([one.accuracy, two.accuracy], ddof=1) / 2)
+    assert estimate.variance == pytest.approx(estimate.variance_images + estimate.variance_seeds)
 
 
-def test_weights_make_another_mean():
+def test_weights_define_the_mean():
     pairs, strengths, other = world(13)
     design = Design([(pairs, None)])
     one, two = design.judge(0, strengths=strengths), design.judge(0, strengths=other)
@@ -179,29 +181,29 @@ def test_weights_make_another_mean():
 
 
 def test_nominal_coverage_in_a_small_simulation():
-    """The committed simulation (benchmarks/studies/coverage.py) in miniature: sparse pairs, where both usual ones fail."""
-    inside = wide = 0
+    """The committed simulation (benchmarks/studies/coverage.py) in miniature: the binomial interval fails."""
+    inside = binomial = 0
     for seed in range(300):
         rng = np.random.default_rng(seed)
         truth, noise = rng.standard_normal((2, 60))
         i, j = np.triu_indices(60, 1)
         design = Design([(Pairs(i, j, np.sign(truth[i] - truth[j]).astype(np.int8)), None)])
         judged = design.judge(0, strengths=truth + noise)
-        found = accuracy(design, [judged])
-        inside += found.low <= 0.75 <= found.high
-        low, high = pairs_interval(judged.n_correct, judged.n_ordered)
-        wide += low <= 0.75 <= high
+        estimate = accuracy(design, [judged])
+        inside += estimate.lower <= 0.75 <= estimate.upper
+        lower, upper = pairs_interval(judged.n_correct, judged.n_ordered)
+        binomial += lower <= 0.75 <= upper
     assert stats.binom.cdf(inside, 300, 0.93) > 1e-3
     assert stats.binom.sf(inside, 300, 0.97) > 1e-3
-    assert wide < 0.7 * 300
+    assert binomial < 0.7 * 300
 
 
-def test_wrong_input_is_named():
+def test_invalid_input_is_refused():
     pairs = Pairs([0, 1], [1, 2], [1, 0])
     design = Design([(pairs, None)])
     with pytest.raises(BadInput, match="no ordered pair"):
         Design([(Pairs([0], [1], [0]), None)])
-    with pytest.raises(BadInput, match="an integer for each of its 3 images"):
+    with pytest.raises(BadInput, match="an integer identifier for each of its 3 images"):
         Design([(pairs, np.arange(2))])
     with pytest.raises(BadInput, match="finite"):
         design.judge(0, strengths=np.array([np.nan, 0.0, 1.0]))
@@ -217,8 +219,8 @@ def test_wrong_input_is_named():
 
 
 @pytest.mark.parametrize("table", [0, 1 << 20])
-def test_residuals_are_those_of_a_dictionary_of_image_sets(monkeypatch, table):
-    """Few pairs of many images are numbered by sorting, the others through a table; both against plain Python."""
+def test_residuals_equal_a_dictionary_of_dyads(monkeypatch, table):
+    """Dyads are indexed by sorting if pairs are few, else in a table; both against plain Python."""
     monkeypatch.setattr(design_module, "_TABLE", table)
     rng = np.random.default_rng(11)
     tests = []
@@ -238,6 +240,6 @@ def test_residuals_are_those_of_a_dictionary_of_image_sets(monkeypatch, table):
                 key = frozenset((i, j))
                 q[key] = q.get(key, 0.0) + weight * (right_ - judgement.accuracy) / judgement.n_ordered
     sums = {image: sum(v for key, v in q.items() if image in key) for image in frozenset().union(*q)}
-    found, squares = residuals(design, judgements, weights)
-    assert found == pytest.approx([sums[image] for image in sorted(sums)])
+    estimate, squares = residuals(design, judgements, weights)
+    assert estimate == pytest.approx([sums[image] for image in sorted(sums)])
     assert squares == pytest.approx(sum(v * v for v in q.values()))
