@@ -174,7 +174,8 @@ def test_progress_is_shown_while_a_cell_runs(workspace):
 
     workspace.write_method(
         "tracks",
-        "import time\nwith run.track('epochs', 40) as advance:\n    for _ in range(40):\n        time.sleep(0.05); advance(1)",
+        "import time\nimport numpy as np\nwith run.track('epochs', np.int64(20)) as advance:\n"
+        "    for n in np.ones(20, np.int64):\n        time.sleep(0.05); advance(n)",  # NumPy integers are allowed
     )
     workspace.write_benchmark()
     mine, its = pty.openpty()

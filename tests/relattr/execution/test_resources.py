@@ -64,14 +64,6 @@ def test_threads_of_the_benchmark_and_a_memory_limit_apply(workspace):
     assert row["limits"]["memory"] == "1G"  # and not the share of the machine
 
 
-def test_the_command_line_overrides_the_benchmark(workspace):
-    workspace.write_method("plain")
-    workspace.write_benchmark(more="threads = 1")
-    workspace.relattr("run", "--threads", "2", "--backend", "inline")
-    (path,) = workspace.folder.glob("results/tiny/plain/*.json")
-    assert json.loads(path.read_text())["provenance"]["threads"] == 2
-
-
 def test_a_negative_number_of_threads_is_refused(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(more="threads = -1")
