@@ -1,1 +1,1 @@
-"""The benchmarks: which methods, tasks and seeds, and what their table looks like."""
+"""Benchmark definitions: methods, tasks and seeds, and the layout of their table."""

@@ -1,10 +1,10 @@
-"""The bootstrap over images beside the usual loops: a million pairs of 2,016 images, 1,000 replicates.
+"""Time the bootstrap over images against the usual loops: a million pairs of 2,016 images, 1,000 replicates.
 
     python benchmarks/speed/bootstrap.py
 
-The loops are timed on a few replicates and scaled up. The matrix form is what a fast implementation
-would do in NumPy (two products of weights with n x n matrices); its floor on this machine is its
-4 n^2 R operations at the measured speed of a large fp32 product.
+The loops are timed on a few replicates and scaled up. The matrix form is a fast NumPy implementation (two products of
+weights with n x n matrices); its lower bound on this machine is the time of its 4 n^2 R operations at the measured speed
+of a large fp32 product.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from relattr.statistics import Design, bootstrap
 from relattr.statistics.bootstrap import draw_counts, weighted_counts
 
 
-def best(work: Callable[[], object], times: int = 15) -> float:
-    """Seconds of the fastest of several runs, after one that is not counted (compilation)."""
+def fastest(work: Callable[[], object], times: int = 15) -> float:
+    """Return the seconds of the fastest of several runs, after one warm-up run (compilation)."""
     work()
-    found = []
+    seconds = []
     for _ in range(times):
-        began = time.perf_counter()
+        start = time.perf_counter()
         work()
-        found.append(time.perf_counter() - began)
-    return min(found)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def main() -> None:
@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2016)
     parser.add_argument("--pairs", type=int, default=1_000_000)
     parser.add_argument("--replicates", type=int, default=1000)
-    given = parser.parse_args()
-    n, size, replicates = given.images, given.pairs, given.replicates
+    args = parser.parse_args()
+    n, size, replicates = args.images, args.pairs, args.replicates
 
     rng = np.random.default_rng(0)
     truth = rng.standard_normal(n)
@@ -46,37 +46,36 @@ def main() -> None:
     left, right, label = pairs.arrays
     correct = np.sign(strengths[left] - strengths[right]) == label
 
-    def ours() -> object:  # everything: from strengths to replicates, nothing kept from the run before
+    def ours() -> object:  # everything from strengths to replicates, without caches of the previous run
         design = Design([(pairs, None)])
         return bootstrap(design, [design.judge(0, strengths=strengths)], replicates=replicates)
 
     design = Design([(pairs, None)])
     judgement = design.judge(0, strengths=strengths)
     counts = draw_counts(n, replicates, 0)
-    seconds = best(ours)
-    core = best(lambda: weighted_counts(design, judgement, counts))
+    seconds = fastest(ours)
+    core = fastest(lambda: weighted_counts(design, judgement, counts))
 
-    some = 5
+    n_timed = 5
 
     def repeat() -> object:
-        found = []
-        where: list[list[int]] = []
-        for r in range(some):
+        accuracies = []
+        for r in range(n_timed):
             w = counts[r].astype(np.int64)
-            listed = np.repeat(correct, w[left] * w[right])
-            found.append(listed.mean())
-        return found, where
+            repeated = np.repeat(correct, w[left] * w[right])
+            accuracies.append(repeated.mean())
+        return accuracies
 
     def weights() -> object:
-        found = []
-        for r in range(some):
+        accuracies = []
+        for r in range(n_timed):
             w = counts[r].astype(np.float64)
-            each = w[left] * w[right]
-            found.append((each * correct).sum() / each.sum())
-        return found
+            weight = w[left] * w[right]
+            accuracies.append((weight * correct).sum() / weight.sum())
+        return accuracies
 
-    loop_repeat = best(repeat, 2) / some * replicates
-    loop_weights = best(weights, 2) / some * replicates
+    loop_repeat = fastest(repeat, 2) / n_timed * replicates
+    loop_weights = fastest(weights, 2) / n_timed * replicates
 
     def matrix() -> object:
         hit = np.zeros((n, n), np.float32)
@@ -86,9 +85,9 @@ def main() -> None:
         w = counts.astype(np.float32)
         return ((w @ hit) * w).sum(1, dtype=np.float64) / ((w @ everyone) * w).sum(1, dtype=np.float64)
 
-    dense = best(matrix, 3)
+    dense = fastest(matrix, 3)
     a = rng.standard_normal((2048, 2048)).astype(np.float32)
-    rate = 2 * 2048**3 / best(lambda: a @ a)
+    rate = 2 * 2048**3 / fastest(lambda: a @ a)
     floor = 4 * n * n * replicates / rate
 
     hits, totals = weighted_counts(design, judgement, counts)
@@ -100,11 +99,11 @@ def main() -> None:
 
     implied = Design([(Pairs.all_of(truth), None)])
     whole = implied.judge(0, strengths=strengths)
-    order = best(lambda: bootstrap(implied, [whole], replicates=replicates))
+    order = fastest(lambda: bootstrap(implied, [whole], replicates=replicates))
 
     print(f"{size:,} pairs of {n:,} images, {replicates:,} replicates")
-    print(f"  loop, pairs repeated          {loop_repeat:9.2f} s  (scaled up from {some} replicates)")
-    print(f"  loop, weights per pair        {loop_weights:9.2f} s  (scaled up from {some} replicates)")
+    print(f"  loop, pairs repeated          {loop_repeat:9.2f} s  (scaled up from {n_timed} replicates)")
+    print(f"  loop, weights per pair        {loop_weights:9.2f} s  (scaled up from {n_timed} replicates)")
     print(
         f"  matrix form, fp32             {dense:9.3f} s  (floor {floor:.3f} s at {rate / 1e9:.0f} GFLOP/s"
         f"; differs by {difference:.1e})"
@@ -113,8 +112,8 @@ def main() -> None:
         f"  ours, from strengths          {seconds:9.3f} s  ({loop_weights / seconds:.0f} x the faster loop,"
         f" {loop_repeat / seconds:.0f} x the other)"
     )
-    print(f"    of which the sums           {core:9.3f} s  ({loop_weights / core:.0f} x; exact: whole numbers)")
-    print(f"  ours, all {n * (n - 1) // 2:,} pairs     {order:9.3f} s  (implied by an order, never made)")
+    print(f"    of which the sums           {core:9.3f} s  ({loop_weights / core:.0f} x; exact: integers)")
+    print(f"  ours, all {n * (n - 1) // 2:,} pairs     {order:9.3f} s  (implied by an order, never built)")
 
 
 if __name__ == "__main__":

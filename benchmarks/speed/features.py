@@ -1,4 +1,4 @@
-"""Speed of the features, as shipped, side by side with what one would use otherwise, in one run.
+"""Compare the speed of the features with common alternatives, in one run.
 
     RELATTR_WEIGHTS=... python benchmarks/speed/features.py --threads 2
     python benchmarks/speed/features.py --deep-only --json features.json
@@ -42,7 +42,7 @@ PLAIN_BATCH = 32
 
 
 def plain_features(backbone: Backbone, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The layer before the classifier's last, as one would write it: fp32, default layout."""
+    """Compute the penultimate layer in the usual way: fp32, default memory layout."""
     rows = []
     with torch.no_grad():
         for start in range(0, len(images), PLAIN_BATCH):
@@ -53,7 +53,7 @@ def plain_features(backbone: Backbone, images: NDArray[np.uint8]) -> NDArray[np.
 
 
 def same_order(ours: NDArray[np.float32], plain: NDArray[np.float32]) -> tuple[float, int]:
-    """The share of pairs that a linear ranker orders alike on both, and of how many pairs."""
+    """Return the share of pairs that a linear ranker orders alike on both, and the number of pairs."""
     centre = plain.mean(0)
     w = np.random.default_rng(0).normal(size=plain.shape[1])
     a, b = ((x.astype(np.float64) - centre) @ w for x in (ours, plain))
@@ -64,7 +64,7 @@ def same_order(ours: NDArray[np.float32], plain: NDArray[np.float32]) -> tuple[f
 
 
 def build(name: str) -> tuple[Callable[[], Backbone], str]:
-    """How to make a backbone, the same at every call, and what its weights are."""
+    """Return a factory of a backbone, the same at every call, and a description of its weights."""
     if isinstance(find_weights(name), WeightsFile):
         return lambda: Backbone.create(name), "ImageNet weights"
 
@@ -76,7 +76,7 @@ def build(name: str) -> tuple[Callable[[], Backbone], str]:
 
 
 def deep_row(name: str, images: NDArray[np.uint8], rounds: int) -> Row:
-    """One backbone, shipped against plain."""
+    """Compare one backbone as shipped with the plain implementation."""
     make, weights = build(name)
     plain_net = make()
     extractor = FeatureExtractor(make(), normalise="none")
@@ -110,7 +110,7 @@ def deep_row(name: str, images: NDArray[np.uint8], rounds: int) -> Row:
 
 
 def machine() -> dict[str, Any]:
-    """What this was measured on."""
+    """Describe the machine."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -136,8 +136,8 @@ def main() -> None:
     parser.add_argument("--backbones", nargs="+", default=["alexnet", "squeezenet1_0"], metavar="NAME")
     parser.add_argument("--deep-only", action="store_true", help="leave the classic features out")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write machine and rows to this file")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
 
     here = machine()
     print(", ".join(f"{key} {value}" for key, value in here.items()))
@@ -148,17 +148,17 @@ def main() -> None:
             "this processor does not multiply bfloat16: what is measured is fp32 in channels_last layout against plain "
             "fp32; the fused bf16 path, and the ratios promised for it, do not apply here"
         )
-    images = features_classic.pictures(given.images)
-    rows = [deep_row(name, images, given.rounds) for name in given.backbones]
-    if not given.deep_only:
+    images = features_classic.pictures(args.images)
+    rows = [deep_row(name, images, args.rounds) for name in args.backbones]
+    if not args.deep_only:
         rows += features_classic.run()
     print(f"{'':26}{'ours':>12}{'peer':>12}  {'unit':15}{'ratio':>7}  note")
     for r in rows:
         peer = "-" if r["peer"] is None else f"{r['peer']:,.1f}"
         ratio = "-" if r["ratio"] is None else f"{r['ratio']:.1f}"
         print(f"{r['name']:26}{r['ours']:>12,.1f}{peer:>12}  {r['unit']:15}{ratio:>7}  {r['note']}")
-    if given.json:
-        write_text(given.json, json.dumps({"machine": here, "rows": rows}, indent=1) + "\n")
+    if args.json:
+        write_text(args.json, json.dumps({"machine": here, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

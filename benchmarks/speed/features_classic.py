@@ -1,4 +1,4 @@
-"""Speed of the classic features, side by side with what one would use otherwise, on one thread.
+"""Compare the speed of the hand-crafted features with common alternatives, on one thread.
 
     python benchmarks/speed/features_classic.py
 
@@ -107,7 +107,7 @@ def hog_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
         row("HOG lattice, colour", rate, peers[0], "images/s", "peer: scikit-image, colour; 1,024 cells each"),
         row("HOG lattice, peer grey", rate, peers[1], "images/s", "peer: scikit-image, one channel; ours colour"),
         row("HOG 2x2 dense", len(images) / dense, None, "images/s", f"{stacks} descriptors of 124 an image, step 6"),
-        row("HOG 2x2 dense", len(images) * stacks / dense, None, "descriptors/s", "each of 4 cells of its own"),
+        row("HOG 2x2 dense", len(images) * stacks / dense, None, "descriptors/s", "4 separate cells each"),
     ]
 
 
@@ -185,13 +185,13 @@ def gist_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
     from relattr.features import gist as module
 
     torch.set_num_threads(1)
-    prefiltered = [module._prefiltered(module._square(image)) for image in images[:4]]
+    prefiltered = [module._prefilter(module._to_square(image)) for image in images[:4]]
     expected = gist_by_loop(prefiltered[0].numpy().astype(np.float64))
-    if np.abs(module._energies(prefiltered[0]) / expected - 1).max() > 1e-3:
-        raise RuntimeError("the peer's GIST is another one: these timings compare different work")
+    if np.abs(module._block_energies(prefiltered[0]) / expected - 1).max() > 1e-3:
+        raise RuntimeError("the peer computes another GIST: these timings compare different work")
     ours, peer, whole = seconds(
         [
-            lambda: [module._energies(x) for x in prefiltered],
+            lambda: [module._block_energies(x) for x in prefiltered],
             lambda: [gist_by_loop(x.numpy()) for x in prefiltered],
             lambda: module.gist(list(images)),
         ],
@@ -199,7 +199,13 @@ def gist_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
     )
     n = len(prefiltered)
     return [
-        row("GIST filters", n / ours, n / peer, "images/s", "peer: NumPy, filters made anew as in most ports"),
+        row(
+            "GIST filters",
+            n / ours,
+            n / peer,
+            "images/s",
+            "peer: NumPy, filters rebuilt for each image as in most ports",
+        ),
         row("GIST feature, whole", len(images) / whole, None, "images/s", "resize, prefilter, 32 filters: 512-d"),
     ]
 

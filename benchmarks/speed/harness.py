@@ -1,12 +1,12 @@
-"""The harness against benchopt: the same trivial matrix, cold and with everything cached.
+"""Compare the harness with benchopt on the same trivial matrix, cold and with everything cached.
 
     pip install benchopt && python benchmarks/speed/harness.py [--repeat 3]
 
-10 methods x 10 datasets x 2 seeds whose work is next to nothing, so that what is measured is the harness:
-start, one cell after another, results on disk. relattr gives each cell a process of its own, with limits;
-benchopt runs them in one. Both with one job, each command in a fresh interpreter, the best of the repeats; the
-same figures again for relattr with two jobs, and with torch loaded in the server. Milliseconds per cell are the difference to a
-matrix of 20 cells, divided by the 180 cells that it lacks.
+10 methods x 10 datasets x 2 seeds with almost no work, so that the time is that of the harness: start-up, one cell
+after another, results on disk. relattr runs each cell in a separate process, with limits; benchopt runs all in one
+process. Both use one job; each command runs in a new interpreter, and the fastest of the repeats counts. relattr is also
+measured with two jobs, and with torch loaded in the server. Milliseconds per cell are the difference to a matrix of 20
+cells, divided by the 180 additional cells.
 """
 
 from __future__ import annotations
@@ -133,10 +133,10 @@ class Dataset(BaseDataset):
 
 
 def timed(command: list[str], folder: Path, environment: dict[str, str]) -> float:
-    """Seconds that a command takes, start included."""
-    began = time.perf_counter()
+    """Return the seconds that a command takes, start-up included."""
+    start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    took = time.perf_counter() - began
+    took = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(
             f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
@@ -145,7 +145,7 @@ def timed(command: list[str], folder: Path, environment: dict[str, str]) -> floa
 
 
 def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> tuple[float, float]:
-    """Seconds cold and cached."""
+    """Return the seconds of a cold run and of a cached run."""
     plugins = folder / "plugins"
     plugins.mkdir(parents=True)
     load = "\n        import torch" if torch else ""
@@ -175,7 +175,7 @@ def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> tu
 
 
 def benchopt(folder: Path, methods: int) -> tuple[float, float]:
-    """Seconds cold and cached."""
+    """Return the seconds of a cold run and of a cached run."""
     for name, text in (
         ("objective.py", OBJECTIVE),
         ("solvers/trivial.py", SOLVER.format(n=methods, seeds=SEEDS)),

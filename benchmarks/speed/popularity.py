@@ -1,9 +1,9 @@
-"""How long do 2.3 million photographs take before anything is learned of them, and how much memory?
+"""Measure time and memory of reading, splitting, pairing and planning 2.3 million photographs.
 
-Lists of the size of Khosla et al. (2014) are written with made-up ids and scores: 930,000 photographs of as many
-users, and 1.4 million of 100 users with 10,000 to 20,000 each. Of the photographs only those are made that are
-looked at: the ones in the fingerprint, and those that are streamed. Each step runs in a fresh process, whose peak
-memory is all that the kernel ever saw it use, libraries included; its seconds do not count their import.
+Lists of the size of Khosla et al. (2014) are written with random ids and scores: 930,000 photographs of as many users,
+and 1.4 million of 100 users with 10,000 to 20,000 each. Only those photographs are created that are read: those in the
+fingerprint, and those that are streamed. Each step runs in a new process; its peak memory is the kernel's figure,
+libraries included; its seconds exclude the import of libraries.
 
     python benchmarks/speed/popularity.py
     python benchmarks/speed/popularity.py --scale 0.01 --json popularity.json
@@ -33,8 +33,8 @@ PHOTOGRAPHS = 16  # different ones; the others are links to them
 SIZE = (500, 375)  # of Flickr's medium size
 
 
-def make(root: Path, scale: float) -> None:
-    """Write both lists, and the photographs that will be looked at."""
+def write_lists(root: Path, scale: float) -> None:
+    """Write both lists."""
     rng = np.random.default_rng(0)
     (root / "images").mkdir(parents=True)
     alone, mixed = int(ONE_PER_USER * scale), int(USER_MIX * scale)
@@ -53,12 +53,12 @@ def make(root: Path, scale: float) -> None:
                 file.write(f"{k},{s:.6f},{user:06d}@N00\n")
 
 
-def photographs(root: Path) -> None:
-    """Make the photographs that are in the fingerprint, and the first training ones of one-per-user."""
+def write_photographs(root: Path) -> None:
+    """Write the photographs in the fingerprint, and the first training photographs of one-per-user."""
     from PIL import Image
 
     rng = np.random.default_rng(1)
-    made = []
+    paths_of_different = []
     for k in range(PHOTOGRAPHS):
         rough = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(
             SIZE, Image.Resampling.BICUBIC
@@ -66,17 +66,17 @@ def photographs(root: Path) -> None:
         noisy = np.asarray(rough, np.int16) + rng.normal(0, 12, (*SIZE[::-1], 3)).astype(np.int16)
         path = root / f"photograph-{k}.jpg"
         Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(path, quality=85)
-        made.append(path)
+        paths_of_different.append(path)
     dataset = _dataset()
     paths = [path for setting in ("one-per-user", "user-mix") for path in dataset._source(setting).sampled()]
     names = dataset._source("one-per-user").names
     train, _ = dataset.halves("one-per-user", "standard")
     paths += [dataset.locate(names[k]) for k in train[:STREAMED].tolist()]
     for k, path in enumerate(dict.fromkeys(paths)):
-        os.link(made[k % PHOTOGRAPHS], path)
+        os.link(paths_of_different[k % PHOTOGRAPHS], path)
 
 
-# ---------------------------------------------------------------------- steps, each in a process of its own
+# ---------------------------------------------------------------------- steps, each in a separate process
 
 
 def step_list() -> dict[str, Any]:
@@ -88,7 +88,7 @@ def step_list() -> dict[str, Any]:
 
 
 def step_fingerprint() -> dict[str, Any]:
-    """Look whether the data is there, and give its fingerprint."""
+    """Test that the data exists, and compute its fingerprint."""
     dataset = _dataset()
     assert dataset.missing() is None, dataset.missing()
     return {"fingerprint": dataset.fingerprint()[:16]}
@@ -138,12 +138,12 @@ def step_plan() -> dict[str, Any]:
 
     registry.discover()
     with tempfile.TemporaryDirectory() as results:
-        made = make_plan(load_benchmark("table2"), registry, Store(Path(results)))
-    return {"cells": len(made.cells), "methods_without_code": len(made.unregistered)}
+        plan = make_plan(load_benchmark("table2"), registry, Store(Path(results)))
+    return {"cells": len(plan.cells), "methods_without_code": len(plan.unregistered)}
 
 
 def step_stream() -> dict[str, Any]:
-    """Decode photographs of one-per-user one by one, as they are wanted."""
+    """Decode photographs of one-per-user one by one, on access."""
     dataset = _dataset()
     images = dataset.task(dataset.tasks()[0]).train.images
     before, started = _peak(), time.perf_counter()
@@ -174,37 +174,37 @@ def _peak() -> int:
 
 
 def run(step: str) -> dict[str, Any]:
-    """A step, timed, in this process."""
+    """Run and time a step in this process."""
     import relattr.harness.plan
     import relattr.images
     import relattr.pairs  # noqa: F401  # before the clock starts
 
     _dataset()
-    began, busy = time.perf_counter(), time.process_time()
-    found = STEPS[step]()
-    seconds, processor = time.perf_counter() - began, time.process_time() - busy
+    start, start_processor = time.perf_counter(), time.process_time()
+    result = STEPS[step]()
+    seconds, processor = time.perf_counter() - start, time.process_time() - start_processor
     return {
         "step": step,
         "seconds": round(seconds, 2),
         "processor_seconds": round(processor, 2),
         "peak_mb": round(_peak() / 1e6),
-        **found,
+        **result,
     }
 
 
 def main() -> None:
-    """Make the lists, run every step in a fresh process, and print seconds and peak memory."""
+    """Write the lists, run every step in a new process, and print seconds and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1.0, help="of the size of the real lists")
     parser.add_argument("--steps", nargs="*", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--one", choices=[*STEPS, "photographs"], help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one == "photographs":
-        photographs(Path(os.environ["RELATTR_DATA"]) / "popularity")
+    args = parser.parse_args()
+    if args.one == "photographs":
+        write_photographs(Path(os.environ["RELATTR_DATA"]) / "popularity")
         return
-    if given.one:
-        print(json.dumps(run(given.one)))
+    if args.one:
+        print(json.dumps(run(args.one)))
         return
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -219,16 +219,16 @@ def main() -> None:
             command = [sys.executable, __file__, "--one", step]
             return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-        make(Path(folder) / "popularity", given.scale)
+        write_lists(Path(folder) / "popularity", args.scale)
         rows.append({**json.loads(one("list")), "step": "list_first"})  # later ones find it in the cache
         print(rows[-1], flush=True)
         one("photographs")
-        for step in given.steps:
+        for step in args.steps:
             rows.append(json.loads(one(step)))
             print(rows[-1], flush=True)
-    if given.json:
+    if args.json:
         machine = {"processors": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-        given.json.write_text(json.dumps({"schema": SCHEMA, "scale": given.scale, **machine, "rows": rows}, indent=1))
+        args.json.write_text(json.dumps({"schema": SCHEMA, "scale": args.scale, **machine, "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":

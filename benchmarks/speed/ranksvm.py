@@ -1,4 +1,4 @@
-"""How fast and how lean is the RankSVM solver? Beside scikit-learn's LinearSVC, and beside its own floor.
+"""Compare time and memory of the RankSVM solver with scikit-learn's LinearSVC, and with its lower bound.
 
 LinearSVC (LIBLINEAR) solves the same problem on the explicit differences of pairs:
 
@@ -7,22 +7,22 @@ LinearSVC (LIBLINEAR) solves the same problem on the explicit differences of pai
 The two are compared at equal accuracy: every solver is run with ever smaller tol until its objective is within 1e-4
 of the minimum (which RankSVM with tol 1e-9 gives), and the time of that tol counts. LinearSVC is run in both its
 forms, dual and primal, and the faster one counts; forming the differences is not charged to it. RankSVM's default
-tol, which proves 1e-6, has a row of its own. Each solver runs in a fresh process, whose peak memory is all that the
-kernel ever saw it use, libraries included; "added" is what came on top of imports, features and pairs.
+tol, which proves 1e-6, has a row of its own. Each solver runs in a fresh process, whose peak memory is the kernel's
+figure, libraries included; "added" excludes imports, features and pairs.
 
 The floor of a fit is the passes it makes over the features times the time of one product X v, measured beside
 it: reading X from memory. Where many fits share a pass, arithmetic can be the limit instead: there a pass counts
 what NumPy needs for as many multiplications in a large square product, if that is longer.
 
-Features are synthetic, 4,096 of them in float32, made to look like a ReLU layer of a network: correlated
+Features are synthetic, 4,096 of them in float32, similar to a ReLU layer of a network: correlated
 (256 factors of decaying strength), a third of them above zero, each image of length one. Strengths are a planted
 direction plus as much noise as makes C matter. With thousands of pairs there are two values of C, 0.1 as Parikh &
 Grauman have it and about the best on held-out images; with millions only the latter (of a hundred times as many pairs
 each weighs a hundredth as much). The 70 fits in lock step are run to Parikh & Grauman's own tolerance, 1e-4.
 
-On a machine with other work the clock says little: "cpu s" is the processor time of all threads, and the ratio by it
-is printed too; it gives RankSVM no credit for its second thread.
-A first fit is thrown away, so no time below holds compilation, which is measured once, on its own.
+On a busy machine wall-clock time is unreliable: "cpu s" is the processor time of all threads, and its ratio is printed
+too; that ratio ignores the gain from RankSVM's second thread. The first fit is discarded, so the times exclude
+compilation, which is measured once, separately.
 
     python benchmarks/speed/ranksvm.py                      everything (LinearSVC takes minutes and 3 GB)
     python benchmarks/speed/ranksvm.py --cases ten-million all-pairs --json speed.json
@@ -109,11 +109,11 @@ def load(folder: Path, case: Case) -> tuple[Any, Any]:
     return x, [Pairs.from_scores(strengths[:, a], count=count, seed=a) for a in used]
 
 
-# ---------------------------------------------------------------------- measuring, in a process of its own
+# ---------------------------------------------------------------------- measurements, in a separate process
 
 
 def memory(field: str) -> float:
-    """MB of this process: ``VmHWM`` the most it ever held, ``VmRSS`` what it holds now; NaN where not told."""
+    """Return MB of this process: ``VmHWM`` peak, ``VmRSS`` current; NaN where unavailable."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith(field + ":"):
@@ -124,7 +124,7 @@ def memory(field: str) -> float:
 
 
 def timed(run: Callable[[], Any], repeats: int) -> tuple[list[float], list[float], Any]:
-    """Seconds by the clock and of processor time of each run, and the last result."""
+    """Return wall-clock and processor seconds of each run, and the last result."""
     clock, processor, result = [], [], None
     for _ in range(repeats):
         before = time.process_time()
@@ -137,7 +137,7 @@ def timed(run: Callable[[], Any], repeats: int) -> tuple[list[float], list[float
 
 @contextmanager
 def counted() -> Iterator[list[int]]:
-    """How many vectors each pass over the features served."""
+    """Record the number of vectors in each pass over the features."""
     from relattr.ranksvm.products import PrimalSpace
 
     passes: list[int] = []
@@ -316,7 +316,7 @@ def run_child(name: str, solver: str, folder: Path, repeats: int, attributes: in
 def measure(
     name: str, solver: str, folder: Path, args: argparse.Namespace, repeats: int, **more: str
 ) -> dict[str, Any]:
-    """Run one solver on one case in a fresh process."""
+    """Run one solver on one case in a new process."""
     threads = str(args.threads)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, **more}
     command = [
@@ -339,7 +339,7 @@ def measure(
 
 
 def report(results: list[dict[str, Any]]) -> list[str]:
-    """The table, a line a row."""
+    """Format the table, one line per row."""
     lines = [f"{'case':<54}{'solver':<16}{'s':>9}{'cpu s':>9}{'peak MB':>9}{'added':>8}  notes"]
     for row in results:
         if row["solver"] == "compile":

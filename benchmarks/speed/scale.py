@@ -1,16 +1,15 @@
-"""The sizes of the paper's virality experiment, on drawn images: seconds and memory of the linear rows.
+"""Measure time and memory of the linear methods at the size of the paper's virality experiment, on drawn images.
 
     python benchmarks/speed/scale.py --methods linear-texture linear-color-histogram
     python benchmarks/speed/scale.py --shapes 512 5376 23025 --json scale.json
 
 10,078 images of `glyphs`, 8,062 of them to train on, 10 million training pairs, 1 million test pairs, attribute
-``multiscale``. Each row runs in a process of its own.
+``multiscale``. Each row runs in a separate process.
 
-``--methods`` runs whole methods: features of all images (from the cache, where an earlier run left them), the
-choice of C (40 fits on parts of the pairs) and the fit, the comparison of the million pairs. ``--shapes`` leaves
-the features out: as many made-up numbers an image, 64 factors and noise, that rank the images somewhat; what a row
-of that many dimensions costs beyond its features. Peak memory is the most the process ever held, libraries, images
-and pairs included.
+``--methods`` runs whole methods: features of all images (from the cache, if an earlier run computed them), the choice
+of C (40 fits on parts of the pairs) and the fit, the comparison of the million pairs. ``--shapes`` replaces the features
+by as many synthetic numbers per image (64 factors and noise, weakly correlated with the strengths), to measure the cost
+of a row beyond its features. Peak memory is that of the whole process, libraries, images and pairs included.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ DIMENSIONS = {
     "linear-objects": 1000,
     "linear-combined": 23025,
 }
-"""Of the rows of Table 2, with the backbone of the paper."""
+"""Number of features of the rows of Table 2, with the backbone of the paper."""
 
 
 def peak_gb() -> float:
-    """The most this process ever held."""
+    """Return the peak memory of this process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024**2
@@ -48,7 +47,7 @@ def peak_gb() -> float:
 
 
 class Clock:
-    """Seconds by the clock and of processor time since the last look, by name."""
+    """Wall-clock and processor seconds since the previous stop, by name."""
 
     def __init__(self) -> None:
         self.found: dict[str, list[float]] = {}
@@ -61,7 +60,7 @@ class Clock:
 
 
 def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
-    """A whole method, as a cell would run it."""
+    """Run a whole method, as a cell does."""
     from relattr.harness.selection import parse_settings
     from relattr.registry import registry
     from relattr.run import Run
@@ -89,7 +88,7 @@ def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
 
 
 def run_shape(d: int, c: float | None) -> dict[str, Any]:
-    """The choice of C (unless it is given), the fit and the comparison, on made-up features."""
+    """Run the choice of C (unless it is given), the fit and the comparison, on synthetic features."""
     import numpy as np
 
     from relattr.ranksvm import RankSVM, RankSVMCV
@@ -118,7 +117,7 @@ def run_shape(d: int, c: float | None) -> dict[str, Any]:
     (test,) = task.tests
     accuracy = count_strengths(model.predict(test_rows), test.pairs).accuracy
     clock.stop("compare")
-    return {"row": f"{d:,} made-up numbers", "d": d, "C": model.C, "accuracy": accuracy, "seconds": clock.found}
+    return {"row": f"{d:,} synthetic numbers", "d": d, "C": model.C, "accuracy": accuracy, "seconds": clock.found}
 
 
 def _task() -> Any:
@@ -130,7 +129,7 @@ def _task() -> Any:
 
 
 def measure(kind: str, what: str, args: argparse.Namespace) -> dict[str, Any]:
-    """One row in a fresh process."""
+    """Measure one row in a new process."""
     threads = str(args.threads)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads}
     settings = [part for setting in args.set for part in ("--set", setting)]
@@ -147,10 +146,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="*", default=[], help="whole methods, by name")
     parser.add_argument(
-        "--shapes", nargs="*", type=int, default=[], metavar="D", help="made-up features, D numbers each"
+        "--shapes", nargs="*", type=int, default=[], metavar="D", help="synthetic features, D numbers each"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the methods")
-    parser.add_argument("--C", type=float, help="of the made-up rows, instead of choosing it: one fit")
+    parser.add_argument("--C", type=float, help="of the synthetic rows, instead of choosing it: one fit")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="threads of each process (2)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all raw numbers there")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)

@@ -3,9 +3,9 @@
     python benchmarks/speed/tables.py [--methods 200] [--datasets 20] [--seeds 3]
 
 The rows are synthetic: random strengths on 250 random pairs of 620 images for each dataset, about the size of a
-test set of LFW-10. What is timed is a whole command in a fresh interpreter, from its start to the last file: reading
+test set of LFW-10. The time is that of a whole command in a new interpreter, from its start to the last file: reading
 12,000 rows and their strengths, the intervals, each method compared with the best of its column, all files, and the
-PDF where a LaTeX is installed.
+PDF where LaTeX is installed.
 """
 
 from __future__ import annotations
@@ -84,13 +84,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("methods", 200), ("datasets", 20), ("seeds", 3)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        fill(folder, given.methods, given.datasets, given.seeds)
-        print(
-            f"{given.methods} methods x {given.datasets} datasets x {given.seeds} seeds, load {os.getloadavg()[0]:.1f}"
-        )
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        fill(folder, args.methods, args.datasets, args.seeds)
+        print(f"{args.methods} methods x {args.datasets} datasets x {args.seeds} seeds, load {os.getloadavg()[0]:.1f}")
         for what, arguments in (
             ("tables", ["--out", "tables"]),
             ("report", ["--out", "page.html"]),
@@ -107,9 +105,9 @@ def main() -> None:
                 *arguments,
             ]
             before = os.times()
-            began = time.perf_counter()
+            start = time.perf_counter()
             subprocess.run(command, cwd=folder, check=True, capture_output=True)
-            took, after = time.perf_counter() - began, os.times()
+            took, after = time.perf_counter() - start, os.times()
             spent = after.children_user + after.children_system - before.children_user - before.children_system
             print(f"  relattr {what:8}{took:8.1f} s, of processors {spent:6.1f} s")
 

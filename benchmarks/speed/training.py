@@ -1,15 +1,15 @@
-"""How fast are networks trained? Beside the usual trainer, on the same images and backbone, in one run.
+"""Compare the training speed with that of a usual trainer, on the same images and backbone, in one run.
 
-The usual one: 24 pairs a batch, both images of each pair through the network, fp32, crops and flips by torchvision in
+The usual trainer: 24 pairs per batch, both images of each pair through the network, fp32, crops and flips by torchvision in
 a DataLoader, its images already decoded and resized in memory; SGD with momentum 0.9. It is run at several learning
-rates and the fastest to the goal counts; its network is the same siamese network with all layers trained. Ours is the
-method `siamese-alexnet` with this backbone and the preset `fast`; two more rows of ours tell apart what makes it
-fast: one trains all layers too, one begins, as the usual one does, with a score layer as it was drawn.
+rates and the fastest to the goal counts; its network is the same siamese network with all layers trained. relattr's is
+the method `siamese-alexnet` with this backbone and the preset `fast`. Two ablations show which part makes it fast: one
+trains all layers too; one starts, as the usual trainer does, with a randomly initialised score layer.
 
 Three figures each: labelled pairs and images a second in optimisation steps (the fastest of the seeds), and seconds
 until the accuracy on test images, one crop each, first reaches the goal: on 500 of them drawn once, the same for all,
-looked at first after what comes before the steps, or after the first step. Looking is not counted, and nothing is
-chosen by it but the usual trainer's learning rate. Each training is a process of its own.
+evaluated first before the steps or after the first step. Evaluation is not counted, and nothing is chosen by it but the
+usual trainer's learning rate. Each training runs in a separate process.
 
     RELATTR_DATA=../shared/data RELATTR_WEIGHTS=../shared/weights python benchmarks/speed/training.py
     python benchmarks/speed/training.py --dataset glyphs --attribute global --backbone micro --goal 75
@@ -37,7 +37,7 @@ TRAINERS = {
     "usual": "usual",
     "ours": "relattr, preset fast",
     "ours-all": "relattr, fast, all layers trained",
-    "ours-drawn": "relattr, fast, score layer as it was drawn",
+    "ours-drawn": "relattr, fast, score layer randomly initialised",
 }
 
 
@@ -48,30 +48,30 @@ def main() -> None:
     parser.add_argument("--backbone", default="squeezenet1_0")
     parser.add_argument("--goal", type=float, default=98.0, help="per cent of the ordered test pairs (98)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each (3)")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds of training after which one gives up (300)")
-    parser.add_argument("--look", type=int, default=960, help="images trained on between two looks at the test (960)")
-    parser.add_argument("--watched", type=int, default=500, help="test images that are looked at, drawn once (500)")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds of training before giving up (300)")
+    parser.add_argument("--look", type=int, default=960, help="training images between two evaluations (960)")
+    parser.add_argument("--watched", type=int, default=500, help="test images that are evaluated, drawn once (500)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--trainers", nargs="+", choices=list(TRAINERS), default=list(TRAINERS))
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        print(json.dumps(trained(given, **json.loads(given.child))))
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps(train_to_goal(args, **json.loads(args.child))))
         return
 
-    print(f"{given.dataset}, {given.attribute}, {given.backbone}, {given.threads} threads, goal {given.goal:g} %")
+    print(f"{args.dataset}, {args.attribute}, {args.backbone}, {args.threads} threads, goal {args.goal:g} %")
     print(f"{'trainer':48s} {'images/s':>9s} {'pairs/s':>9s}  seconds to the goal, by seed")
     found = {}
-    for name in given.trainers:
+    for name in args.trainers:
         if name == "usual":
-            tried = {rate: in_child(given, trainer=name, seed=0, rate=rate) for rate in RATES}
+            tried = {rate: in_child(args, trainer=name, seed=0, rate=rate) for rate in RATES}
             for rate, one in tried.items():
                 show(f"  tried: usual, rate {rate:g}", [one])
             rate = min(tried, key=lambda r: (tried[r]["reached"] or math.inf, -tried[r]["best"]))
-            runs = [tried[rate]] + [in_child(given, trainer=name, seed=s, rate=rate) for s in range(1, given.seeds)]
+            runs = [tried[rate]] + [in_child(args, trainer=name, seed=s, rate=rate) for s in range(1, args.seeds)]
             label = f"{TRAINERS[name]}, rate {rate:g}"
         else:
-            runs = [in_child(given, trainer=name, seed=seed, rate=None) for seed in range(given.seeds)]
+            runs = [in_child(args, trainer=name, seed=seed, rate=None) for seed in range(args.seeds)]
             label = TRAINERS[name]
         found[name] = runs
         show(label, runs)
@@ -82,14 +82,14 @@ def main() -> None:
 
 
 def show(label: str, runs: list[dict[str, Any]]) -> None:
-    """One line of the table."""
+    """Print one row of the table."""
     reached = ", ".join(f"{r['reached']:.0f}" if r["reached"] else f"never (best {r['best']:.2f} %)" for r in runs)
     images, pairs = (max(r[what] for r in runs) for what in ("images", "pairs"))
     print(f"{label:48s} {images:9.1f} {pairs:9,.0f}  {reached}", flush=True)
 
 
 def compare(label: str, ours: list[dict[str, Any]], usual: list[dict[str, Any]]) -> None:
-    """What the one is to the other."""
+    """Print the ratios between relattr and the usual trainer."""
     images, pairs = (max(r[k] for r in ours) / max(r[k] for r in usual) for k in ("images", "pairs"))
     if all(r["reached"] for r in (*ours, *usual)):
         means = [float(np.mean([r["reached"] for r in runs])) for runs in (usual, ours)]
@@ -99,8 +99,8 @@ def compare(label: str, ours: list[dict[str, Any]], usual: list[dict[str, Any]])
     print(f"{label}: {images:.1f} times the images/s, {pairs:.0f} times the pairs/s, {faster}")
 
 
-def in_child(given: argparse.Namespace, **what: Any) -> dict[str, Any]:
-    """`trained` in a process of its own."""
+def in_child(args: argparse.Namespace, **what: Any) -> dict[str, Any]:
+    """Run `train_to_goal` in a separate process."""
     out = subprocess.run(
         [sys.executable, *sys.argv, "--child", json.dumps(what)], check=True, stdout=subprocess.PIPE, text=True
     )
@@ -108,8 +108,8 @@ def in_child(given: argparse.Namespace, **what: Any) -> dict[str, Any]:
     return result
 
 
-def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | None) -> dict[str, Any]:
-    """One training until the goal or the limit."""
+def train_to_goal(args: argparse.Namespace, trainer: str, seed: int, rate: float | None) -> dict[str, Any]:
+    """Train until the goal or the limit."""
     import dataclasses
 
     import torch
@@ -122,11 +122,11 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
     from relattr.training.fitting import create_cropper
     from relattr.training.schedule import PRESETS
 
-    torch.set_num_threads(given.threads)
+    torch.set_num_threads(args.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     registry.discover()
-    data = registry.dataset(given.dataset).create()
-    task = data.task(next(name for name in data.tasks() if name.attribute == given.attribute))
+    data = registry.dataset(args.dataset).create()
+    task = data.task(next(name for name in data.tasks() if name.attribute == args.attribute))
     train, test = task.train, task.tests[0]
     fast = PRESETS["fast"]
     schedule = dataclasses.replace(
@@ -135,13 +135,13 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
         frozen=0.0 if trainer in ("usual", "ours-all") else fast.frozen,
         head_batches=0 if trainer == "ours-drawn" else fast.head_batches,
     )
-    what = Architecture(given.backbone, frozen=schedule.frozen)
-    network = build_ranker(what, seed=seed).to(device)
+    architecture = Architecture(args.backbone, frozen=schedule.frozen)
+    network = build_ranker(architecture, seed=seed).to(device)
     side = min(256, max(max(train.images[i].shape[:2]) for i in range(8)))
-    watched = np.sort(generator(0, "watched").permutation(len(test.images))[: given.watched])
+    watched = np.sort(generator(0, "watched").permutation(len(test.images))[: args.watched])
     judged = test.pairs.take(np.isin(test.pairs.left, watched) & np.isin(test.pairs.right, watched)).renumbered(watched)
     pixels, shown = load_pixels(train.images, side, device), load_pixels(test.images.subset(watched), side, device)
-    cropper = create_cropper(what, network, side)
+    cropper = create_cropper(architecture, network, side)
 
     def judge() -> float:
         network.eval()
@@ -155,96 +155,96 @@ def trained(given: argparse.Namespace, trainer: str, seed: int, rate: float | No
         steps = usual_steps(network, pixels, train.pairs, cropper, seed, rate)
     else:
         steps = our_steps(network, pixels, train.pairs, cropper, schedule, seed)
-    return run(given, steps, judge)
+    return run(args, steps, judge)
 
 
-def run(given: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Callable[[], float]) -> dict[str, Any]:
-    """Take steps, each ``(images, pairs)``, until the goal or the limit; the clock stands still while judging.
+def run(args: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Callable[[], float]) -> dict[str, Any]:
+    """Take steps, each ``(images, pairs)``, until the goal or the limit; evaluation is not timed.
 
-    ``(0, 0)`` is no step but what comes before them: its time counts on the way to the goal, not in images a second.
-    At least ``look`` images are trained on, so that there is a rate to tell.
+    ``(0, 0)`` marks the end of the preparation: its time counts towards the goal, not in images per second. At least
+    ``look`` images are trained on, so that a rate can be measured.
     """
-    spent, before, images, pairs, since, best = 0.0, 0.0, 0, 0, given.look, 0.0
+    spent, before, images, pairs, since, best = 0.0, 0.0, 0, 0, args.look, 0.0
     reached = None
     began = time.perf_counter()
     for n_images, n_pairs in steps:
         images, pairs, since = images + n_images, pairs + n_pairs, since + n_images
         if not n_images:
             before = time.perf_counter() - began
-        if since >= given.look:
+        if since >= args.look:
             spent += time.perf_counter() - began
             since = 0
             if reached is None:
                 best = max(best, judge())
-                reached = spent if best >= given.goal else None
-            if spent > given.limit or (reached is not None and images >= given.look):
+                reached = spent if best >= args.goal else None
+            if spent > args.limit or (reached is not None and images >= args.look):
                 break
             began = time.perf_counter()
     else:
         spent += time.perf_counter() - began
         best = max(best, judge())
-        if reached is None and best >= given.goal:
+        if reached is None and best >= args.goal:
             reached = spent
     rate = 1 / (spent - before)
     return {"images": images * rate, "pairs": pairs * rate, "reached": reached, "best": best}
 
 
 def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int) -> Any:
-    """The steps of relattr's trainer, one at a time."""
+    """Run the steps of relattr's trainer, one at a time."""
     from relattr.training.config import TrainingConfig
     from relattr.training.head import fit_head
     from relattr.training.objectives import PairwiseObjective
     from relattr.training.optimiser import create_optimiser, parameter_groups
     from relattr.training.trainer import training_steps
 
-    how = TrainingConfig("speed", PairwiseObjective(pairs, schedule.batch), pixels, cropper, schedule, seed)
+    config = TrainingConfig("speed", PairwiseObjective(pairs, schedule.batch), pixels, cropper, schedule, seed)
     if schedule.head_batches:
-        fit_head(network, how)
+        fit_head(network, config)
         yield 0, 0
     for n_images, judged, _ in training_steps(
-        network, create_optimiser(parameter_groups(network, schedule), schedule), how
+        network, create_optimiser(parameter_groups(network, schedule), schedule), config
     ):
         yield n_images, judged.n_terms
 
 
 def usual_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, seed: int, rate: float) -> Any:
-    """The usual trainer, as most papers' code has it."""
+    """Run the steps of the usual trainer, as in the code of most papers."""
     import torch
     from torch.nn import functional
     from torch.utils.data import DataLoader, Dataset
     from torchvision.transforms import v2
 
-    how = cropper.preprocessing
+    preprocessing = cropper.preprocessing
     crop = v2.Compose(
         [
             v2.RandomCrop(round(cropper.side * pixels.shape[-1])),
-            v2.Resize(how.input_size, antialias=True),
+            v2.Resize(preprocessing.input_size, antialias=True),
             v2.RandomHorizontalFlip(),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(how.mean, how.std),
+            v2.Normalize(preprocessing.mean, preprocessing.std),
         ]
     )
-    held = pixels.cpu()
+    cpu_pixels = pixels.cpu()
     left, right, label = (torch.from_numpy(np.array(part)) for part in pairs.arrays)
 
-    class PairwiseObjective(Dataset):
+    class PairDataset(Dataset):
         def __len__(self) -> int:
             return len(label)
 
         def __getitem__(self, k: int) -> Any:
-            return crop(held[left[k]]), crop(held[right[k]]), (label[k].float() + 1) / 2
+            return crop(cpu_pixels[left[k]]), crop(cpu_pixels[right[k]]), (label[k].float() + 1) / 2
 
     torch.manual_seed(seed)
     device = pixels.device
-    made = torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
+    optimiser = torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
     while True:
-        for one, other, target in DataLoader(PairwiseObjective(), PAIRS, shuffle=True, drop_last=True, num_workers=0):
+        for one, other, target in DataLoader(PairDataset(), PAIRS, shuffle=True, drop_last=True, num_workers=0):
             strengths = network([torch.cat([one, other]).to(device)]).score
             n = len(target)
             loss = functional.binary_cross_entropy_with_logits(strengths[:n] - strengths[n:], target.to(device))
-            made.zero_grad()
+            optimiser.zero_grad()
             loss.backward()
-            made.step()
+            optimiser.step()
             yield 2 * n, n
 
 

@@ -1,15 +1,15 @@
-"""Do more inputs order photographs better, before any of the network is trained?
+"""Measure the accuracy of networks with more inputs when only the score layer is fitted.
 
-A ViralNet's score is a linear function of the features of the whole image and of each crop. Here nothing is trained
-but that function, by `relattr.training.head.fit_head` as the preset `fast` does first: on the whole image alone (the
-siamese network), with the first crop of one transformer (ViralNet) and with those of three (ViralNet-M). The first
-crops lie where transformers put them before they have learnt anything. Each is fitted with the decay that the preset
-uses and with 10 and 100 times that, which tells too little information from too many numbers for the images there
-are: 240 in OSR.
+A ViralNet's score is a linear function of the features of the whole image and of each crop. Only that function is
+fitted here, by `relattr.training.head.fit_head`, which is the first step of the preset `fast`: on the whole image alone
+(the siamese network), with the initial crop of one transformer (ViralNet) and with those of three (ViralNet-M). The
+initial crops are those of untrained transformers. Each fit uses the preset's weight decay and 10 and 100 times that, to
+tell a lack of information from overfitting: OSR has 240 training images.
 
     RELATTR_DATA=... RELATTR_WEIGHTS=... python benchmarks/studies/inputs.py [--out benchmarks/studies/inputs.md]
 
-Per cent of the ordered test pairs; each test image is seen once, its middle. About six minutes of one processor.
+Accuracy in per cent of the ordered test pairs, on one centre crop of each test image. Takes about six minutes on one
+processor.
 """
 
 from __future__ import annotations
@@ -38,24 +38,26 @@ TIMES = (1, 10, 100)
 SEED = 0
 
 
-def orders(scales: tuple[float, ...], backbone: str, attributes: list[str]) -> Iterator[tuple[str, int, float]]:
-    """Attribute, what the decay was multiplied by, per cent of the test pairs."""
-    what = Architecture(
+def accuracies(scales: tuple[float, ...], backbone: str, attributes: list[str]) -> Iterator[tuple[str, int, float]]:
+    """Yield attribute, factor of the weight decay, and accuracy on the test pairs in per cent."""
+    architecture = Architecture(
         backbone, scales=scales, frozen_localiser=True, crop=SCHEDULE.crop, view=SCHEDULE.view, standardise=True
     )
-    dataset, tested = registry.dataset("osr").create(), None
+    dataset, test_features = registry.dataset("osr").create(), None
     for attribute in attributes:
         task = dataset.task(next(name for name in dataset.tasks() if name.attribute == attribute))
         (test,) = task.tests
         pixels = load_pixels(task.train.images, MAX_SIDE, "cpu")
         for times in TIMES:
-            network = build_ranker(what, seed=SEED)
-            cropper = create_cropper(what, network, MAX_SIDE)
+            network = build_ranker(architecture, seed=SEED)
+            cropper = create_cropper(architecture, network, MAX_SIDE)
             if scales:
                 centre_initial_crops(network, cropper.fixed(pixels[:N_CALIBRATION_IMAGES], 1))
-            if tested is None:  # the same for all attributes: nothing below the score layer is trained
-                tested = FittedRanker(what, SCHEDULE, network, None, MAX_SIDE, "cpu").features(test.images)
-            how = TrainingConfig(
+            if test_features is None:  # the same for all attributes, as only the score layer is trained
+                test_features = FittedRanker(architecture, SCHEDULE, network, None, MAX_SIDE, "cpu").features(
+                    test.images
+                )
+            config = TrainingConfig(
                 name="score layer",
                 objective=PairwiseObjective(task.train.pairs, SCHEDULE.batch),
                 pixels=pixels,
@@ -63,14 +65,14 @@ def orders(scales: tuple[float, ...], backbone: str, attributes: list[str]) -> I
                 schedule=SCHEDULE,
                 seed=SEED,
             )
-            usual = head.WEIGHT_DECAY
-            head.WEIGHT_DECAY = usual * times
+            default = head.WEIGHT_DECAY
+            head.WEIGHT_DECAY = default * times
             try:
-                head.fit_head(network, how)
+                head.fit_head(network, config)
             finally:
-                head.WEIGHT_DECAY = usual
+                head.WEIGHT_DECAY = default
             with torch.no_grad():
-                strengths = network.score_features(torch.from_numpy(tested)).double().numpy()
+                strengths = network.score_features(torch.from_numpy(test_features)).double().numpy()
             yield attribute, times, 100 * count_strengths(strengths, test.pairs).accuracy
 
 
@@ -80,26 +82,26 @@ def main() -> None:
     parser.add_argument("--attributes", nargs="+", default=["natural", "open", "size-large"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     registry.discover()
     lines = [
-        f"Written by `python benchmarks/studies/inputs.py`: OSR, {given.backbone}, only the score layer fitted; % of",
-        "the ordered test pairs. Decay: against that of the preset `fast`.",
+        f"Written by `python benchmarks/studies/inputs.py`: OSR, {args.backbone}, only the score layer fitted;",
+        "accuracy in per cent of the ordered test pairs. Decay: as a multiple of the weight decay of the preset `fast`.",
         "",
-        f"| the score is a function of | decay | {' | '.join(given.attributes)} | mean |",
-        f"|---|---:|{'---:|' * (len(given.attributes) + 1)}",
+        f"| the score is a function of | decay | {' | '.join(args.attributes)} | mean |",
+        f"|---|---:|{'---:|' * (len(args.attributes) + 1)}",
     ]
     for name, scales in NETWORKS.items():
-        found = {(a, t): value for a, t, value in orders(scales, given.backbone, given.attributes)}
+        results = {(a, t): value for a, t, value in accuracies(scales, args.backbone, args.attributes)}
         for times in TIMES:
-            own = [found[a, times] for a in given.attributes]
-            cells = [f"{value:.2f}" for value in [*own, float(np.mean(own))]]
+            values = [results[a, times] for a in args.attributes]
+            cells = [f"{value:.2f}" for value in [*values, float(np.mean(values))]]
             lines.append(f"| {name} | {times} | {' | '.join(cells)} |")
             print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n"
-    if given.out is not None:
-        given.out.write_text(text, encoding="utf-8")
+    if args.out is not None:
+        args.out.write_text(text, encoding="utf-8")
     else:
         print(text)
 

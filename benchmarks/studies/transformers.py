@@ -1,17 +1,17 @@
-"""Why does a transformer find the cue, or not? Two questions on glyphs, where the place of the cue is known.
+"""Measure whether a spatial transformer can find the cue in glyphs, and whether the ranking loss tells it where.
 
-1. *Could it?* A localiser is told where the badge that decides `local` is, and trained to put its crop there: with
-   its backbone left as it was or trained too, and for two sizes of what it sees.
-2. *Is it told?* All that a transformer learns from is the gradient of the ranking loss by the place of its crop. A
-   ranker is trained on crops that lie on the badge, shifted by up to `SHIFT`, until it ranks well; then crops are
-   put at known distances from the badge, and the direction of that gradient is compared with the direction of the
-   badge: the mean cosine, and the share of the gradient's length that points there. A gradient that knew the place
-   would have 1, one that knows nothing 0. Then all crops of a batch are off in one direction, as they are at first
-   where the badge has one place in all images, and the same is asked of the sum of their gradients.
+1. *Capacity.* A localiser is trained with supervision to put its crop on the badge that decides `local`: with its
+   backbone frozen or trained, and for two resolutions of its input.
+2. *Gradient.* A transformer learns only from the gradient of the ranking loss with respect to the position of its
+   crop. A ranker is trained on crops that are on the badge, shifted by up to `SHIFT`, until it ranks well. Crops are
+   then put at known distances from the badge, and the descent direction is compared with the direction towards the
+   badge: the mean cosine, and the share of the gradient's length that points there (1: exactly towards the badge, 0: no
+   information). The same is then measured for the sum of the gradients of a batch all of whose crops are displaced in
+   the same direction, as they are initially where the badge is at the same position in all images.
 
     python benchmarks/studies/transformers.py [--images 1500] [--steps 600] [--out benchmarks/studies/transformers.md]
 
-About six minutes of one processor. Places are in [-1, 1] across the image; a badge is 0.4 wide, a crop 0.66.
+Takes about six minutes on one processor. Positions are in [-1, 1] across the image; a badge is 0.4 wide, a crop 0.66.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ DISTANCES = ((0.02, 0.08), (0.08, 0.16), (0.16, 0.25), (0.25, 0.4))
 
 
 class Scenes:
-    """Images ``(n, 3, 128, 128)``, normalised; where the badge is ``(n, 2)`` as x, y; how strong, ``(n,)``."""
+    """Normalised images ``(n, 3, 128, 128)``, positions x, y of the badge ``(n, 2)`` and its strengths ``(n,)``."""
 
-    def __init__(self, data: Any, stream: str, first: int, n: int, how: Any) -> None:
+    def __init__(self, data: Any, stream: str, first: int, n: int, preprocessing: Any) -> None:
         images = data.images.subset(np.arange(first, first + n))
-        self.pixels = normalise_pixels(load_pixels(images, SIDE, "cpu"), how)
+        self.pixels = normalise_pixels(load_pixels(images, SIDE, "cpu"), preprocessing)
         box = torch.from_numpy(np.asarray(data.boxes("local", stream))[:, 0]).float()
         self.place = box[:, :2] + box[:, 2:] - 1
         self.strength = torch.from_numpy(data.strengths("local", stream)).float()
 
     def batches(self, steps: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Random ones of them, mirrored half the time."""
+        """Yield random batches of images, positions and strengths, each image mirrored with probability 1/2."""
         rng = np.random.default_rng(seed)
         for _ in range(steps):
             i = torch.from_numpy(rng.choice(len(self.pixels), BATCH, replace=False))
@@ -64,41 +64,44 @@ class Scenes:
 
 
 def train(module: nn.Module, rate: float, losses: Iterator[Callable[[], torch.Tensor]], steps: int) -> None:
-    """SGD with a cosine, over what can be trained."""
+    """Train the parameters that require a gradient, by SGD with a cosine schedule."""
     trained = [p for p in module.parameters() if p.requires_grad]
-    made = torch.optim.SGD(trained, rate, momentum=0.9, weight_decay=5e-4)
+    optimiser = torch.optim.SGD(trained, rate, momentum=0.9, weight_decay=5e-4)
     module.train()
     for k, loss in enumerate(losses):
-        made.param_groups[0]["lr"] = rate * min(1, (k + 1) / 40) * 0.5 * (1 + math.cos(math.pi * k / steps))
-        made.zero_grad()
+        optimiser.param_groups[0]["lr"] = rate * min(1, (k + 1) / 40) * 0.5 * (1 + math.cos(math.pi * k / steps))
+        optimiser.zero_grad()
         loss().backward()
-        made.step()
+        optimiser.step()
     module.eval()
 
 
-def told(train_on: Scenes, test: Scenes, view: float, frozen: bool, steps: int) -> tuple[float, float]:
-    """Root mean square distance by axis, and the share of middles in the badge, of a localiser that was told."""
-    what = Architecture("micro", scales=(1.0,), view=view, frozen_localiser=frozen)
-    network = build_ranker(what, whole=False, seed=0)
+def supervised_localiser(train_on: Scenes, test: Scenes, view: float, frozen: bool, steps: int) -> tuple[float, float]:
+    """Train a localiser on known positions.
+
+    Returns the root mean square distance per axis, and the share of crops whose centre is inside the badge.
+    """
+    architecture = Architecture("micro", scales=(1.0,), view=view, frozen_localiser=frozen)
+    network = build_ranker(architecture, whole=False, seed=0)
 
     def losses() -> Iterator[Callable[[], torch.Tensor]]:
         for x, place, _ in train_on.batches(steps, 0):
-            yield lambda x=x, place=place: (middle(network, x) - place).square().sum(1).mean()  # type: ignore[misc]
+            yield lambda x=x, place=place: (crop_centre(network, x) - place).square().sum(1).mean()  # type: ignore[misc]
 
     train(network.localisers[0], 1e-2, losses(), steps)
     with torch.no_grad():
-        away = torch.cat([middle(network, x) for x in test.pixels.split(BATCH)]) - test.place
+        away = torch.cat([crop_centre(network, x) for x in test.pixels.split(BATCH)]) - test.place
     return float(away.square().mean().sqrt()), float((away.abs() < 0.2).all(1).float().mean())
 
 
-def middle(network: Ranker, x: torch.Tensor) -> torch.Tensor:
-    """Where the network's first crop has its middle, ``(n, 2)``."""
+def crop_centre(network: Ranker, x: torch.Tensor) -> torch.Tensor:
+    """Return the centre of the network's first crop, ``(n, 2)``."""
     theta = network.locate([x])[0]
     return theta[:, :1] * theta[:, 1:]
 
 
 def rank_loss(network: Ranker, x: torch.Tensor, place: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """RankNet's loss over all pairs of a batch, its crops put at ``place``."""
+    """Compute RankNet's loss over all pairs of a batch, with crops at ``place``."""
     theta = torch.cat([torch.full((len(x), 1), INITIAL_SCALE), place / INITIAL_SCALE], 1)
     scores = network.score(network.extractor(sample_crops(x, theta, network.sizes[1]))).squeeze(1)
     left, right = torch.triu_indices(len(x), len(x), 1)
@@ -106,7 +109,7 @@ def rank_loss(network: Ranker, x: torch.Tensor, place: torch.Tensor, strength: t
 
 
 def ranker(train_on: Scenes, steps: int) -> Ranker:
-    """A ranker of crops that lie on the badge."""
+    """Train a ranker on crops that are on the badge."""
     network = build_ranker(Architecture("micro", scales=(1.0,)), whole=False, seed=0)
     for parameter in network.localisers.parameters():
         parameter.requires_grad_(False)
@@ -122,7 +125,7 @@ def ranker(train_on: Scenes, steps: int) -> Ranker:
 
 
 def accuracy(network: Ranker, test: Scenes) -> float:
-    """Of the pairs of test images, their crops on the badge, the share in the right order."""
+    """Compute the accuracy on the pairs of test images, with crops on the badge."""
     theta = torch.cat([torch.full((len(test.place), 1), INITIAL_SCALE), test.place / INITIAL_SCALE], 1)
     with torch.no_grad():
         cut = sample_crops(test.pixels, theta, network.sizes[1])
@@ -130,8 +133,10 @@ def accuracy(network: Ranker, test: Scenes) -> float:
     return count_strengths(scores.double().numpy(), Pairs.from_scores(test.strength.numpy())).accuracy
 
 
-def pointing(network: Ranker, scenes: Scenes, nearest: float, farthest: float, batches: int) -> tuple[float, float]:
-    """Mean cosine of the descent direction and the badge's, and the share of its length that points there."""
+def gradient_alignment(
+    network: Ranker, scenes: Scenes, nearest: float, farthest: float, batches: int
+) -> tuple[float, float]:
+    """Compute the mean cosine between descent direction and direction to the badge, and the share of its length."""
     rng = np.random.default_rng(2)
     cosines, along, lengths = [], [], []
     for x, place, strength in scenes.batches(batches, 2):
@@ -147,8 +152,8 @@ def pointing(network: Ranker, scenes: Scenes, nearest: float, farthest: float, b
     return float(torch.cat(cosines).mean()), float(torch.cat(along).sum() / torch.cat(lengths).sum())
 
 
-def agreeing(network: Ranker, scenes: Scenes, nearest: float, farthest: float, batches: int) -> float:
-    """Mean cosine of a batch's summed descent direction and the badges', all of whose crops are off the same way."""
+def summed_gradient_alignment(network: Ranker, scenes: Scenes, nearest: float, farthest: float, batches: int) -> float:
+    """Compute the mean cosine for the summed gradient of batches whose crops are all displaced in one direction."""
     rng = np.random.default_rng(3)
     cosines = []
     for x, place, strength in scenes.batches(batches, 3):
@@ -167,47 +172,47 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600, help="of each training, of 64 images (600)")
     parser.add_argument("--batches", type=int, default=32, help="of 64 images that gradients are taken on (32)")
     parser.add_argument("--out", type=Path, help="write the tables there, as Markdown")
-    given = parser.parse_args()
+    args = parser.parse_args()
 
     registry.discover()
-    data: Any = registry.dataset("glyphs").create({"n_train": given.images, "n_test": TEST})
-    how = build_ranker(Architecture("micro"), seed=0).extractor.backbone.preprocessing
+    data: Any = registry.dataset("glyphs").create({"n_train": args.images, "n_test": TEST})
+    preprocessing = build_ranker(Architecture("micro"), seed=0).extractor.backbone.preprocessing
     train_on, test = (
-        Scenes(data, stream, first, n, how)
-        for stream, first, n in (("train", 0, given.images), ("test", given.images, TEST))
+        Scenes(data, stream, first, n, preprocessing)
+        for stream, first, n in (("train", 0, args.images), ("test", args.images, TEST))
     )
     lines = [
-        f"Written by `python benchmarks/studies/transformers.py --images {given.images} --steps {given.steps}`:",
-        f"attribute `local`, one seed. Places in [-1, 1]; badges lie {float(test.place.std()):.2f} (std) around",
-        "the middle and are 0.4 wide.",
+        f"Written by `python benchmarks/studies/transformers.py --images {args.images} --steps {args.steps}`:",
+        f"attribute `local`, one seed. Positions in [-1, 1]; badges are {float(test.place.std()):.2f} (std) around",
+        "the centre and are 0.4 wide.",
         "",
-        "## Could it? A localiser that is told where the badge is, on test images",
+        "## Capacity: a localiser trained on the known positions, on test images",
         "",
-        "| it sees | its backbone | distance, rms by axis | middle in the badge |",
+        "| input | backbone | rms distance per axis | centre in the badge |",
         "|---|---|---:|---:|",
     ]
     for view, frozen in ((1.0, True), (2.0, True), (1.0, False), (2.0, False)):
-        away, inside = told(train_on, test, view, frozen, given.steps)
-        lines.append(f"| {64 * view:.0f} pixels | {'as it was' if frozen else 'trained'} | {away:.3f} | {inside:.0%} |")
+        away, inside = supervised_localiser(train_on, test, view, frozen, args.steps)
+        lines.append(f"| {64 * view:.0f} pixels | {'frozen' if frozen else 'trained'} | {away:.3f} | {inside:.0%} |")
         print(lines[-1], flush=True)
-    network = ranker(train_on, given.steps)
+    network = ranker(train_on, args.steps)
     lines += [
         "",
-        "## Is it told? The direction of the ranking loss's gradient, crops put beside the badge",
+        "## Gradient: direction of the ranking loss's gradient, crops displaced from the badge",
         "",
-        f"The ranker orders {accuracy(network, test):.1%} of the test pairs when its crops lie on the badge.",
+        f"The ranker orders {accuracy(network, test):.1%} of the test pairs correctly when its crops are on the badge.",
         "",
         "| distance from the badge | mean cosine | share of the gradient's length | mean cosine, sum of 64 images |",
         "|---|---:|---:|---:|",
     ]
     for nearest, farthest in DISTANCES:
-        cosine, share = pointing(network, train_on, nearest, farthest, given.batches)
-        together = agreeing(network, train_on, nearest, farthest, given.batches)
+        cosine, share = gradient_alignment(network, train_on, nearest, farthest, args.batches)
+        together = summed_gradient_alignment(network, train_on, nearest, farthest, args.batches)
         lines.append(f"| {nearest:g} to {farthest:g} | {cosine:.3f} | {share:.3f} | {together:.3f} |")
         print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n"
-    if given.out:
-        given.out.write_text(text)
+    if args.out:
+        args.out.write_text(text)
     print(text)
 
 
