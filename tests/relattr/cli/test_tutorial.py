@@ -26,7 +26,7 @@ def test_the_tutorial_works_as_written(tmp_path):
     assert commands >= 11
     assert (work / "all.csv").read_text().count("\n") == 5
     table = (work / "tables").rglob("*.csv")
-    assert any("Darker (outside)" in path.read_text() for path in table)
+    assert any("Darker (third party)" in path.read_text() for path in table)
 
 
 def test_the_page_on_own_images_works_as_written(tmp_path):
