@@ -1,7 +1,7 @@
-"""Draws the picture of the README: `python tools/readme_picture.py RESULTS docs/picture.png` (needs matplotlib).
+"""Draw the picture of the README: `python tools/readme_picture.py RESULTS docs/picture.png` (needs matplotlib).
 
-Left, pairs of drawn scenes and which of the two has more; right, what each method reached on them in the rows
-that RESULTS holds of the benchmark `quick`.
+Left: pairs of drawn scenes and which of the two has more of an attribute. Right: the accuracy of each method in the
+benchmark `quick`, from the results in the folder RESULTS.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ INK, SOFT = "#22262e", "#8a919e"
 
 
 def main(results: Path, out: Path) -> None:
+    """Draw the picture from a folder of results."""
     registry.discover()
     glyphs: Any = registry.dataset("glyphs").create()
     table = build_table(load_benchmark("quick"), registry, Store(results))
@@ -37,8 +38,8 @@ def main(results: Path, out: Path) -> None:
     rng = np.random.default_rng(4)
     for k, (attribute, question) in enumerate(QUESTIONS.items()):
         strength = glyphs.strengths(attribute, "test")
-        low, high = (int(rng.choice(np.argsort(strength)[part])) for part in (slice(5, 40), slice(-40, -5)))
-        pair = (high, low) if k % 2 == 0 else (low, high)
+        weak, strong = (int(rng.choice(np.argsort(strength)[part])) for part in (slice(5, 40), slice(-40, -5)))
+        pair = (strong, weak) if k % 2 == 0 else (weak, strong)
         for column, image in zip((0, 2), pair, strict=True):
             axes = figure.add_subplot(grid[k, column])
             axes.imshow(glyphs.images[glyphs.n_train + image])

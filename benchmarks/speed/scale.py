@@ -62,6 +62,7 @@ class Clock:
 def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
     """Run a whole method, as a cell does."""
     from relattr.harness.selection import parse_settings
+    from relattr.method import strengths_in_pairs
     from relattr.registry import registry
     from relattr.run import Run
     from relattr.statistics import count_strengths
@@ -82,7 +83,7 @@ def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
     method.fit(task.train, run)
     clock.stop("fit")
     (test,) = task.tests
-    count = count_strengths(method.strengths(test.images, test.pairs), test.pairs)
+    count = count_strengths(strengths_in_pairs(method, test.images, test.pairs), test.pairs)
     clock.stop("compare")
     return {"row": name, "d": d, "C": method.C_, "accuracy": count.accuracy, "seconds": clock.found}  # type: ignore[attr-defined]
 

@@ -87,7 +87,7 @@ def main() -> None:
     registry.discover()
     lines = [
         f"Written by `python benchmarks/studies/inputs.py`: OSR, {args.backbone}, only the score layer fitted;",
-        "accuracy in per cent of the ordered test pairs. Decay: as a multiple of the weight decay of the preset `fast`.",
+        "accuracy in per cent of the ordered test pairs. Decay: a multiple of the weight decay of the preset `fast`.",
         "",
         f"| the score is a function of | decay | {' | '.join(args.attributes)} | mean |",
         f"|---|---:|{'---:|' * (len(args.attributes) + 1)}",
