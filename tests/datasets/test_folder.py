@@ -38,9 +38,9 @@ def write(root: Path, name: str, *lines: str) -> Path:
 
 
 def make(path: Path, **values: Any) -> Folder:
-    made = registry.dataset("folder").create({"path": str(path), **values})
-    assert isinstance(made, Folder)
-    return made
+    dataset = registry.dataset("folder").create({"path": str(path), **values})
+    assert isinstance(dataset, Folder)
+    return dataset
 
 
 def random_pairs(count: int, seed: int = 0) -> list[tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""`glyphs`: what is drawn is what is known, whoever draws it and in whatever order."""
+"""`glyphs`: images match their ground truth, independently of process and drawing order."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def many() -> Glyphs:
-    """Enough scenes for statistics; nothing of it is drawn."""
+    """Enough scenes for statistics; no image is drawn."""
     return glyphs(n_train=2500, n_test=1500)
 
 
-def test_listing_it_imports_nothing_heavy():
+def test_importing_is_light():
     code = "import sys, relattr.datasets.glyphs; print([m for m in ('scipy', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-# ---------------------------------------------------------------------- the same image, always
+# ---------------------------------------------------------------------- reproducible images
 
 
-def test_an_image_is_the_same_in_any_order_alone_and_in_another_process():
+def test_an_image_is_the_same_in_any_order_and_process():
     forward = [draw_scene(sample_scene(3, "test", k), 64) for k in range(6)]
     backward = [draw_scene(sample_scene(3, "test", k), 64) for k in reversed(range(6))][::-1]
     assert all(np.array_equal(a, b) for a, b in zip(forward, backward, strict=True))
@@ -78,7 +78,7 @@ def test_images_are_what_the_parameters_say():
     assert data.images.names == ["train-00000", "train-00001", "train-00002", "test-00000", "test-00001"]
 
 
-def test_labels_are_no_part_of_the_images_key_but_of_the_fingerprint():
+def test_labels_change_the_fingerprint_but_not_the_images_key():
     plain, other = glyphs(n_train=9, n_test=9), glyphs(n_train=9, n_test=9, noise=0.5, similar=0.2, n_pairs=7)
     assert plain.images.collection_fingerprint == other.images.collection_fingerprint
     assert plain.fingerprint() != other.fingerprint()
@@ -91,7 +91,7 @@ def test_labels_are_no_part_of_the_images_key_but_of_the_fingerprint():
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("index", [0, 5, 11])
-def test_a_cues_strength_is_seen_inside_its_box_and_nowhere_else(which, index):
+def test_a_cues_strength_is_visible_only_inside_its_box(which, index):
     before = sample_scene(7, "train", index)
     cues = list(before.cues)
     cues[which] = dataclasses.replace(cues[which], strength=-2.0)
@@ -197,7 +197,7 @@ def test_which_boxes_decide():
             assert np.array_equal(boxes, [[s.cues[k].box for k in decide] for s in data.scenes["test"]])
 
 
-def test_in_aligned_scenes_the_badge_has_one_place_and_all_else_is_as_free_as_before():
+def test_aligned_scenes_fix_only_the_medium_badge():
     aligned = registry.dataset("glyphs-aligned").create({"n_train": 200, "n_test": 2})
     assert [task.attribute for task in aligned.tasks()] == ["local"]
     large, medium, small = (np.array([[s.cues[k].x, s.cues[k].y] for s in aligned.scenes["train"]]) for k in range(3))
@@ -398,13 +398,13 @@ def test_an_unknown_task_is_refused():
         glyphs().task(TaskName("glyphs", "locale", "standard"))
 
 
-def test_verify_finds_nothing_wrong_with_what_is_drawn():
+def test_verify_passes_on_drawn_data():
     found = glyphs(n_train=120, n_test=60, size=48).verify()
     assert len(found) == 8
     assert all(finding.ok for finding in found), found
 
 
-def test_verify_sees_what_is_wrong(monkeypatch):
+def test_verify_reports_faults(monkeypatch):
     data = glyphs(n_train=40, n_test=20, size=48)
     monkeypatch.setattr("relattr.datasets.glyphs.verification.heavy_tailed_scores", lambda strength: strength)
     shifted = [dataclasses.replace(cue, x=0.01) for cue in data.scenes["test"][0].cues]
@@ -413,7 +413,7 @@ def test_verify_sees_what_is_wrong(monkeypatch):
     assert {"heavy tail", "boxes are inside the image", "training and test scenes are distinct"} <= wrong
 
 
-def test_verify_sees_an_image_that_is_not_what_would_be_drawn(monkeypatch):
+def test_verify_reports_an_image_that_differs_when_redrawn(monkeypatch):
     data = glyphs(n_train=40, n_test=20, size=48)
     monkeypatch.setattr("relattr.datasets.glyphs.verification.draw_scene", lambda s, size: draw_scene(s, size) ^ 1)
     assert {finding.what for finding in data.verify() if not finding.ok} == {"images are the same when drawn again"}

@@ -36,18 +36,18 @@ ATTRIBUTES = [
 
 
 def make() -> lfw10.LFW10:
-    made = registry.dataset("lfw10").create()
-    assert isinstance(made, lfw10.LFW10)
-    return made
+    dataset = registry.dataset("lfw10").create()
+    assert isinstance(dataset, lfw10.LFW10)
+    return dataset
 
 
 def real_data() -> lfw10.LFW10:
-    """The dataset on the real files; skips, with the reason, where they are not there."""
-    made = make()
-    gone = made.missing()
-    if gone:
-        pytest.skip(f"REAL LFW-10 NOT TESTED: {gone}")
-    return made
+    """The dataset on the real files; skips, with the reason, if they are missing."""
+    dataset = make()
+    missing = dataset.missing()
+    if missing:
+        pytest.skip(f"REAL LFW-10 NOT TESTED: {missing}")
+    return dataset
 
 
 def standard(attribute: str) -> TaskName:
@@ -134,7 +134,7 @@ def test_the_real_lists_are_said_to_be_other_labels() -> None:
     dataset = real_data()
     for attribute in ATTRIBUTES:
         task = dataset.task(standard(attribute))
-        said = [note for note in task.notes if "not those of the published numbers" in note]
+        said = [note for note in task.deviations if "not those of the published numbers" in note]
         assert len(said) == (dataset.release.layout == "lists")
         for note in said:
             assert f"({sum(TESTED['lists'].values()):,} ordered pairs" in note
@@ -248,7 +248,7 @@ def test_the_lists_are_read(root: Path, voted: Votes, attribute: str) -> None:
     task = dataset.task(standard(attribute))
     check(task, voted, lambda votes: 0 if votes[2] == max(votes) else majority(votes))
     assert "not the labels behind the published numbers" in task.protocol
-    assert any("not those of the published numbers" in note for note in task.notes)
+    assert any("not those of the published numbers" in note for note in task.deviations)
 
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
@@ -265,7 +265,7 @@ def test_the_official_files_are_read_and_go_first(root: Path, voted: Votes, attr
     task = dataset.task(standard(attribute))
     check(task, voted, majority)
     assert "five votes of the official files" in task.protocol
-    assert not any("not those of the published" in note for note in task.notes)
+    assert not any("not those of the published" in note for note in task.deviations)
     assert any("official annotations" in note for note in task.notes)
     assert any("goodlooking is trained on the images that the other" in note for note in task.notes)
 
@@ -289,10 +289,10 @@ def test_the_sides_of_test_pairs_are_a_seeded_coin(root: Path, voted: Votes) -> 
     again = [make().task(standard(a)).tests[0].pairs.label for a in ATTRIBUTES]
     assert all((x == y).all() for x, y in zip(labels, again, strict=True))
     assert 25 < (np.concatenate(labels) == 1).sum() < 65  # of 90, four standard deviations about the half
-    assert len({tuple(x.tolist()) for x in labels}) > 5  # each attribute has a coin of its own
+    assert len({tuple(x.tolist()) for x in labels}) > 5  # the sides of each attribute are drawn separately
 
 
-def test_the_fingerprint_follows_images_and_annotations_and_nothing_else(root: Path, voted: Votes) -> None:
+def test_the_fingerprint_is_of_images_and_annotations(root: Path, voted: Votes) -> None:
     write_lists(root, voted)
     first = make().fingerprint()
     (root / "SOURCE.md").write_text("a note")
@@ -308,7 +308,7 @@ def test_the_fingerprint_follows_images_and_annotations_and_nothing_else(root: P
 # ---------------------------------------------------------------------- what is missing or wrong
 
 
-def test_nothing_there(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "nowhere"))
     dataset = make()
     gone = dataset.missing()
@@ -427,9 +427,9 @@ def truncated(path: Path) -> None:
 
 
 def cells(rows: int, columns: int, value: Any) -> np.ndarray[Any, Any]:
-    made = np.empty((rows, columns), object)
-    made[:] = value
-    return made
+    cells = np.empty((rows, columns), object)
+    cells[:] = value
+    return cells
 
 
 @pytest.mark.parametrize(

@@ -52,18 +52,18 @@ def printed_ranks(attribute: str) -> dict[str, int]:
 
 
 def make() -> osr.OSR:
-    made = registry.dataset("osr").create()
-    assert isinstance(made, osr.OSR)
-    return made
+    dataset = registry.dataset("osr").create()
+    assert isinstance(dataset, osr.OSR)
+    return dataset
 
 
 def real_data() -> osr.OSR:
-    """The dataset on the real files; skips, with the reason, where they are not there."""
-    made = make()
-    gone = made.missing()
-    if gone:
-        pytest.skip(f"REAL OSR NOT TESTED: {gone}")
-    return made
+    """The dataset on the real files; skips, with the reason, if they are missing."""
+    dataset = make()
+    missing = dataset.missing()
+    if missing:
+        pytest.skip(f"REAL OSR NOT TESTED: {missing}")
+    return dataset
 
 
 def test_the_class_order_is_the_printed_one() -> None:
@@ -171,10 +171,10 @@ def write_images(folder: Path) -> None:
 
 
 def cell(values: list[str], shape: tuple[int, ...], nested: bool = False) -> np.ndarray[Any, Any]:
-    made = np.empty(len(values), object)
+    cells = np.empty(len(values), object)
     for i, value in enumerate(values):
-        made[i] = np.array([value], object) if nested else value
-    return made.reshape(shape)
+        cells[i] = np.array([value], object) if nested else value
+    return cells.reshape(shape)
 
 
 def write_outdoor_scenes(path: Path, names: list[str] = TRAINING) -> None:
@@ -250,7 +250,7 @@ def test_every_layout_gives_the_same_pairs(root: Path, layout: str) -> None:
                 strength = wanted.pop(frozenset((names[left], names[right])))
                 difference = strength[names[left]] - strength[names[right]]
                 assert label == (difference > 0) - (difference < 0)
-        unseen = any("not compared name by name" in note for note in task.notes)
+        unseen = any("not compared name by name" in note for note in task.deviations)
         assert unseen == (layout in ("train240.txt", "outdoor_scenes.mat"))
         assert any("same image" in note for note in task.notes)
 
@@ -267,7 +267,7 @@ def test_all_tasks_share_one_collection_and_nothing_of_the_test(root: Path) -> N
     assert not set(tasks[0].train.images.indices) & set(tasks[0].tests[0].images.indices)
 
 
-def test_the_fingerprint_follows_images_and_split_and_nothing_else(root: Path) -> None:
+def test_the_fingerprint_is_of_images_and_split(root: Path) -> None:
     dataset = write(root, "train240.txt")
     first = dataset.fingerprint()
     (root / "SOURCE.md").write_text("a note")
@@ -292,7 +292,7 @@ def test_the_official_mask_goes_before_a_list(root: Path) -> None:
 # ---------------------------------------------------------------------- what is missing or wrong
 
 
-def test_nothing_there(root: Path) -> None:
+def test_no_files(root: Path) -> None:
     dataset = make()
     gone = dataset.missing()
     assert gone is not None

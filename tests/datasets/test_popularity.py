@@ -58,9 +58,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make(**values: Any) -> Popularity:
-    made = registry.dataset("popularity").create({"n_pairs": 300, "n_user_pairs": 40, **values})
-    assert isinstance(made, Popularity)
-    return made
+    dataset = registry.dataset("popularity").create({"n_pairs": 300, "n_user_pairs": 40, **values})
+    assert isinstance(dataset, Popularity)
+    return dataset
 
 
 TASKS = [(ONE_PER_USER, "standard"), (USER_MIX, "standard"), *((USER_SPECIFIC, user) for user in USERS)]

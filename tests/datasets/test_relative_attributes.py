@@ -76,9 +76,9 @@ def write_images(folder: Path) -> None:
 
 
 def make(name: str = "pubfig", **values: Any) -> RelativeAttributes:
-    made = registry.dataset(name).create(values)
-    assert isinstance(made, RelativeAttributes)
-    return made
+    dataset = registry.dataset(name).create(values)
+    assert isinstance(dataset, RelativeAttributes)
+    return dataset
 
 
 @pytest.mark.parametrize("attribute", RANKS)
@@ -122,7 +122,7 @@ def run(method: str, dataset: str = "pubfig", attribute: str = "Male", **values:
     return found
 
 
-def test_methods_on_the_features_run_without_images_and_others_are_blocked(path: Path) -> None:
+def test_only_methods_on_features_run_without_images(path: Path) -> None:
     registry.discover()
     result = run("ranksvm-shipped-features")
     assert result.status == "ok", result.reason

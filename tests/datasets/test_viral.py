@@ -28,9 +28,9 @@ HELD_OUT = TaskName("viral", "virality", "held-out")
 
 
 def make(**values: Any) -> viral.Viral:
-    made = registry.dataset("viral").create(values)
-    assert isinstance(made, viral.Viral)
-    return made
+    dataset = registry.dataset("viral").create(values)
+    assert isinstance(dataset, viral.Viral)
+    return dataset
 
 
 # ---------------------------------------------------------------------- the real annotations
@@ -80,7 +80,7 @@ def test_real_files_verify_without_images(folder: Path) -> None:
 
 
 @pytest.mark.real
-def test_without_images_the_reason_says_which_and_how_to_get_them(folder: Path) -> None:
+def test_the_reason_says_how_to_get_missing_images(folder: Path) -> None:
     if (folder / "images").is_dir() or (folder / "Viral_total").is_dir():
         pytest.skip("the real images are there")
     gone = make().missing()
@@ -93,7 +93,7 @@ def test_without_images_the_reason_says_which_and_how_to_get_them(folder: Path) 
 
 
 @pytest.mark.real
-def test_without_images_tasks_and_answers_are_there_all_the_same(folder: Path) -> None:
+def test_tasks_and_answers_are_available_without_images(folder: Path) -> None:
     dataset = make(n_train_pairs=1000, n_test_pairs=1000)
     assert dataset.missing_labels() is None
     assert len(dataset.labels_fingerprint()) >= 40
@@ -222,7 +222,7 @@ def test_real_human_attributes_give_the_published_number(folder: Path) -> None:
 
 
 @pytest.mark.real
-def test_real_deep_attributes_give_the_published_number_and_so_does_noise(folder: Path) -> None:
+def test_deep_attributes_and_noise_give_the_published_number(folder: Path) -> None:
     votes = five.deep_attributes(folder)
     assert (votes.right, votes.wrong, votes.tied) == (309, 131, 49)
     assert 68.1 <= 100 * votes.accuracy_with_half_ties <= 68.25
@@ -296,9 +296,9 @@ class Files:
     """The variables of a small release; a test changes some and writes them."""
 
     def __init__(self) -> None:
-        made = scores()
-        mean = sum(times for _, times in made) / N
-        order = sorted(range(N), key=lambda i: made[i][0] * np.log(made[i][1] / mean))
+        drawn_scores = scores()
+        mean = sum(times for _, times in drawn_scores) / N
+        order = sorted(range(N), key=lambda i: drawn_scores[i][0] * np.log(drawn_scores[i][1] / mean))
         draw = random.Random(2)
         self.records: list[dict[str, Any]] = []
         self.submissions: list[tuple[int, str, float]] = []
@@ -306,7 +306,7 @@ class Files:
         group_of = {image: 1000 + 7 * image for image in range(1, max(IDS) + 1)}
         times_of = {}
         for image, i in zip(IDS, order, strict=True):
-            best, times = made[i]
+            best, times = drawn_scores[i]
             score = best * np.log(times / mean)
             times_of[image] = best, times
             fields = {"img_id": image, "SNAP_id": group_of[image], "v_score": score, "max_a_score": best}
@@ -432,7 +432,7 @@ def test_a_task_has_the_pairs_of_the_release(root: Path, files: Files, name: Tas
     if name is HELD_OUT:
         assert not images & fixed
         assert all(test.note == "" for test in task.tests)
-        assert any("not the published split" in note for note in task.notes)
+        assert any("not the published split" in note for note in task.deviations)
     else:
         assert len(images) == 32
         assert images & fixed
@@ -476,7 +476,7 @@ def test_as_many_pairs_as_can_be_drawn_and_no_more(root: Path) -> None:
         _ = small(n_test_pairs=0).release.split.test_pairs
 
 
-def test_the_seed_decides_split_pairs_and_sides_and_nothing_else_does(root: Path) -> None:
+def test_only_the_seed_decides_split_pairs_and_sides(root: Path) -> None:
     def prints(task: Task) -> list[str]:
         return [*task.train.images.names, task.train.pairs.fingerprint(), *(t.pairs.fingerprint() for t in task.tests)]
 
@@ -514,7 +514,7 @@ def test_categories(root: Path, files: Files) -> None:
         make(categories="seven")
 
 
-def test_the_fingerprint_follows_images_scores_and_pairs_and_nothing_else(root: Path, files: Files) -> None:
+def test_the_fingerprint_is_of_images_scores_and_pairs(root: Path, files: Files) -> None:
     first = small().fingerprint()
     (root / "SOURCE.md").write_text("a note")
     assert small(seed=3, n_train_pairs=2).fingerprint() == first
@@ -537,7 +537,7 @@ def test_predictions_are_put_into_the_order_of_the_pairs(root: Path, files: File
     assert annotated.select(found.ids).ids.tolist() == files.random_pairs
 
 
-def test_answers_come_with_the_images_and_none_about_tested_pairs_is_trained_on(root: Path, files: Files) -> None:
+def test_answers_on_test_pairs_are_not_in_the_training_images(root: Path, files: Files) -> None:
     answers = np.random.default_rng(0).choice((-1, 0, 1), size=(PAIRS, 5))
     files.write_predictions(root, answers)
     for path in (root / "images").iterdir():
@@ -575,7 +575,7 @@ def test_answers_come_with_the_images_and_none_about_tested_pairs_is_trained_on(
 # ---------------------------------------------------------------------- what is missing or wrong
 
 
-def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     gone = make().missing()
     assert gone is not None
@@ -618,7 +618,7 @@ def test_contract_on_a_small_release(root: Path) -> None:
     assert list(found) == ["verify"]  # what is known of the real files is not so of these
 
 
-def test_a_damaged_list_of_images_blocks_the_plan_and_fails_the_task(root: Path) -> None:
+def test_a_damaged_list_of_images_blocks_and_fails_the_task(root: Path) -> None:
     path = root / _viral_files.SCORES
     path.write_bytes(path.read_bytes()[:-400])
     gone = small().missing()

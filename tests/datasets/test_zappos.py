@@ -23,9 +23,9 @@ ATTRIBUTES = ["open", "pointy", "sporty", "comfort"]
 
 
 def make(name: str = "zappos", **values: Any) -> zappos.Zappos:
-    made = registry.dataset(name).create(values)
-    assert isinstance(made, zappos.Zappos)
-    return made
+    dataset = registry.dataset(name).create(values)
+    assert isinstance(dataset, zappos.Zappos)
+    return dataset
 
 
 # ---------------------------------------------------------------------- the real annotations
@@ -129,7 +129,7 @@ def test_real_counts_and_paths(folder: Path) -> None:
 
 
 @pytest.mark.real
-def test_without_images_the_reason_says_which_and_how_to_get_them(folder: Path) -> None:
+def test_the_reason_says_how_to_get_missing_images(folder: Path) -> None:
     if any((make().root / name).is_dir() for name in zappos.IMAGE_FOLDERS):
         pytest.skip("the real images are there")
     for name in ("zappos", "zappos-fine"):
@@ -170,9 +170,9 @@ class Files:
         for attribute in range(1, 5):
             chosen = draw.sample(couples, N_ORDERED + N_EQUAL)
             chosen = [pair if draw.random() < 0.5 else pair[::-1] for pair in chosen]
-            made = [[a, b, attribute, draw.choice((1, 2)), 1.2, 0.8] for a, b in chosen]
-            self.order.append(np.array(made[:N_ORDERED], np.float64))
-            equal = np.array(made[N_ORDERED:], np.float64)
+            rows = [[a, b, attribute, draw.choice((1, 2)), 1.2, 0.8] for a, b in chosen]
+            self.order.append(np.array(rows[:N_ORDERED], np.float64))
+            equal = np.array(rows[N_ORDERED:], np.float64)
             hard = equal[:N_FINE, [1, 0, 2, 3, 4, 5]].copy()
             equal[:, 3] = 3
             self.equal.append(equal)
@@ -196,10 +196,10 @@ class Files:
 
 
 def cells(values: list[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    made = np.empty(len(values), object)
+    cells = np.empty(len(values), object)
     for i, value in enumerate(values):
-        made[i] = value
-    return made.reshape(shape)
+        cells[i] = value
+    return cells.reshape(shape)
 
 
 def write_images(root: Path, release: str) -> None:
@@ -264,7 +264,7 @@ def test_tasks_have_the_pairs_of_the_release(root: Path, files: Files, release: 
         assert found == unseen
         shared = len({int(i) for i in test[:, :2].ravel()} & trained)
         assert (f"{shared} of the " in judged["test"].note) == (shared > 0)
-        assert ("square release" in " ".join(task.notes)) == release.endswith("square")
+        assert ("square release" in " ".join(task.deviations)) == release.endswith("square")
     first = task.train.images
     number = [Path(path).name for path in PATHS].index(Path(first.names[0]).name)
     with Image.open(next(root.glob(f"ut-*/*/*/*/{Path(PATHS[number]).name}"))) as image:
@@ -302,7 +302,7 @@ def test_the_sides_of_test_pairs_are_a_seeded_coin(root: Path, files: Files) -> 
     assert abs((labels == 1).mean() - 0.5) < 5 * 0.5 / labels.size**0.5
 
 
-def test_the_fingerprint_follows_images_and_annotations_and_nothing_else(root: Path, files: Files) -> None:
+def test_the_fingerprint_is_of_images_and_annotations(root: Path, files: Files) -> None:
     write_images(root, "ut-zap50k-images")
     first = make().fingerprint()
     (root / "ut-zap50k-data/ration.txt").write_text("because")
@@ -334,7 +334,7 @@ def test_spellings() -> None:
 # ---------------------------------------------------------------------- what is missing or wrong
 
 
-def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     for name in ("zappos", "zappos-fine"):
         gone = make(name).missing()
