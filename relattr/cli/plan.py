@@ -13,8 +13,8 @@ from relattr.cli.text_table import print_table
 from relattr.execution.resources import default_jobs
 from relattr.harness.estimate import CellDurations, known_durations
 from relattr.harness.limits import memory_share
-from relattr.harness.units import format_duration
 from relattr.harness.plan import Plan
+from relattr.harness.units import format_duration
 
 
 @click.command("plan")

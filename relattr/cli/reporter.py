@@ -14,9 +14,9 @@ import click
 from relattr.execution.job import Job
 from relattr.harness.cell import Cell
 from relattr.harness.estimate import CellDurations
-from relattr.harness.units import format_duration
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import FAILURES, Result
+from relattr.harness.units import format_duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -9,8 +9,8 @@ import click
 from relattr.cli.cells import count_states, plan_from_options, report_unavailable, state_of
 from relattr.cli.options import benchmark_options
 from relattr.cli.text_table import print_table
-from relattr.harness.units import format_duration, format_size
 from relattr.harness.store import Unreadable
+from relattr.harness.units import format_duration, format_size
 
 
 @click.command("status")
