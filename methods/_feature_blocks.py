@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -29,7 +29,8 @@ class FeatureBlockMethod(FitRun, Method):
     blocks : names of `relattr.features.blocks`; ``decaf``, the layer ``layer`` of ``backbone``; ``objects``, its
         class scores before the softmax.
     scaling : ``l2`` scales each block of an image to length 1; ``standard`` each feature to mean 0 and variance 1
-        over the training images (a constant one to 0); ``none`` leaves them unscaled.
+        over the training images (a constant one to 0); ``none`` leaves the blocks as they are defined. Encoded blocks
+        (HOG, colour patches) have length 1 by definition.
     words : size of the dictionaries.
     vocabulary : the 50 colour names; ``DD50`` are the published ones, whose table the user has to provide.
     """
@@ -42,6 +43,8 @@ class FeatureBlockMethod(FitRun, Method):
     layer: str | None = "fc6"
 
     check_with: ClassVar[dict[str, Any]] = {"words": 16}
+    published_parameters: ClassVar[Mapping[str, Any]] = {"backbone": "caffenet", "vocabulary": "DD50"}
+    unpublished_parameters: ClassVar[Sequence[str]] = ("C", "loss", "words", "scaling")
 
     def needs(self) -> Sequence[Need]:
         from relattr.backbones.weights import PretrainedWeights
@@ -60,12 +63,18 @@ class FeatureBlockMethod(FitRun, Method):
         deviations = []
         if set(COLOUR_BLOCKS) & set(self.blocks) and self.vocabulary != "DD50":
             deviations.append("50 colour names of relattr's own, not the discriminative ones of Khan et al. (2013)")
-        if "lab-histogram" in self.blocks:
-            deviations.append("the range of the L*a*b* histogram is relattr's own; the original one is not published")
-        if set(DEEP_BLOCKS) & set(self.blocks):
+        if set(DEEP_BLOCKS) & set(self.blocks) and self.backbone != "caffenet":
             network = "torchvision's AlexNet" if self.backbone == "alexnet" else self.backbone
             deviations.append(f"layers and class scores of {network}, not of Caffe's AlexNet")
         return deviations
+
+    def notes(self) -> Sequence[str]:
+        notes = []
+        if "lab-histogram" in self.blocks:
+            notes.append("the range of the L*a*b* histogram is relattr's own; the original one is not published")
+        if set(DEEP_BLOCKS) & set(self.blocks) and self.backbone == "caffenet":
+            notes.append("layers and class scores of CaffeNet; which network DeCAF and Objects used is not published")
+        return notes
 
     def prepare(self, images: Images, run: Run) -> None:
         """Learn dictionaries and scales from the training images."""
@@ -117,7 +126,7 @@ class FeatureBlockMethod(FitRun, Method):
             from relattr.backbones.extraction import cached_deep_features
 
             layer = "scores" if name == "objects" else self.layer
-            return cached_deep_features(images, self.backbone, layer, device=run.device)
+            return cached_deep_features(images, self.backbone, layer, device=run.device, normalise="none")
         if name in blocks.ENCODED:
             words = getattr(self, _words_attribute(name))
             return blocks.encoded_features(name, images, words, self.vocabulary, run.threads)

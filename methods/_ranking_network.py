@@ -83,10 +83,11 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     precision: Literal["fp32", "bf16"] | None = None
     held_out: float = 0.0
 
+    published_parameters: ClassVar[Mapping[str, Any]] = {"backbone": "caffenet"}
     check_with: ClassVar[Mapping[str, Any]] = {
         "backbone": "micro",
         "preset": "fast",
-        "updates": 30,
+        "updates": 15,
         "batch": 24,
         "rate": 0.01,
         "crop": 1.0,
@@ -114,6 +115,8 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             deviations.append(f"trained on {1 - self.held_out:.0%} of the training images")
         if self.backbone == "alexnet":
             deviations.append("torchvision's AlexNet: other filter counts than Caffe's, and no normalisation layers")
+        elif self.backbone == "vgg16":
+            deviations.append("torchvision's weights of VGG-16, not those of the Caffe Model Zoo")
         return deviations
 
     # ------------------------------------------------------------------ defined by subclasses

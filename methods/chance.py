@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class Chance(Method):
     """Gives each image a random strength: 50 % accuracy in expectation."""
 
+    uses_pixels: ClassVar[bool] = False
     exempt = {"learns": "it is random: the level that methods should exceed"}  # noqa: RUF012
 
     def fit(self, train: TrainingSet, run: Run) -> None:

@@ -61,7 +61,7 @@ class HumanAttributeVote(AttributeVote):
     test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"annotators": ATTRIBUTES}
     ties: ClassVar[TieRule] = "drop"
 
-    def deviations(self) -> Sequence[str]:
+    def notes(self) -> Sequence[str]:
         return ("the signs of the vote are not published: these give the published number",)
 
 
@@ -81,7 +81,7 @@ class ReleasedSVMVote(AttributeVote):
     test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"released-svms": ATTRIBUTES}
     ties: ClassVar[TieRule] = "half"
 
-    def deviations(self) -> Sequence[str]:
+    def notes(self) -> Sequence[str]:
         return (
             "leaks: the released SVMs were evaluated on (more viral - less viral) images only, so their answers depend "
             "on the order; assigned to pairs at random, they still reach 67 %",

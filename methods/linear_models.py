@@ -6,6 +6,7 @@ Khosla, Das Sarma, Hamid, "What Makes an Image Popular?", WWW 2014 (features, an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -52,12 +53,14 @@ ALL_BLOCKS = ("gist", "color-histogram", "texture", "color-patches", *GRADIENT_B
     label="DeCAF Features",
     summary="RankSVM on a layer of a pretrained network, AlexNet fc6 (Table 2).",
     blocks=("decaf",),
+    scaling="l2",
 )
 @register_method(
     "linear-objects",
     label="Objects",
     summary="RankSVM on the class scores of a pretrained network (Table 2).",
     blocks=("objects",),
+    scaling="l2",
 )
 @register_method(
     "linear-combined",
@@ -99,6 +102,15 @@ class RankSVMOnBlocks(FeatureBlockMethod, RankSVMMethod):
             deviations.append("without the SSIM and dense SIFT of Deza and Parikh; their exact list is not published")
         return deviations
 
+    def notes(self) -> Sequence[str]:
+        notes = [*FeatureBlockMethod.notes(self), *RankSVMMethod.notes(self)]
+        if self.name.startswith("linear-"):
+            notes.append(
+                "ranked with RankSVM: the paper does not say how it ranks with these features; Khosla et al. regress "
+                "the scores and report rank correlations"
+            )
+        return notes
+
 
 @register_method(
     "svr-gist",
@@ -135,12 +147,14 @@ class RankSVMOnBlocks(FeatureBlockMethod, RankSVMMethod):
     label="SVR on DeCAF Features",
     summary="Support vector regression of the scores on a layer of a pretrained network, AlexNet fc6.",
     blocks=("decaf",),
+    scaling="l2",
 )
 @register_method(
     "svr-objects",
     label="SVR on Objects",
     summary="Support vector regression of the scores on the class scores of a pretrained network.",
     blocks=("objects",),
+    scaling="l2",
 )
 @register_method(
     "svr-combined",
@@ -171,14 +185,15 @@ class LinearSVROnBlocks(FeatureBlockMethod):
     check_with: ClassVar[dict[str, Any]] = {**FeatureBlockMethod.check_with, "target": "rank"}
 
     def fit(self, train: TrainingSet, run: Run) -> None:
+        from scipy.stats import rankdata
+
         from relattr.statistics import spearman
-        from relattr.statistics.correlation import mean_ranks
 
         assert train.scores is not None
         self.prepare(train.images, run)
         x = self.features(train.images)
         y = np.asarray(train.scores, np.float64)
-        y = mean_ranks(y) if self.target == "rank" else y
+        y = rankdata(y) if self.target == "rank" else y
         y = (y - y.mean()) / (y.std() or 1.0)
         if self.C == "auto":
             shuffled = run.rng("held out").permutation(len(y))

@@ -5,8 +5,8 @@ Parikh & Grauman, "Relative Attributes", ICCV 2011, on the features of Tables 1 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ class RankSVMMethod(FitRun, Method):
 
     C: float | Literal["auto"] = "auto"
     loss: Literal["squared_hinge", "logistic"] = "squared_hinge"
+
+    unpublished_parameters: ClassVar[Sequence[str]] = ("C", "loss", "words")
+
+    def notes(self) -> Sequence[str]:
+        if self.C == "auto":
+            return ("C is chosen on training pairs held out by image; no publication states the C of this row",)
+        return ()
 
     def prepare(self, images: Images, run: Run) -> None:
         """Learn what the features depend on, such as a dictionary, from the training images."""
@@ -64,6 +71,10 @@ class RankSVMOnHOG(RankSVMMethod):
     """RankSVM on dense HOG 2x2: a dictionary of 256 words from the training images, LLC, a pyramid of 21 cells."""
 
     words: int = 256
+
+    def notes(self) -> Sequence[str]:
+        encoding = "HOG 2x2 is encoded as in the toolbox of Khosla et al.; the paper does not state its encoding"
+        return (*super().notes(), encoding)
 
     def prepare(self, images: Images, run: Run) -> None:
         from relattr.features.blocks import learn_dictionary
@@ -114,6 +125,8 @@ class RankSVMOnBackbone(RankSVMMethod):
     backbone: str = "alexnet"
     layer: str | None = None
 
+    published_parameters: ClassVar[Mapping[str, Any]] = {"backbone": "caffenet"}
+
     def needs(self) -> Sequence[Need]:
         from relattr.backbones.weights import PretrainedWeights
 
@@ -122,6 +135,8 @@ class RankSVMOnBackbone(RankSVMMethod):
     def deviations(self) -> Sequence[str]:
         if self.backbone == "alexnet":
             return ("torchvision's AlexNet, not Caffe's: other filter counts and no normalisation layers",)
+        if self.backbone == "vgg16":
+            return ("torchvision's weights of VGG-16, not those of the Caffe Model Zoo",)
         return ()
 
     def features(self, images: Images) -> NDArray[np.float32]:

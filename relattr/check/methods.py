@@ -78,6 +78,18 @@ class MethodUnderTest:
         return self.fit(self.problem.train)
 
     @cached_property
+    def refitted(self) -> tuple[Method, dict[str, str], dict[str, str]]:
+        """A second fit with the same seed, on a new instance of the problem.
+
+        The method, and digests of the training set before and after `fit`.
+        """
+        _scramble(2)
+        train = self.new_problem().train
+        before = _contents(train)
+        method = self.fit(train)
+        return method, before, _contents(train)
+
+    @cached_property
     def margins(self) -> NDArray[np.float64]:
         """The margins of the fitted method on the test pairs, ``(n_pairs,)``."""
         return np.asarray(self.fitted.compare(self.problem.test, self.problem.pairs))
@@ -120,6 +132,7 @@ def has_description(s: MethodUnderTest) -> None:
     require(entry.label.strip(), "its label is empty")
     method = entry.create()
     require(all(isinstance(text, str) and text for text in method.deviations()), "deviations() must return strings")
+    require(all(isinstance(text, str) and text for text in method.notes()), "notes() must return strings")
     for need in method.needs():
         why = need.missing()
         require(
@@ -194,16 +207,12 @@ def pairs_are_independent(s: MethodUnderTest) -> None:
 
 def is_reproducible(s: MethodUnderTest) -> None:
     expected = s.margins
-    _scramble(2)
-    again = s.fit(s.new_problem().train)
+    again, _, _ = s.refitted
     _require_equal(again.compare(s.problem.test, s.problem.pairs), expected, "fitted again with the same seed")
 
 
 def fit_leaves_input_unchanged(s: MethodUnderTest) -> None:
-    train = s.new_problem().train
-    before = _contents(train)
-    s.fit(train)
-    after = _contents(train)
+    _, before, after = s.refitted
     for what, digest in before.items():
         require(after[what] == digest, f"fit modified the training {what}")
 
@@ -268,7 +277,9 @@ def _state(method: Method) -> str:
 
 
 LAWS = (
-    Law("described", "it has a docstring and a label, and needs and deviations are well-formed", has_description),
+    Law(
+        "described", "it has a docstring and a label, and needs, deviations and notes are well-formed", has_description
+    ),
     Law(
         "identity",
         "its declared files exist; lines that its fingerprint cannot cover are listed as notes",

@@ -35,7 +35,7 @@ def grey(n: int) -> Images:
         ("svm-deep-attributes-5", "released-svms", (1, 1, -1, 1, -1)),
     ],
 )
-def test_a_vote_is_the_signed_sum_of_the_answers(name: str, who: str, signs: tuple[int, ...]) -> None:
+def test_vote_is_signed_sum_of_answers(name: str, who: str, signs: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     answers = rng.integers(-1, 2, (4, 5))
     couples = np.array([[0, 1], [3, 2], [4, 5], [7, 6]])
@@ -52,7 +52,7 @@ def test_a_vote_is_the_signed_sum_of_the_answers(name: str, who: str, signs: tup
         method.compare(images, Pairs([0], [7], [1]))
 
 
-def test_signs_that_are_none() -> None:
+def test_invalid_signs_are_refused() -> None:
     method = registry.method("human-attributes-5").create({"signs": [1, 1]})
     with pytest.raises(BadInput, match=r"signs are \[1, 1\]; expected 5 values, each -1, 0 or 1"):
         method.fit(TrainingSet(grey(2), Pairs([], [], [])), Run())
@@ -66,7 +66,7 @@ def latent(n: int, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
     return five, (five @ mixing + rng.normal(scale=0.05, size=(n, 8))).astype(np.float32)
 
 
-def test_sound_models_learn_the_answers_and_add_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_antisymmetric_svms_learn_and_sum_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     n = 80
     five, x = latent(n, 0)
 
@@ -99,7 +99,7 @@ def test_sound_models_learn_the_answers_and_add_them_up(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["human-attributes-5", "svm-deep-attributes-5"])
-def test_keeps_the_contract(name: str) -> None:
+def test_satisfies_the_laws(name: str) -> None:
     findings = {str(c): c.run() for c in check.method_checks(name)}
     assert {what: f.detail for what, f in findings.items() if f.verdict == "broken"} == {}
     not_held = {what.removeprefix(f"{name}-"): f.verdict for what, f in findings.items() if f.verdict != "held"}

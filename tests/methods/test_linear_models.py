@@ -55,7 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append((name, len(given), vocabulary))
         return rows(name, images)
 
-    def deep(images: Images, backbone: str, layer: str, device: str) -> Rows:
+    def deep(images: Images, backbone: str, layer: str, device: str, normalise: str = "l2") -> Rows:
         calls.append((backbone, layer))
         return rows(layer, images)
 
@@ -66,7 +66,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return calls
 
 
-def test_the_rows_of_table_2_are_here_and_say_what_they_are_made_of() -> None:
+def test_rows_of_table_2_have_the_published_blocks() -> None:
     names = [row.method for row in load_benchmark("table2").rows if row.method.startswith("linear-")]
     made = {name: method(name) for name in names}
     assert {name: made[name].blocks for name in names} == {
@@ -101,7 +101,7 @@ def test_the_rows_of_table_2_are_here_and_say_what_they_are_made_of() -> None:
         assert method(name.replace("linear", "svr")).blocks == made[name].blocks
 
 
-def test_the_published_colours_are_a_need(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_colour_names_are_a_need(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_WEIGHTS", str(tmp_path))
     (need,) = method("linear-color-histogram", vocabulary="DD50").needs()
     assert "DD50_w2c.mat" in (need.missing() or "")
@@ -109,8 +109,8 @@ def test_the_published_colours_are_a_need(tmp_path: Any, monkeypatch: pytest.Mon
     assert not method("linear-texture", vocabulary="DD50").needs()
 
 
-def test_blocks_stand_side_by_side_each_of_length_1(asked: list[tuple[Any, ...]]) -> None:
-    made = problem.make()
+def test_blocks_are_concatenated_each_of_length_1(asked: list[tuple[Any, ...]]) -> None:
+    made = problem.make_problem()
     combined = method("linear-combined", C=1.0, words=7, backbone="squeezenet1_0", layer="pooled")
     combined.fit(made.train, Run())
     x = combined.features(made.test)
@@ -123,8 +123,8 @@ def test_blocks_stand_side_by_side_each_of_length_1(asked: list[tuple[Any, ...]]
     assert sum(str(call[0]).endswith("words") for call in asked) == 3
 
 
-def test_standardised_by_the_training_images(asked: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
-    made = problem.make()
+def test_standardisation_uses_training_images(asked: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = problem.make_problem()
     svm = method("svm-image-features", C=1.0)
     svm.fit(made.train, Run())
     x = svm.features(made.train.images)
@@ -142,21 +142,21 @@ def test_standardised_by_the_training_images(asked: list[tuple[Any, ...]], monke
     assert (constant.features(made.test)[:, 0] == 0).all()
 
 
-def test_a_block_that_is_none() -> None:
+def test_unknown_block_is_refused() -> None:
     with pytest.raises(UnknownName, match="gost"):
-        method("linear-gist", blocks=["gost"]).fit(problem.make().train, Run())
+        method("linear-gist", blocks=["gost"]).fit(problem.make_problem().train, Run())
     with pytest.raises(BadInput, match="blocks is empty"):
-        method("linear-gist", blocks=[]).fit(problem.make().train, Run())
+        method("linear-gist", blocks=[]).fit(problem.make_problem().train, Run())
 
 
 @pytest.mark.parametrize("target", ["score", "rank"])
-def test_the_regression_is_on_scores_and_knows_no_pairs(asked: list[tuple[Any, ...]], target: str) -> None:
+def test_regression_uses_scores_and_no_pairs(asked: list[tuple[Any, ...]], target: str) -> None:
     import dataclasses
 
     from relattr.pairs import Pairs
     from relattr.statistics import spearman
 
-    made = problem.make()
+    made = problem.make_problem()
     svr = method("svr-texture", target=target)
     assert svr.uses_scores
     svr.fit(made.train, Run())
@@ -174,12 +174,12 @@ def test_the_regression_is_on_scores_and_knows_no_pairs(asked: list[tuple[Any, .
 
 
 @pytest.mark.parametrize("name", ["linear-color-histogram", "svr-texture"])
-def test_keeps_the_contract(name: str) -> None:
+def test_satisfies_the_laws(name: str) -> None:
     findings = {str(c): c.run() for c in check.method_checks(name)}
     assert {what: f.detail for what, f in findings.items() if f.verdict != "held"} == {}
 
 
-def test_every_method_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_rows_create_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     named: Callable[[str], bool] = lambda n: n.startswith(("linear-", "svr-", "ranksvm-gist"))  # noqa: E731
     for name in filter(named, registry.methods):
         assert isinstance(method(name), Method)

@@ -46,8 +46,8 @@ def method(name: str, **more):
     return registry.method(name).create({**QUICK, **more})
 
 
-def test_what_figures_are_drawn_from():
-    given = problem.make()
+def test_artifacts_and_boxes_of_a_fitted_network():
+    given = problem.make_problem()
     net = method("viralnet-m", updates=6)
     net.fit(given.train, Run(seed=0))
     n = len(given.train.images)
@@ -70,10 +70,10 @@ def test_what_figures_are_drawn_from():
     ("name", "transformers", "supplemented"),
     [("viralnet", 1, False), ("viralnet-m", 3, False), ("viralnet-c", 1, True), ("viralnet-mc", 3, True)],
 )
-def test_what_each_of_the_four_is_made_of(name, transformers, supplemented):
+def test_architecture_of_the_four_viralnets(name, transformers, supplemented):
     import torch
 
-    given = problem.make()
+    given = problem.make_problem()
     net = method(name, updates=2)
     net.fit(given.train, Run(seed=0))
     ranker, score = net.fitted.network, net.fitted.network.score
@@ -87,9 +87,9 @@ def test_what_each_of_the_four_is_made_of(name, transformers, supplemented):
     assert bool(np.abs(net.strength(given.test) - before).max() > 1e-6) is supplemented
 
 
-def test_labels_that_say_nothing_give_chance_over_many_starts():
+def test_random_labels_give_chance_over_many_seeds():
     """Random labels can point anywhere along the one thing that varies; over many of them it averages out."""
-    given, found = problem.make(), []
+    given, found = problem.make_problem(), []
     for seed in range(10):
         order = np.random.default_rng(seed).permutation(len(given.train.images)).astype(float)
         net = method("siamese-alexnet", updates=8)
@@ -99,7 +99,7 @@ def test_labels_that_say_nothing_give_chance_over_many_starts():
     assert min(found) < 0.5 < max(found)
 
 
-def test_new_layers_do_not_depend_on_what_loading_a_backbone_drew():
+def test_initialisation_is_independent_of_backbone_loading():
     import torch
 
     from relattr.networks.architecture import Architecture, build_ranker
@@ -117,7 +117,7 @@ def test_new_layers_do_not_depend_on_what_loading_a_backbone_drew():
         assert torch.equal(value, again.state_dict()[name]), name
 
 
-def test_nearest_neighbours_are_those_of_a_loop():
+def test_nearest_neighbours_match_a_loop():
     from relattr.methods._ranking_network import nearest_neighbours
 
     x = np.random.default_rng(0).normal(size=(20, 4))
@@ -127,10 +127,10 @@ def test_nearest_neighbours_are_those_of_a_loop():
     assert nearest_neighbours(x[:1], 3).shape == (1, 0)
 
 
-def test_what_is_held_out_is_not_trained_on(monkeypatch):
+def test_held_out_images_are_not_trained_on(monkeypatch):
     from relattr.training import fitting
 
-    given, seen = problem.make(), {}
+    given, seen = problem.make_problem(), {}
 
     class Fitted:
         def strengths(self, images):
@@ -157,7 +157,7 @@ def test_what_is_held_out_is_not_trained_on(monkeypatch):
         method("siamese-alexnet", held_out=0.7)
 
 
-def test_every_row_says_how_it_was_trained():
+def test_deviations_name_the_training_parameters():
     fast = " ".join(method("viralnet-c").deviations())
     assert "preset fast" in fast
     assert "updates=40" in fast
@@ -171,7 +171,7 @@ def test_every_row_says_how_it_was_trained():
     assert registry.method("viralnet").create({"backbone": "resnet50"}).architecture().standardise
 
 
-def test_a_second_network_is_trained_on_categories_or_named(tmp_path):
+def test_category_network_is_trained_or_pretrained(tmp_path):
     assert method("viralnet-c").uses_categories
     named = method("viralnet-c", supplement="tiny", supplement_weights=str(tmp_path / "places.safetensors"))
     assert not named.uses_categories
@@ -180,7 +180,7 @@ def test_a_second_network_is_trained_on_categories_or_named(tmp_path):
     assert "does not exist" in why
 
 
-def test_a_regression_sees_the_scores_it_is_said_to():
+def test_regression_targets():
     from relattr.methods.regression import regression_targets
 
     heavy = np.array([0.0, 1.0, 2.0, 300.0])

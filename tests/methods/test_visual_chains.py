@@ -57,7 +57,7 @@ def test_a_local_attribute_is_ranked_above_chance(task, fitted):
     assert count_margins(fitted.compare(test.images, test.pairs), test.pairs).accuracy > 0.6
 
 
-def test_labels_that_say_nothing_give_chance(task):
+def test_random_labels_give_chance(task):
     """In place of the law of that name: scenes vary in many ways, so labels by lot point nowhere in particular."""
     test = task.tests[0]
     found = []
@@ -69,7 +69,7 @@ def test_labels_that_say_nothing_give_chance(task):
     assert abs(np.mean(found) - 0.5) < 0.15
 
 
-def test_artifacts_are_patches_of_training_images_from_weak_to_strong(task, fitted):
+def test_artifacts_are_training_patches_weak_to_strong(task, fitted):
     found = fitted.artifacts(task.train, Run())
     which, boxes, accuracy = (found[name] for name in ("chain images", "chain boxes", "chain accuracy"))
     assert which.shape == (3, 10)
@@ -87,7 +87,7 @@ def test_artifacts_are_patches_of_training_images_from_weak_to_strong(task, fitt
         assert np.median(strength[row[5:]]) > np.median(strength[row[:5]])
 
 
-def test_what_is_judged_is_the_patch_that_the_detector_likes_most(task, fitted):
+def test_strength_uses_patches_of_largest_response(task, fitted):
     """The strength of one image, from the parts that were kept, by loops."""
     image = task.tests[0].images[7]
 
@@ -126,7 +126,7 @@ def backbone():
     unregister_backbone("checked")
 
 
-def test_a_backbone_gives_the_features_of_both(task, backbone):
+def test_backbone_features_for_ranking_and_discovery(task, backbone):
     method = registry.method("visual-chains").create(
         {
             **QUICK,
@@ -144,7 +144,7 @@ def test_a_backbone_gives_the_features_of_both(task, backbone):
     assert any("the last map of checked" in text for text in method.deviations())
 
 
-def test_what_is_not_published_is_said():
+def test_unpublished_settings_are_deviations():
     entry = registry.method("visual-chains")
     usual = entry.create().deviations()
     assert not any("published" in text for text in usual)
@@ -159,6 +159,6 @@ def test_what_is_not_published_is_said():
     ("name", "value"),
     [("n_init", 1), ("k_ens", 0), ("folds", 1), ("detector_c", 0.0), ("scales", ()), ("scales", (1.0, -1.0))],
 )
-def test_a_size_that_makes_no_sense_is_refused_by_name(name, value):
+def test_invalid_parameters_are_refused_by_name(name, value):
     with pytest.raises(BadInput, match=f"visual-chains: {name} must be"):
         registry.method("visual-chains").create({name: value})

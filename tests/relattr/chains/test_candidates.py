@@ -20,7 +20,7 @@ def test_the_grid_is_that_of_a_loop():
 
 
 @pytest.mark.parametrize("most", [30, 100, 300, 1000])
-def test_there_are_many_but_never_too_many(most):
+def test_number_of_candidates_is_limited(most):
     sides = (0.25, 0.375, 0.5)
     found = candidate_boxes(sides, 0.0625, most)
     assert most / 2 < len(found) <= most or len(found) == 13**2 + 11**2 + 9**2
@@ -33,7 +33,7 @@ def test_there_are_many_but_never_too_many(most):
         np.testing.assert_allclose(own, np.linspace(0, 1 - side, own.size), atol=1e-8)
 
 
-def test_the_default_grid_has_at_most_300_and_a_patch_as_large_as_the_image_is_one():
+def test_size_of_default_and_trivial_grids():
     assert len(candidate_boxes((0.25, 0.375, 0.5), 1 / 16, 10_000)) == 371
     np.testing.assert_array_equal(candidate_boxes([1.0], 0.1, 5), [[0, 0, 1, 1]])
 

@@ -50,7 +50,7 @@ def test_the_cheapest_chain(sizes, with_gains):
 @pytest.mark.parametrize("with_gains", [False, True])
 @pytest.mark.parametrize("per_end", [2, 3, 7, 1000])
 @pytest.mark.parametrize("sizes", CASES[:4], ids=str)
-def test_the_k_best_into_each_last_patch(sizes, per_end, with_gains):
+def test_k_cheapest_chains_into_each_last_patch(sizes, per_end, with_gains):
     patches, gains = problem(7, sizes, with_gains)
     everything = every_chain(patches, gains)
     expected = []
@@ -74,7 +74,7 @@ def slow_distinct(paths, overlap, limit, most):
 
 @pytest.mark.parametrize("most", [1, 3, 100])
 @pytest.mark.parametrize("limit", [0.0, 0.2, 0.6, 1.0])
-def test_diverse_chains_are_those_of_all_chains_tried_in_turn(limit, most):
+def test_suppression_matches_a_greedy_loop(limit, most):
     rng = np.random.default_rng(3)
     low = rng.uniform(0, 0.5, (5, 2))
     boxes = np.concatenate([low, low + 0.4], 1)

@@ -28,7 +28,7 @@ def scene():
     return patches.astype(np.float16), truth
 
 
-def test_responses_are_those_of_a_loop_and_slide_over_all_patches(scene):
+def test_responses_match_a_loop(scene):
     patches, _ = scene
     rng = np.random.default_rng(1)
     detector = Detector(
@@ -40,7 +40,7 @@ def test_responses_are_those_of_a_loop_and_slide_over_all_patches(scene):
         np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_detector_is_a_linear_svm_on_the_chain_and_what_lies_apart(scene):
+def test_detector_is_a_linear_svm_with_negatives(scene):
     patches, truth = scene
     images, path = np.arange(8), truth[:8]
     config = DetectorConfig(C=0.5, negatives=1000, max_negatives=100_000)
@@ -63,7 +63,7 @@ def test_a_detector_is_a_linear_svm_on_the_chain_and_what_lies_apart(scene):
         np.testing.assert_allclose(detector.fold_weights[fold], np.append(svm.coef_, svm.intercept_), atol=0.02)
 
 
-def test_no_image_is_judged_by_a_detector_that_saw_it():
+def test_images_are_scored_by_an_out_of_fold_detector():
     """Features without anything in common: what was learned by heart would be found, what was not is not."""
     rng = np.random.default_rng(2)
     patches = rng.normal(size=(30, len(BOXES), 400)).astype(np.float16)
@@ -74,7 +74,7 @@ def test_no_image_is_judged_by_a_detector_that_saw_it():
     assert (detector.responses(patches, range(30)).argmax(1) == path).mean() < 0.3
 
 
-def test_negatives_are_no_more_than_asked_for(scene, monkeypatch):
+def test_number_of_negatives_is_limited(scene, monkeypatch):
     from relattr.chains import detector as module
 
     patches, truth = scene
@@ -92,7 +92,7 @@ def test_negatives_are_no_more_than_asked_for(scene, monkeypatch):
     assert sizes[0] == (30, 10)
 
 
-def test_patches_as_large_as_the_image_leave_nothing_to_tell_apart():
+def test_no_negatives_gives_a_zero_detector():
     patches = np.random.default_rng(0).normal(size=(6, 1, 4))
     found = train_detector(
         patches, np.arange(6), np.zeros(6, int), np.eye(1), DetectorConfig(), np.random.default_rng(0)

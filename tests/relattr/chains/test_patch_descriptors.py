@@ -48,7 +48,7 @@ def test_pooling_is_the_mean_over_the_part(cells):
         np.testing.assert_allclose(row, slow_mean(image_map, box, cells), atol=0.02)
 
 
-def test_the_whole_of_a_map_in_as_many_parts_as_places_is_the_map():
+def test_pooling_into_map_positions_is_the_identity():
     np.testing.assert_allclose(pool_weights(WHOLE_IMAGE, 4, 4, 4), np.eye(16), atol=1e-6)
 
 
@@ -72,7 +72,7 @@ def source():
     return FeatureMapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="untrained"), 32, 2)
 
 
-def test_a_patch_of_a_map_is_the_mean_of_its_places_whoever_is_beside_it(source):
+def test_map_patch_is_the_mean_of_its_positions(source):
     images = pictures(6, shape=(64, 64))
     seen = []
     held = source.read(images, seen.append)
@@ -93,7 +93,7 @@ def test_a_patch_of_a_map_is_the_mean_of_its_places_whoever_is_beside_it(source)
     )
 
 
-def test_the_maps_of_a_network_that_is_known_are_kept(monkeypatch):
+def test_maps_of_a_fingerprinted_network_are_cached(monkeypatch):
     images = pictures(5)
     source = FeatureMapPatches(Backbone(Tiny().eval(), "tiny", fingerprint="tiny-1"), 32, 1)
     first = source.read(images.subset([0, 1, 2]), lambda n: None)

@@ -40,14 +40,14 @@ def test_accuracy_is_that_of_rankers_fitted_one_by_one(pairs):
     assert 0.55 < found < 0.95
 
 
-def test_what_is_learned_by_heart_does_not_help(pairs):
+def test_memorised_features_do_not_help(pairs):
     by_heart = np.eye(60, dtype=np.float32)
     assert held_out_accuracy(by_heart, split_into_folds(pairs, 5, seed=0), 1.0) < 0.2  # every margin is a tie, an error
     telling = np.random.default_rng(0).normal(size=(60, 1)).astype(np.float32)
     assert held_out_accuracy(telling, split_into_folds(pairs, 5, seed=0), 1.0) == 1.0
 
 
-def test_pairs_that_cannot_be_parted_are_said_to_be(pairs):
+def test_unsplittable_pairs_give_a_warning(pairs):
     few = pairs.take(np.arange(8))
     with pytest.warns(UserWarning, match="selected on their training pairs"):
         assert split_into_folds(few, 5, seed=0) == [(few, few)]

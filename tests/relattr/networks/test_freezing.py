@@ -35,7 +35,7 @@ class Seen(Extractor):
 
 @pytest.mark.parametrize("kind", ["ranker", "classifier"])
 @pytest.mark.parametrize(("share", "moved"), [(0.0, [True, True]), (0.5, [False, True]), (0.99, [False, True])])
-def test_batch_statistics_move_in_the_layers_that_are_trained_and_in_no_other(kind, share, moved):
+def test_frozen_batch_norm_keeps_its_statistics(kind, share, moved):
     extractor = Seen()
     freeze_first_layers(extractor, share)
     network = Ranker(extractor, sizes=(16, 16, 16)) if kind == "ranker" else Classifier(extractor, 3)
@@ -48,7 +48,7 @@ def test_batch_statistics_move_in_the_layers_that_are_trained_and_in_no_other(ki
     assert not any(m.training for m in network.modules())
 
 
-def test_what_is_emptied_stays_on_its_device():
+def test_dropped_parameters_stay_on_their_device():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)).to("meta")
     net[1].weight.grad = None
     drop_unused_parameters(net, lambda: net[0](torch.zeros(1, 2, device="meta")))

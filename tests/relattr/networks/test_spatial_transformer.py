@@ -39,7 +39,7 @@ def sampled(image: np.ndarray, x: float, y: float) -> float:
 
 
 @pytest.mark.parametrize("theta", [(0.33, 0.0, 0.0), (0.5, 0.7, -1.2), (0.2, 6.0, 1.0), (1.0, 0.0, 0.0)])
-def test_a_crop_is_what_a_loop_over_its_pixels_gives(theta):
+def test_crop_matches_a_loop_over_pixels(theta):
     image = np.random.default_rng(0).random((9, 9)).astype(np.float32)
     s, tx, ty = theta
     grid = np.linspace(-1, 1, 5)
@@ -48,7 +48,7 @@ def test_a_crop_is_what_a_loop_over_its_pixels_gives(theta):
     np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
 
 
-def test_scale_a_third_and_no_translation_cut_out_the_middle_third():
+def test_scale_one_third_crops_the_central_third():
     # 97 pixels: the outermost of the middle third fall on pixels, so the crop is that piece itself
     image = torch.rand(1, 3, 97, 97, generator=torch.Generator().manual_seed(0))
     found = sample_crops(image, torch.tensor([[1 / 3, 0.0, 0.0]]), 33)
@@ -66,7 +66,7 @@ def test_boxes_are_where_the_crop_lies():
     assert crop_boxes(torch.tensor([[-0.5, 0.0, 0.0]])).tolist() == [[0.25, 0.25, 0.75, 0.75]]  # turned, not inside out
 
 
-def test_outside_is_judged_at_the_middle_of_the_crop_not_at_its_border():
+def test_outside_depends_on_the_crop_centre():
     theta = torch.tensor([[0.5, 1.9, 0.0], [0.5, 2.1, 0.0], [0.5, 0.0, -2.1], [-0.5, 2.1, 0.0], [0.1, 9.0, 9.0]])
     assert centre_is_outside(theta).tolist() == [False, True, True, True, False]
 
@@ -78,7 +78,7 @@ def test_the_spatial_loss_has_the_gradient_of_the_original():
         assert gradient == pytest.approx([s * (tx**2 + ty**2), s**2 * tx, s**2 * ty])
 
 
-def test_the_first_crop_has_its_scale_exactly_and_a_place_that_depends_on_the_image():
+def test_initial_scale_and_translation():
     torch.manual_seed(0)
     localiser = Localiser(micro(), scale=0.165)
     theta = localiser(torch.randn(8, 3, 64, 64))
@@ -93,7 +93,7 @@ def test_the_first_crop_has_its_scale_exactly_and_a_place_that_depends_on_the_im
         Localiser(micro(), scale=0.0)
 
 
-def test_the_scale_moves_four_hundred_times_slower_than_the_translation():
+def test_scale_changes_400_times_more_slowly():
     torch.manual_seed(0)
     localiser = Localiser(micro())
     x = torch.randn(4, 3, 64, 64)
@@ -105,7 +105,7 @@ def test_the_scale_moves_four_hundred_times_slower_than_the_translation():
     assert float(moved[1] / moved[0]) == pytest.approx(400, rel=1e-3)
 
 
-def test_a_view_at_a_quarter_has_lost_the_fine_detail_and_kept_the_size():
+def test_quarter_view_loses_detail_and_keeps_size():
     fine = torch.zeros(1, 1, 64, 64)
     fine[:, :, ::2] = 1.0
     found = downscaled_view(fine, 0.25, 64)
@@ -124,7 +124,7 @@ def ranker(**more) -> Ranker:
     return Ranker(extractor, [Localiser(micro())], sizes=(64, 64, 64), **more).eval()
 
 
-def test_crop_and_whole_image_go_through_the_same_weights():
+def test_crop_and_whole_image_share_weights():
     net = ranker()
     x = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
@@ -135,7 +135,7 @@ def test_crop_and_whole_image_go_through_the_same_weights():
     assert net.score.in_features == 2 * net.extractor.dim
 
 
-def test_outside_the_image_ranking_reaches_the_ranker_and_not_the_transformer():
+def test_no_ranking_gradient_for_crops_outside():
     net = ranker()
     x = torch.randn(3, 3, 64, 64)
     gradients = {}
@@ -167,7 +167,7 @@ def test_a_network_without_whole_image_and_crops_is_refused():
         Ranker(Extractor(micro()), whole=False, sizes=(64, 64, 64))
 
 
-def test_first_crops_are_brought_into_the_image():
+def test_initial_crops_are_centred_in_the_image():
     net = ranker()
     x = torch.randn(6, 3, 64, 64)
     with torch.no_grad():
@@ -185,7 +185,7 @@ def test_freezing_keeps_the_first_layers():
     assert kept == [f"net.features.conv{k}.{what}" for k in (1, 2, 3, 4) for what in ("weight", "bias")]
 
 
-def test_parameters_of_the_alexnet_version_are_those_counted_by_hand():
+def test_parameter_count_of_the_alexnet_version():
     net = build_ranker(Architecture("alexnet", (1.0,), standardise=False), seed=0, pretrained=False)
     conv = sum(
         out * (inside * side * side) + out

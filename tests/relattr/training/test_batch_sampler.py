@@ -43,7 +43,7 @@ DENSE = [
 
 
 @pytest.mark.parametrize("pairs", DENSE)
-def test_dense_pairs_all_among_the_images_of_a_batch_and_no_others(pairs):
+def test_dense_batch_has_all_pairs_among_its_images(pairs):
     batches = PairBatchSampler(pairs, 5)
     assert batches.dense
     everything = listed(pairs)
@@ -54,7 +54,7 @@ def test_dense_pairs_all_among_the_images_of_a_batch_and_no_others(pairs):
 
 
 @pytest.mark.parametrize("pairs", DENSE)
-def test_dense_pairs_are_each_as_often_as_any_other_and_the_mean_is_that_of_all(pairs):
+def test_dense_batches_are_unbiased(pairs):
     batches = PairBatchSampler(pairs, 5)
     seen: Counter[tuple[int, int, int]] = Counter()
     value = np.sin(np.arange(50.0))  # any function of a pair stands for its gradient
@@ -73,7 +73,7 @@ def test_dense_pairs_are_each_as_often_as_any_other_and_the_mean_is_that_of_all(
     assert np.abs(counts - expected).max() < 6 * np.sqrt(expected)
 
 
-def test_sparse_pairs_are_each_taken_exactly_once_an_epoch():
+def test_sparse_epoch_takes_each_pair_once():
     pairs = sparse()
     batches = PairBatchSampler(pairs, 24)
     assert not batches.dense
@@ -86,13 +86,13 @@ def test_sparse_pairs_are_each_taken_exactly_once_an_epoch():
         assert abs(len(epoch) - batches.batches_per_epoch) <= 0.5 * batches.batches_per_epoch
 
 
-def test_sparse_pairs_need_few_passes():
+def test_sparse_batches_need_few_forward_passes():
     epoch = list(PairBatchSampler(sparse(), 24).epoch(rng()))
     passed = sum(batch.images.size for batch, _ in epoch)
     assert passed < 0.8 * 2 * len(sparse())  # pair by pair, each pair costs two
 
 
-def test_the_same_seed_gives_the_same_batches_and_another_others():
+def test_seed_determines_the_batches():
     for pairs in (*DENSE, sparse()):
         one, two, three = (
             [batch.images.tolist() for batch, _ in PairBatchSampler(pairs, 5).epoch(rng(k))] for k in (7, 7, 8)
@@ -100,7 +100,7 @@ def test_the_same_seed_gives_the_same_batches_and_another_others():
         assert one == two != three
 
 
-def test_what_cannot_be_dealt_is_refused():
+def test_invalid_batches_are_refused():
     with pytest.raises(BadInput, match="at least two images"):
         PairBatchSampler(DENSE[0], 1)
     with pytest.raises(BadInput, match="at least one ordered pair"):

@@ -18,7 +18,7 @@ def pixels(n: int = 2) -> torch.Tensor:
     return torch.randint(0, 256, (n, 3, 256, 256), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
-def test_the_ten_crops_are_the_corners_and_the_middle_and_their_mirrors():
+def test_ten_crops_match_slices():
     x = pixels()
     found = Cropper(HOW, 226).fixed(x, 10)
     full = normalise_pixels(x, HOW)
@@ -29,14 +29,14 @@ def test_the_ten_crops_are_the_corners_and_the_middle_and_their_mirrors():
         torch.testing.assert_close(one, other, atol=2e-4, rtol=0)
 
 
-def test_one_and_two_crops_are_the_middle_and_its_mirror():
+def test_one_and_two_crops_are_the_mirrored_centre():
     x = pixels()
     one, two, ten = (Cropper(HOW, 226).fixed(x, views) for views in (1, 2, 10))
     assert torch.equal(one[0], ten[0])
     assert [torch.equal(a, b) for a, b in zip(two, ten, strict=False)] == [True, True]
 
 
-def test_random_crops_lie_in_the_image_are_mirrored_half_the_time_and_stay_off_two_borders():
+def test_distribution_of_random_crops():
     # an image whose channels hold the coordinates says where a crop was taken
     ramp = torch.arange(256, dtype=torch.uint8)
     x = torch.zeros(400, 3, 256, 256, dtype=torch.uint8)
@@ -57,12 +57,12 @@ def test_random_crops_lie_in_the_image_are_mirrored_half_the_time_and_stay_off_t
     assert abs(np.corrcoef(first.numpy(), top.numpy())[0, 1]) < 0.2
 
 
-def test_sides_are_those_of_the_papers():
+def test_crop_sides_match_the_papers():
     assert pytest.approx(226 / 256) == CROP_SIDE
     assert pytest.approx(0.9) == MULTISCALE_CROP_SIDE**2
 
 
-def test_images_of_any_size_are_squeezed_to_one_square_tensor():
+def test_images_are_resized_to_one_square_tensor():
     arrays = [np.full((h, w, 3), v, np.uint8) for h, w, v in ((40, 60, 10), (64, 64, 200), (90, 30, 77))]
     seen = []
     found = load_pixels(Images.from_arrays(arrays), 32, "cpu", seen.append)

@@ -46,7 +46,7 @@ def fitted(what: Architecture = WHAT, **more):
     )
 
 
-def test_the_second_stage_starts_from_the_localisers_of_the_first_and_a_new_ranker(monkeypatch):
+def test_second_stage_starts_from_trained_localisers(monkeypatch):
     from relattr.training import fitting
 
     seen = []
@@ -74,7 +74,7 @@ def test_the_second_stage_starts_from_the_localisers_of_the_first_and_a_new_rank
 
 
 @pytest.mark.parametrize("views", [1, 2, 10])
-def test_a_test_costs_one_pass_an_image_and_crop_however_many_pairs(views):
+def test_one_forward_pass_per_image_and_crop(views):
     found, _ = fitted(Architecture("tiny"))
     found.schedule = dataclasses.replace(SCHEDULE, test_views=views)
     passed = []
@@ -85,7 +85,7 @@ def test_a_test_costs_one_pass_an_image_and_crop_however_many_pairs(views):
     assert np.isfinite(strengths).all()
 
 
-def test_the_strength_is_the_sum_over_crops():
+def test_strength_is_sum_over_crops():
     found, _ = fitted(Architecture("tiny"))
     one, two = (
         FittedRanker(
@@ -98,7 +98,7 @@ def test_the_strength_is_the_sum_over_crops():
     np.testing.assert_allclose(two, one + found.strengths(mirrored), rtol=1e-4, atol=1e-4)
 
 
-def test_a_network_comes_back_from_its_state_with_the_same_strengths_boxes_and_supplement():
+def test_state_restores_the_network():
     categories = np.arange(N) % 3
     found, curves = fitted(supplement=categories, supplement_backbone="tiny")
     assert list(curves) == ["category network", "crops network", "whole network"]
@@ -111,7 +111,7 @@ def test_a_network_comes_back_from_its_state_with_the_same_strengths_boxes_and_s
     assert extra.shape == (2, 256)
 
 
-def test_the_supplement_is_frozen_and_standardised_on_the_training_images():
+def test_supplement_is_frozen_and_standardised():
     from relattr.training.cropping import load_pixels
 
     found, _ = fitted(supplement=np.arange(N) % 3, supplement_backbone="tiny")
@@ -123,7 +123,7 @@ def test_the_supplement_is_frozen_and_standardised_on_the_training_images():
     torch.testing.assert_close(extra.std(0)[live], torch.ones(int(live.sum())), atol=1e-2, rtol=0)
 
 
-def test_a_unit_that_no_training_image_stirs_stays_small_where_a_test_image_does():
+def test_constant_training_features_are_not_scaled_up():
     class TwoUnits(torch.nn.Module):
         dim = 2
 
@@ -142,7 +142,7 @@ def test_a_unit_that_no_training_image_stirs_stays_small_where_a_test_image_does
     assert 0 < float(made(torch.full((1, 3, 64, 64), 250, dtype=torch.uint8))[0, 1]) < 10
 
 
-def test_first_boxes_have_the_first_scales_and_lie_near_the_middle():
+def test_initial_boxes_have_initial_scales_near_the_centre():
     found = initial_boxes(WHAT, SCHEDULE, images(), images(), Run(seed=2))
     side = 0.9**0.5
     np.testing.assert_allclose(found[:, 0, 2] - found[:, 0, 0], 0.33 * side, rtol=1e-4)

@@ -62,7 +62,7 @@ def seen_by(net: ranker.Ranker, how: TrainingConfig, images) -> np.ndarray:
 
 
 @pytest.mark.parametrize("supplemented", [False, True])
-def test_it_is_the_minimum_that_a_loop_over_pairs_finds(supplemented):
+def test_head_reaches_the_minimum(supplemented):
     extra = torch.from_numpy(np.random.default_rng(6).normal(size=(N, 5))).float() if supplemented else None
     how = training(supplement=extra)
     net = ranker.Ranker(extractor(), supplement=5 if supplemented else 0, sizes=(64, 64, 64))
@@ -90,7 +90,7 @@ def test_it_is_the_minimum_that_a_loop_over_pairs_finds(supplemented):
 
 
 @pytest.mark.parametrize("training_mode", [False, True])
-def test_only_the_score_layer_changes_and_the_same_way_each_time(training_mode):
+def test_only_the_score_layer_changes_reproducibly(training_mode):
     one, two = network().train(training_mode), network().train(training_mode)
     before = {name: value.clone() for name, value in one.state_dict().items()}
     torch.manual_seed(1)
@@ -105,7 +105,7 @@ def test_only_the_score_layer_changes_and_the_same_way_each_time(training_mode):
     assert all(p.grad is None for p in one.parameters())
 
 
-def test_scores_and_classes_are_fitted_too():
+def test_head_for_regression_and_classification():
     net = network()
     how = training(objective=RegressionObjective(STRENGTHS, 8))
     head.fit_head(net, how)
@@ -120,7 +120,7 @@ def test_scores_and_classes_are_fitted_too():
     assert (found == classes).mean() > 0.8
 
 
-def test_training_begins_with_it_where_the_schedule_says_so_and_never_in_the_papers():
+def test_schedule_decides_whether_the_head_is_fitted():
     assert PRESETS["paper"].head_batches == 0
     first = {}
     for batches in (0, 4):
@@ -131,9 +131,11 @@ def test_training_begins_with_it_where_the_schedule_says_so_and_never_in_the_pap
     assert first[4] < first[0] - 0.1
 
 
-def test_features_that_are_no_numbers_end_it_with_what_to_look_at():
+def test_non_finite_features_are_an_error_with_advice():
     net = network()
     with torch.no_grad():
         next(net.extractor.parameters()).fill_(float("nan"))
-    with pytest.raises(BadInput, match=r"a network: the loss is nan before the first step, .*; check the backbone's weights"):
+    with pytest.raises(
+        BadInput, match=r"a network: the loss is nan before the first step, .*; check the backbone's weights"
+    ):
         head.fit_head(net, training())

@@ -15,7 +15,7 @@ from relattr.training.schedule import PRESETS
 PAPER = PRESETS["paper"]
 
 
-def test_the_damped_step_is_torch7s():
+def test_damped_momentum_matches_torch7():
     torch.manual_seed(0)
     layer = nn.Linear(3, 1, bias=False).double()
     made = create_optimiser([(layer, 0.1)], PAPER)
@@ -31,7 +31,7 @@ def test_the_damped_step_is_torch7s():
         torch.testing.assert_close(layer.weight.detach(), w)
 
 
-def test_each_part_has_its_multiple_of_the_rate_and_frozen_ones_have_none():
+def test_groups_have_their_learning_rate_multiplier():
     free, slow, still = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
     still.requires_grad_(False)
     made = create_optimiser([(free, 1.0), (slow, 0.1), (still, 1.0)], PAPER)
@@ -40,7 +40,7 @@ def test_each_part_has_its_multiple_of_the_rate_and_frozen_ones_have_none():
     assert [group["lr"] for group in made.param_groups] == [0.5, 0.05]
 
 
-def test_the_paper_keeps_its_rate_and_the_cycle_rises_and_falls():
+def test_learning_rate_schedules():
     assert {PAPER.rate_at(k, 100) for k in range(100)} == {1e-3}
     fast = PRESETS["fast"]
     rates = [fast.rate_at(k, 100) for k in range(100)]
@@ -54,6 +54,6 @@ def test_the_paper_keeps_its_rate_and_the_cycle_rises_and_falls():
 @pytest.mark.parametrize(
     ("name", "value"), [("updates", 0), ("batch", 1), ("rate", 0.0), ("stages", 3), ("frozen", 1.0), ("test_views", 5)]
 )
-def test_a_schedule_that_makes_no_sense_is_refused(name, value):
+def test_invalid_schedule_is_refused(name, value):
     with pytest.raises(BadInput, match=f"{name} must be .* got {value}"):
         dataclasses.replace(PAPER, **{name: value})

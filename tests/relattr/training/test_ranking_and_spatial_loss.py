@@ -10,7 +10,7 @@ import torch
 from relattr.training.ranking_loss import PairTargets, pairwise_loss, ranknet_loss
 
 
-def test_the_gradient_is_the_probability_less_the_target():
+def test_ranknet_gradient_is_probability_minus_target():
     d = torch.linspace(-30, 30, 13, requires_grad=True)
     for target in (0.0, 0.5, 1.0):
         d.grad = None
@@ -18,7 +18,7 @@ def test_the_gradient_is_the_probability_less_the_target():
         torch.testing.assert_close(d.grad, torch.sigmoid(d.detach()) - target)
 
 
-def test_values_at_a_tie_and_for_similar_pairs():
+def test_ranknet_of_ties_and_similar_pairs():
     assert float(ranknet_loss(torch.tensor(0.0), torch.tensor(1.0))) == pytest.approx(math.log(2))
     at = torch.linspace(-3, 3, 61)
     assert at[ranknet_loss(at, torch.tensor(0.5)).argmin()] == pytest.approx(0.0, abs=1e-6)
@@ -43,7 +43,7 @@ def by_hand(s, theta, left, right, target, weight, gate):
 
 
 @pytest.mark.parametrize("gate", ["crop", "pair"])
-def test_the_loss_of_a_batch_is_what_a_loop_over_its_pairs_gives(gate):
+def test_batch_loss_matches_a_loop_over_pairs(gate):
     generator = torch.Generator().manual_seed(0)
     s = torch.randn(6, generator=generator)
     theta = [torch.randn(6, 3, generator=generator) * torch.tensor([0.5, 2.5, 2.5]) for _ in range(3)]

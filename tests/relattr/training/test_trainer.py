@@ -1,4 +1,4 @@
-"""The loop: it learns, a killed run goes on to the same weights, and a loss that is no number ends it with a reason."""
+"""The loop: it learns, a killed run goes on to the same weights, and a loss that is not finite ends it with a reason."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ def fit(how: TrainingConfig, net: ranker.Ranker | None = None):
     return net, train(net, parameter_groups(net, how.schedule), how)
 
 
-def test_the_same_seed_gives_the_same_weights_and_the_global_generator_is_left_alone():
+def digest(net: torch.nn.Module) -> str:
+    return repr(sum(float(value.double().abs().sum()) for value in net.state_dict().values()))
+
+
+def test_seed_determines_weights_without_global_generator():
     one = network()
     torch.manual_seed(11)
     state = torch.get_rng_state()
@@ -74,7 +78,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_global_generator_is_left_a
     assert curve[:, 0].tolist() == list(range(1, 13))
 
 
-def test_it_learns_what_is_plain_to_see():
+def test_it_learns_an_easy_problem():
     net, curve = fit(training(schedule=dataclasses.replace(SCHEDULE, updates=60)), network(localised=False))
     with torch.inference_mode():
         found = net([Cropper(HOW, 64).fixed(training().pixels, 1)[0]]).score
@@ -88,9 +92,9 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("head_batches", [0, 2])
 @pytest.mark.parametrize("at", [1, 5, 11])
-def test_a_killed_run_goes_on_to_the_same_result(at, head_batches, tmp_path, monkeypatch):
+def test_killed_run_continues_to_the_same_result(at, head_batches, tmp_path, monkeypatch):
     schedule = dataclasses.replace(SCHEDULE, head_batches=head_batches)
-    monkeypatch.setattr(trainer, "KEEP_EVERY", -1.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_INTERVAL", -1.0)
     whole, curve = fit(training(schedule=schedule))
     asked = []
 
@@ -110,8 +114,8 @@ def test_a_killed_run_goes_on_to_the_same_result(at, head_batches, tmp_path, mon
     assert all(torch.equal(v, done.state_dict()[name]) for name, v in whole.state_dict().items())
 
 
-def test_a_checkpoint_of_another_training_or_cut_short_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "KEEP_EVERY", -1.0)
+def test_invalid_checkpoint_is_ignored(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "CHECKPOINT_INTERVAL", -1.0)
     fit(training(checkpoint=tmp_path, seed=8))
     expected, _ = fit(training())
     found, _ = fit(training(checkpoint=tmp_path))
@@ -122,7 +126,7 @@ def test_a_checkpoint_of_another_training_or_cut_short_is_not_used(tmp_path, mon
     assert all(torch.equal(v, found.state_dict()[name]) for name, v in expected.state_dict().items())
 
 
-def test_a_loss_that_is_no_number_ends_it_with_the_step_and_what_to_lower():
+def test_non_finite_loss_is_an_error_with_advice():
     net = network(localised=False)
     with torch.no_grad():
         net.score.weight.fill_(float("nan"))
@@ -132,7 +136,7 @@ def test_a_loss_that_is_no_number_ends_it_with_the_step_and_what_to_lower():
         fit(training(), net)
 
 
-def test_progress_says_loss_accuracy_rates_and_time_left():
+def test_progress_shows_loss_accuracy_speed_and_time():
     said = []
 
     class Listener:
@@ -151,7 +155,7 @@ def test_progress_says_loss_accuracy_rates_and_time_left():
     assert re.fullmatch(r"loss \d\.\d+, held out 75\.0 %, \d+ images/s, [\d,]+ pairs/s, \d+ s left", said[-1])
 
 
-def test_every_image_goes_through_the_network_once_a_batch():
+def test_each_image_passes_the_network_once_per_batch():
     net, passed = network(localised=False), []
     net.extractor.register_forward_pre_hook(lambda module, given: passed.append(len(given[0])))
     fit(training(), net)
@@ -170,7 +174,7 @@ def test_regression_and_classification_learn_too():
         RegressionObjective(scores, 8, "l7")
 
 
-def test_what_is_held_out_is_judged_now_and_then_and_at_the_end():
+def test_held_out_accuracy_is_evaluated_at_intervals():
     asked = []
     schedule = dataclasses.replace(SCHEDULE, updates=45)
     _, curve = fit(training(schedule=schedule, evaluate=lambda: asked.append(1) or 0.75), network(localised=False))
