@@ -39,9 +39,23 @@ KNOWN_SIZES: Mapping[str, tuple[int, int, int, int]] = {
 """Images, features, attributes and training images of the releases."""
 
 
-@register_dataset("relative-attributes", label="Relative attributes")
-@register_dataset("osr-shipped", label="OSR, shipped features", file="osr/data.mat")
-@register_dataset("pubfig", label="PubFig", file="pubfig/data.mat")
+@register_dataset(
+    "relative-attributes",
+    label="Relative attributes",
+    summary="Any data set in the file format of Parikh and Grauman, with its features.",
+)
+@register_dataset(
+    "osr-shipped",
+    label="OSR, shipped features",
+    summary="OSR in Parikh and Grauman's files, with the features released with it.",
+    file="osr/data.mat",
+)
+@register_dataset(
+    "pubfig",
+    label="PubFig",
+    summary="772 portraits of 8 people, eleven attributes; the class order of each attribute labels all pairs.",
+    file="pubfig/data.mat",
+)
 class RelativeAttributes(Dataset):
     """Images whose classes are ranked by each attribute, with the features in Parikh and Grauman's file.
 

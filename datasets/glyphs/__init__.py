@@ -54,8 +54,13 @@ _DRAWING = ("canvas", "outlines", "style", "scene", "drawing")
 _SYNTHETIC = "synthetic: drawn by relattr, so there is no published number to compare with"
 
 
-@register_dataset("glyphs", label="Glyphs")
-@register_dataset("glyphs-aligned", label="Aligned glyphs", jitter=0.04)
+@register_dataset("glyphs", label="Glyphs", summary="Drawn scenes with known strengths, boxes and categories.")
+@register_dataset(
+    "glyphs-aligned",
+    label="Aligned glyphs",
+    summary="Drawn scenes as in glyphs, with the informative badge at a fixed position.",
+    jitter=0.04,
+)
 class Glyphs(Dataset):
     """Drawn scenes with known strengths, positions and categories; `glyphs-aligned` has the badge in one position."""
 
@@ -139,7 +144,7 @@ class Glyphs(Dataset):
             ),
             boxes=self.boxes(attribute),
         )
-        return Task(name=name, train=train, tests=[test], protocol=self._protocol(), notes=[_SYNTHETIC])
+        return Task(name=name, train=train, tests=[test], protocol=self._protocol(), deviations=[_SYNTHETIC])
 
     def verify(self) -> list[VerificationResult]:
         """Check the scenes, the images and the scores."""
