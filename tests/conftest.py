@@ -1,9 +1,10 @@
-"""Shared by all tests: a cache of their own, the real data where it is there, reproducible hypothesis."""
+"""Fixtures of all tests: a fresh cache folder, the real data if available, deterministic hypothesis."""
 
 from __future__ import annotations
 
 import os
 import signal
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import settings
 settings.register_profile("relattr", derandomize=True, deadline=None, database=None)
 settings.load_profile("relattr")
 
-# real files, where they lie beside the checkout and nobody named another place
+# the real files beside the checkout, unless the environment names another place
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 for _variable, _folder in (("RELATTR_DATA", _SHARED / "data"), ("RELATTR_WEIGHTS", _SHARED / "weights")):
     if _variable not in os.environ and _folder.is_dir():
@@ -60,7 +61,27 @@ def real_weights() -> Callable[[str], Path]:
     return find
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--slow-part 2/4`` runs the second of four parts of the slow tests, the same ones on every machine."""
+    parser.addoption("--slow-part", metavar="K/N", help="run only part K of N of the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the slow tests that are not in the requested part; a file is never divided."""
+    option = config.getoption("--slow-part")
+    if not option:
+        return
+    part, parts = map(int, option.split("/"))
+    kept, dropped = [], []
+    for item in items:
+        file = item.path.relative_to(config.rootpath).as_posix()
+        slow = item.get_closest_marker("slow") is not None
+        (dropped if slow and zlib.crc32(file.encode()) % parts != part % parts else kept).append(item)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = kept
+
+
 def pytest_configure() -> None:
-    """A shell has what it puts in the background ignore SIGINT, and children inherit that; stops are tested."""
+    """Restore SIGINT: a shell makes background jobs ignore it, child processes inherit that, and tests send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
