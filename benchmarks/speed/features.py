@@ -9,7 +9,7 @@ preprocessing. Both take turns on the same images; each figure is the median ove
 of the ratio from round to round. Beside the ratio: the relative norm of the difference to plain fp32, and on how
 many pairs of images a fixed linear ranker orders them alike (a pair both rank within 1e-6 of each other is left
 out). SqueezeNet has its real ImageNet weights if RELATTR_WEIGHTS has them; AlexNet gets random ones if they are
-not there, which changes no speed. bfloat16 is used where the processor multiplies it natively, and only there.
+not there, which changes no speed. Features are computed in fp32, the default precision.
 *Classic features*: see features_classic.py.
 """
 
@@ -143,11 +143,6 @@ def main() -> None:
     print(", ".join(f"{key} {value}" for key, value in here.items()))
     if here["load"] is not None and here["load"] > 0.5:
         print(f"warning: load {here['load']:.1f} before the start: other processes distort these times")
-    if not here["native_bf16"]:
-        print(
-            "this processor does not multiply bfloat16: what is measured is fp32 in channels_last layout against plain "
-            "fp32; the fused bf16 path, and the ratios promised for it, do not apply here"
-        )
     images = features_classic.pictures(args.images)
     rows = [deep_row(name, images, args.rounds) for name in args.backbones]
     if not args.deep_only:

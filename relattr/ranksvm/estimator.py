@@ -109,7 +109,7 @@ def fit_many(X: ArrayLike, problems: Sequence[tuple[Pairs, float]], **parameters
     """Fit one `RankSVM` for each ``(pairs, C)``, in lock step, so that they share each pass over ``X``.
 
     ``parameters`` are those of `RankSVM` except ``C``. The results equal those of `RankSVM.fit` up to ``tol``. Products
-    are in the precision of X: with float32 (of which a centred copy is made), a ``tol`` much below 1e-6 cannot be
+    are in the precision of X: with float32 (which is copied and centred), a ``tol`` much below 1e-6 cannot be
     reached. Use the same `Pairs` object for problems with the same pairs, so that its graph is built once.
     """
     if "C" in parameters:

@@ -337,7 +337,7 @@ def test_invalid_arguments_are_refused() -> None:
 
 
 @pytest.mark.parametrize("twins", [False, True])
-def test_fewer_images_than_features_in_float32_reach_what_float64_does(twins: bool) -> None:
+def test_float32_with_few_images_is_as_accurate_as_float64(twins: bool) -> None:
     """K is rounded to float32 there, but not the minimum; images given twice make K singular."""
     rng = np.random.default_rng(9)
     x = (5.0 + rng.normal(size=(60, 400))).astype(np.float32)

@@ -22,17 +22,17 @@ def reference(pairs: Pairs, s: np.ndarray, loss: str) -> tuple[float, np.ndarray
         edge = np.zeros(n)
         if label == 0:
             edge[i], edge[j], m = 1, -1, s[i] - s[j]
-            v, slope, bend = C_SIMILAR / 2 * m * m, C_SIMILAR * m, C_SIMILAR
+            v, derivative, second = C_SIMILAR / 2 * m * m, C_SIMILAR * m, C_SIMILAR
         else:
             a, b = (i, j) if label > 0 else (j, i)
             edge[a], edge[b], m = 1, -1, s[a] - s[b]
             if loss == "squared_hinge":
                 xi = max(0.0, 1 - m)
-                v, slope, bend = C / 2 * xi * xi, -C * xi, C * (xi > 0)
+                v, derivative, second = C / 2 * xi * xi, -C * xi, C * (xi > 0)
             else:
                 p = 1 / (1 + np.exp(m))
-                v, slope, bend = C * np.log(1 + np.exp(-m)), -C * p, C * p * (1 - p)
-        value, g, h = value + v, g + slope * edge, h + bend * np.outer(edge, edge)
+                v, derivative, second = C * np.log(1 + np.exp(-m)), -C * p, C * p * (1 - p)
+        value, g, h = value + v, g + derivative * edge, h + second * np.outer(edge, edge)
     return value, g, h
 
 
