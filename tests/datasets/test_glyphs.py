@@ -210,7 +210,7 @@ def test_aligned_scenes_fix_only_the_medium_badge():
     assert [s.cues[1].strength for s in aligned.scenes["train"]] == [s.cues[1].strength for s in plain.scenes["train"]]
     assert aligned.fingerprint() != plain.fingerprint()
     assert "0.04 of one position" in aligned.task(aligned.tasks()[0]).protocol
-    assert all(finding.ok for finding in registry.dataset("glyphs-aligned").create({"size": 48}).verify())
+    assert all(finding.ok for finding in registry.dataset("glyphs-aligned").create({"n_train": 120, "n_test": 60, "size": 48}).verify())
 
 
 def test_training_and_test_images_are_drawn_apart():

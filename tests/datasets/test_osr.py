@@ -154,7 +154,7 @@ def test_what_can_be_fetched_gives_the_same_tasks(tmp_path: Path, monkeypatch: p
     assert there.train.images.names == here.train.images.names
     assert there.train.pairs.fingerprint() == here.train.pairs.fingerprint()
     assert there.tests[0].pairs.fingerprint() == here.tests[0].pairs.fingerprint()
-    assert any("outdoor_scenes.mat" in note for note in there.notes)
+    assert any("outdoor_scenes.mat" in text for text in (*there.notes, *there.deviations))
 
 
 # ---------------------------------------------------------------------- small releases of every layout
