@@ -161,21 +161,24 @@ class OSR(Dataset):
                 f"{test.size:,} images; pairs of equal rank are trained on and never scored."
             ),
             notes=self._notes(),
+            deviations=self._deviations(),
         )
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [
+        return (
             "every ordered pair of the test images is scored; some published numbers are on a random 5 % of them",
             "two pairs of files are the same image: mountain_sclos4 and mountain_sharp59, and insidecity_urb992 and "
             "tallbuilding_urb992, one image in two classes; all four are test images, none is trained on",
-        ]
-        if self.release.split_file not in OFFICIAL_DATA:
-            notes.append(
-                f"the training images are the {self.trained_per_class * len(CLASSES)} named in "
-                f"{self.release.split_file}; the used_for_training mask of the official data.mat has as many per "
-                "class, but was not compared name by name"
-            )
-        return tuple(notes)
+        )
+
+    def _deviations(self) -> tuple[str, ...]:
+        if self.release.split_file in OFFICIAL_DATA:
+            return ()
+        return (
+            f"the training images are the {self.trained_per_class * len(CLASSES)} named in "
+            f"{self.release.split_file}; the used_for_training mask of the official data.mat has as many per "
+            "class, but was not compared name by name",
+        )
 
     # ------------------------------------------------------------------ downloads and verification
 

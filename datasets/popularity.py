@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,8 @@ class Popularity(Dataset):
     n_pairs: int = 1_000_000
     n_user_pairs: int = 100_000
     seed: int = 0
+
+    unpublished_parameters: ClassVar[Sequence[str]] = ("n_pairs", "n_user_pairs", "seed")
 
     citation = """\
 @inproceedings{khosla2014makes,

@@ -83,6 +83,8 @@ class Viral(Dataset):
     seed: int = 0
     categories: Literal["five", "subreddits"] = "five"
 
+    unpublished_parameters: ClassVar[Sequence[str]] = ("seed",)
+
     citation = """\
 @inproceedings{deza2015virality,
   author = {Deza, Arturo and Parikh, Devi},
@@ -262,6 +264,7 @@ class Viral(Dataset):
             tests,
             protocol=self._protocol(name.split, train.size, pairs, tests[0].pairs),
             notes=self._notes(name.split),
+            deviations=self._deviations(name.split),
         )
 
     def _test_sets(self, train: NDArray[np.int64]) -> list[TestSet]:
@@ -297,18 +300,21 @@ class Viral(Dataset):
             "images, and one matching of them, stand in for them",
             f"categories: {self.categories}, from the subreddits; those of the paper are not released",
         ]
-        if split == "held-out":
-            notes.append(
-                f"not the published split: none of the images of pairs and random-pairs is trained on, so none of the "
-                f"{self.n_extremes} most and least viral ones"
-            )
-        else:
+        if split != "held-out":
             pairs = "and all pairs, so those pairs too" if self.n_train_pairs is None else "though not those pairs"
             notes.append(
-                f"this protocol leaks: images of pairs, pairs-matching and random-pairs are trained on ({pairs}); the "
-                "split held-out trains on none of them"
+                f"this protocol leaks, as published: images of pairs, pairs-matching and random-pairs are trained on "
+                f"({pairs}); the split held-out trains on none of them"
             )
         return tuple(notes)
+
+    def _deviations(self, split: str) -> tuple[str, ...]:
+        if split != "held-out":
+            return ()
+        return (
+            "not the published split: none of the images of pairs and random-pairs is trained on, so none of the "
+            f"{self.n_extremes} most and least viral ones",
+        )
 
     def released_pairs(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
         pairs = {}

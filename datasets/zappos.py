@@ -189,6 +189,7 @@ class Zappos(Dataset):
             self._test_sets(train, test),
             protocol=self._protocol(name.split, train, test),
             notes=self._notes(),
+            deviations=self._deviations(),
         )
 
     def _subset(self, images: NDArray[np.int32]) -> Images:
@@ -215,10 +216,12 @@ class Zappos(Dataset):
         )
 
     def _notes(self) -> tuple[str, ...]:
-        notes = ["equal pairs are in no split: only ordered pairs are trained on"]
+        return ("equal pairs are in no split: only ordered pairs are trained on",)
+
+    def _deviations(self) -> tuple[str, ...]:
         if self._image_folder() == IMAGE_FOLDERS[1]:
-            notes.append("the images are those of the square release, padded with white to 136 x 136 pixels")
-        return tuple(notes)
+            return ("the images are those of the square release, padded with white to 136 x 136 pixels",)
+        return ()
 
     # ------------------------------------------------------------------ downloads and verification
 
@@ -270,4 +273,4 @@ class ZapposFine(Zappos):
             if self.similar
             else "equal pairs of UT-Zap50K-1 are not trained on: all fine-grained test pairs are among them"
         )
-        return (similar, *super()._notes()[1:])
+        return (similar,)

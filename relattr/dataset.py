@@ -43,6 +43,8 @@ class Dataset:
     """Files beyond those in `fingerprint` that decide its tasks, as paths relative to its module."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Laws of `relattr.check` that do not apply to it: law -> reason."""
+    unpublished_parameters: ClassVar[Sequence[str]] = ()
+    """Parameters whose published value is unknown; another value than the default is a note, not a deviation."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -54,6 +54,10 @@ class Method:
     """Laws of `relattr.check` that do not apply to it: law -> reason."""
     check_with: ClassVar[Mapping[str, Any]] = {}
     """Parameters for `relattr.check`, with which fitting 80 images takes seconds."""
+    published_parameters: ClassVar[Mapping[str, Any]] = {}
+    """Parameters whose published value is not the default; a number computed with them is not a deviation."""
+    unpublished_parameters: ClassVar[Sequence[str]] = ()
+    """Parameters whose published value is unknown; another value than the default is a note, not a deviation."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -64,7 +68,17 @@ class Method:
         return ()
 
     def deviations(self) -> Sequence[str]:
-        """Every difference between the method with these parameters and the published one, as text."""
+        """Every known difference between the method with these parameters and the published one, as text.
+
+        A number with deviations is never judged against the published number.
+        """
+        return ()
+
+    def notes(self) -> Sequence[str]:
+        """What else readers must know: the choices made where the publication is silent, and its known flaws.
+
+        Notes do not prevent a number from being compared with the published one.
+        """
         return ()
 
     def fit(self, train: TrainingSet, run: Run) -> None:

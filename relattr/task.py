@@ -67,6 +67,8 @@ class TestSet:
     note : what readers of a table must know, for example that images are shared with the training set.
     scores : ``(n,)`` float, one per image, larger = more of the attribute. If given, Spearman's rank correlation of the
         strengths with them is reported too, over the images that occur in a pair.
+    deviation : how these pairs differ from those of the published numbers, so that the numbers cannot be compared;
+        empty if they can.
     """
 
     __test__: ClassVar[bool] = False  # keeps pytest from collecting it as a test class
@@ -77,6 +79,7 @@ class TestSet:
     boxes: NDArray[Any] | None = None
     note: str = ""
     scores: NDArray[Any] | None = None
+    deviation: str = ""
 
     def __post_init__(self) -> None:
         _check_pairs(f"test set {self.name!r}", self.images, self.pairs)
@@ -104,8 +107,9 @@ class TaskName:
 class Task:
     """A training set and the test sets on which methods are evaluated.
 
-    ``protocol`` describes in a sentence where pairs, labels and split come from; ``notes`` list all differences from
-    the data that published numbers were measured on.
+    ``protocol`` describes in a sentence where pairs, labels and split come from. ``deviations`` lists every difference
+    from the published data or protocol that makes a number incomparable with the published one. ``notes`` lists what
+    else readers must know, for example choices where the publication is silent.
     """
 
     name: TaskName
@@ -113,6 +117,7 @@ class Task:
     tests: Sequence[TestSet]
     protocol: str
     notes: Sequence[str] = ()
+    deviations: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         names = [test.name for test in self.tests]

@@ -99,6 +99,8 @@ def _fit_and_compare(
     return {
         "protocol": _check_strings("the task's protocol", [task.protocol])[0],
         "notes": _check_strings("the task's notes", task.notes),
+        "task_deviations": _check_strings("the task's deviations", task.deviations),
+        "method_notes": _check_strings("notes()", method.notes()),
         "deviations": _check_strings("deviations()", method.deviations()),
         "tests": rows,
         "seconds_fit": round(fitted - started, 3),
@@ -165,6 +167,7 @@ def _evaluate_test_set(method: Method, test: TestSet, arrays: CellArrays) -> Tes
         n_correct=count.correct,
         n_tied=count.tied,
         note=test.note,
+        deviation=test.deviation,
         spearman=correlation,
         boxes=_evaluate_boxes(method, test, arrays),
         ties=ties,

@@ -51,8 +51,11 @@ RESULT_COLUMNS: dict[str, type] = {
     "first_box_centre": float,
     "first_box_iou": float,
     "test_note": str,
+    "test_deviation": str,
     "protocol": str,
     "notes": str,
+    "task_deviations": str,
+    "method_notes": str,
     "deviations": str,
     "warnings": str,
     "seconds_fit": float,
@@ -165,7 +168,7 @@ def write_frames(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[st
 
 def _result_rows(result: Result, registry: Registry, store: Store) -> Iterator[dict[str, Any]]:
     record = msgspec.to_builtins(result)
-    for name in ("notes", "deviations", "warnings", "limits", "fingerprints"):
+    for name in ("notes", "task_deviations", "method_notes", "deviations", "warnings", "limits", "fingerprints"):
         record[name] = json.dumps(record[name], sort_keys=True, ensure_ascii=False)
     provenance = record.pop("provenance")
     provenance["versions"] = json.dumps(provenance["versions"], sort_keys=True, ensure_ascii=False)
@@ -177,6 +180,7 @@ def _result_rows(result: Result, registry: Registry, store: Store) -> Iterator[d
             **msgspec.structs.asdict(test),
             "accuracy": test.accuracy,
             "test_note": test.note,
+            "test_deviation": test.deviation,
             **{_BOX_COLUMNS[name]: value for name, value in boxes.items()},
         }
     if not result.tests:

@@ -8,7 +8,8 @@ import msgspec
 
 from relattr.harness.cell import Cell
 
-VERSION = 1
+VERSION = 2
+"""Version of the format. Version 1 did not separate a task's deviations from its notes; `decode_result` reads both."""
 Status = Literal["ok", "failed", "timeout", "memory", "crashed", "skipped", "blocked"]
 FAILURES: tuple[Status, ...] = ("failed", "timeout", "memory", "crashed")
 """The statuses of cells that ran and failed; ``relattr run --retry`` computes such cells again."""
@@ -46,6 +47,8 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How tied pairs count in `accuracy`; see `relattr.mixins.UsesPairAnswers.ties`."""
     boxes: BoxAccuracy | None = None
     """None unless the method gives boxes and the test set has the true ones."""
+    deviation: str = ""
+    """How the pairs differ from those of the published numbers; such a number is not comparable."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:
@@ -107,7 +110,13 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     traceback: str = ""
     protocol: str = ""
     notes: tuple[str, ...] = ()
+    """What readers must know about the task; does not affect comparability."""
+    task_deviations: tuple[str, ...] = ()
+    """How the data or protocol differ from the published ones."""
+    method_notes: tuple[str, ...] = ()
+    """What readers must know about the method; does not affect comparability."""
     deviations: tuple[str, ...] = ()
+    """How the method differs from the published one."""
     tests: tuple[TestResult, ...] = ()
     seconds_fit: float | None = None
     seconds_compare: float | None = None
@@ -133,9 +142,16 @@ def encode_result(result: Result) -> bytes:
 
 
 def decode_result(content: bytes) -> Result:
-    """Return the result in this JSON. Raises ``msgspec.DecodeError`` for JSON that is not a result of this version."""
+    """Return the result in this JSON; one of an older version is converted.
+
+    Raises ``msgspec.DecodeError`` for JSON that is not a result.
+    """
     record: Any = msgspec.json.decode(content)
     version = record.get("version") if isinstance(record, dict) else None
-    if version != VERSION:
-        raise msgspec.ValidationError(f"version is {version!r}, expected {VERSION}")
-    return msgspec.json.decode(content, type=Result)
+    if version not in (1, VERSION):
+        raise msgspec.ValidationError(f"version is {version!r}, expected 1 to {VERSION}")
+    result = msgspec.json.decode(content, type=Result)
+    if version == VERSION:
+        return result
+    # any note of version 1 made a number incomparable
+    return msgspec.structs.replace(result, version=VERSION, notes=(), task_deviations=result.notes)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from relattr.dataset import Dataset
@@ -15,6 +15,7 @@ from relattr.report.tables.audits import LeakNote
 from relattr.report.tables.entry import LEVEL, TableEntry, reproduction_verdict
 from relattr.report.tables.judging import Judge, NotJudgeable
 from relattr.report.tables.published import (
+    RELIABILITY,
     PublishedNumber,
     is_published_by_attribute,
     is_published_constant,
@@ -25,8 +26,8 @@ from relattr.report.tables.result_notes import (
     first_line,
     missing_attributes_note,
     missing_cells_note,
-    parameter_notes,
     place_of,
+    result_notes,
 )
 from relattr.report.tables.row_results import RowResults
 from relattr.report.tables.significance import ComputedEntry, EntryJudgements, TestRows, attribute_weights
@@ -34,6 +35,19 @@ from relattr.statistics import accuracy
 
 LeakNotes = Mapping[str, Sequence[LeakNote]]
 """Dataset -> notes on its leaks."""
+
+
+@dataclass(frozen=True)
+class PublishedMean:
+    """The mean of the numbers published for some attributes of a column; None if they are not all published."""
+
+    accuracy: float | None = None
+    reliability: str = ""
+
+    @property
+    def over_part(self) -> bool:
+        """Whether it replaces the published mean over all attributes."""
+        return self.accuracy is not None
 
 
 class EntryBuilder:
@@ -93,7 +107,7 @@ class EntryBuilder:
                 rows.append((result, test))
         if not rows:
             return ComputedEntry(self._without_number(entry, row, column, results))
-        return self._measured(entry, column, attributes, results, rows)
+        return self._measured(entry, row, column, attribute, attributes, results, rows)
 
     def _published_number(self, row: RowResults, column: ColumnSpec, attribute: str | None) -> PublishedNumber | None:
         """The published number of a row in a column, or of one attribute of it.
@@ -106,6 +120,28 @@ class EntryBuilder:
         if number is None and attribute is None and not is_published_by_attribute(table, column_name):
             number = published_number(table, row.paper_row, column_name)
         return number
+
+    def _published_mean(
+        self,
+        row: RowResults,
+        column: ColumnSpec,
+        attribute: str | None,
+        attributes: Sequence[str],
+        measured: Collection[str],
+    ) -> PublishedMean:
+        """The published mean over the measured attributes, if those are only part of a column's.
+
+        It has no accuracy if all attributes are measured, or if one of the measured ones is not published.
+        """
+        if attribute is not None or not row.paper_row or set(measured) == set(attributes):
+            return PublishedMean()
+        table, name = self._benchmark.table.published, column.published or column.label
+        numbers = [published_number(table, row.paper_row, name, each) for each in attributes if each in measured]
+        known = [number for number in numbers if number is not None and number.accuracy is not None]
+        if not numbers or len(known) < len(numbers):
+            return PublishedMean()
+        mean = sum(number.accuracy or 0.0 for number in known) / len(known)
+        return PublishedMean(mean, max((number.reliability for number in known), key=list(RELIABILITY).index))
 
     def _quoted(self, entry: TableEntry, row: RowResults, number: PublishedNumber | None) -> TableEntry:
         """The entry of a published constant."""
@@ -148,7 +184,9 @@ class EntryBuilder:
     def _measured(
         self,
         entry: TableEntry,
+        row: RowResults,
         column: ColumnSpec,
+        attribute: str | None,
         attributes: Sequence[str],
         results: Sequence[Result],
         rows: TestRows,
@@ -160,14 +198,24 @@ class EntryBuilder:
         measured = 100 * sum(means) / len(means)
         wanted = self._wanted_cells(column, set(by_attribute), results)
         places = {place_of(result) for result, _ in rows}
-        differences = [
-            *(note for r, _ in rows for note in (*parameter_notes(r, self._registry), *r.deviations, *r.notes)),
-            *missing_attributes_note(attributes, by_attribute, results),
-            *missing_cells_note(wanted, places, results),
-        ]
+        of_rows = [result_notes(result, test, self._registry) for result, test in rows]
+        partial = missing_attributes_note(attributes, by_attribute, results)
+        number = self._published_mean(row, column, attribute, attributes, by_attribute)
+        if number.over_part:
+            entry = replace(entry, published=number.accuracy, reliability=number.reliability)
+            partial = [f"{note} (the published number beside it is over the same attributes)" for note in partial]
+        deviations = [note for notes in of_rows for note in notes.deviations]
+        # a mean over other attributes or splits is another quantity; one over fewer seeds is only less precise
+        comparable = (
+            not deviations
+            and (not partial or number.over_part)
+            and {place[:2] for place in wanted} <= {place[:2] for place in places}
+        )
         notes = [
-            *differences,
-            *(test.note for _, test in rows if test.note),
+            *deviations,
+            *partial,
+            *missing_cells_note(wanted, places, results),
+            *(note for notes in of_rows for note in notes.remarks),
             *(
                 leak.text
                 for leak in self._leaks.get(column.dataset, ())
@@ -189,9 +237,7 @@ class EntryBuilder:
             notes.append(f"no interval: {error}")
         seeds = {result.cell.seed for result, _ in rows}
         verdict = (
-            ""
-            if entry.published is None
-            else reproduction_verdict(measured, lower, upper, entry.published, comparable=not differences)
+            "" if entry.published is None else reproduction_verdict(measured, lower, upper, entry.published, comparable)
         )
         entry = replace(
             entry,

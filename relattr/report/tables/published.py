@@ -23,14 +23,14 @@ HEADER = [
     "protocol",
     "constant",
     "row_as_printed",
+    "source_url",
 ]
 RELIABILITY = {
     "V": "verified: read in the authors' code or data, or computed from them",
     "S": "stated in the paper that this suite implements",
-    "C": "recalled from memory, and consistent with an independent numeric check",
-    "M": "recalled from memory only",
+    "P": "read in the paper that published it, or in a paper that reprints it",
 }
-"""The codes in the column ``reliability``."""
+"""The codes in the column ``reliability``; ``source_url`` is the address where the number was read."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class PublishedNumber:
     protocol: str
     constant: bool
     row_as_printed: str
+    source_url: str
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,7 @@ def published_rows(column: str, attributes: Iterable[str]) -> list[PublishedRow]
     for (label, _), numbers in rows.items():
         by_attribute = [number for attribute, number in numbers.items() if attribute]
         if by_attribute:
-            recalled = any(number.reliability == "M" for number in by_attribute)
-            caveat = " (recalled from memory, not checked against the source)" if recalled else ""
-            note = f"{by_attribute[0].source}{caveat}: {by_attribute[0].protocol}"
+            note = f"{by_attribute[0].source}: {by_attribute[0].protocol}"
             published.append(PublishedRow(label, (note,), numbers))
     return published
 
@@ -129,6 +128,8 @@ def read_published(path: Path) -> tuple[PublishedNumber, ...]:
                 raise BadInput(f"{where}: reliability is {line['reliability']!r}; expected {', '.join(RELIABILITY)}")
             if line["constant"] not in ("yes", "no"):
                 raise BadInput(f"{where}: constant is {line['constant']!r}; expected yes or no")
+            if not line["source_url"].startswith("https://"):
+                raise BadInput(f"{where}: source_url is {line['source_url']!r}; expected an https address")
             position = line["table"], line["row"], line["column"], line["attribute"]
             unique = position if line["table"] else (line["source"], *position)
             if unique in positions:
@@ -144,6 +145,7 @@ def read_published(path: Path) -> tuple[PublishedNumber, ...]:
                     line["protocol"],
                     line["constant"] == "yes",
                     line["row_as_printed"],
+                    line["source_url"],
                 )
             )
     return tuple(numbers)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from relattr import parameters
 from relattr.errors import RelattrError
 from relattr.harness.fingerprints import cell_fingerprints, fingerprint_differences
-from relattr.harness.result import Result
+from relattr.harness.result import Result, TestResult
 from relattr.harness.staleness import missing_data
 from relattr.registry import Registry
 
@@ -24,18 +26,67 @@ def place_of(result: Result) -> CellPlace:
     return result.cell.attribute, result.cell.split, result.cell.seed
 
 
-def parameter_notes(result: Result, registry: Registry) -> list[str]:
-    """A note for each parameter that differs from the registered value, unless the method reports it itself."""
-    if result.cell.method not in registry.methods:
-        return []
-    registered = parameters.values_of(registry.methods[result.cell.method].create())
-    notes = []
-    for name, value in sorted(result.cell.method_parameters.items()):
-        reported = re.compile(rf"\b{re.escape(name)}( is |=){re.escape(str(value))}(?![\w.])")
-        if registered.get(name) != value and not any(reported.search(note) for note in result.deviations):
-            default = registered.get(name)
-            notes.append(f"{name} is {value} (default: {'unset' if default is None else default})")
-    return notes
+@dataclass(frozen=True)
+class ResultNotes:
+    """The notes of one result on one test set, separated by whether they make its number incomparable."""
+
+    deviations: tuple[str, ...]
+    """Differences from the published method, data or protocol."""
+    remarks: tuple[str, ...]
+    """What else readers must know."""
+
+
+def result_notes(result: Result, test: TestResult, registry: Registry) -> ResultNotes:
+    """Return the notes of a result on one of its test sets, including those on its parameters."""
+    method, dataset = parameter_notes(result, registry), dataset_parameter_notes(result, registry)
+    return ResultNotes(
+        (
+            *method.deviations,
+            *result.deviations,
+            *dataset.deviations,
+            *result.task_deviations,
+            *filter(None, [test.deviation]),
+        ),
+        (*method.remarks, *result.method_notes, *dataset.remarks, *result.notes, *filter(None, [test.note])),
+    )
+
+
+def parameter_notes(result: Result, registry: Registry) -> ResultNotes:
+    """A note for each parameter of the method that differs from the registered value.
+
+    There is none if the method reports it itself, or for the published value of a parameter.
+    """
+    plugin = registry.methods.get(result.cell.method)
+    if plugin is None:
+        return ResultNotes((), ())
+    method, reported = plugin.create(), (*result.deviations, *result.method_notes)
+    values, published = result.cell.method_parameters, method.published_parameters
+    changed = {k: v for k, v in values.items() if k not in published or published[k] != v}
+    return _changed_parameters(changed, parameters.values_of(method), method.unpublished_parameters, reported)
+
+
+def dataset_parameter_notes(result: Result, registry: Registry) -> ResultNotes:
+    """A note for each parameter of the dataset that differs from the registered value."""
+    plugin = registry.datasets.get(result.cell.dataset)
+    if plugin is None:
+        return ResultNotes((), ())
+    dataset, reported = plugin.create(), (*result.task_deviations, *result.notes)
+    values = result.cell.dataset_parameters
+    return _changed_parameters(values, parameters.values_of(dataset), dataset.unpublished_parameters, reported)
+
+
+def _changed_parameters(
+    values: Mapping[str, Any], registered: Mapping[str, Any], unpublished: Sequence[str], reported: Sequence[str]
+) -> ResultNotes:
+    deviations, remarks = [], []
+    for name, value in sorted(values.items()):
+        pattern = re.compile(rf"\b{re.escape(name)}( is |=){re.escape(str(value))}(?![\w.])")
+        if registered.get(name) == value or any(pattern.search(note) for note in reported):
+            continue
+        default = registered.get(name)
+        note = f"{name} is {value} (default: {'unset' if default is None else default})"
+        (remarks if name in unpublished else deviations).append(note)
+    return ResultNotes(tuple(deviations), tuple(remarks))
 
 
 class StalenessNotes:

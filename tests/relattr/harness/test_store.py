@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import msgspec
 import numpy as np
@@ -184,3 +185,14 @@ def test_results_without_newer_fields_are_decoded():
     for name in ("seconds", "peak_memory_bytes", "warnings", "limits", "attempts", "arrays"):
         record.pop(name)
     assert decode_result(json.dumps(record).encode()) == RESULT
+
+
+def test_notes_of_version_1_are_deviations():
+    """In version 1 every note made a number incomparable."""
+    old = encode_result(msgspec.structs.replace(RESULT, version=1, notes=("other labels",)))
+    for field in (b"task_deviations", b"method_notes", b"deviation"):
+        old = re.sub(rb',\s*"' + field + rb'": (\[\]|"")', b"", old)
+    assert b"task_deviations" not in old
+    result = decode_result(old)
+    assert (result.version, result.notes, result.task_deviations) == (VERSION, (), ("other labels",))
+    assert decode_result(encode_result(result)) == result

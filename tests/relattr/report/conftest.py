@@ -74,8 +74,10 @@ class SyntheticResults:
         arrays=True,
         margins=False,
         parameters=None,
+        dataset_parameters=None,
         split="standard",
         test_note="",
+        test_deviation="",
         spearman=None,
         ties="error",
         **fields,
@@ -90,13 +92,13 @@ class SyntheticResults:
         else:
             count, kind = count_strengths(strengths, pairs), "strengths"
         counts = len(pairs), count.ordered, count.correct, count.tied
-        test = TestResult("test", int(pairs.images.size), *counts, test_note, spearman, ties)
+        test = TestResult("test", int(pairs.images.size), *counts, test_note, spearman, ties, deviation=test_deviation)
         ok = status == "ok"
         if not ok:
             fields = {"reason": "it broke", "traceback": "Traceback\n  <b>broken</b> & more", **fields}
         result = Result(
             version=VERSION,
-            cell=Cell(method, parameters or {}, dataset, {}, attribute, split, seed),
+            cell=Cell(method, parameters or {}, dataset, dataset_parameters or {}, attribute, split, seed),
             status=status,
             fingerprints={"data": f"synthetic {dataset}", "protocol": "1"},
             provenance=PROVENANCE,

@@ -1,4 +1,4 @@
-"""Entries: the numbers of the results, the published number beside them, and a status where there is no number."""
+"""Entries: the numbers of the results, the published number beside them, and a status where a number is missing."""
 
 import numpy as np
 import pytest
