@@ -143,7 +143,7 @@ def test_held_out_images_are_not_trained_on(monkeypatch):
         held_out(Fitted())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "fit", instead)
+    monkeypatch.setattr(fitting, "fit_ranker", instead)
     for pairs in (given.train.pairs, Pairs(*given.train.pairs.arrays)):
         train = TrainingSet(images=given.train.images, pairs=pairs)
         with pytest.raises(KeyboardInterrupt):
