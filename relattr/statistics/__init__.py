@@ -3,6 +3,7 @@
 The independent units are images, not pairs; docs/statistics.md explains the consequences.
 """
 
+from relattr.statistics.best import LargestDifference, difference_covariance
 from relattr.statistics.bootstrap import Bootstrap, bootstrap
 from relattr.statistics.correlation import spearman
 from relattr.statistics.counts import PairCounts, count_margins, count_strengths
@@ -17,6 +18,7 @@ __all__ = [
     "Design",
     "Difference",
     "Judgement",
+    "LargestDifference",
     "PairCounts",
     "Ranks",
     "accuracy",
@@ -25,6 +27,7 @@ __all__ = [
     "count_margins",
     "count_strengths",
     "difference",
+    "difference_covariance",
     "holm",
     "pairs_interval",
     "spearman",

@@ -13,11 +13,21 @@ SCORING = (
 )
 INTERVAL = (
     "±: half-width of the 95 % confidence interval. The test images are the sampling units, since pairs that share an "
-    "image are not independent; with several seeds the interval includes the variation between training runs."
+    "image are not independent; "
 )
+SEEDS = {
+    "one": "each method was trained once, so the variation between training runs is not in the interval.",
+    "several": "the interval includes the variation between training runs.",
+    "mixed": (
+        "the interval includes the variation between training runs where there are several seeds, and only there; "
+        "numbers of one seed do not include it."
+    ),
+}
+"""How the interval treats the variation between training runs, by the number of seeds."""
 BOLD = (
     "Bold: the best of the methods measured on most attributes, splits and seeds, and every method that is not "
-    "significantly different from it (paired test over images, 5 % level, Holm correction)."
+    "significantly different from it (paired tests over images, 5 % level, adjusted for all pairs of these methods, "
+    "since the best is chosen by the data)."
 )
 
 MAX_RANKED = 40
@@ -32,7 +42,9 @@ def with_caption(table: PaperTable, opening: str) -> PaperTable:
     sentences = [opening, scoring, sample_sizes(table)]
     if any(entry.measured is not None for entry in entries):
         if any(entry.lower is not None for entry in entries):
-            sentences.append(INTERVAL)
+            seeds = {entry.n_seeds > 1 for entry in entries if entry.lower is not None}
+            kind = "mixed" if len(seeds) > 1 else "several" if True in seeds else "one"
+            sentences.append(INTERVAL + SEEDS[kind])
         if any(entry.best for entry in entries):
             sentences.append(BOLD)
     return replace(table, caption=" ".join(sentence for sentence in sentences if sentence))

@@ -57,7 +57,7 @@ class TableEntry:
     best: bool = False
     """Whether it is the best of its column or not significantly different from the best."""
     p_best: float | None = None
-    """Holm-adjusted p-value of the difference from the best; None for the best itself and where nothing is compared."""
+    """p-value of the difference from the best, adjusted for the choice of the best; None where nothing is compared."""
     verdict: Verdict = ""
     status: str = "ok"
     """ok, published, not run, or the status of the cells that failed."""

@@ -78,7 +78,8 @@ def dataset_parameter_notes(result: Result, registry: Registry) -> ResultNotes:
 def _changed_parameters(
     values: Mapping[str, Any], registered: Mapping[str, Any], unpublished: Sequence[str], reported: Sequence[str]
 ) -> ResultNotes:
-    deviations, remarks = [], []
+    deviations: list[str] = []
+    remarks: list[str] = []
     for name, value in sorted(values.items()):
         pattern = re.compile(rf"\b{re.escape(name)}( is |=){re.escape(str(value))}(?![\w.])")
         if registered.get(name) == value or any(pattern.search(note) for note in reported):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from relattr.harness.result import Result, TestResult
 from relattr.report.tables.entry import LEVEL, TableEntry
 from relattr.report.tables.judging import Judge, NotJudgeable, TestKey, test_key
-from relattr.statistics import Design, Difference, Judgement, difference, holm
+from relattr.statistics import Design, Difference, Judgement, LargestDifference, difference, difference_covariance
 
 TestRows = list[tuple[Result, TestResult]]
 """Results, each with its outcome on one test set."""
@@ -35,8 +35,9 @@ class ComputedEntry:
 def mark_best_entries(judge: Judge, grid: Sequence[Sequence[ComputedEntry]]) -> list[list[TableEntry]]:
     """Return the entries of ``grid`` ``[row][column]``, with ``best`` and ``p_best`` set in each column.
 
-    A mean over part of the attributes, splits or seeds may be high because the difficult ones are missing. Such an
-    entry is compared with the best on what both have, but is never marked.
+    The p-values take into account that the best is chosen by the data (`LargestDifference`). A mean over part of the
+    attributes, splits or seeds may be high because the difficult ones are missing. Such an entry is compared with the
+    best on what both have, but is never marked.
     """
     entries = [[computed.entry for computed in row] for row in grid]
     for k in range(len(grid[0]) if grid else 0):
@@ -45,20 +46,45 @@ def mark_best_entries(judge: Judge, grid: Sequence[Sequence[ComputedEntry]]) -> 
             continue
         best = max(candidates, key=lambda i: (entries[i][k].n_cells, entries[i][k].measured or 0.0, -i))
         entries[best][k] = replace(entries[best][k], best=True)
-        compared, p_values = [], []
+        comparisons: dict[int, Difference] = {}
         for i in candidates:
             if i == best:
                 continue
             comparison = compare_entries(judge, grid[best][k].judgements, grid[i][k].judgements)
             if comparison is not None:
-                compared.append(i)
-                p_values.append(comparison.p)
+                comparisons[i] = comparison
             elif entries[i][k].measured == entries[best][k].measured:
                 entries[i][k] = replace(entries[i][k], best=True)
-        for i, adjusted in zip(compared, holm(p_values), strict=True):
-            complete = entries[i][k].n_cells == entries[best][k].n_cells
-            entries[i][k] = replace(entries[i][k], best=complete and adjusted >= 1 - LEVEL, p_best=adjusted)
+        complete = [i for i in comparisons if entries[i][k].n_cells == entries[best][k].n_cells]
+        computed = {i: grid[i][k] for i in [best, *complete]}
+        adjust = _adjustment(computed, best, {i: comparisons[i] for i in complete})
+        for i, comparison in comparisons.items():
+            p = adjust(comparison.p)
+            entries[i][k] = replace(entries[i][k], best=i in complete and p >= 1 - LEVEL, p_best=p)
     return entries
+
+
+def _adjustment(
+    computed: Mapping[int, ComputedEntry], best: int, comparisons: Mapping[int, Difference]
+) -> Callable[[float], float]:
+    """How the p-value of a comparison with the best is adjusted for its having been chosen among these entries."""
+    entries = [each.judgements for each in computed.values() if each.judgements is not None]
+    n = len(entries)
+    if n < 3:
+        return lambda p: p
+    design = entries[0].design
+    if any(entry.design is not design for entry in entries):  # judged on different tests: no common covariance
+        return lambda p: min(1.0, p * n * (n - 1) / 2)
+    seeds = [each.entry.seed_standard_error or 0.0 for each in computed.values()]
+    covariance = difference_covariance(
+        design,
+        [entry.judgements for entry in entries],
+        [attribute_weights(entry.rows) for entry in entries],
+        variances_images=[comparisons[i].variance_images if i in comparisons else 0.0 for i in computed],
+        variances_seeds=[(error / 100) ** 2 for error in seeds],
+        best=list(computed).index(best),
+    )
+    return LargestDifference(covariance).adjusted_p
 
 
 def compare_entries(judge: Judge, first: EntryJudgements | None, second: EntryJudgements | None) -> Difference | None:
