@@ -38,6 +38,17 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     published: str = ""
 
 
+class ImprovementSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The relative improvement of the method ``proposed`` over the best of the methods ``earlier``.
+
+    ``note`` is what the publication says about its improvement.
+    """
+
+    proposed: str
+    earlier: tuple[str, ...]
+    note: str = ""
+
+
 class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The table of a benchmark.
 
@@ -49,6 +60,7 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: tuple[ColumnSpec, ...] = ()
     published: str = ""
     source: str = ""
+    improvement: ImprovementSpec | None = None
 
 
 class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,4 +129,8 @@ def load_benchmark(name: str) -> Benchmark:
         raise BadInput(f"benchmark {path}: seeds must be different integers >= 0; got {list(benchmark.seeds)}")
     if benchmark.threads < 0:
         raise BadInput(f"benchmark {path}: threads must be 0 or more; got {benchmark.threads}")
+    improvement = benchmark.table.improvement
+    for method in (improvement.proposed, *improvement.earlier) if improvement is not None else ():
+        if method not in benchmark.methods:
+            raise BadInput(f"benchmark {path}: table.improvement names {method}, which is not one of its methods")
     return msgspec.structs.replace(benchmark, name=path.stem)

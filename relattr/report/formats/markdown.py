@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from relattr.report.formats.escape import escape_markdown
+from relattr.report.formats.improvement_cells import IMPROVEMENT_HEADER, improvement_cells
 from relattr.report.tables.ablation import PARTIAL_NOTE, Ablation, AblationEffect
 from relattr.report.tables.entry import VERDICTS, TableEntry
 from relattr.report.tables.footnotes import Footnotes, place_footnotes
+from relattr.report.tables.improvement import Improvement
 from relattr.report.tables.table import PaperTable
 
 
@@ -28,6 +30,7 @@ def table_to_markdown(table: PaperTable) -> str:
     lines += ["", *listing] if listing else []
     lines += _comparison(table, footnotes)
     lines += _correlations(table)
+    lines += _improvement(table.improvement)
     return "\n".join(lines) + "\n"
 
 
@@ -97,6 +100,15 @@ def _correlations(table: PaperTable) -> list[str]:
     text = "Spearman's rank correlation between strengths and the scores of the test images; ties have their mean rank."
     header = ["Method", *(escape_markdown(table.columns[k].label) for k in shown)]
     return ["", "## Rank correlation", "", text, "", *_pipe_table(header, rows)]
+
+
+def _improvement(improvement: Improvement | None) -> list[str]:
+    """Relative improvements by column, and their mean; nothing if the benchmark defines none."""
+    if improvement is None:
+        return []
+    rows = [[escape_markdown(cell) for cell in row] for row in improvement_cells(improvement)]
+    title = ["", "## Relative improvement", "", escape_markdown(improvement.caption), ""]
+    return title + _pipe_table(IMPROVEMENT_HEADER, rows, text_columns=(0, 1, 3))
 
 
 def _pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = (0,)) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from relattr.report.formats.improvement_cells import IMPROVEMENT_HEADER, improvement_cells
 from relattr.report.tables.ablation import PARTIAL_NOTE, Ablation, AblationEffect
 from relattr.report.tables.captions import BOLD
 from relattr.report.tables.entry import TableEntry
@@ -38,6 +39,8 @@ def table_to_text(table: PaperTable) -> str:
     listing = footnotes.listing()
     lines += ["", *listing] if listing else []
     lines += ["", table.caption.replace(BOLD, BOLD.replace("Bold", "Star"))]
+    if table.improvement is not None:
+        lines += ["", _aligned(IMPROVEMENT_HEADER, improvement_cells(table.improvement)), "", table.improvement.caption]
     return "\n".join(lines) + "\n"
 
 

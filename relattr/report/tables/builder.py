@@ -12,6 +12,7 @@ from relattr.report.tables.ablation import Ablation, compute_ablation, find_base
 from relattr.report.tables.captions import with_caption
 from relattr.report.tables.entry import TableColumn, TableEntry
 from relattr.report.tables.entry_builder import EntryBuilder, LeakNotes
+from relattr.report.tables.improvement import Improvement, compute_improvement
 from relattr.report.tables.judging import Judge
 from relattr.report.tables.published import published_rows
 from relattr.report.tables.ranking import rank_rows
@@ -61,6 +62,7 @@ class _TableBuilder:
             unreadable=tuple(self._unreadable),
             ablation=self._ablation(table, grid),
             ranks=rank_rows(table, attribute_tables),
+            improvement=self._improvement(table),
         )
 
     def _attribute_table(self, spec: ColumnSpec, column: TableColumn, attributes: Sequence[str]) -> PaperTable:
@@ -90,6 +92,12 @@ class _TableBuilder:
             TableRow(row.label, row.key, tuple(entries), row.section)
             for row, entries in zip(self._rows, mark_best_entries(self._judge, grid), strict=True)
         ]
+
+    def _improvement(self, table: PaperTable) -> Improvement | None:
+        spec = self._benchmark.table.improvement
+        if spec is None:
+            return None
+        return compute_improvement(spec, table.columns, self._rows, [row.entries for row in table.rows])
 
     def _ablation(self, table: PaperTable, grid: Sequence[Sequence[ComputedEntry]]) -> Ablation | None:
         if self._base is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from relattr.report.tables.ablation import Ablation
 from relattr.report.tables.entry import Section, TableColumn, TableEntry
+from relattr.report.tables.improvement import Improvement
 from relattr.statistics.ranks import Ranks
 
 
@@ -41,6 +42,8 @@ class PaperTable:
     ranks: Ranks | None = None
     ablation: Ablation | None = None
     """The comparison of all methods with a base method, if one was requested."""
+    improvement: Improvement | None = None
+    """Relative improvements over earlier rows, if the benchmark defines them."""
 
     @property
     def measured_rows(self) -> tuple[TableRow, ...]:
