@@ -81,5 +81,5 @@ def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
         seconds = total.seconds / max(1, min(jobs, len(cells)))
         parts.append(f"about {format_duration(seconds)} with {jobs} at the same time")
     if total.n_unknown:
-        parts.append(f"{total.n_unknown} cells are of methods that were never timed")
-    click.echo(f"To run: {len(cells)} cells, {'; '.join(parts)}.")
+        parts.append(f"no estimate for {total.n_unknown}, whose methods were never timed")
+    click.echo(f"To run: {len(cells)} cell{'s' * (len(cells) != 1)}; {'; '.join(parts)}.")

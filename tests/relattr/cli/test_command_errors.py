@@ -68,7 +68,7 @@ def test_a_broken_dataset_is_listed_with_the_others(workspace):
     )
     assert completed.returncode == 0, completed.stderr
     assert "torn  Torn: broken\n    ZeroDivisionError" in completed.stdout
-    assert "tiny  Tiny: here" in completed.stdout
+    assert "tiny  Tiny: available" in completed.stdout
     assert "glyphs  " in completed.stdout
 
 

@@ -12,7 +12,7 @@ def test_the_table_after_a_run_shows_the_settings(workspace):
     output = workspace.relattr("run", "--set", "tiny.fingerprint_text=other")
     (line,) = [line for line in output.splitlines() if line.startswith("plain")]
     assert "100.00" in line
-    assert "put what you chose into a benchmark file" in output
+    assert "put your selection into a benchmark file" in output
 
 
 def test_the_suggested_command_prints_the_same_table(workspace):
@@ -35,7 +35,7 @@ def test_a_selection_outside_the_file_suggests_a_new_file(workspace):
     text = path.read_text()
     path.write_text(text.replace("['tiny']", "['glyphs']").replace("'tiny'", "'glyphs'"))
     output = workspace.relattr("run", "--datasets", "tiny")
-    assert "put what you chose into a benchmark file of your own" in output
+    assert "put your selection into a benchmark file" in output
     assert "Markdown: relattr tables" not in output
 
 

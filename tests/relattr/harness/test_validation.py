@@ -43,7 +43,7 @@ def test_valid_settings_are_accepted(workspace):
 def test_unregistered_methods_may_have_any_parameters(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(methods=["plain", "not-yet"], more="[set]\nunknown = 1")
-    assert "not here yet: not-yet" in workspace.relattr("plan")
+    assert "Listed in the benchmark but not registered: not-yet" in workspace.relattr("plan")
 
 
 def test_a_limit_without_a_matching_method_is_an_error(workspace):

@@ -71,7 +71,7 @@ def test_every_form_of_import_is_followed(project, text, expected):
     assert inside(name, "a") == {"", "a"} | expected
 
 
-def test_imports_are_followed_from_module_to_module_and_in_circles(project):
+def test_imports_are_followed_across_modules_and_circles(project):
     name = project(
         {
             "a.py": "from . import b",
