@@ -4,8 +4,6 @@ A class that is registered several times is checked against all laws once, and e
 the registration only.
 """
 
-import dataclasses
-
 import pytest
 
 from relattr.check import dataset_checks, method_checks
@@ -54,27 +52,6 @@ def shared_cache(tmp_path_factory):
 def cache(shared_cache):
     """Replaces the cache folder per test."""
     return shared_cache
-
-
-@pytest.fixture(autouse=True, scope="module")
-def random_micro():
-    """Replaces the backbone ``micro`` by one with random weights: pretraining it takes half a minute."""
-    import torch
-
-    from relattr.backbones import micro_net, names
-
-    def build():
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return micro_net.MicroNet(10).eval()
-
-    pretrained = names.registered_backbones()["micro"]
-    arguments = {field.name: getattr(pretrained, field.name) for field in dataclasses.fields(pretrained)}
-    names.unregister_backbone("micro")
-    names.register_backbone(**{**arguments, "build": build, "fingerprint": lambda: "micro-random"})
-    yield
-    names.unregister_backbone("micro")
-    names.register_backbone(**arguments)
 
 
 @pytest.mark.parametrize("check", list(_method_checks()), ids=str)
