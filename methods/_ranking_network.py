@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 N_NEIGHBOURS = 8
 """Nearest neighbours stored for each training image (Figure 5)."""
+N_QUERIES = 64
+"""Test images whose nearest training images are stored."""
 SCHEDULE_OVERRIDES = (
     "updates",
     "batch",
@@ -184,15 +186,12 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
 
         Neighbours are those in the penultimate layer of the fitted network, and of its backbone before training.
         """
-        from relattr.backbones.extraction import cached_deep_features
-
         curves, offset = [], np.zeros(2)
         for curve in self.curves.values():  # concatenate the stages: steps and seconds continue
             curves.append(curve.copy())
             curves[-1][:, [0, 3]] += offset
             offset = curves[-1][-1, [0, 3]] if len(curve) else offset
-        features = self.fitted.features(train.images)
-        before = cached_deep_features(train.images, self.backbone, device=run.device)
+        features, before = self._train_features = self._penultimate(train.images, run)
         return {
             "curve": np.concatenate(curves).astype(np.float32),
             "curve stages": np.array([f"{name}:{len(curve)}" for name, curve in self.curves.items()]),
@@ -201,7 +200,21 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             "strengths": self.fitted.strengths(train.images).astype(np.float32),
         }
 
+    def test_artifacts(self, train: TrainingSet, images: Images, run: Run) -> Mapping[str, NDArray[Any]]:
+        """The nearest training images of some test images (Figure 5)."""
+        queries = np.sort(run.rng("queries").permutation(len(images))[:N_QUERIES])
+        of_queries = self._penultimate(images.subset(queries), run)
+        of_train = getattr(self, "_train_features", None) or self._penultimate(train.images, run)
+        trained, before = (nearest_rows(q, f, N_NEIGHBOURS) for q, f in zip(of_queries, of_train, strict=True))
+        return {"queries": queries, "query neighbours": trained, "query neighbours before": before}
+
     # ------------------------------------------------------------------ details
+
+    def _penultimate(self, images: Images, run: Run) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Features ``(n, d)`` of images in the penultimate layer, and in the backbone before training."""
+        from relattr.backbones.extraction import cached_deep_features
+
+        return self.fitted.features(images), cached_deep_features(images, self.backbone, device=run.device)
 
     @property
     def supplement_backbone(self) -> str:
@@ -263,6 +276,14 @@ def training_subset(train: TrainingSet, images: NDArray[np.integer[Any]]) -> Tra
         categories=None if train.categories is None else train.categories[images],
         category_names=train.category_names,
     )
+
+
+def nearest_rows(queries: NDArray[Any], features: NDArray[Any], k: int) -> NDArray[np.int32]:
+    """The ``k`` rows of ``features`` ``(n, d)`` nearest to each query ``(m, d)``, ``(m, k)``, nearest first."""
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=min(k, len(features))).fit(features)
+    return nearest.kneighbors(queries, return_distance=False).astype(np.int32)
 
 
 def nearest_neighbours(features: NDArray[np.floating[Any]], k: int) -> NDArray[np.int32]:

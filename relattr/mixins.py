@@ -45,6 +45,14 @@ class InspectionMixin:
         """
         return {}
 
+    def test_artifacts(self, train: TrainingSet, images: Images, run: Run) -> Mapping[str, NDArray[Any]]:
+        """Arrays to draw figures of the images of a test set from; called after `artifacts`.
+
+        ``queries`` ``(m,)`` are indices of some of the images, and ``query neighbours`` and ``query neighbours before``
+        ``(m, k)`` their nearest training images, as in `artifacts`.
+        """
+        return {}
+
 
 class UsesPairAnswers:
     """For methods that use answers about pairs of images, such as those of annotators (`Images.answers`).

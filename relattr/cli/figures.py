@@ -18,12 +18,26 @@ from relattr.cli.options import benchmark_options, selection_from_options
     metavar="DIR",
     help="The folder to write to.  [default: paper_tables/out/figures/BENCHMARK]",
 )
-def command(benchmark: str, out: Path | None, **options: Any) -> None:
+@click.option(
+    "--order",
+    type=click.Choice(["strength", "score"]),
+    default="strength",
+    show_default=True,
+    help="Order figure 4 by the predicted strength, or by the dataset's own score of the test images.",
+)
+@click.option(
+    "--queries",
+    type=click.Choice(["training", "test"]),
+    default="training",
+    show_default=True,
+    help="The query images of figure 5; the neighbours are training images in any case.",
+)
+def command(benchmark: str, out: Path | None, order: Any, queries: Any, **options: Any) -> None:
     """Draw the figures of BENCHMARK that show images, as PNG and PDF, from stored results.
 
     \b
-    figure4-*  where spatial transformers attend, over the range of strengths
-    figure5-*  nearest neighbours, in the trained network and in its backbone
+    figure4-*  where spatial transformers attend, over the range of strengths (or scores: --order score)
+    figure5-*  nearest training images, in the trained network and in its backbone
     chains-*   the patches of visual chains, weakest to strongest
 
     `relattr report` includes them in its page.
@@ -31,15 +45,14 @@ def command(benchmark: str, out: Path | None, **options: Any) -> None:
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark import load_benchmark
     from relattr.harness.store import Store
-    from relattr.report.figures.draw import draw_figures
+    from relattr.report.figures.draw import FigureOptions, draw_figures
 
     definition = load_benchmark(benchmark)
     registry = load_registry(options["plugin_folders"])
     folder = out or Path("paper_tables/out/figures") / definition.name
     any_figure = False
-    for figure in draw_figures(
-        definition, registry, Store(options["results"]), selection_from_options(options), folder
-    ):
+    selection, shown = selection_from_options(options), FigureOptions(order, queries)
+    for figure in draw_figures(definition, registry, Store(options["results"]), selection, folder, shown):
         any_figure = True
         if figure.error:
             click.echo(f"not drawn: {figure.subject}: {figure.error}", err=True)

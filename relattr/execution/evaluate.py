@@ -96,12 +96,16 @@ def _fit_and_compare(
     compared = time.perf_counter()
     if isinstance(method, InspectionMixin):
         arrays.artifacts.update(method.artifacts(task.train, run))
+        for test in tests:
+            of_test = method.test_artifacts(task.train, test.images, run)
+            arrays.artifacts.update({f"{name} of {test.name}": array for name, array in of_test.items()})
     return {
         "protocol": _check_strings("the task's protocol", [task.protocol])[0],
         "notes": _check_strings("the task's notes", task.notes),
         "task_deviations": _check_strings("the task's deviations", task.deviations),
-        "method_notes": _check_strings("notes()", method.notes()),
+        "method_notes": _check_strings("notes()", [*method.notes(), *method.notes_on(task.name)]),
         "deviations": _check_strings("deviations()", method.deviations()),
+        "fitted": dict(method.fitted_parameters()),
         "tests": rows,
         "seconds_fit": round(fitted - started, 3),
         "seconds_compare": round(compared - fitted, 3),

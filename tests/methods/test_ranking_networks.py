@@ -58,6 +58,15 @@ def test_artifacts_and_boxes_of_a_fitted_network():
     assert found["neighbours"].shape == found["neighbours before"].shape == (n, 8)
     assert not (found["neighbours"] == np.arange(n)[:, None]).any()  # no image is its own neighbour
     np.testing.assert_allclose(found["strengths"], net.strength(given.train.images), rtol=1e-5)
+    of_test = net.test_artifacts(given.train, given.test, Run(seed=0))
+    queries = of_test["queries"]
+    assert len(queries) == min(64, len(given.test))
+    features, of_queries = net.fitted.features(given.train.images), net.fitted.features(given.test.subset(queries))
+    distances = np.linalg.norm(of_queries[:, None] - features[None], axis=2)
+    nearest = np.sort(distances, axis=1)[:, :8]
+    chosen = np.take_along_axis(distances, of_test["query neighbours"], axis=1)
+    np.testing.assert_allclose(chosen, nearest, rtol=1e-3, atol=1e-4)
+    assert of_test["query neighbours before"].shape == (len(queries), 8)
     boxes, first = net.boxes(given.test), net.initial_boxes(given.test)
     assert boxes.shape == first.shape == (len(given.test), 3, 4)
     assert not np.array_equal(boxes, first)

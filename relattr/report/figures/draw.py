@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from relattr import parameters
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import make_plan
 from relattr.harness.store import Store, Unreadable
 from relattr.report.figures.chains import draw_chains
-from relattr.report.figures.neighbours import draw_neighbours, mean_rank_distance
+from relattr.report.figures.neighbours import TestQueries, draw_neighbours, mean_rank_distance
 from relattr.report.figures.source import source_sentence
 from relattr.report.figures.transformers import draw_transformers
 from relattr.report.tables.slugs import slugify
@@ -35,6 +35,20 @@ SUFFIXES = (".png", ".pdf")
 
 
 @dataclass(frozen=True)
+class FigureOptions:
+    """What figures show.
+
+    Parameters
+    ----------
+    order : Figure 4 is ordered by the predicted ``strength``, or by the dataset's own ``score`` of the test images.
+    queries : the queries of Figure 5 are ``training`` images or ``test`` images.
+    """
+
+    order: Literal["strength", "score"] = "strength"
+    queries: Literal["training", "test"] = "training"
+
+
+@dataclass(frozen=True)
 class DrawnFigure:
     """The files of a figure, or why it could not be drawn."""
 
@@ -46,7 +60,12 @@ class DrawnFigure:
 
 
 def draw_figures(
-    benchmark: Benchmark, registry: Registry, store: Store, selection: Selection, out: Path
+    benchmark: Benchmark,
+    registry: Registry,
+    store: Store,
+    selection: Selection,
+    out: Path,
+    options: FigureOptions | None = None,
 ) -> Iterator[DrawnFigure]:
     """Draw Figure 4 of each cell with transformers, Figure 5 of each network, and the chains of each cell with chains.
 
@@ -79,7 +98,9 @@ def draw_figures(
                 error = f"{cell.dataset} has changed since the result was computed; run the cell again"
                 yield DrawnFigure(subject, error=error)
                 continue
-            yield from _draw_cell(result, default_parameters[_coordinates(cell)], arrays, task, out)
+            yield from _draw_cell(
+                result, default_parameters[_coordinates(cell)], arrays, task, out, options or FigureOptions()
+            )
         except (RelattrError, OSError) as error:
             yield DrawnFigure(subject, error=str(error))
         except Exception as error:  # arrays of a plugin may have any shape and type; the other figures are still drawn
@@ -105,7 +126,12 @@ def _coordinates(cell: Cell) -> tuple[str, str, Any, str, str, int]:
 
 
 def _draw_cell(
-    result: Result, default_parameters: Mapping[str, Any], arrays: CellArrays, task: Task, out: Path
+    result: Result,
+    default_parameters: Mapping[str, Any],
+    arrays: CellArrays,
+    task: Task,
+    out: Path,
+    options: FigureOptions,
 ) -> Iterator[DrawnFigure]:
     cell = result.cell
     changes = parameters.changed_parameters(cell.method_parameters, default_parameters)
@@ -127,22 +153,33 @@ def _draw_cell(
     for test in task.tests:
         if test.name not in arrays.boxes or test.name not in arrays.strengths:
             continue
+        if options.order == "score" and test.scores is None:
+            error = f"the test set {test.name} has no scores to order its images by; use --order strength"
+            yield DrawnFigure(f"transformers of {cell}", error=error)
+            continue
+        order = test.scores if options.order == "score" else None
+        shown = "the strength that the method predicts" if order is None else "its score in the dataset"
+        suffix = "" if order is None else "-by-score"
         title = f"{name}: least on the left, most on the right"
         summary = _summarise_boxes(arrays.boxes[test.name])
         caption = (
             f"Where the spatial transformers attend. {source}; images of the test set {test.name}. Above each image is "
-            "the strength that the method predicts; below are its crops, grey where they extend beyond the image. Mean "
+            f"{shown}; below are its crops, grey where they extend beyond the image. Mean "
             f"and standard deviation of the boxes over all images, as fractions of the image size: {summary}."
         )
         yield write(
-            f"figure4-{stem}-{slugify(test.name)}",
-            lambda path, test=test, title=title: draw_transformers(test.images, arrays, test.name, path, title),  # type: ignore[misc]
+            f"figure4-{stem}-{slugify(test.name)}{suffix}",
+            lambda path, test=test, title=title, order=order: draw_transformers(  # type: ignore[misc]
+                test.images, arrays, test.name, path, title, order
+            ),
             f"transformers of {cell}",
             summary,
             caption,
         )
     images, scores = task.train.images, task.train.scores
-    if {"neighbours", "neighbours before", "strengths"} <= set(artifacts):
+    if options.queries == "test":
+        yield from _draw_test_queries(arrays, task, f"figure5-{stem}", f"{name}: nearest neighbours", source, write)
+    elif {"neighbours", "neighbours before", "strengths"} <= set(artifacts):
         values = scores if scores is not None else artifacts["strengths"]
         trained, initial = (mean_rank_distance(artifacts[f"neighbours{k}"], values) for k in ("", " before"))
         summary = (
@@ -167,6 +204,38 @@ def _draw_cell(
         caption = f"Chains of patches from least (left) to most (right), and below them the patches alone. {source}."
         yield write(
             f"chains-{stem}", lambda path: draw_chains(images, artifacts, path, name), f"chains of {cell}", "", caption
+        )
+
+
+def _draw_test_queries(
+    arrays: CellArrays, task: Task, stem: str, title: str, source: str, write: Callable[..., DrawnFigure]
+) -> Iterator[DrawnFigure]:
+    """Figure 5 of each test set whose neighbours among the training images are stored."""
+    artifacts = arrays.artifacts
+    for test in task.tests:
+        names = [f"{part} of {test.name}" for part in ("queries", "query neighbours", "query neighbours before")]
+        if not {*names, "strengths"} <= set(artifacts) or test.name not in arrays.strengths:
+            continue
+        chosen, trained, initial = (artifacts[name] for name in names)
+        scored = task.train.scores is not None and test.scores is not None
+        of_test = test.scores if scored else arrays.strengths[test.name]
+        assert of_test is not None
+        queries = TestQueries(test.images.subset(chosen), of_test[chosen], trained, initial)
+        train_scores = task.train.scores if scored else None
+        caption = (
+            f"Nearest training images of test images in the penultimate layer. {source}. In the middle the query, an "
+            f"image of the test set {test.name}; on the left its nearest training images in the trained network, on "
+            "the right those in the pretrained backbone, each side with the nearest next to the query. Above each "
+            f"image is {'the score in the dataset' if scored else 'the strength that the method predicts'}."
+        )
+        yield write(
+            f"{stem}-{slugify(test.name)}",
+            lambda path, queries=queries, scores=train_scores: draw_neighbours(
+                task.train.images, artifacts, path, title, scores, queries
+            ),
+            f"neighbours of the test images {test.name} of {source}",
+            "",
+            caption,
         )
 
 

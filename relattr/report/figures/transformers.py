@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput
 from relattr.report.figures.canvas import BOX_COLOURS, TEXT_COLOUR, evenly_ranked, new_figure, save_figure
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from relattr.harness.arrays import CellArrays
     from relattr.images import Images
 
@@ -17,8 +19,12 @@ OUTSIDE_COLOUR = "#8a8f98"
 """Colour of the part of a crop that is outside the image."""
 
 
-def draw_transformers(images: Images, arrays: CellArrays, test: str, path: Path, title: str) -> None:
+def draw_transformers(
+    images: Images, arrays: CellArrays, test: str, path: Path, title: str, scores: NDArray[Any] | None = None
+) -> None:
     """Draw images of a test set with the boxes of their crops, least on the left, and below each image its crops.
+
+    Images are ordered and labelled by ``scores`` ``(n,)``, the dataset's own metric, or by default by their strengths.
 
     ``arrays`` has ``strengths[test]`` ``(n,)`` and ``boxes[test]`` ``(n, scales, 4)``: x0, y0, x1, y1, where the image
     is [0, 1]. Raises `BadInput` if their shapes do not fit ``images``.
@@ -31,7 +37,8 @@ def draw_transformers(images: Images, arrays: CellArrays, test: str, path: Path,
             f"strengths and boxes have shapes {strengths.shape} and {boxes.shape}; expected ({len(images)},) and "
             f"({len(images)}, scales, 4)"
         )
-    shown = evenly_ranked(strengths, MAX_IMAGES)
+    values = strengths if scores is None else scores
+    shown = evenly_ranked(values, MAX_IMAGES)
     n_scales = boxes.shape[1]
     figure_width, figure_height = 1.15 * len(shown) + 0.6, 1.15 * (n_scales + 1) + 0.75
     figure = new_figure(figure_width, figure_height)
@@ -59,7 +66,7 @@ def draw_transformers(images: Images, arrays: CellArrays, test: str, path: Path,
                 name = "image" if row == 0 else f"crop {row}" if n_scales > 1 else "crop"
                 axes.set_ylabel(name, fontsize=8, color=TEXT_COLOUR)
             if row == 0:
-                axes.set_title(f"{strengths[index]:.2f}", fontsize=8, color=TEXT_COLOUR)
+                axes.set_title(f"{values[index]:.2f}", fontsize=8, color=TEXT_COLOUR)
                 for k, (x0, y0, x1, y1) in enumerate(boxes[index] * (width, height, width, height)):
                     axes.add_patch(
                         Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=BOX_COLOURS[k % 3], lw=1.5)

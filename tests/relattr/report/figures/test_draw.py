@@ -1,5 +1,6 @@
 """All figures of a benchmark: which results they are drawn from, their captions, and what cannot be drawn."""
 
+import numpy as np
 import pytest
 
 from relattr import parameters
@@ -9,7 +10,7 @@ from relattr.harness.result import VERSION, Result, TestResult
 from relattr.harness.selection import Selection
 from relattr.harness.store import Store
 from relattr.report.figures import draw
-from relattr.report.figures.draw import draw_figures, figure_stem
+from relattr.report.figures.draw import FigureOptions, draw_figures, figure_stem
 
 SIZE = {"n_train": 12, "n_test": 12, "size": 32}
 """Of the dataset; as many images as the arrays are for."""
@@ -48,8 +49,9 @@ def workspace(tmp_path, plugins, provenance, monkeypatch):
             )
             self.store.write(result, arrays)
 
-        def draw(self, **settings):
-            return list(draw_figures(BENCHMARK, plugins, self.store, Selection(settings=settings), self.out))
+        def draw(self, *, options=None, **settings):
+            selection = Selection(settings=settings)
+            return list(draw_figures(BENCHMARK, plugins, self.store, selection, self.out, options))
 
     return Workspace()
 
@@ -106,3 +108,29 @@ def test_figures_of_different_tasks_have_different_names():
     cells = [Cell("m", {}, "d", {}, a, s, 0) for a in ("熟", "赤", "x", "a b") for s in ("standard", "one", "two")]
     assert len({figure_stem(cell, []) for cell in cells}) == len(cells)
     assert figure_stem(Cell("m", {}, "d", {}, "x", "standard", 0), ["rate=0.5"]) == "d-x-m-s0-rate-0.5"
+
+
+def test_figure_4_without_scores_is_not_ordered_by_them(workspace, make_arrays):
+    """The test images of glyphs have no scores."""
+    workspace.add(make_arrays())
+    figure = workspace.draw(options=FigureOptions(order="score"))[0]
+    assert "the test set test has no scores" in figure.error
+
+
+def test_figure_5_can_have_test_images_as_queries(workspace, make_arrays):
+    arrays = make_arrays()
+    arrays.artifacts["queries of test"] = np.array([1, 4, 6, 9, 11])
+    arrays.artifacts["query neighbours of test"] = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]])
+    arrays.artifacts["query neighbours before of test"] = np.array([[9, 8], [7, 6], [5, 4], [3, 2], [1, 0]])
+    workspace.add(arrays)
+    figures = workspace.draw(options=FigureOptions(queries="test"))
+    assert not any(figure.error for figure in figures), figures
+    (figure,) = (figure for figure in figures if figure.files[0].name.startswith("figure5"))
+    assert figure.files[0].name == "figure5-glyphs-local-viralnet-s0-test.png"
+    assert "an image of the test set test" in figure.files[-1].read_text()
+
+
+def test_results_without_test_queries_have_no_such_figure(workspace, make_arrays):
+    workspace.add(make_arrays())
+    figures = workspace.draw(options=FigureOptions(queries="test"))
+    assert not any(path.name.startswith("figure5") for figure in figures for path in figure.files)

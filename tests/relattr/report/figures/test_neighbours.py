@@ -17,7 +17,7 @@ def test_scores_replace_strengths(tmp_path, images, make_arrays):
 def test_indices_out_of_range_are_refused(tmp_path, images, make_arrays):
     artifacts = make_arrays().artifacts
     artifacts["neighbours"] = artifacts["neighbours"] + 8
-    with pytest.raises(BadInput, match="do not fit 12 training images"):
+    with pytest.raises(BadInput, match="do not fit 12 queries and 12 training images"):
         draw_neighbours(images, artifacts, tmp_path / "a.png", "")
     assert not list(tmp_path.iterdir())
 

@@ -23,6 +23,18 @@ def test_the_images_and_their_boxes_are_in_the_picture(tmp_path, images, make_ar
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
 
 
+def test_scores_order_the_images_instead_of_strengths(tmp_path, images, make_arrays):
+    """As if the strengths were these scores."""
+    scores = np.linspace(40, -5, len(images))
+    draw_transformers(images, make_arrays(), "test", tmp_path / "scores.png", "", scores)
+    arrays = make_arrays()
+    draw_transformers(images, arrays, "test", tmp_path / "strengths.png", "")
+    arrays.strengths["test"] = scores
+    draw_transformers(images, arrays, "test", tmp_path / "same.png", "")
+    assert (tmp_path / "scores.png").read_bytes() == (tmp_path / "same.png").read_bytes()
+    assert (tmp_path / "scores.png").read_bytes() != (tmp_path / "strengths.png").read_bytes()
+
+
 def test_arrays_that_do_not_fit_the_images_are_refused(tmp_path, images, make_arrays):
     arrays = make_arrays()
     arrays.boxes["test"] = np.zeros((5, 1, 4))
