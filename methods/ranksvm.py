@@ -25,7 +25,8 @@ class RankSVMMethod(FitRun, Method):
 
     Parameters
     ----------
-    C : weight of the loss of one pair; "auto" selects it from 1e-4 ... 1e3 on training pairs held out by image.
+    C : weight of the loss of one pair; "auto" selects a power of ten on training pairs held out by image (see
+        `relattr.ranksvm.RankSVMCV`).
     loss : of a pair, as a function of its margin.
     """
 
@@ -35,9 +36,12 @@ class RankSVMMethod(FitRun, Method):
     unpublished_parameters: ClassVar[Sequence[str]] = ("C", "loss", "words")
 
     def notes(self) -> Sequence[str]:
-        if self.C == "auto":
-            return ("C is chosen on training pairs held out by image; no publication states the C of this row",)
-        return ()
+        if self.C != "auto":
+            return ()
+        notes = ["C is chosen on training pairs held out by image; no publication states the C of this row"]
+        if end := getattr(self, "C_end_", ""):
+            notes.append(f"C = {self.C_:g} is the {end} end of the values tried; a better one may lie beyond it")
+        return notes
 
     def prepare(self, images: Images, run: Run) -> None:
         """Learn what the features depend on, such as a dictionary, from the training images."""
@@ -54,9 +58,9 @@ class RankSVMMethod(FitRun, Method):
         x = self.features(train.images)
         if self.C == "auto":
             search = RankSVMCV(loss=self.loss, seed=run.seed_for("folds")).fit(x, train.pairs)
-            self.C_, self.coef_ = float(search.C_), search.coef_
+            self.C_, self.C_end_, self.coef_ = search.C_, search.end_, search.coef_
         else:
-            self.C_, self.coef_ = self.C, RankSVM(C=self.C, loss=self.loss).fit(x, train.pairs).coef_
+            self.C_, self.coef_ = float(self.C), RankSVM(C=self.C, loss=self.loss).fit(x, train.pairs).coef_
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:
         return self.features(images) @ self.coef_
@@ -116,11 +120,16 @@ class RankSVMOnHOG(RankSVMMethod):
 @register_method(
     "parikh-grauman-cnn",
     label="Parikh and Grauman + CNN",
-    summary="RankSVM on the penultimate layer of a pretrained network, AlexNet fc7, C = 0.1 (Table 3).",
+    summary="RankSVM on the last feature map of a pretrained network, AlexNet pool5, C = 0.1 (Table 3).",
     C=0.1,
+    layer="spatial",
 )
 class RankSVMOnBackbone(RankSVMMethod):
-    """RankSVM on a layer of a pretrained network; by default the one before its classifier (AlexNet: fc7)."""
+    """RankSVM on a layer of a pretrained network; by default the one before its classifier (AlexNet: fc7).
+
+    The row "Parikh and Grauman + CNN" uses pool5 of AlexNet, 9,216 numbers with positions (Xiao & Lee 2015, section 4).
+    Its layer ``spatial`` is the last feature map of other networks, averaged over 3 x 3 parts of the image.
+    """
 
     backbone: str = "alexnet"
     layer: str | None = None

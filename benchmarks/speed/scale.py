@@ -7,9 +7,9 @@
 ``multiscale``. Each row runs in a separate process.
 
 ``--methods`` runs whole methods: features of all images (from the cache, if an earlier run computed them), the choice
-of C (40 fits on parts of the pairs) and the fit, the comparison of the million pairs. ``--shapes`` replaces the features
+of C (on folds of a million of the pairs) and the fit, the comparison of the million pairs. ``--shapes`` replaces the features
 by as many synthetic numbers per image (64 factors and noise, weakly correlated with the strengths), to measure the cost
-of a row beyond its features. Peak memory is that of the whole process, libraries, images and pairs included.
+of a row beyond its features. ``--exhaustive`` chooses C on all pairs, among 1e-10, 1e-9, ... 1e3, for comparison. Peak memory is that of the whole process, libraries, images and pairs included.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ DIMENSIONS = {
     "linear-combined": 23025,
 }
 """Number of features of the rows of Table 2, with the backbone of the paper."""
+CANDIDATES = tuple(float(f"1e{k}") for k in range(-10, 4))
 
 
 def peak_gb() -> float:
@@ -88,7 +89,7 @@ def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
     return {"row": name, "d": d, "C": method.C_, "accuracy": count.accuracy, "seconds": clock.found}  # type: ignore[attr-defined]
 
 
-def run_shape(d: int, c: float | None) -> dict[str, Any]:
+def run_shape(d: int, c: float | None, exhaustive: bool) -> dict[str, Any]:
     """Run the choice of C (unless it is given), the fit and the comparison, on synthetic features."""
     import numpy as np
 
@@ -112,7 +113,8 @@ def run_shape(d: int, c: float | None) -> dict[str, Any]:
     train, test_rows = x[:N_TRAIN].copy(), x[N_TRAIN:].copy()
     del x
     clock.stop("features")
-    chosen = RankSVMCV(seed=0).fit(train, task.train.pairs) if c is None else None
+    options: dict[str, Any] = {"Cs": CANDIDATES, "max_pairs": SIZES["n_pairs"]} if exhaustive else {}
+    chosen = RankSVMCV(seed=0, **options).fit(train, task.train.pairs) if c is None else None
     model = RankSVM(c or 0.1).fit(train, task.train.pairs) if chosen is None else chosen.ranksvm_
     clock.stop("fit" if chosen is None else "choice of C and fit")
     (test,) = task.tests
@@ -136,6 +138,7 @@ def measure(kind: str, what: str, args: argparse.Namespace) -> dict[str, Any]:
     settings = [part for setting in args.set for part in ("--set", setting)]
     command = [sys.executable, str(Path(__file__).resolve()), "--threads", threads, "--child", kind, what, *settings]
     command += [] if args.C is None else ["--C", str(args.C)]
+    command += ["--exhaustive"] if args.exhaustive else []
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{what} ended with status {done.returncode}; its message is above")
@@ -151,13 +154,18 @@ def main() -> None:
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the methods")
     parser.add_argument("--C", type=float, help="of the synthetic rows, instead of choosing it: one fit")
+    parser.add_argument("--exhaustive", action="store_true", help="choose C on all pairs, among 14 values")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="threads of each process (2)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all raw numbers there")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         kind, what = args.child
-        found = run_method(what, args.threads, args.set) if kind == "method" else run_shape(int(what), args.C)
+        found = (
+            run_method(what, args.threads, args.set)
+            if kind == "method"
+            else run_shape(int(what), args.C, args.exhaustive)
+        )
         print(json.dumps({**found, "peak_gb": round(peak_gb(), 2)}))
         return
     wanted = [("method", name) for name in args.methods] + [("shape", str(d)) for d in args.shapes]

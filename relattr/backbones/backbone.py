@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -100,7 +101,7 @@ class Backbone(nn.Module):
     @property
     def layer_names(self) -> list[str]:
         """Names of its layers; any module path is a valid layer too."""
-        return [*self._layers, *(["conv"] if "conv" not in self._layers else [])]
+        return [*self._layers, *(["conv"] if "conv" not in self._layers else []), "spatial"]
 
     @property
     def default_layer(self) -> str:
@@ -112,6 +113,11 @@ class Backbone(nn.Module):
     def layer(self, name: str | None = None) -> Layer:
         """Look up a layer by name. Raises `UnknownName` with similar names."""
         name = name or self.default_layer
+        if name == "spatial":
+            name = "pool5" if "pool5" in self._layers else "conv/3"
+        whole, _, parts = name.rpartition("/")
+        if whole and parts.isdigit() and int(parts):
+            return dataclasses.replace(self.layer(whole), parts=int(parts))
         if name in self._layers:
             return self._layers[name]
         if name == "conv":

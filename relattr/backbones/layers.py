@@ -4,11 +4,14 @@
 ``pooled``   input of the classifier's last layer: fc7 of AlexNet and VGG, the pooled features of others
 ``conv``     the last feature map before global pooling: pool5 of AlexNet
 ``pool5``    AlexNet, VGG: the same as ``conv``
+``spatial``  ``pool5`` if the network has it (9,216 numbers for AlexNet), otherwise ``conv/3``
 ``fc6 fc7``  AlexNet, VGG: fully connected layers after their ReLU
 ``fc8``      AlexNet, VGG: class scores
 ``pool10``   SqueezeNet: class scores, its last layer
 ``scores``   all networks: the output
 ===========  ==============================================================================================
+
+A feature map's name followed by ``/k`` averages it over k x k equal parts of the image: ``conv/3`` has 9 positions.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+
+from relattr.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,14 @@ class Layer:
     reduce : how it is transformed: not at all, averaged over positions ("mean"), from tokens to a feature map ("map"),
         or from channels last to channels first ("nhwc").
     prefix_tokens : tokens to drop before "map", such as the class token.
+    parts : a feature map is averaged over ``parts x parts`` equal parts of the image; 0 leaves it as it is.
     """
 
     path: str
     side: Literal["input", "output"] = "output"
     reduce: Literal["", "mean", "map", "nhwc"] = ""
     prefix_tokens: int = 0
+    parts: int = 0
 
 
 def named_layers(net: nn.Module) -> dict[str, Layer]:
@@ -133,7 +140,19 @@ def layer_output(net: nn.Module, layer: Layer, run: Callable[[], torch.Tensor]) 
 
 
 def reduce_output(value: torch.Tensor, layer: Layer) -> torch.Tensor:
-    """Transform the output of a layer's module into its feature, as ``layer.reduce`` says."""
+    """Transform the output of a layer's module into its feature, as ``layer.reduce`` and ``layer.parts`` say.
+
+    Raises `BadInput` if a layer without positions is to be averaged over parts of the image.
+    """
+    value = _reduce(value, layer)
+    if not layer.parts:
+        return value
+    if value.ndim != 4:
+        raise BadInput(f"/{layer.parts} needs a feature map; the output of the layer is {tuple(value.shape[1:])}")
+    return nn.functional.adaptive_avg_pool2d(value, layer.parts)
+
+
+def _reduce(value: torch.Tensor, layer: Layer) -> torch.Tensor:
     if layer.reduce == "mean":
         return value.mean((2, 3))
     if layer.reduce == "nhwc":

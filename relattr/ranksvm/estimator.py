@@ -20,7 +20,7 @@ from relattr.ranksvm.graph import PairGraph, PairwiseLoss, SquaredHingeLoss
 from relattr.ranksvm.logistic import LogisticLoss, OrderLogisticLoss
 from relattr.ranksvm.newton import NewtonResult, NotFiniteError, SolverOptions, run_solvers, truncated_newton
 from relattr.ranksvm.order import OrderSquaredHingeLoss, SortedLevels
-from relattr.ranksvm.products import choose_space, matvec
+from relattr.ranksvm.products import Space, choose_space, matvec
 
 _KEEP_ALL = 0.75  # from this share of images in use, copying their rows costs more than it saves
 
@@ -105,22 +105,25 @@ class RankSVM(BaseEstimator):
         return pairwise_accuracy(self.predict(X), pairs)
 
 
-def fit_many(X: ArrayLike, problems: Sequence[tuple[Pairs, float]], **parameters: Any) -> list[RankSVM]:
+def fit_many(
+    X: ArrayLike, problems: Sequence[tuple[Pairs, float]], *, space: Space | None = None, **parameters: Any
+) -> list[RankSVM]:
     """Fit one `RankSVM` for each ``(pairs, C)``, in lock step, so that they share each pass over ``X``.
 
     ``parameters`` are those of `RankSVM` except ``C``. The results equal those of `RankSVM.fit` up to ``tol``. Products
     are in the precision of X: with float32 (which is copied and centred), a ``tol`` much below 1e-6 cannot be
-    reached. Use the same `Pairs` object for problems with the same pairs, so that its graph is built once.
+    reached. Use the same `Pairs` object for problems with the same pairs, so that its graph is built once. ``space`` is
+    the result of `choose_space` for X, for several calls with the same X.
     """
     if "C" in parameters:
         raise BadInput("fit_many takes C from each problem (pairs, C), not as a parameter")
     models = [RankSVM(C=C, **parameters) for _, C in problems]
     if models:
-        _fit(X, [(model, pairs) for model, (pairs, _) in zip(models, problems, strict=True)])
+        _fit(X, [(model, pairs) for model, (pairs, _) in zip(models, problems, strict=True)], space)
     return models
 
 
-def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
+def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]], space: Space | None = None) -> None:
     for model, _ in problems:
         p = model.get_params()
         checks.check_parameters(**p)
@@ -132,7 +135,7 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
     n_used = int(used.sum())
     row_of = None  # the row of each image, if only the rows of images in use are copied
     rows = x
-    if n_used < n and (n_used < x.shape[1] or n_used < _KEEP_ALL * n):
+    if space is None and n_used < n and (n_used < x.shape[1] or n_used < _KEEP_ALL * n):
         if not np.isfinite(matvec(x, np.zeros(x.shape[1]))).all():  # 0 times NaN or infinity is NaN
             checks.check_finite(x)
         rows = x[used]
@@ -143,7 +146,7 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]]) -> None:
             shared[id(pairs)] = _structure(pairs, row_of, rows.shape[0])
     try:
         with np.errstate(all="ignore"):
-            space = choose_space(rows, len(problems))
+            space = choose_space(rows, len(problems)) if space is None else space
             solvers = [
                 truncated_newton(
                     _loss(model, shared[id(pairs)]),

@@ -38,15 +38,27 @@ def noise(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("name", "dims", "default"),
     [
-        ("alexnet", {"pool5": 256 * 6 * 6, "fc6": 4096, "fc7": 4096, "fc8": 1000, "pooled": 4096}, "fc7"),
+        (
+            "alexnet",
+            {
+                "pool5": 256 * 6 * 6,
+                "spatial": 9216,
+                "conv/3": 256 * 9,
+                "fc6": 4096,
+                "fc7": 4096,
+                "fc8": 1000,
+                "pooled": 4096,
+            },
+            "fc7",
+        ),
         ("vgg16", {"pool5": 512 * 7 * 7, "fc6": 4096, "fc7": 4096, "fc8": 1000, "pooled": 4096}, "fc7"),
         ("vgg11_bn", {"pool5": 512 * 7 * 7, "fc6": 4096, "fc7": 4096}, "fc7"),
-        ("caffenet", {"pool5": 256 * 6 * 6, "fc6": 4096, "fc7": 4096, "fc8": 1000}, "fc7"),
-        ("squeezenet1_0", {"pooled": 512, "pool10": 1000, "conv": 512 * 13 * 13}, "pooled"),
+        ("caffenet", {"pool5": 256 * 6 * 6, "spatial": 9216, "fc6": 4096, "fc7": 4096, "fc8": 1000}, "fc7"),
+        ("squeezenet1_0", {"pooled": 512, "pool10": 1000, "conv": 512 * 13 * 13, "spatial": 512 * 9}, "pooled"),
         ("resnet50", {"pooled": 2048, "conv": 2048 * 7 * 7, "layer3": 1024 * 14 * 14, "scores": 1000}, "pooled"),
         ("densenet121", {"pooled": 1024}, "pooled"),
-        ("vit_b_32", {"pooled": 768, "conv": 768 * 7 * 7}, "pooled"),
-        ("timm:resnet18", {"pooled": 512, "conv": 512 * 7 * 7}, "pooled"),
+        ("vit_b_32", {"pooled": 768, "conv": 768 * 7 * 7, "spatial": 768 * 9}, "pooled"),
+        ("timm:resnet18", {"pooled": 512, "conv": 512 * 7 * 7, "conv/2": 512 * 4}, "pooled"),
         ("vit_tiny_patch16_224", {"pooled": 192, "conv": 192 * 14 * 14}, "pooled"),
         ("swin_tiny_patch4_window7_224", {"pooled": 768, "conv": 768 * 7 * 7}, "pooled"),
     ],
@@ -55,6 +67,24 @@ def test_dimensions_of_layers(name, dims, default):
     backbone = on_meta_device(name)
     assert {layer: backbone.feature_dim(layer) for layer in dims} == dims
     assert backbone.default_layer == default
+
+
+def test_a_map_is_averaged_over_parts_of_the_image():
+    torch.manual_seed(0)
+    backbone = Backbone.create("squeezenet1_0", pretrained=False)
+    x = noise(2, 3, 113, 113)  # a map of 6 x 6: parts of 2 x 2 positions
+    with torch.no_grad():
+        whole, parts = backbone.forward_features(x, "conv"), backbone.forward_features(x, "spatial")
+    assert whole.shape[2:] == (6, 6)
+    for row in range(3):
+        for column in range(3):
+            part = whole[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+            torch.testing.assert_close(parts[:, :, row, column], part.mean((2, 3)))
+
+
+def test_only_maps_have_parts():
+    with pytest.raises(BadInput, match="/3 needs a feature map"):
+        on_meta_device("alexnet").feature_dim("fc6/3")
 
 
 def test_timm_without_a_classifier_has_pooled_features():

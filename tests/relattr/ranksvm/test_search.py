@@ -8,8 +8,9 @@ from sklearn.base import clone
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
+from relattr.random import generator
 from relattr.ranksvm import RankSVM, RankSVMCV
-from relattr.ranksvm.search import split_by_image
+from relattr.ranksvm.search import _search, lowest_c, split_by_image
 
 
 def problem(n: int, d: int, m: int, seed: int = 0) -> tuple[np.ndarray, Pairs, np.ndarray]:
@@ -114,6 +115,91 @@ def test_warns_when_c_cannot_be_selected() -> None:
     assert RankSVMCV([3.0]).fit(x, star).C_ == 3.0  # a single candidate needs no selection
 
 
+@pytest.mark.parametrize("kind", ["explicit", "implied"])
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_search_starts_where_regularisation_decides(kind: str, scale: float) -> None:
+    x, pairs, strengths = problem(40, 5, 700)
+    if kind == "implied":
+        pairs = Pairs.all_of(strengths)
+    trace = sum(((scale * (x[i] - x[j])) ** 2).sum() for i, j in zip(pairs.left, pairs.right, strict=True))
+    found = lowest_c(scale * x, pairs)
+    assert found * trace <= 0.1 < 10 * found * trace
+    assert np.log10(found) == pytest.approx(round(np.log10(found)))
+    mean_difference = sum(y * (x[i] - x[j]) for i, j, y in zip(*pairs.arrays, strict=True))
+    direction = RankSVM(found, tol=1e-10).fit(scale * x, pairs).coef_
+    cosine = direction @ mean_difference / np.linalg.norm(direction) / np.linalg.norm(mean_difference)
+    assert cosine > 0.999  # and the same for any smaller C
+
+
+def test_identical_features_start_somewhere() -> None:
+    assert lowest_c(np.ones((4, 3)), Pairs.all_of(np.arange(4.0))) == 1e-4
+
+
+def test_search_follows_the_scale_of_features_and_pairs() -> None:
+    x, pairs, _ = problem(80, 6, 900)
+    usual = RankSVMCV().fit(x, pairs)
+    larger = RankSVMCV().fit(100 * x, pairs)
+    np.testing.assert_allclose(larger.Cs_, usual.Cs_ / 1e4)
+    assert pytest.approx(usual.C_ / 1e4) == larger.C_
+    np.testing.assert_allclose(100 * larger.coef_, usual.coef_, rtol=1e-2, atol=1e-3)
+    many = RankSVMCV(seed=0).fit(x, Pairs.concatenate([pairs] * 10))
+    np.testing.assert_allclose(many.Cs_, usual.Cs_[: many.Cs_.size] / 10)  # it may end earlier: its errors are smaller
+    assert pytest.approx(usual.C_ / 10) == many.C_
+
+
+def test_the_default_search_goes_below_a_fixed_grid() -> None:
+    """Large features and a hundred pairs an image: the best C is far below 1e-4."""
+    rng = np.random.default_rng(0)
+    x = 30 * rng.normal(size=(200, 400))
+    x[:, :10] *= 3
+    pairs = Pairs.all_of(x[:, :10].sum(1) / 30 + 5 * rng.normal(size=200))
+    model, fixed = RankSVMCV(seed=1).fit(x, pairs), RankSVMCV((1e-3, 1e-2, 1e-1), seed=1).fit(x, pairs)
+    assert model.C_ <= 1e-5
+    assert model.end_ == ""
+    assert (fixed.C_, fixed.end_) == (1e-3, "lower")
+    assert model.accuracies_.max() > fixed.accuracies_.max() + 0.01
+
+
+class Accuracies:
+    """Validation accuracies of C = 1e-3, 1e-2, ... by table, on 10,000 pairs."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = values
+
+    def counts(self, candidates: list[float]) -> np.ndarray:
+        (c,) = candidates
+        return np.array([[[10_000 * self.values[round(np.log10(c)) + 3], 10_000]]])
+
+
+@pytest.mark.parametrize(
+    ("values", "evaluated"),
+    [
+        ((0.60, 0.70, 0.65, 0.66, 0.99), 4),  # two in a row are clearly worse than the best
+        ((0.60, 0.70, 0.699, 0.65, 0.69, 0.99), 5),  # 0.699 is within a standard error, 0.0046
+        ((0.6,) * 8 + (0.9,), 8),  # the best is not the last of eight
+        ((0.60, 0.61, 0.62, 0.63, 0.64, 0.65, 0.66, 0.67, 0.68, 0.675, 0.9), 10),  # goes on while the last is best
+        (tuple(np.linspace(0.6, 0.7, 20)), 14),
+    ],
+)
+def test_search_ends_past_the_best_value(values: tuple[float, ...], evaluated: int) -> None:
+    found, counts = _search(Accuracies(*values), 1e-3)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found, 10.0 ** np.arange(-3, evaluated - 3))
+    assert counts.shape == (1, evaluated, 2)
+
+
+def test_c_is_chosen_on_a_sample_of_many_pairs() -> None:
+    x, pairs, _ = problem(80, 6, 2000)
+    model = RankSVMCV((1e-3, 1.0), folds=3, seed=2, max_pairs=500, C_similar=0.1).fit(x, pairs)
+    sample = pairs.take(np.sort(generator(2, "pairs").choice(2000, 500, replace=False)))
+    for k, c in enumerate((1e-3, 1.0)):
+        for fold, (train, held_out) in enumerate(split_by_image(sample, 3, 2, 30)):
+            expected = RankSVM(4 * c, C_similar=0.4, tol=1e-3).fit(x, train).score(x, held_out)
+            assert model.fold_accuracies_[fold, k] == pytest.approx(expected, abs=2.5 / held_out.n_ordered)
+    np.testing.assert_array_equal(model.coef_, RankSVM(model.C_, C_similar=0.1).fit(x, pairs).coef_)
+    every = RankSVMCV((1e-3, 1.0), folds=3, seed=2, max_pairs=2000).fit(x, pairs)
+    assert every.n_validation_pairs_ > 3 * model.n_validation_pairs_
+
+
 def test_parameters() -> None:
     x, pairs, _ = problem(60, 3, 300)
     assert clone(RankSVMCV((1.0, 2.0), folds=3, seed=7)).get_params()["seed"] == 7
@@ -122,6 +208,7 @@ def test_parameters() -> None:
         ({"Cs": (1.0, -1.0)}, "each of Cs is -1"),
         ({"folds": 1}, "folds is 1"),
         ({"folds": 2.5}, "folds is 2.5"),
+        ({"max_pairs": 0}, "max_pairs is 0"),
         ({"loss": "hinge"}, "loss is 'hinge'"),
         ({"tol": -1}, "tol is -1"),
     ]:
