@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from relattr.images import Images
     from relattr.pairs import Pairs
     from relattr.run import Run
-    from relattr.task import TrainingSet
+    from relattr.task import TaskName, TrainingSet
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -81,6 +82,10 @@ class Method:
         """
         return ()
 
+    def notes_on(self, task: TaskName) -> Sequence[str]:
+        """`notes` that concern one dataset or attribute only."""
+        return ()
+
     def fit(self, train: TrainingSet, run: Run) -> None:
         """Learn from the training set, which must not be modified."""
         raise TypeError(f"{type(self).__name__} does not define fit(train, run)")
@@ -101,6 +106,18 @@ class Method:
     def has_strength(self) -> bool:
         """Whether margins are differences of strengths, so that the order of the images is transitive."""
         return type(self).compare is Method.compare
+
+    def fitted_parameters(self) -> Mapping[str, bool | int | float | str]:
+        """What `fit` chose, such as ``C_``, to be stored in the result: by default each number or string it learned.
+
+        Numbers are finite; larger state, such as weights, is not included.
+        """
+        chosen = {}
+        for key, value in self.state().items():
+            scalar = value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+            if isinstance(scalar, (bool, int, str)) or (isinstance(scalar, float) and math.isfinite(scalar)):
+                chosen[key] = scalar
+        return chosen
 
     # ------------------------------------------------------------------ saving and loading
 

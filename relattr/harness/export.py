@@ -57,6 +57,7 @@ RESULT_COLUMNS: dict[str, type] = {
     "task_deviations": str,
     "method_notes": str,
     "deviations": str,
+    "fitted": str,
     "warnings": str,
     "seconds_fit": float,
     "seconds_compare": float,

@@ -117,6 +117,8 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What readers must know about the method; does not affect comparability."""
     deviations: tuple[str, ...] = ()
     """How the method differs from the published one."""
+    fitted: dict[str, bool | int | float | str] = msgspec.field(default_factory=dict)
+    """What the method chose in `fit`, such as ``C_``; see `relattr.Method.fitted_parameters`."""
     tests: tuple[TestResult, ...] = ()
     seconds_fit: float | None = None
     seconds_compare: float | None = None
