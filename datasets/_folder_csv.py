@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -14,40 +18,72 @@ from relattr.errors import BadInput
 from relattr.pairs import Pairs
 
 from ._csv_tables import CsvColumns, CsvTable, open_csv, parse_count, parse_number
-from ._pair_checks import find_contradiction
 from ._release_files import file_state
 
 PAIRS = CsvColumns(("left", "right", "label"), ("attribute",))
 VOTES = CsvColumns(("left", "right", "first", "second", "equal"), ("attribute",))
 SCORES = CsvColumns(("image", "score"), ("category", "attribute"))
 
-LABELS = {"1": 1, "+1": 1, "-1": -1, "0": 0}
+LABELS = {
+    **dict.fromkeys(("1", "+1", "1.0", "left"), 1),
+    **dict.fromkeys(("-1", "-1.0", "right"), -1),
+    **dict.fromkeys(("0", "-0", "0.0", "-0.0", "equal", "similar", "same", "tie"), 0),
+}
+ZEROS = ("0", "-0", "0.0", "-0.0")
+LABEL_NAMES = "1 or left (left has more), -1 or right (right has more), 0 or similar"
+_EXACT_DIGITS = 15
+"""Numbers of at most so many digits differ as floats if they differ as text."""
 
 
 @dataclass(eq=False)
 class PairRows:
-    """The rows of one attribute that compare two images: images, label or votes (left, right, equal), line."""
+    """The rows of one attribute that compare two images, by the indices of the images, the smaller one first.
 
-    left: list[int] = field(default_factory=list)
-    right: list[int] = field(default_factory=list)
-    label: list[int] = field(default_factory=list)
-    votes: list[tuple[int, int, int]] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
+    ``votes`` are the votes for the first image, for the second, and for similar; a row with a label has one vote.
+    """
 
-    def pairs(self) -> Pairs:
-        """Build the pairs. A pair with votes has the label with the most; ties go to the first of left, right."""
-        if self.votes:
-            return Pairs.from_votes(self.left, self.right, self.votes)
-        return Pairs(self.left, self.right, self.label)
+    votes: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+    lines: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The line that mentions the pair first."""
+    n_repeated: int = 0
+    """The number of rows that compare two images of an earlier row."""
+
+    def add(self, left: int, right: int, votes: tuple[int, int, int], line: int) -> None:
+        """Add a row: ``votes`` are those for left, for right, and for similar."""
+        pair = (left, right) if left < right else (right, left)
+        ordered = votes if left < right else (votes[1], votes[0], votes[2])
+        if pair not in self.votes:
+            self.votes[pair], self.lines[pair] = list(ordered), line
+            return
+        self.n_repeated += 1
+        for k, count in enumerate(ordered):
+            self.votes[pair][k] += count
+
+    def pairs(self, rank: NDArray[np.int32]) -> tuple[Pairs, int]:
+        """The pairs, sorted, and the number of them without a majority. ``rank[k]`` is the new index of image k.
+
+        A pair has the label with more votes than each of the others, and is similar if there is none.
+        """
+        images = rank[np.array(list(self.votes), np.int64).reshape(-1, 2)]
+        counts = np.array(list(self.votes.values()), np.int64).reshape(-1, 3)
+        most = np.sort(counts, axis=1)
+        undecided = most[:, 2] == most[:, 1]
+        label = np.where(undecided, 0, np.array([1, -1, 0])[counts.argmax(1)])
+        swap = images[:, 0] > images[:, 1]
+        left, right = images.min(1, initial=2**31 - 1), images.max(1, initial=0)
+        order = np.lexsort((right, left))
+        label = np.where(swap, -label, label)
+        return Pairs(left[order], right[order], label[order]), int(np.count_nonzero(undecided))
 
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
-    """The contents of one file.
+    """The contents of one file. It does not depend on the order of the rows, nor on which image is on the left.
 
-    ``images`` are paths relative to the file's folder, in the order of first mention. A file of pairs or votes has
-    ``pairs`` by attribute. A file of scores has, by attribute, the indices ``(k,)`` of the scored images and their
-    scores ``(k,)``, and optionally ``categories``, one name per image.
+    ``images`` are paths relative to the file's folder, sorted. A file of pairs or votes has ``pairs`` by attribute,
+    sorted. A file of scores has, by attribute, the indices ``(k,)`` of the scored images, ascending, and their scores
+    ``(k,)``, and optionally ``categories``, one name per image. ``notes`` says, by attribute, what readers must know
+    about the rows.
     """
 
     path: Path
@@ -56,6 +92,7 @@ class Comparisons:
     pairs: dict[str, Pairs]
     scores: dict[str, tuple[NDArray[np.int32], NDArray[np.float64]]]
     categories: tuple[str, ...] | None
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -66,10 +103,10 @@ class Comparisons:
 def find_csv(path: Path) -> Path:
     """Return the file, or the only .csv file of the folder. Raises `BadInput` if there is none, or several."""
     if not path.is_dir():
-        if not path.is_file():
+        if not path.exists():
             raise BadInput(f"{path} does not exist; expected a .csv file, or a folder with one .csv file in it")
         return path
-    files = sorted(path.glob("*.csv"))
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv" and not file.name.startswith("."))
     if len(files) != 1:
         names = ", ".join(file.name for file in files[:5]) or "none"
         raise BadInput(f"{path} has {len(files)} .csv files ({names}); expected one, or the path of the one to read")
@@ -93,70 +130,172 @@ def _read_comparisons(path: Path, state: tuple[int, ...]) -> Comparisons:
 def _read_pairs(path: Path, table: CsvTable, index: dict[str, int]) -> Comparisons:
     by_attribute: dict[str, PairRows] = {}
     has_votes = table.columns is VOTES
+    n_by_label: Counter[str] = Counter()
+    conflict: tuple[str, tuple[int, int], int] | None = None
     for line, (left, right, *answer, attribute) in table.rows:
         where = f"{path}, line {line}"
-        rows = by_attribute.setdefault(_parse_attribute(attribute, path, where), PairRows())
+        name = _parse_attribute(attribute, path, where)
+        rows = by_attribute.setdefault(name, PairRows())
         left_index, right_index = _image_index(left, index, where), _image_index(right, index, where)
         if left_index == right_index:
             raise BadInput(f"{where}: image {left!r} is compared with itself")
-        rows.left.append(left_index)
-        rows.right.append(right_index)
-        rows.lines.append(line)
         if has_votes:
-            rows.votes.append(_parse_votes(answer, where))
-        elif answer[0] in LABELS:
-            rows.label.append(LABELS[answer[0]])
+            votes = _parse_votes(answer, where)
         else:
-            raise BadInput(
-                f"{where}: label is {answer[0][:80]!r}; expected 1 (left has more), -1 (right) or 0 (similar)"
-            )
+            label = LABELS.get(answer[0].casefold())
+            if label is None:
+                raise BadInput(f"{where}: label is {answer[0][:80]!r}; expected {LABEL_NAMES}{_label_hint(answer[0])}")
+            n_by_label[answer[0].casefold()] += 1
+            votes = (int(label == 1), int(label == -1), int(label == 0))
+        rows.add(left_index, right_index, votes, line)
+        pair = (min(left_index, right_index), max(left_index, right_index))
+        if not has_votes and conflict is None and sum(map(bool, rows.votes[pair])) > 1:
+            conflict = name, pair, line
     images = tuple(index)
-    pairs = {}
+    if conflict is not None:
+        _refuse_conflict(path, by_attribute[conflict[0]], *conflict, images)
+    _refuse_zero_as_right(path, n_by_label)
+    rank, sorted_images = _sorted_images(images)
+    pairs, notes = {}, {}
     for attribute, rows in by_attribute.items():
-        pairs[attribute] = rows.pairs()
-        _refuse_contradictions(path, attribute, rows, pairs[attribute], images)
-    return Comparisons(path, "votes" if has_votes else "pairs", images, pairs, {}, None)
+        pairs[attribute], n_undecided = rows.pairs(rank)
+        notes[attribute] = _pair_notes(rows, n_undecided, has_votes=has_votes)
+    return Comparisons(path, "votes" if has_votes else "pairs", sorted_images, pairs, {}, None, notes)
+
+
+def _pair_notes(rows: PairRows, n_undecided: int, *, has_votes: bool) -> tuple[str, ...]:
+    notes = []
+    if rows.n_repeated:
+        effect = "their votes are added" if has_votes else "each pair is counted once"
+        notes.append(f"{rows.n_repeated:,} rows compare two images that an earlier row compares; {effect}")
+    if n_undecided:
+        notes.append(f"{n_undecided:,} of {len(rows.votes):,} pairs have no majority and count as similar")
+    return tuple(notes)
+
+
+def _label_hint(cell: str) -> str:
+    if cell == "2":
+        return ". If 1 means left and 2 means right, write left and right"
+    if cell.casefold() in ("true", "false", "yes", "no"):
+        return ". Write left where the left image has more, and right where the right one has"
+    return ""
+
+
+def _refuse_conflict(
+    path: Path, rows: PairRows, attribute: str, pair: tuple[int, int], line: int, images: Sequence[str]
+) -> None:
+    """Raise `BadInput` for two images that are compared again with another label."""
+    first, second = (images[k] for k in pair)
+    votes = ",".join(map(str, rows.votes[pair]))
+    column, value = (",attribute", f",{attribute}") if attribute != path.stem else ("", "")
+    raise BadInput(
+        f"{path}, line {line}: images {first!r} and {second!r} are compared again for {attribute!r}, and the label "
+        f"contradicts line {rows.lines[pair]}. If each row is the answer of one person, count the answers: a file with "
+        f"the columns {VOTES.required[0]},{','.join(VOTES.required[1:])}{column} and one row for each pair, here "
+        f"{first},{second},{votes}{value}"
+    )
+
+
+def _refuse_zero_as_right(path: Path, n_by_label: Counter[str]) -> None:
+    """Raise `BadInput` for labels 0 and 1, or 0 and -1, without the third: 0 may mean that the other image has more."""
+    n_zero = sum(n_by_label[text] for text in ZEROS)
+    n_left = sum(n for text, n in n_by_label.items() if LABELS[text] == 1)
+    n_right = sum(n for text, n in n_by_label.items() if LABELS[text] == -1)
+    if n_zero and (n_left == 0) != (n_right == 0):
+        label, absent, side = ("1", "-1", "right") if n_left else ("-1", "1", "left")
+        raise BadInput(
+            f"{path}: the labels are {label} ({n_left + n_right:,} rows) and 0 ({n_zero:,} rows), and none is "
+            f"{absent}. 0 means similar: if it should mean that the {side} image has more, write {absent} or {side}; "
+            "if the images are similar, write similar in place of 0"
+        )
 
 
 def _read_scores(path: Path, table: CsvTable, index: dict[str, int]) -> Comparisons:
     by_attribute: dict[str, dict[int, float]] = {}
+    texts: dict[str, dict[float, tuple[str, int]]] = {}
     categories: dict[int, str] = {}
-    for line, (image, score, category, attribute) in table.rows:
+    for line, (image, score, category_cell, attribute) in table.rows:
         where = f"{path}, line {line}"
+        category = unicodedata.normalize("NFC", category_cell)
         k = _image_index(image, index, where)
-        scores = by_attribute.setdefault(_parse_attribute(attribute, path, where), {})
+        name = _parse_attribute(attribute, path, where)
+        scores = by_attribute.setdefault(name, {})
         if k in scores:
             raise BadInput(
-                f"{where}: image {image!r} already has a score; expected one score for each image and attribute"
+                f"{where}: image {image!r} already has a score; expected one score for each image and attribute. If "
+                "each row is the answer of one person, write one row with their mean"
             )
         scores[k] = parse_number(score, f"{where}: score")
+        _refuse_rounded_tie(texts.setdefault(name, {}), scores[k], score, line, where)
         if categories.setdefault(k, category) != category:
             raise BadInput(
                 f"{where}: image {image!r} has the category {category!r}, but {categories[k]!r} in an earlier line"
             )
-    arrays = {
-        attribute: (np.array(list(scores), np.int32), np.array(list(scores.values()), np.float64))
-        for attribute, scores in by_attribute.items()
-    }
-    of_image = tuple(categories[k] for k in range(len(index))) if "category" in table.present else None
-    return Comparisons(path, "scores", tuple(index), {}, arrays, of_image)
+    rank, sorted_images = _sorted_images(tuple(index))
+    arrays = {}
+    for attribute, scores in by_attribute.items():
+        items = rank[np.array(list(scores), np.int64)]
+        order = np.argsort(items)
+        arrays[attribute] = items[order], np.array(list(scores.values()), np.float64)[order]
+    of_image = None
+    if "category" in table.present:
+        of_image = tuple(categories[index[image]] for image in sorted_images)
+    return Comparisons(path, "scores", sorted_images, {}, arrays, of_image)
+
+
+def _refuse_rounded_tie(texts: dict[float, tuple[str, int]], value: float, text: str, line: int, where: str) -> None:
+    """Raise `BadInput` if an earlier score of the attribute differs from this one as text, but not as a float."""
+    earlier, earlier_line = texts.setdefault(value, (text, line))
+    if earlier != text and max(len(earlier), len(text)) > _EXACT_DIGITS and Decimal(earlier) != Decimal(text):
+        raise BadInput(
+            f"{where}: score is {text[:80]!r}, which as a double-precision number equals {earlier[:80]!r} of line "
+            f"{earlier_line}; expected numbers that differ in their first {_EXACT_DIGITS} digits"
+        )
+
+
+def _sorted_images(images: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """The rank of each image among the sorted names, and the sorted names."""
+    order = sorted(range(len(images)), key=images.__getitem__)
+    rank = np.empty(len(images), np.int32)
+    rank[order] = np.arange(len(images), dtype=np.int32)
+    return rank, tuple(images[k] for k in order)
 
 
 def _parse_attribute(cell: str, path: Path, where: str) -> str:
     """The attribute of a row; the file's stem where the file has no attribute column."""
-    if any(c == "/" or not c.isprintable() for c in cell):
+    if "/" in cell or _has_control(cell):
         raise BadInput(f"{where}: attribute is {cell[:80]!r}; expected text without / and control characters")
-    return cell or path.stem
+    return unicodedata.normalize("NFC", cell or path.stem)
 
 
 def _image_index(name: str, index: dict[str, int], where: str) -> int:
     """The index of an image, assigned at first mention; paths that leave the folder are refused."""
     if name not in index:
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or "\\" in name or not all(map(str.isprintable, parts)):
-            raise BadInput(f"{where}: image {name[:80]!r}; expected a path relative to the file's folder, with /")
+        problem = _path_problem(name)
+        if problem:
+            raise BadInput(
+                f"{where}: image {name[:80]!r} {problem}; expected a path relative to the file's folder, with /"
+            )
         name = str(PurePosixPath(name))
     return index.setdefault(name, len(index))
+
+
+def _path_problem(name: str) -> str:
+    """Why this is not a path below the folder of the file; empty if it is."""
+    if "\\" in name:
+        return "has a backslash"
+    if name.startswith("/") or name[1:3] == ":/":
+        return "is an absolute path"
+    if ".." in PurePosixPath(name).parts:
+        return "leads out of the folder"
+    if _has_control(name):
+        return "has a control character"
+    return ""
+
+
+def _has_control(text: str) -> bool:
+    """Whether a text has control characters, line separators or surrogates; other invisible characters are allowed."""
+    return not text.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in text)
 
 
 def _parse_votes(cells: list[str], where: str) -> tuple[int, int, int]:
@@ -166,15 +305,3 @@ def _parse_votes(cells: list[str], where: str) -> tuple[int, int, int]:
     if not first + second + equal:
         raise BadInput(f"{where}: no vote; expected at least one of first, second and equal")
     return first, second, equal
-
-
-def _refuse_contradictions(path: Path, attribute: str, rows: PairRows, pairs: Pairs, images: tuple[str, ...]) -> None:
-    """Raise `BadInput` where two images are compared twice, in either order, with labels that disagree."""
-    contradiction = find_contradiction(pairs)
-    if contradiction is not None:
-        first, second = contradiction
-        left, right = sorted((int(pairs.left[second]), int(pairs.right[second])))
-        raise BadInput(
-            f"{path}, line {rows.lines[second]}: images {images[left]!r} and {images[right]!r} are compared again for "
-            f"{attribute!r}, and the label contradicts line {rows.lines[first]}"
-        )

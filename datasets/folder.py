@@ -1,12 +1,13 @@
 """Dataset `folder`: the user's own images with one CSV file of comparisons (pairs, votes or scores).
 
-The rows of the file are read by `_folder_csv`; the test images are drawn by `_folder_split`. A pair is used for
-training if both its images are training images, for testing if both are test images, and left out otherwise. Scored
-images give all their pairs, or a random sample of them.
+The rows of the file are read by `_folder_csv`; the test images are drawn by `_folder_split`, by their names. A pair is
+used for training if both its images are training images, for testing if both are test images, and left out otherwise.
+Scored images give all their pairs, or a random sample of them. Nothing depends on the order of the rows.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,12 +21,15 @@ from relattr.errors import BadInput, Blocked
 from relattr.images import FileSource, Images
 from relattr.pairs import Pairs
 from relattr.random import derive_seed
-from relattr.system.digests import digest_file, digest_files
+from relattr.system.digests import digest_file, digest_files, digest_text
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 from ._folder_csv import PAIRS, SCORES, VOTES, Comparisons, find_csv, read_comparisons
+from ._folder_design import explain_design
+from ._folder_files import find_images
+from ._folder_pairs import sample_pairs
 from ._folder_split import draw_held_out
-from ._release_files import missing_files, require_available, require_task
+from ._release_files import require_available, require_task
 from ._verification import check_available, join_first, run_check
 
 USAGE = (
@@ -41,7 +45,7 @@ class Folder(Dataset):
     Parameters
     ----------
     path : the CSV file, or a folder with exactly one; images are named by paths below that folder.
-    test : the share of images held out for testing, drawn at random, the same for all attributes.
+    test : the share of images held out for testing, drawn by their names, the same for all attributes.
     seed : decides which images are held out, the sides of test pairs, and which pairs of scored images are drawn.
     n_train_pairs, n_test_pairs : number of pairs to draw among scored images; None takes all of them.
     """
@@ -55,6 +59,7 @@ class Folder(Dataset):
     citation = "The images and comparisons are the user's own; cite their authors."
     licence = "the user's own"
     homepage = "https://github.com/relattr/relattr/blob/main/docs/folder.md"
+    location_parameters = ("path",)
 
     def __post_init__(self) -> None:
         if not 0 < self.test < 1:
@@ -69,7 +74,7 @@ class Folder(Dataset):
     @property
     def root(self) -> Path:
         """The folder that image paths are relative to."""
-        path = Path(self.path).expanduser()
+        path = _expand(self.path)
         return path if path.is_dir() else path.parent
 
     # ------------------------------------------------------------------ files
@@ -79,7 +84,7 @@ class Folder(Dataset):
         """The contents of the file. Raises `Blocked` if no path is set, `BadInput` for anything wrong in the file."""
         if not self.path:
             raise Blocked(f"{self.name}: no path; {USAGE}")
-        return read_comparisons(find_csv(Path(self.path).expanduser()))
+        return read_comparisons(find_csv(_expand(self.path)))
 
     def attributes(self) -> Sequence[str]:
         """The attributes in the file; empty if it cannot be read (`missing` gives the reason)."""
@@ -95,12 +100,19 @@ class Folder(Dataset):
             return str(error)
         if len(images) < 4:
             return f"{self.comparisons.path} names {len(images)} images; expected at least 4, to train on and to test"
-        missing = missing_files(self.root, images)
+        paths, missing = find_images(self.root, images)
         if missing:
             return (
                 f"{len(missing):,} of the {len(images):,} images in {self.comparisons.path} do not exist: "
                 f"{join_first(missing, 3)}; looked in {self.root}"
             )
+        names: dict[str, str] = {}
+        for name, path in paths.items():
+            if names.setdefault(path, name) != name:
+                return (
+                    f"{self.comparisons.path} names the image {path} in two forms of Unicode; write the name the same "
+                    "way in all rows"
+                )
         return None
 
     def _require_files(self) -> None:
@@ -115,22 +127,36 @@ class Folder(Dataset):
     def _fingerprint(self) -> str:
         self._require_files()
         file = self.comparisons.path
-        return digest_files(self.root, [file.relative_to(self.root).as_posix(), *self.comparisons.images])
+        return digest_files(self.root, [file.relative_to(self.root).as_posix(), *self._paths])
 
     # ------------------------------------------------------------------ tasks
 
     @cached_property
+    def _paths(self) -> list[str]:
+        """The path of each image below `root`."""
+        paths, _ = find_images(self.root, self.comparisons.images)
+        return [paths.get(name, name) for name in self.comparisons.images]
+
+    @cached_property
     def _images(self) -> Images:
         """All images; the tasks share this collection, so that each image is decoded once."""
-        return Images(FileSource(self.root, self.comparisons.images))
+        return Images(FileSource(self.root, self._paths))
+
+    @cached_property
+    def _identities(self) -> NDArray[np.int64]:
+        """A number for each image that depends on its name alone."""
+        names = (unicodedata.normalize("NFC", name) for name in self.comparisons.images)
+        return np.array([int(digest_text(name)[:15], 16) for name in names], np.int64)
 
     @cached_property
     def parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The indices of the training images and of the test images, ascending; the same for every attribute."""
+        return self._parts_with_seed(self.seed)
+
+    def _parts_with_seed(self, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         pairs = self.comparisons.pairs.values()
         left, right = (np.concatenate([np.empty(0, np.int32), *(p.arrays[k] for p in pairs)]) for k in (0, 1))
-        seed = derive_seed(self.seed, "folder", "split")
-        held_out = draw_held_out(len(self.comparisons.images), left, right, self.test, seed)
+        held_out = draw_held_out(self.comparisons.images, left, right, self.test, seed)
         return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
     def pairs(self, attribute: str) -> tuple[Pairs, Pairs]:
@@ -143,26 +169,49 @@ class Folder(Dataset):
             if not pairs.n_ordered:
                 raise BadInput(
                     f"{self.comparisons.path}: attribute {attribute!r} has no ordered pair to {purpose} among the "
-                    f"{images.size} images for it; give more comparisons, or set another folder.test "
-                    f"(now {self.test:g}) or folder.seed (now {self.seed})"
+                    f"{images.size} images for it, with folder.test {self.test:g} and folder.seed {self.seed}: "
+                    f"{self._explain(attribute)}"
                 )
         return train, test
+
+    def _explain(self, attribute: str) -> str:
+        """Why one side of the split has no ordered pair, and what to change."""
+        pairs = self._all_pairs(attribute)
+        ordered = pairs.ordered() if pairs.n_ordered else pairs.take(np.empty(0, np.int64))
+
+        def works_with_seed(seed: int) -> bool:
+            return all(
+                (np.isin(ordered.left, images) & np.isin(ordered.right, images)).any()
+                for images in self._parts_with_seed(seed)
+            )
+
+        return explain_design(ordered, len(pairs), self.comparisons.images, works_with_seed)
+
+    def _all_pairs(self, attribute: str) -> Pairs:
+        """All pairs of an attribute, over all images."""
+        if self.comparisons.kind == "scores":
+            items, scores = self.comparisons.scores[attribute]
+            return Pairs.from_scores(scores, items=items)
+        return self.comparisons.pairs[attribute]
 
     def _listed_pairs(self, attribute: str, part: str, images: NDArray[np.int64]) -> Pairs:
         """The pairs of the file both of whose images are among these."""
         pairs = self.comparisons.pairs[attribute]
         inside = np.isin(pairs.left, images) & np.isin(pairs.right, images)
-        return pairs.take(inside).random_sides(derive_seed(self.seed, "folder", attribute, part))
+        return pairs.take(inside).random_sides(derive_seed(self.seed, "folder", attribute, part), self._identities)
 
     def _sampled_pairs(self, attribute: str, part: str, images: NDArray[np.int64]) -> Pairs:
         """All pairs of the scored images among these, or a sample; equal scores are similar pairs."""
         items, scores = self.comparisons.scores[attribute]
         inside = np.isin(items, images)
+        items, scores = items[inside], scores[inside]
         seed, count = derive_seed(self.seed, "folder", attribute, part), getattr(self, f"n_{part}_pairs")
-        n_pairs = np.count_nonzero(inside) * (np.count_nonzero(inside) - 1) // 2
         # a small file may have fewer pairs than requested; it then gives all of them
-        count = None if count is None or count >= n_pairs else count
-        return Pairs.from_scores(scores[inside], items=items[inside], count=count, seed=seed)
+        if count is None or count >= items.size * (items.size - 1) // 2:
+            return Pairs.from_scores(scores, items=items, seed=seed)
+        left, right = sample_pairs(self._identities[items], count, seed)
+        label = np.sign(scores[left] - scores[right]).astype(np.int8)
+        return Pairs(items[left], items[right], label).random_sides(seed, self._identities)
 
     def task(self, name: TaskName) -> Task:
         self._require_files()
@@ -212,22 +261,24 @@ class Folder(Dataset):
     def _protocol(self, train: Pairs, test: Pairs) -> str:
         labels = {
             "pairs": "Pairs labelled in the user's file",
-            "votes": "Pairs in the user's file, labelled by the most votes (ties go to the first of left, right)",
+            "votes": "Pairs in the user's file, labelled by the most votes (similar without a majority)",
             "scores": "Pairs of the images scored in the user's file, similar where scores are equal",
         }[self.comparisons.kind]
         return (
-            f"{labels}. {self.parts[1].size:,} of the {len(self.comparisons.images):,} images are held out, drawn at "
-            f"random with seed {self.seed}; {len(train):,} training pairs among the others, {len(test):,} test pairs "
-            f"among these, {test.n_ordered:,} of them ordered."
+            f"{labels}. {self.parts[1].size:,} of the {len(self.comparisons.images):,} images are held out, drawn by "
+            f"their names with seed {self.seed} and share {self.test:g}; {len(train):,} training pairs among the "
+            f"others, {len(test):,} test pairs among these, {test.n_ordered:,} of them ordered."
         )
 
     def _notes(self, attribute: str, train: Pairs, test: Pairs) -> tuple[str, ...]:
-        if self.comparisons.kind == "scores":
-            return ()
-        lost = len(self.comparisons.pairs[attribute]) - len(train) - len(test)
-        if not lost:
-            return ()
-        return (f"{lost:,} pairs of {attribute} compare a training image with a test image and are left out",)
+        notes = [f"{attribute}: {note}" for note in self.comparisons.notes.get(attribute, ())]
+        if self.comparisons.kind != "scores":
+            lost = len(self.comparisons.pairs[attribute]) - len(train) - len(test)
+            if lost:
+                notes.append(
+                    f"{lost:,} pairs of {attribute} compare a training image with a test image and are left out"
+                )
+        return tuple(notes)
 
     # ------------------------------------------------------------------ verification
 
@@ -246,7 +297,7 @@ class Folder(Dataset):
         from relattr.images.decode import decode
 
         errors = []
-        for name in self.comparisons.images:
+        for name in self._paths:
             try:
                 decode(self.root / name)
             except BadInput as error:
@@ -256,7 +307,7 @@ class Folder(Dataset):
     def _check_duplicates(self) -> tuple[bool, str]:
         by_digest: dict[str, str] = {}
         duplicates = []
-        for name in self.comparisons.images:
+        for name in self._paths:
             first = by_digest.setdefault(digest_file(self.root / name), name)
             if first != name:
                 duplicates.append(f"{first} = {name}")
@@ -271,3 +322,14 @@ class Folder(Dataset):
                 *self._notes(attribute, train, test),
             ]
         )
+
+
+def _expand(text: str) -> Path:
+    """The path with the home folder in place of ~; text that names an existing file, or no user, stays as it is."""
+    path = Path(text)
+    if path.exists():
+        return path
+    try:
+        return path.expanduser()
+    except RuntimeError:  # there is no such user
+        return path

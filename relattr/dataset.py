@@ -43,6 +43,8 @@ class Dataset:
     """Files beyond those in `fingerprint` that decide its tasks, as paths relative to its module."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Laws of `relattr.check` that do not apply to it: law -> reason."""
+    location_parameters: ClassVar[Sequence[str]] = ()
+    """Parameters that only say where its files are: they are recorded, and `fingerprint` identifies its results."""
     unpublished_parameters: ClassVar[Sequence[str]] = ()
     """Parameters whose published value is unknown; another value than the default is a note, not a deviation."""
 

@@ -268,17 +268,23 @@ class Pairs:
         """The same pairs with left and right swapped."""
         return _unchecked(self.right, self.left, -self.label)
 
-    def random_sides(self, seed: int) -> Pairs:
+    def random_sides(self, seed: int, identities: NDArray[np.int64] | None = None) -> Pairs:
         """The same pairs with random sides, so that labels do not depend on the side.
 
         The seed determines which of the two images is on the left, not whether to swap them, so applying this twice
-        with the same seed is the same as applying it once.
+        with the same seed is the same as applying it once. The side depends on the position of the pair; with
+        ``identities``, distinct integers ``(n_images,)`` that identify the images, it depends on these two alone.
         """
         key = derive_seed(seed, "sides")
+        if identities is not None:
+            left, right = identities[self.left], identities[self.right]
+            return self._swapped_where(random_bits(left ^ right, key) != (left < right))
         if self._order is not None:
             return _from_order(Order(self._order.items, self._order.strengths, key))
         smaller_left = random_bits(np.arange(len(self), dtype=np.int64), key)
-        swap = smaller_left != (self.left < self.right)
+        return self._swapped_where(smaller_left != (self.left < self.right))
+
+    def _swapped_where(self, swap: NDArray[np.bool_]) -> Pairs:
         return _unchecked(
             np.where(swap, self.right, self.left),
             np.where(swap, self.left, self.right),

