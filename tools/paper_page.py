@@ -246,7 +246,8 @@ def _tests(name: str, registered: Registry, tests: Mapping[Path, str]) -> str:
         for path, content in tests.items()
         if path.parent in folders and named.search(content)
     ]
-    return "<br>".join(f"`{path}`" for path in mentions) or "`tests/test_plugin_contracts.py`"
+    contracts = NONE if name in registered.constants else "`tests/test_plugin_contracts.py`"
+    return "<br>".join(f"`{path}`" for path in mentions) or contracts
 
 
 def _measured(store: Store, registered: Registry) -> dict[tuple[str, bool], str]:

@@ -73,3 +73,14 @@ def test_partly_failed_methods_are_compared_on_common_tests(synthetic, mean_colu
     table = synthetic.table(["m", "n"], [mean_column])
     assert entry_of(table, "m").best
     assert entry_of(table, "n").p_best is not None
+
+
+def test_the_caption_says_what_the_interval_does_not_contain(synthetic, column):
+    """One seed, several seeds, or both in one table."""
+    synthetic.add("once", "a", "x")
+    only_once = synthetic.table(["once"], [column]).caption
+    assert "trained once, so the variation between training runs is not in the interval" in only_once
+    for seed in (0, 1):
+        synthetic.add("twice", "a", "x", seed)
+    assert "the interval includes the variation between training runs." in synthetic.table(["twice"], [column]).caption
+    assert "where there are several seeds, and only there" in synthetic.table(["once", "twice"], [column]).caption
