@@ -30,13 +30,13 @@ MAX_COMPARED = 1000
 class DatasetUnderTest:
     """The dataset under test; its tasks are loaded once and cached."""
 
-    def __init__(self, entry: Plugin[Dataset], values: Mapping[str, Any] | None = None) -> None:
-        self.entry = entry
+    def __init__(self, plugin: Plugin[Dataset], values: Mapping[str, Any] | None = None) -> None:
+        self.plugin = plugin
         self.values = dict(values or {})
 
     def new(self) -> Dataset:
         """A new instance, whether or not its files are available."""
-        return self.entry.create(self.values)
+        return self.plugin.create(self.values)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -55,22 +55,22 @@ class DatasetUnderTest:
         return [self.dataset.task(names[k]) for k in chosen if k < len(names)]
 
 
-def has_citation_and_licence(s: DatasetUnderTest) -> None:
-    dataset = s.new()
+def has_citation_and_licence(subject: DatasetUnderTest) -> None:
+    dataset = subject.new()
     for what in ("citation", "licence", "homepage"):
         require(getattr(dataset, what).strip(), f"{what} is empty")
-    require(s.entry.summary, f"class {s.entry.cls.__name__} has no docstring")
+    require(subject.plugin.summary, f"class {subject.plugin.cls.__name__} has no docstring")
 
 
-def missing_returns_a_reason(s: DatasetUnderTest) -> None:
-    why = s.new().missing()
+def missing_returns_a_reason(subject: DatasetUnderTest) -> None:
+    why = subject.new().missing()
     require(
         why is None or (isinstance(why, str) and why.strip()), f"missing() returned {why!r}; expected a string or None"
     )
 
 
-def downloads_have_checksums(s: DatasetUnderTest) -> None:
-    for download in s.new().downloads():
+def downloads_have_checksums(subject: DatasetUnderTest) -> None:
+    for download in subject.new().downloads():
         digest = getattr(download, "sha256", "")
         require(
             isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef"),
@@ -78,8 +78,8 @@ def downloads_have_checksums(s: DatasetUnderTest) -> None:
         )
 
 
-def task_names_are_valid(s: DatasetUnderTest) -> None:
-    dataset = s.new()
+def task_names_are_valid(subject: DatasetUnderTest) -> None:
+    dataset = subject.new()
     names, why = dataset.tasks(), dataset.missing()
     if not names and why is not None:
         raise Blocked(why)
@@ -87,37 +87,39 @@ def task_names_are_valid(s: DatasetUnderTest) -> None:
     require(len(set(names)) == len(names), "two tasks have the same name")
     attributes, splits = list(dataset.attributes()), list(dataset.splits())
     for name in names:
-        require(name.dataset == s.entry.name, f"task {name} does not have the dataset's name, {s.entry.name}")
+        require(
+            name.dataset == subject.plugin.name, f"task {name} does not have the dataset's name, {subject.plugin.name}"
+        )
         require(name.attribute in attributes, f"task {name} has an attribute that is not one of {attributes}")
         require(name.split in splits, f"task {name} has a split that is not one of {splits}")
 
 
-def unknown_task_raises(s: DatasetUnderTest) -> None:
+def unknown_task_raises(subject: DatasetUnderTest) -> None:
     try:
-        s.dataset.task(TaskName(s.entry.name, "no such attribute", "no such split"))
+        subject.dataset.task(TaskName(subject.plugin.name, "no such attribute", "no such split"))
     except UnknownName:
         return
     require(False, "task(name) returned a task for an unknown attribute; expected UnknownName")
 
 
-def fingerprint_is_reproducible(s: DatasetUnderTest) -> None:
-    first, second = s.dataset.fingerprint(), s.new().fingerprint()
+def fingerprint_is_reproducible(subject: DatasetUnderTest) -> None:
+    first, second = subject.dataset.fingerprint(), subject.new().fingerprint()
     require(isinstance(first, str) and first, f"fingerprint() returned {first!r}; expected a non-empty string")
     require(first == second, "two instances with the same parameters have different fingerprints")
 
 
-def tasks_are_complete(s: DatasetUnderTest) -> None:
-    for task in s.tasks:
-        require(task.name in s.dataset.tasks(), f"task(name) returned {task.name}, which tasks() does not list")
+def tasks_are_complete(subject: DatasetUnderTest) -> None:
+    for task in subject.tasks:
+        require(task.name in subject.dataset.tasks(), f"task(name) returned {task.name}, which tasks() does not list")
         require(task.protocol.strip(), f"{task.name}: protocol is empty")
         require(task.train.pairs.n_ordered, f"{task.name}: no training pair is ordered")
         for test in task.tests:
             require(test.pairs.n_ordered, f"{task.name}, {test.name}: no test pair is ordered")
 
 
-def tasks_are_reproducible(s: DatasetUnderTest) -> None:
-    for task in s.tasks[:2]:
-        first, second = _contents(task), _contents(s.new().task(task.name))
+def tasks_are_reproducible(subject: DatasetUnderTest) -> None:
+    for task in subject.tasks[:2]:
+        first, second = _contents(task), _contents(subject.new().task(task.name))
         for what, digest in first.items():
             require(digest == second.get(what), f"{task.name}: its {what} differ when it is loaded twice")
 
@@ -152,9 +154,9 @@ def _spread(n: int, count: int) -> list[int]:
     return sorted({round(j * (n - 1) / max(1, count - 1)) for j in range(count)}) if n else []
 
 
-def sides_are_random(s: DatasetUnderTest) -> None:
+def sides_are_random(subject: DatasetUnderTest) -> None:
     applicable = False
-    for task in s.tasks:
+    for task in subject.tasks:
         for test in task.tests:
             labels = test.pairs.label
             n = int((labels != 0).sum())
@@ -172,8 +174,8 @@ def sides_are_random(s: DatasetUnderTest) -> None:
         raise NotApplicable("no test set has at least 50 ordered pairs")
 
 
-def images_decode(s: DatasetUnderTest) -> None:
-    for task in s.tasks[:2]:
+def images_decode(subject: DatasetUnderTest) -> None:
+    for task in subject.tasks[:2]:
         for what, images in (("training", task.train.images), *((t.name, t.images) for t in task.tests)):
             for k in _spread(len(images), N_IMAGES):
                 image = images[k]
@@ -183,9 +185,9 @@ def images_decode(s: DatasetUnderTest) -> None:
                 )
 
 
-def train_and_test_are_disjoint(s: DatasetUnderTest) -> str:
+def train_and_test_are_disjoint(subject: DatasetUnderTest) -> str:
     remarks: set[str] = set()
-    for task in s.tasks:
+    for task in subject.tasks:
         trained, train_remark = _identities(task.train.images, task.train.pairs.images)
         for test in task.tests:
             tested, test_remark = _identities(test.images, test.pairs.images)
@@ -216,8 +218,8 @@ def _identities(images: Images, used: Any) -> tuple[set[str], str]:
     return identities, f"by content at most {MAX_COMPARED} training and test images (relattr audit compares all)"
 
 
-def verifies_its_files(s: DatasetUnderTest) -> None:
-    failures = [f"{result.what}: {result.detail}" for result in s.dataset.verify() if not result.ok]
+def verifies_its_files(subject: DatasetUnderTest) -> None:
+    failures = [f"{result.what}: {result.detail}" for result in subject.dataset.verify() if not result.ok]
     require(not failures, "; ".join(failures))
 
 

@@ -14,11 +14,11 @@ def fingerprint_is_complete(subject: Any) -> str | None:
 
     A dataset reads files as a matter of course; its ``fingerprint()`` stands for them.
     """
-    plugin = subject.entry.create(subject.values)
-    declared = declared_files(plugin)  # raises for one that does not exist
-    reads_count = not declared and not isinstance(plugin, Dataset)
+    instance = subject.plugin.create(subject.values)
+    declared = declared_files(instance)  # raises for one that does not exist
+    reads_count = not declared and not isinstance(instance, Dataset)
     remarks = []
-    for module, notes in notes_of(subject.entry.module).items():
+    for module, notes in notes_of(subject.plugin.module).items():
         path = find_file(module)
         for note in notes:
             if note.kind == "file" and not reads_count:

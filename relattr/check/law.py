@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from relattr.errors import Blocked
 
-Verdict = Literal["held", "broken", "exempt", "not applicable", "blocked"]
+LawOutcome = Literal["passed", "failed", "exempt", "not applicable", "blocked"]
 
 
 class LawBroken(AssertionError):
@@ -36,10 +36,10 @@ class Law:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The verdict on one law for one plugin."""
+    """The outcome of one law for one plugin."""
 
     law: Law
-    verdict: Verdict
+    outcome: LawOutcome
     detail: str = ""
 
 
@@ -63,24 +63,24 @@ class Check:
         try:
             remark = self.law.test(self.subject())
         except LawBroken as broken:
-            return CheckResult(self.law, "broken", str(broken))
+            return CheckResult(self.law, "failed", str(broken))
         except NotApplicable as reason:
             return CheckResult(self.law, "not applicable", str(reason))
         except Blocked as reason:
             return CheckResult(self.law, "blocked", str(reason))
         except Exception as error:
-            return CheckResult(self.law, "broken", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-        return CheckResult(self.law, "held", remark or "")
+            return CheckResult(self.law, "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+        return CheckResult(self.law, "passed", remark or "")
 
-    def hold(self) -> None:
+    def assert_passes(self) -> None:
         """Raise `LawBroken` if the law is broken; under pytest, skip the test if the law could not be tested."""
         result = self.run()
-        if result.verdict == "broken":
+        if result.outcome == "failed":
             raise LawBroken(f"{self.plugin} breaks the law {self.law.name!r} ({self.law.statement}): {result.detail}")
-        if result.verdict != "held" and "pytest" in sys.modules:
+        if result.outcome != "passed" and "pytest" in sys.modules:
             import pytest
 
-            pytest.skip(f"{result.verdict}: {result.detail}")
+            pytest.skip(f"{result.outcome}: {result.detail}")
 
 
 def require(condition: object, message: str) -> None:

@@ -39,13 +39,13 @@ NOISE_MARGIN = 0.15
 class MethodUnderTest:
     """The method under test; what several laws need is fitted once and cached."""
 
-    def __init__(self, entry: Plugin[Method], values: Mapping[str, Any] | None = None) -> None:
-        self.entry = entry
-        self.values = {**entry.cls.check_with, **(values or {})}
+    def __init__(self, plugin: Plugin[Method], values: Mapping[str, Any] | None = None) -> None:
+        self.plugin = plugin
+        self.values = {**plugin.cls.check_with, **(values or {})}
 
     def new(self) -> Method:
         """A new, unfitted instance. Raises `Blocked` if a need is missing."""
-        method = self.entry.create(self.values)
+        method = self.plugin.create(self.values)
         for need in method.needs():
             why = need.missing()
             if why is not None:
@@ -61,7 +61,7 @@ class MethodUnderTest:
     @property
     def questions(self) -> dict[str, Sequence[str]]:
         """The answers about pairs that the method requires."""
-        method = self.entry.create(self.values)
+        method = self.plugin.create(self.values)
         return method.questions if isinstance(method, UsesPairAnswers) else {}
 
     def new_problem(self) -> problem.Problem:
@@ -126,11 +126,11 @@ def _require_equal(margins: NDArray[Any], expected: NDArray[Any], what: str) -> 
     )
 
 
-def has_description(s: MethodUnderTest) -> None:
-    entry = s.entry
-    require(entry.summary, f"class {entry.cls.__name__} has no docstring")
-    require(entry.label.strip(), "its label is empty")
-    method = entry.create()
+def has_description(subject: MethodUnderTest) -> None:
+    plugin = subject.plugin
+    require(plugin.summary, f"class {plugin.cls.__name__} has no docstring")
+    require(plugin.label.strip(), "its label is empty")
+    method = plugin.create()
     require(all(isinstance(text, str) and text for text in method.deviations()), "deviations() must return strings")
     require(all(isinstance(text, str) and text for text in method.notes()), "notes() must return strings")
     for need in method.needs():
@@ -142,77 +142,83 @@ def has_description(s: MethodUnderTest) -> None:
         require(isinstance(need.fingerprint(), str), f"{need}.fingerprint() did not return a string")
 
 
-def parameters_are_plain(s: MethodUnderTest) -> None:
-    method = s.entry.create(s.values)
+def parameters_are_plain(subject: MethodUnderTest) -> None:
+    method = subject.plugin.create(subject.values)
     values = parameters.values_of(method)
     text = json.dumps(values)
-    again = s.entry.create(json.loads(text))
+    again = subject.plugin.create(json.loads(text))
     require(parameters.values_of(again) == values, f"parameters {values} change when written to JSON and read back")
 
 
-def margins_are_numbers(s: MethodUnderTest) -> None:
+def margins_are_numbers(subject: MethodUnderTest) -> None:
     require(
-        s.margins.shape == (len(s.problem.pairs),),
-        f"compare returned shape {s.margins.shape} for {len(s.problem.pairs)} pairs",
+        subject.margins.shape == (len(subject.problem.pairs),),
+        f"compare returned shape {subject.margins.shape} for {len(subject.problem.pairs)} pairs",
     )
     require(
-        np.issubdtype(s.margins.dtype, np.floating),
-        f"compare returned {s.margins.dtype}; expected a float type",
+        np.issubdtype(subject.margins.dtype, np.floating),
+        f"compare returned {subject.margins.dtype}; expected a float type",
     )
-    require(np.isfinite(s.margins).all(), f"{(~np.isfinite(s.margins)).sum()} margins are NaN or infinite")
-    empty = np.asarray(s.fitted.compare(s.problem.test, Pairs([], [], [])))
+    require(np.isfinite(subject.margins).all(), f"{(~np.isfinite(subject.margins)).sum()} margins are NaN or infinite")
+    empty = np.asarray(subject.fitted.compare(subject.problem.test, Pairs([], [], [])))
     require(empty.shape == (0,), f"compare returned shape {empty.shape} for an empty set of pairs; expected (0,)")
 
 
-def is_antisymmetric(s: MethodUnderTest) -> None:
+def is_antisymmetric(subject: MethodUnderTest) -> None:
     _require_equal(
-        s.fitted.compare(s.problem.test, s.problem.pairs.swapped()), -s.margins, "with left and right swapped"
+        subject.fitted.compare(subject.problem.test, subject.problem.pairs.swapped()),
+        -subject.margins,
+        "with left and right swapped",
     )
 
 
-def order_of_pairs_is_irrelevant(s: MethodUnderTest) -> None:
-    shuffled = np.random.default_rng(0).permutation(len(s.problem.pairs))
+def order_of_pairs_is_irrelevant(subject: MethodUnderTest) -> None:
+    shuffled = np.random.default_rng(0).permutation(len(subject.problem.pairs))
     some = np.concatenate([shuffled, shuffled[:50], shuffled[:50]])
     _require_equal(
-        s.fitted.compare(s.problem.test, s.problem.pairs.take(some)),
-        s.margins[some],
+        subject.fitted.compare(subject.problem.test, subject.problem.pairs.take(some)),
+        subject.margins[some],
         "with pairs in another order and some of them repeated",
     )
 
 
-def test_labels_are_not_used(s: MethodUnderTest) -> None:
-    pairs = s.problem.pairs
+def test_labels_are_not_used(subject: MethodUnderTest) -> None:
+    pairs = subject.problem.pairs
     for label in (np.zeros(len(pairs), np.int8), -pairs.label):
-        margins = s.fitted.compare(s.problem.test, Pairs(pairs.left, pairs.right, label))
-        _require_equal(margins, s.margins, "with other labels on the same test pairs")
+        margins = subject.fitted.compare(subject.problem.test, Pairs(pairs.left, pairs.right, label))
+        _require_equal(margins, subject.margins, "with other labels on the same test pairs")
 
 
-def margins_are_transitive(s: MethodUnderTest) -> None:
-    if not s.fitted.has_strength:
+def margins_are_transitive(subject: MethodUnderTest) -> None:
+    if not subject.fitted.has_strength:
         raise NotApplicable("it compares pairs jointly and has no strength")
     a, b, c = (np.random.default_rng(k).permutation(problem.N_TEST) for k in range(3))
     different = (a != b) & (b != c) & (a != c)
     a, b, c = a[different], b[different], c[different]
     zero = np.zeros(a.size, np.int8)
-    ab, bc, ac = (s.fitted.compare(s.problem.test, Pairs(x, y, zero)) for x, y in ((a, b), (b, c), (a, c)))
+    ab, bc, ac = (subject.fitted.compare(subject.problem.test, Pairs(x, y, zero)) for x, y in ((a, b), (b, c), (a, c)))
     _require_equal(ab + bc, ac, "margin(a, b) + margin(b, c) against margin(a, c)")
 
 
-def pairs_are_independent(s: MethodUnderTest) -> None:
-    first = s.problem.pairs.take(np.arange(5))
-    alone = np.concatenate([s.fitted.compare(s.problem.test, first.take(np.array([k]))) for k in range(len(first))])
-    if np.std(s.margins[:5]):
-        _require_equal(alone, s.margins[:5], "pairs compared one by one against all at once")
+def pairs_are_independent(subject: MethodUnderTest) -> None:
+    first = subject.problem.pairs.take(np.arange(5))
+    alone = np.concatenate(
+        [subject.fitted.compare(subject.problem.test, first.take(np.array([k]))) for k in range(len(first))]
+    )
+    if np.std(subject.margins[:5]):
+        _require_equal(alone, subject.margins[:5], "pairs compared one by one against all at once")
 
 
-def is_reproducible(s: MethodUnderTest) -> None:
-    expected = s.margins
-    again, _, _ = s.refitted
-    _require_equal(again.compare(s.problem.test, s.problem.pairs), expected, "fitted again with the same seed")
+def is_reproducible(subject: MethodUnderTest) -> None:
+    expected = subject.margins
+    again, _, _ = subject.refitted
+    _require_equal(
+        again.compare(subject.problem.test, subject.problem.pairs), expected, "fitted again with the same seed"
+    )
 
 
-def fit_leaves_input_unchanged(s: MethodUnderTest) -> None:
-    _, before, after = s.refitted
+def fit_leaves_input_unchanged(subject: MethodUnderTest) -> None:
+    _, before, after = subject.refitted
     for what, digest in before.items():
         require(after[what] == digest, f"fit modified the training {what}")
 
@@ -230,23 +236,23 @@ def _contents(train: TrainingSet) -> dict[str, str]:
     }
 
 
-def saves_and_loads(s: MethodUnderTest) -> None:
-    expected = s.margins
+def saves_and_loads(subject: MethodUnderTest) -> None:
+    expected = subject.margins
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fitted.npz"
-        s.fitted.save(path)
+        subject.fitted.save(path)
         with np.load(path, allow_pickle=False) as arrays:  # raises for arrays that require pickle
             for name in arrays.files:
                 require(arrays[name].dtype.kind in "biufcUS", f"{name} was saved as {arrays[name].dtype}")
-        again = s.new()
+        again = subject.new()
         again.load(path)
-    assert s.noise  # further fits, so that state shared through the class would overwrite what was loaded
-    _require_equal(again.compare(s.problem.test, s.problem.pairs), expected, "after saving and loading")
+    assert subject.noise  # further fits, so that state shared through the class would overwrite what was loaded
+    _require_equal(again.compare(subject.problem.test, subject.problem.pairs), expected, "after saving and loading")
 
 
-def random_labels_give_chance(s: MethodUnderTest) -> None:
+def random_labels_give_chance(subject: MethodUnderTest) -> None:
     # images vary along one dimension, so one random labelling may correlate with it; its reverse cancels that
-    accuracies = s.noise
+    accuracies = subject.noise
     mean = sum(accuracies) / 2
     require(
         abs(mean - 0.5) <= NOISE_MARGIN,
@@ -255,17 +261,19 @@ def random_labels_give_chance(s: MethodUnderTest) -> None:
     )
 
 
-def learns_noise_free_problem(s: MethodUnderTest) -> None:
-    accuracy = count_margins(s.margins, s.problem.pairs).accuracy
+def learns_noise_free_problem(subject: MethodUnderTest) -> None:
+    accuracy = count_margins(subject.margins, subject.problem.pairs).accuracy
     require(accuracy >= MIN_ACCURACY, f"accuracy on unseen images is {accuracy:.2f}, expected at least {MIN_ACCURACY}")
 
 
-def comparing_leaves_state_unchanged(s: MethodUnderTest) -> None:
-    expected = s.margins
-    before = _state(s.fitted)
-    s.fitted.compare(s.problem.others, s.problem.other_pairs)
-    require(_state(s.fitted) == before, "compare modified the fitted state")
-    _require_equal(s.fitted.compare(s.problem.test, s.problem.pairs), expected, "after comparing other images")
+def comparing_leaves_state_unchanged(subject: MethodUnderTest) -> None:
+    expected = subject.margins
+    before = _state(subject.fitted)
+    subject.fitted.compare(subject.problem.others, subject.problem.other_pairs)
+    require(_state(subject.fitted) == before, "compare modified the fitted state")
+    _require_equal(
+        subject.fitted.compare(subject.problem.test, subject.problem.pairs), expected, "after comparing other images"
+    )
 
 
 def _state(method: Method) -> str:

@@ -38,9 +38,9 @@ def method_checks(
     """
     from relattr.check import methods
 
-    entry = _discovered(plugins).method(name)
-    subject = cache(lambda: methods.MethodUnderTest(entry, values))
-    return _checks(name, methods.LAWS, subject, entry.cls.exempt)
+    plugin = _discovered(plugins).method(name)
+    subject = cache(lambda: methods.MethodUnderTest(plugin, values))
+    return _checks(name, methods.LAWS, subject, plugin.cls.exempt)
 
 
 def dataset_checks(
@@ -49,9 +49,9 @@ def dataset_checks(
     """One check for each law of datasets, for the dataset of this name; see `method_checks`."""
     from relattr.check import datasets
 
-    entry = _discovered(plugins).dataset(name)
-    subject = cache(lambda: datasets.DatasetUnderTest(entry, values))
-    return _checks(name, datasets.LAWS, subject, entry.cls.exempt)
+    plugin = _discovered(plugins).dataset(name)
+    subject = cache(lambda: datasets.DatasetUnderTest(plugin, values))
+    return _checks(name, datasets.LAWS, subject, plugin.cls.exempt)
 
 
 def _discovered(plugins: Iterable[str | Path]) -> Registry:
@@ -62,7 +62,7 @@ def _discovered(plugins: Iterable[str | Path]) -> Registry:
 def _checks(name: str, laws: Iterable[Law], subject: Any, exempt: Mapping[str, str]) -> list[Check]:
     laws = list(laws)
     under_test = subject()
-    under_test.entry.create(under_test.values)  # an unknown parameter is the caller's error, not a broken law
+    under_test.plugin.create(under_test.values)  # an unknown parameter is the caller's error, not a broken law
     known = [law.name for law in laws]
     for law_name in exempt:
         if law_name not in known:

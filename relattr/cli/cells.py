@@ -10,6 +10,7 @@ import click
 
 from relattr.cli.options import selection_from_options
 from relattr.cli.plugins import load_registry
+from relattr.cli.wording import counted
 from relattr.harness.benchmark import load_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
 from relattr.harness.store import Store
@@ -30,11 +31,11 @@ def state_of(planned: PlannedCell) -> str:
 
 
 def count_states(cells: Sequence[PlannedCell]) -> str:
-    """``4 cells: 3 done, 1 missing``."""
+    """Return ``4 cells: 3 done, 1 missing``."""
     if not cells:
         return "no cells"
     counts = Counter(planned.state for planned in cells)
-    return f"{len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+    return f"{counted(len(cells), 'cell')}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
 
 
 def report_unavailable(plan: Plan) -> None:

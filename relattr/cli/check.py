@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from relattr.cli.options import plugins_option, settings_option
+from relattr.cli.wording import counted
 
 laws_option = click.option(
     "--law", "laws", multiple=True, metavar="GLOB", help="Only laws that match. May be repeated."
@@ -19,7 +20,7 @@ laws_option = click.option(
 def command() -> None:
     """Check that a plugin satisfies the laws of its contract.
 
-    Prints one line for each law, with the reason if it is broken; the exit code is then 1. The same checks are
+    Prints one line for each law, with the reason if it failed; the exit code is then 1. The same checks are
     available to your own tests: see relattr.check. A plugin to which a law does not apply says so, with the reason,
     in its class attribute `exempt`.
     """
@@ -60,7 +61,7 @@ def _check(
     registry = load_registry(folders)
     registered = registry.methods if kind == "method" else registry.datasets
     values = parse_settings(settings)
-    n_broken = 0
+    n_failed = 0
     for name in matching(registered, names, kind):
         checks = method_checks(name, values=values) if kind == "method" else dataset_checks(name, values=values)
         selected = set(matching([check.law.name for check in checks], laws or ["*"], "law"))
@@ -68,11 +69,11 @@ def _check(
             if check.law.name not in selected:
                 continue
             result = check.run()
-            n_broken += result.verdict == "broken"
-            verdict = result.verdict.upper() if result.verdict == "broken" else result.verdict
-            click.echo(f"{name}  {verdict:<14}  {check.law.name}: {check.law.statement}")
+            n_failed += result.outcome == "failed"
+            outcome = result.outcome.upper() if result.outcome == "failed" else result.outcome
+            click.echo(f"{name}  {outcome:<14}  {check.law.name}: {check.law.statement}")
             if result.detail:
                 click.echo("    " + result.detail.rstrip().replace("\n", "\n    "))
-    if n_broken:
-        click.echo(f"{n_broken} laws broken", err=True)
+    if n_failed:
+        click.echo(f"{counted(n_failed, 'law')} failed", err=True)
         raise click.exceptions.Exit(1)

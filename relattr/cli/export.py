@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from relattr.cli.options import plugins_option, results_option
+from relattr.cli.wording import counted
 
 
 @click.command("export")
@@ -61,11 +62,11 @@ def command(
     frame = exporting.results_frame(selected, registry, store)
     stale = set(frame.loc[frame["state"] == "stale", "key"])
     if stale and not keep_stale:
-        click.echo(f"left out, stale: {len(stale)} cells; --keep-stale writes them too, marked", err=True)
+        click.echo(f"left out, stale: {counted(len(stale), 'cell')}; --keep-stale includes them, marked", err=True)
         selected = [result for result in selected if result.cell.key not in stale]
         frame = frame[~frame["key"].isin(stale)]
     n = exporting.write_frames(out, [frame], exporting.RESULT_COLUMNS)
-    click.echo(f"wrote {out}: {n:,} rows of {len(selected):,} cells")
+    click.echo(f"wrote {out}: {counted(n, 'row')} of {counted(len(selected), 'cell')}")
     if strengths is not None:
         n = exporting.write_frames(
             strengths, exporting.strengths_frames(selected, registry, store), exporting.STRENGTH_COLUMNS

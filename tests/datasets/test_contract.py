@@ -35,4 +35,4 @@ def test_every_dataset_is_checked() -> None:
 def test_contract(check: Check) -> None:
     if check.law.name == "verify":
         pytest.skip("the real files are verified in the dataset's own tests")
-    check.hold()
+    check.assert_passes()

@@ -143,24 +143,24 @@ def test_without_such_features_the_method_does_not_apply() -> None:
 @pytest.mark.parametrize("check", method_checks("ranksvm-shipped-features"), ids=lambda check: check.law.name)
 def test_the_method_keeps_the_contract(check: Any) -> None:
     finding = check.run()
-    assert finding.verdict in ("held", "not applicable"), finding.detail
+    assert finding.outcome in ("passed", "not applicable"), finding.detail
 
 
-def verdicts(name: str, **values: Any) -> dict[str, str]:
-    return {f.law.name: f"{f.verdict} {f.detail}" for f in (c.run() for c in dataset_checks(name, values=values))}
+def outcomes(name: str, **values: Any) -> dict[str, str]:
+    return {f.law.name: f"{f.outcome} {f.detail}" for f in (c.run() for c in dataset_checks(name, values=values))}
 
 
 def test_the_dataset_keeps_the_contract(path: Path) -> None:
     write_images(path.parent / "images")
-    found = verdicts("relative-attributes", file=str(path))
-    assert {law: said for law, said in found.items() if said != "held "} == {}
+    found = outcomes("relative-attributes", file=str(path))
+    assert {law: said for law, said in found.items() if said != "passed "} == {}
 
 
 def test_and_without_images(path: Path) -> None:
-    found = verdicts("relative-attributes", file=str(path))
+    found = outcomes("relative-attributes", file=str(path))
     assert found.pop("decode").startswith("blocked image ")
-    assert found.pop("no-leak") == "held by name only: the images are not available"
-    assert set(found.values()) == {"held "}
+    assert found.pop("no-leak") == "passed by name only: the images are not available"
+    assert set(found.values()) == {"passed "}
 
 
 def test_and_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_and_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert match in str(make(name).missing())
         with pytest.raises(Blocked, match=match):
             make(name).fingerprint()
-        assert not [said for said in verdicts(name).values() if said.startswith("broken")]
+        assert not [said for said in outcomes(name).values() if said.startswith("failed")]
 
 
 def test_the_fingerprint_follows_file_and_images(path: Path) -> None:

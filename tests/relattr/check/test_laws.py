@@ -15,10 +15,10 @@ def check_results(laws, subject):
     return {law.name: Check(law, "it", lambda: subject).run() for law in laws}
 
 
-def method_verdicts(cls, *names):
+def method_outcomes(cls, *names):
     laws = [law for law in methods.LAWS if law.name in names]
     results = check_results(laws, methods.MethodUnderTest(Plugin("it", "It", cls, {})))
-    return {name: result.verdict for name, result in results.items()}
+    return {name: result.outcome for name, result in results.items()}
 
 
 class Plain(Method):
@@ -71,17 +71,17 @@ class StoresStateInClass(Plain):
 
 
 def test_use_of_test_labels_is_detected():
-    assert method_verdicts(Plain, "labels", "sides", "order") == dict.fromkeys(("labels", "sides", "order"), "held")
-    assert method_verdicts(ReadsLabels, "labels", "sides", "order") == {
-        "labels": "broken",
-        "sides": "held",
-        "order": "held",
+    assert method_outcomes(Plain, "labels", "sides", "order") == dict.fromkeys(("labels", "sides", "order"), "passed")
+    assert method_outcomes(ReadsLabels, "labels", "sides", "order") == {
+        "labels": "failed",
+        "sides": "passed",
+        "order": "passed",
     }
 
 
 def test_state_stored_in_the_class_is_detected():
-    assert method_verdicts(Plain, "save-load") == {"save-load": "held"}
-    assert method_verdicts(StoresStateInClass, "save-load") == {"save-load": "broken"}
+    assert method_outcomes(Plain, "save-load") == {"save-load": "passed"}
+    assert method_outcomes(StoresStateInClass, "save-load") == {"save-load": "failed"}
 
 
 def grey(n, offset=0):
@@ -121,16 +121,16 @@ def dataset_results(**values):
 
 
 def test_images_shuffled_under_fixed_labels_are_detected():
-    assert dataset_results()["same-task"].verdict == "held"
+    assert dataset_results()["same-task"].outcome == "passed"
     result = dataset_results(shuffled=True)["same-task"]
-    assert result.verdict == "broken"
+    assert result.outcome == "failed"
     assert "its training images differ when it is loaded twice" in result.detail
 
 
 def test_a_leak_between_two_collections_is_detected():
-    assert dataset_results()["no-leak"].verdict == "held"
+    assert dataset_results()["no-leak"].outcome == "passed"
     result = dataset_results(leaks=1)["no-leak"]
-    assert result.verdict == "broken"
+    assert result.outcome == "failed"
     assert "1 test images are training images" in result.detail
 
 

@@ -105,7 +105,7 @@ def test_a_helper_makes_stale_only_what_depends_on_it(workspace, tmp_path):
     assert "outside.deep changed" in states["uses 0"]
     assert states["plain 0"].startswith("done")
     assert states["chance 0"].startswith("done")
-    assert "1 cells computed, 2 already available" in workspace.relattr("run")
+    assert "1 cell computed, 2 already available" in workspace.relattr("run")
 
 
 def test_keep_stale_marks_results_and_computes_nothing(workspace, record_start):
@@ -120,7 +120,7 @@ def test_keep_stale_marks_results_and_computes_nothing(workspace, record_start):
     assert "100.00" not in workspace.relattr("status")
     assert workspace.n_starts == {"m 0": 1}
     out = str(workspace.folder / "all.csv")
-    assert "left out, stale: 1 cells" in workspace.relattr("export", "--out", out)
+    assert "left out, stale: 1 cell;" in workspace.relattr("export", "--out", out)
     workspace.relattr("export", "--out", out, "--keep-stale")
     assert ",stale," in Path(out).read_text()
     workspace.relattr("run")
