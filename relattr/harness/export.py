@@ -169,7 +169,16 @@ def write_frames(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[st
 
 def _result_rows(result: Result, registry: Registry, store: Store) -> Iterator[dict[str, Any]]:
     record = msgspec.to_builtins(result)
-    for name in ("notes", "task_deviations", "method_notes", "deviations", "warnings", "limits", "fingerprints"):
+    for name in (
+        "notes",
+        "task_deviations",
+        "method_notes",
+        "deviations",
+        "fitted",
+        "warnings",
+        "limits",
+        "fingerprints",
+    ):
         record[name] = json.dumps(record[name], sort_keys=True, ensure_ascii=False)
     provenance = record.pop("provenance")
     provenance["versions"] = json.dumps(provenance["versions"], sort_keys=True, ensure_ascii=False)
