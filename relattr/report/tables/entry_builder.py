@@ -167,13 +167,15 @@ class EntryBuilder:
         elif results:
             note = f"not evaluated on the test set {column.test!r}"
         else:
-            note = self._why_not_run(column.dataset)
+            note = self._why_not_run(row.method, column.dataset)
         return replace(entry, status="not run", notes=(note,))
 
-    def _why_not_run(self, name: str) -> str:
+    def _why_not_run(self, method: str, name: str) -> str:
         try:
             dataset = self._dataset(name)
-            missing = dataset is not None and dataset.missing() is not None
+            pixels = method not in self._registry.methods or self._registry.method(method).create().uses_pixels
+            reason = dataset and (dataset.missing() if pixels else dataset.missing_labels())
+            missing = reason is not None
         except Exception:  # an error in a plugin must not prevent the table
             missing = True
         if not missing:

@@ -152,3 +152,25 @@ def test_a_column_published_as_one_number_has_it(synthetic, entry_of):
     column = ColumnSpec(label="V", dataset="a", attribute="baldhead", published="Viral-Pairs")
     table = synthetic.table(["m"], [column], [RowSpec("m", published="ViralNet")], "table4")
     assert entry_of(table, "m").published == 76.20
+
+
+def test_a_method_without_pixels_does_not_lack_images(synthetic, plugins, column, entry_of):
+    class WithoutImages(Dataset):
+        """Its annotations exist, its images do not."""
+
+        def attributes(self):
+            return ("x",)
+
+        def missing(self):
+            return "no images"
+
+        def missing_labels(self):
+            return None
+
+    plugins.datasets["a"] = Plugin("a", "A", WithoutImages, {})
+    try:
+        table = synthetic.table(["chance", "ranksvm-gist"], [column], registry=plugins)
+    finally:
+        del plugins.datasets["a"]
+    assert entry_of(table, "Chance").notes == ("not run",)
+    assert "the files of a are missing" in entry_of(table, "RankSVM + GIST").notes[0]
