@@ -5,7 +5,7 @@
 Everything is measured in one run on the same seeded 256 x 256 colour images; each figure is the best of several
 rounds, in which ours and the peer take turns. Nothing is printed before both have compiled and warmed up.
 
-*HOG, lattice*: 32 x 32 cells of 8 px, each side's own definition. scikit-image: one vote a pixel for its own cell,
+*HOG, lattice*: 32 x 32 cells of 8 px, each side's own definition. scikit-image: one vote per pixel for its own cell,
 9 orientations, blocks of 2x2 cells with L2-Hys, strongest channel of colour (and, beside it, its cheapest form:
 one grey channel). Ours does more with as many cells: bilinear voting, 18 directions + 9 orientations, four
 normalisations and textures, on colour.

@@ -167,7 +167,7 @@ def pass_seconds(x: Any) -> float:
 
 
 def multiplication_rate() -> float:
-    """Multiplications (with their additions) a second in a large square float32 product."""
+    """Multiplications (with their additions) per second in a large square float32 product."""
     a = np.ones((2048, 2048), np.float32)
     return 2048**3 / min(timed(lambda: a @ a, 5)[0])
 

@@ -6,7 +6,7 @@ rates and the fastest to the goal counts; its network is the same siamese networ
 the method `siamese-alexnet` with this backbone and the preset `fast`. Two ablations show which part makes it fast: one
 trains all layers too; one starts, as the usual trainer does, with a randomly initialised score layer.
 
-Three figures each: labelled pairs and images a second in optimisation steps (the fastest of the seeds), and seconds
+Three figures each: labelled pairs and images per second in optimisation steps (the fastest of the seeds), and seconds
 until the accuracy on test images, one crop each, first reaches the goal: on 500 of them drawn once, the same for all,
 evaluated first before the steps or after the first step. Evaluation is not counted, and nothing is chosen by it but the
 usual trainer's learning rate. Each training runs in a separate process.
