@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
+from relattr.system.reading import MAX_TABLE, open_regular
+
+MAX_DENSE = 10**9
+"""Values of a sparse matrix that is converted to a dense one."""
 
 
 def read_mat(path: Path, variables: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Any]:
@@ -21,7 +26,8 @@ def read_mat(path: Path, variables: Sequence[str], optional: Sequence[str] = ())
     import scipy.io
 
     try:
-        data = scipy.io.loadmat(path, variable_names=[*variables, *optional])
+        with open_regular(path, MAX_TABLE) as file:
+            data = scipy.io.loadmat(file, variable_names=[*variables, *optional])
     except NotImplementedError as error:
         raise BadInput(f"{path} is a MATLAB 7.3 file; load it in MATLAB or Octave and save it with -v7") from error
     except Exception as error:  # SciPy's reader may raise any exception on a damaged file
@@ -33,7 +39,23 @@ def read_mat(path: Path, variables: Sequence[str], optional: Sequence[str] = ())
     missing = [name for name in variables if name not in data]
     if missing:
         raise BadInput(f"{path} has no variable {missing[0]!r}; expected {', '.join(variables)}")
-    return {name: data[name] for name in (*variables, *optional) if name in data}
+    return {name: _dense(data[name], f"{path}: {name}") for name in (*variables, *optional) if name in data}
+
+
+def _dense(value: Any, where: str) -> Any:
+    """The variable as an array: a sparse matrix becomes dense. Raises `BadInput` for complex numbers."""
+    if not isinstance(value, np.ndarray) and hasattr(value, "toarray"):
+        n_values = math.prod(value.shape)
+        if n_values > MAX_DENSE:
+            raise BadInput(f"{where} is a sparse matrix of {value.shape}; expected at most {MAX_DENSE:,} values")
+        value = value.toarray()
+    if not isinstance(value, np.ndarray):
+        raise BadInput(f"{where} is a {type(value).__name__}; expected an array, a cell array or text")
+    if value.dtype.kind == "c":
+        if value.imag.any():
+            raise BadInput(f"{where} has complex numbers; expected real numbers")
+        value = value.real
+    return value
 
 
 def cell_text(cell: Any, where: str) -> str:
@@ -47,16 +69,34 @@ def cell_text(cell: Any, where: str) -> str:
 
 
 def cell_texts(cells: NDArray[Any], where: str) -> list[str]:
-    """Return the strings in a cell array, in MATLAB's (column-major) order. Raises `BadInput` for other contents."""
+    """Return the strings in a cell array, in MATLAB's (column-major) order. Raises `BadInput` for other contents.
+
+    The rows of a character matrix are strings too; the spaces at their end, which MATLAB pads them with, are removed.
+    """
+    if isinstance(cells, np.ndarray) and cells.dtype.kind == "U":
+        return [str(row).rstrip(" ") for row in cells.ravel(order="F")]
+    if not isinstance(cells, np.ndarray) or cells.dtype != object:
+        raise BadInput(f"{where} is an array of {getattr(cells, 'dtype', type(cells).__name__)}; expected texts")
     return [cell_text(cell, f"{where}[{i}]") for i, cell in enumerate(cells.ravel(order="F"))]
 
 
 def numeric_array(values: NDArray[Any], where: str) -> NDArray[np.float64]:
     """Convert a numeric array, or a cell array of single numbers, to float64 of the same shape."""
     try:
+        values = np.asarray(values)
         if values.dtype == object:
-            flat = [np.asarray(cell, np.float64).item() for cell in values.ravel()]
+            flat = [_real(cell).item() for cell in values.ravel()]
             return np.array(flat, np.float64).reshape(values.shape)
-        return values.astype(np.float64)
+        return _real(values)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{where} contains a value that is not a number: {error}") from error
+
+
+def _real(values: Any) -> NDArray[np.float64]:
+    """Convert to float64. Raises TypeError or ValueError for anything but real numbers."""
+    array = np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+    if array.dtype.kind == "c":
+        raise TypeError("a complex number")
+    if array.dtype.kind not in "biuf" and array.dtype != object:
+        raise TypeError(f"values of type {array.dtype}")
+    return array.astype(np.float64)

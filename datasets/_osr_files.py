@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from relattr.errors import BadInput
 from relattr.system.manifest import ManifestEntry
+from relattr.system.reading import MAX_TEXT, read_text
 
 from ._matlab import cell_texts, numeric_array, read_mat
 
@@ -92,7 +93,7 @@ def _names_in_split_file(path: Path) -> list[str]:
     """The names in the file's order, repetitions included."""
     if path.suffix == ".txt":
         try:
-            return path.read_text(encoding="utf-8").split()
+            return read_text(path, MAX_TEXT).split()
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"cannot read the training images from {path}: {error}") from error
     if path.name == "outdoor_scenes.mat":

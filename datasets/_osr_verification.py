@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from relattr.dataset import VerificationResult
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.system.manifest import ManifestEntry
+from relattr.system.reading import read_json
 
 from ._matlab import cell_texts, numeric_array, read_mat
 from ._osr_files import CLASSES, OFFICIAL_DATA, ORDER, SPLIT_FILES, OSRRelease, class_of
@@ -90,7 +90,7 @@ def _check_duplicates(release: OSRRelease) -> tuple[bool, str]:
 
 def _check_table(path: Path) -> tuple[bool, str]:
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = read_json(path)
         wrong = _order_differences(table["attributes"], table["classes"], table["relative_ordering"])
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise BadInput(f"{path} is not a table of class orders: {error!r}") from error

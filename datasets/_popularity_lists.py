@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +18,7 @@ from relattr.errors import BadInput
 from relattr.identity import code_digest
 from relattr.system.atomic import write_arrays
 from relattr.system.digests import digest_files, digest_text
+from relattr.system.npz import read_npz
 from relattr.system.paths import cache_dir
 
 from ._csv_tables import CsvColumns, open_csv, parse_number
@@ -88,8 +88,8 @@ def _read_cached(path: Path, state: tuple[int, ...]) -> PopularityScores:
     if scores is None:
         scores = _parse_list(path)
         users = np.frombuffer("\n".join(scores.users).encode(), np.uint8)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(cached, {"ids": scores.ids, "score": scores.score, "user": scores.user, "users": users})
+        with contextlib.suppress(OSError):  # without a writable cache it is parsed every time
+            write_arrays(cached, {"ids": scores.ids, "score": scores.score, "user": scores.user, "users": users})
     for array in (scores.ids, scores.score, scores.user):
         array.flags.writeable = False  # callers share the cached arrays
     return scores
@@ -98,12 +98,12 @@ def _read_cached(path: Path, state: tuple[int, ...]) -> PopularityScores:
 def _load_cached(path: Path, cached: Path) -> PopularityScores | None:
     """Load the arrays of a list from the cache; None where the file is missing or damaged."""
     try:
-        with cached.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-            text = arrays["users"].tobytes().decode()
-            return PopularityScores(
-                path, arrays["ids"], arrays["score"], arrays["user"], tuple(text.split("\n")) if text else ()
-            )
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        arrays = read_npz(cached)
+        text = arrays["users"].tobytes().decode()
+        return PopularityScores(
+            path, arrays["ids"], arrays["score"], arrays["user"], tuple(text.split("\n")) if text else ()
+        )
+    except (OSError, ValueError, KeyError):
         return None
 
 

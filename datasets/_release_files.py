@@ -11,6 +11,7 @@ from pathlib import Path
 from relattr.dataset import Dataset
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.system import manifest
+from relattr.system.reading import MAX_TEXT, read_text
 from relattr.task import TaskName
 
 from ._verification import join_first
@@ -62,7 +63,7 @@ def file_state(path: Path) -> tuple[int, int, int]:
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a UTF-8 text file. Raises `BadInput` if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_text(path, MAX_TEXT).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
+from relattr.system.reading import MAX_TEXT, read_text
 
 from ._matlab import numeric_array, read_mat
 from ._release_files import file_state
@@ -51,7 +52,8 @@ SUBREDDIT_NAMES = (
 FIVE_CATEGORIES = SUBREDDIT_NAMES[:5]
 """The Viral Categories of Deza and Parikh (CVPR 2015)."""
 
-OTHER = "other"
+NO_CATEGORY = -1
+"""The category of an image that has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,28 +219,28 @@ def read_column(path: Path) -> list[str]:
     A last line without a line break is left out: it may be truncated.
     """
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+        return [line.strip() for line in read_text(path, MAX_TEXT).split("\n")[:-1]]
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error
 
 
 def five_categories(submitted: list[list[str]]) -> tuple[list[int], tuple[str, ...]]:
-    """Assign one of `FIVE_CATEGORIES` to an image submitted to exactly one of them, else `OTHER`.
+    """Assign one of `FIVE_CATEGORIES` to an image submitted to exactly one of them, else `NO_CATEGORY`.
 
     Returns an index per image, and the names.
     """
     categories = []
     for subreddits in submitted:
         matches = [k for k, name in enumerate(FIVE_CATEGORIES) if name in subreddits]
-        categories.append(matches[0] if len(matches) == 1 else len(FIVE_CATEGORIES))
-    return categories, (*FIVE_CATEGORIES, OTHER)
+        categories.append(matches[0] if len(matches) == 1 else NO_CATEGORY)
+    return categories, FIVE_CATEGORIES
 
 
 def subreddit_categories(submitted: list[list[str]]) -> tuple[list[int], tuple[str, ...]]:
-    """Assign the subreddit that an image was submitted to most, if it is in `SUBREDDIT_NAMES`, else `OTHER`.
+    """Assign the subreddit that an image was submitted to most, if it is in `SUBREDDIT_NAMES`, else `NO_CATEGORY`.
 
     Ties go to the subreddit that it was submitted to first. Returns an index per image, and the names.
     """
     index = {name: k for k, name in enumerate(SUBREDDIT_NAMES)}
     most = (Counter(subreddits).most_common(1)[0][0] for subreddits in submitted)
-    return [index.get(name, len(SUBREDDIT_NAMES)) for name in most], (*SUBREDDIT_NAMES, OTHER)
+    return [index.get(name, NO_CATEGORY) for name in most], SUBREDDIT_NAMES

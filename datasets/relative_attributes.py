@@ -22,7 +22,7 @@ from relattr.images import FileSource, Images, MissingFileSource
 from relattr.pairs import Pairs
 from relattr.random import derive_seed
 from relattr.system.digests import digest_files, digest_text
-from relattr.system.paths import data_dir
+from relattr.system.paths import data_dir, expand_home
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 from ._relative_attributes_file import RelativeAttributesFile, read_relative_attributes
@@ -86,7 +86,7 @@ class RelativeAttributes(Dataset):
     @property
     def _path(self) -> Path:
         """The file; where it does not exist, the last place searched."""
-        given = Path(self.file).expanduser()
+        given = expand_home(self.file)
         places = [data_dir() / given, data_dir() / RELEASE / given]  # an absolute path stays as it is
         return next((place for place in places if place.is_file()), places[-1])
 
@@ -117,7 +117,7 @@ class RelativeAttributes(Dataset):
     def image_folder(self) -> Path | None:
         """The folder of images; None where there is none."""
         if self.images:
-            return Path(self.images).expanduser()
+            return expand_home(self.images)
         return next((folder for name in IMAGE_FOLDERS if (folder := self.root / name).is_dir()), None)
 
     def missing(self) -> str | None:

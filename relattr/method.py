@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
@@ -158,12 +156,11 @@ class Method:
 
         Raises `BadInput` if the file is missing, damaged or not a file of `save`.
         """
-        import numpy as np
+        from relattr.system.npz import read_npz
 
         try:
-            with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-                state = {key: arrays[key] for key in arrays.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            state = read_npz(path)
+        except (OSError, ValueError) as error:
             raise BadInput(f"{path} does not hold a fitted {type(self).__name__}: {error}") from error
         self.restore({key: value.item() if value.ndim == 0 else value for key, value in state.items()})
 

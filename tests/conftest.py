@@ -1,9 +1,10 @@
-"""Fixtures of all tests: a fresh cache folder, the real data if available, deterministic hypothesis."""
+"""Fixtures of all tests: an empty cache folder, the real data if available, deterministic hypothesis."""
 
 from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +21,14 @@ for _variable, _folder in (("RELATTR_DATA", _SHARED / "data"), ("RELATTR_WEIGHTS
     if _variable not in os.environ and _folder.is_dir():
         os.environ[_variable] = str(_folder)
 
+# compiled loops are kept from one session to the next, although every test has a cache folder of its own
+_COMPILED = Path(tempfile.gettempdir()) / f"relattr-tests-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_COMPILED))
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder that no other test has seen."""
+    """An empty cache folder for each test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("RELATTR_CACHE", str(folder))
     return folder
@@ -31,7 +36,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="session")
 def real() -> Callable[[str], Path]:
-    """``real("osr")``: the folder of a dataset's real files; the test is skipped, saying why, without it."""
+    """``real("osr")``: the folder of a dataset's real files; without it, the test is skipped with the reason."""
 
     def find(dataset: str) -> Path:
         from relattr.system.paths import data_dir
@@ -39,7 +44,7 @@ def real() -> Callable[[str], Path]:
         folder = data_dir() / dataset
         if not folder.is_dir():
             pytest.skip(
-                f"REAL DATA NOT THERE: {folder} is no folder; set RELATTR_DATA to the folder that holds {dataset}/"
+                f"real data not found: {folder} is not a folder; set RELATTR_DATA to the folder that holds {dataset}/"
             )
         return folder
 
@@ -48,14 +53,16 @@ def real() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def real_weights() -> Callable[[str], Path]:
-    """``real_weights("squeezenet1_0")``: the weight file of a backbone; skipped, saying why, without it."""
+    """``real_weights("squeezenet1_0")``: the weight file of a backbone; without it, the test is skipped with the reason."""
 
     def find(backbone: str) -> Path:
         from relattr.system.paths import weights_dir
 
         path = weights_dir() / f"{backbone}.safetensors"
         if not path.is_file():
-            pytest.skip(f"REAL WEIGHTS NOT THERE: {path} is no file; set RELATTR_WEIGHTS to the folder that holds it")
+            pytest.skip(
+                f"real weights not found: {path} is not a file; set RELATTR_WEIGHTS to the folder that holds it"
+            )
         return path
 
     return find
@@ -67,18 +74,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the slow tests that are not in the requested part; a file is never divided."""
+    """Deselect the slow tests that are not in the requested part; all tests of a file are in the same part."""
     option = config.getoption("--slow-part")
     if not option:
         return
     part, parts = map(int, option.split("/"))
-    kept, dropped = [], []
+    selected, dropped = [], []
     for item in items:
         file = item.path.relative_to(config.rootpath).as_posix()
         slow = item.get_closest_marker("slow") is not None
-        (dropped if slow and zlib.crc32(file.encode()) % parts != part % parts else kept).append(item)
+        (dropped if slow and zlib.crc32(file.encode()) % parts != part % parts else selected).append(item)
     config.hook.pytest_deselected(items=dropped)
-    items[:] = kept
+    items[:] = selected
 
 
 def pytest_configure() -> None:

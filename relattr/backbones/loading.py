@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from relattr.errors import BadInput
+from relattr.system.reading import require_regular
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -17,6 +18,10 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     Code in a file is never executed: pickled objects other than tensors and built-in containers are refused.
     Raises `BadInput`, naming the file, if it cannot be read or is damaged.
     """
+    try:
+        require_regular(path)
+    except OSError as error:
+        raise BadInput(f"weights file {path} cannot be read: {error.strerror}") from error
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from relattr.backbones.names import Preprocessing
 from relattr.errors import BadInput
+from relattr.system.reading import MAX_RESULT, read_bytes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,7 +70,7 @@ def _load(path: Path, sha256: str) -> nn.Module:
     from relattr.backbones.micro_net import MicroNet
 
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, MAX_RESULT)
     except OSError as error:
         raise BadInput(f"cannot read the weights of micro from {path}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != sha256:

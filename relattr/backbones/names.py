@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from relattr.backbones.torchvision_files import DOWNLOADS, FILES
 from relattr.errors import BadInput, UnknownName
-from relattr.system.atomic import write_text
+from relattr.system.cached import read_cached, write_cached
 from relattr.system.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -182,11 +182,9 @@ def _timm_models() -> Mapping[str, tuple[str, str, str]]:
 @cache
 def _read_timm_models(version: str) -> Mapping[str, tuple[str, str, str]]:
     path = cache_dir() / "backbones" / f"timm-{version}.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: (str(url), str(repo), str(file)) for name, (url, repo, file) in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        pass
+    stored = read_cached(path)
+    if stored is not None:
+        return {name: (url, repo, file) for name, (url, repo, file) in json.loads(stored).items()}
     import timm
 
     models: dict[str, tuple[str, str, str]] = {}
@@ -197,5 +195,5 @@ def _read_timm_models(version: str) -> Mapping[str, tuple[str, str, str]]:
             continue
         url = cfg.url if isinstance(cfg.url, str) else ""
         models[name] = (url, cfg.hf_hub_id or "", cfg.hf_hub_filename or "model.safetensors")
-    write_text(path, json.dumps(models, sort_keys=True, indent=0))
+    write_cached(path, json.dumps(models, sort_keys=True).encode())
     return models

@@ -25,9 +25,10 @@ from typing import Literal
 
 from relattr.backbones.names import BUILT_IN_BACKBONES, ResolvedBackbone, registered_backbones, resolve_backbone
 from relattr.errors import BadInput, Blocked
-from relattr.system.atomic import write_text
+from relattr.system.cached import read_cached, write_cached
 from relattr.system.digests import digest_file
-from relattr.system.paths import cache_dir, is_offline, weights_dir
+from relattr.system.paths import cache_dir, expand_home, is_offline, weights_dir
+from relattr.system.reading import require_regular
 
 DOWNLOAD_TIMEOUT = 30.0
 """Seconds without data after which a download is aborted."""
@@ -173,19 +174,16 @@ def cached_sha256(path: Path) -> str:
     """
     try:
         real = path.resolve(strict=True)
-        stat = real.stat()
+        stat = require_regular(real)
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
     signature = f"{real}\0{stat.st_size}\0{stat.st_mtime_ns}"
     cached = cache_dir() / "digests" / f"weights-{hashlib.sha256(signature.encode()).hexdigest()}.json"
-    try:
-        digest = json.loads(cached.read_text())["sha256"]
-        if isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest):
-            return digest
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    stored = read_cached(cached)
+    if stored is not None:
+        return str(json.loads(stored)["sha256"])
     digest = digest_file(real)
-    write_text(cached, json.dumps({"path": str(real), "sha256": digest}))
+    write_cached(cached, json.dumps({"path": str(real), "sha256": digest}).encode())
     return digest
 
 
@@ -206,17 +204,17 @@ def hub_checkpoints() -> Path:
     """Return the folder that torch.hub downloads weights to."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return expand_home(home) / "hub" / "checkpoints"
 
 
 def hugging_face_cache() -> Path:
     """Return the folder that the Hugging Face hub downloads to."""
     direct = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     if direct:
-        return Path(direct).expanduser()
+        return expand_home(direct)
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or os.path.join(cache, "huggingface")
-    return Path(home).expanduser() / "hub"
+    return expand_home(home) / "hub"
 
 
 def _in_hugging_face_cache(known: ResolvedBackbone) -> Path | None:

@@ -24,6 +24,7 @@ from relattr.features.lab import rgb_to_lab
 from relattr.images.sequence import ImageSequence, Pixels
 from relattr.system.digests import digest_array
 from relattr.system.paths import weights_dir
+from relattr.system.reading import MAX_TABLE, open_regular
 
 N_NAMES = 50
 STEPS = 32
@@ -79,7 +80,8 @@ def read_dd50(path: Path) -> NDArray[np.uint8]:
     import scipy.io
 
     try:
-        content = scipy.io.loadmat(path)
+        with open_regular(path, MAX_TABLE) as file:
+            content = scipy.io.loadmat(file)
     except Exception as error:  # the reader raises many kinds of errors for a damaged file
         raise BadInput(f"{path} cannot be read as a MATLAB file: {error}") from error
     arrays = {k: np.asarray(v) for k, v in content.items() if not k.startswith("__")}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from relattr.features.color_names import N_NAMES, Vocabulary, color_names
 from relattr.features.encoded import EncodedFeature, Floats
 from relattr.images.sequence import Pixels
+from relattr.system.compiled import njit
 
 
 class ColorPatches(EncodedFeature):
@@ -85,7 +85,7 @@ class ColorPatches(EncodedFeature):
         ]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _histograms(names: Pixels, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64], size: int, out: Floats) -> None:
     share = np.float32(1.0 / (size * size))
     for i in range(len(y)):

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from torch.nn import functional
 
 from relattr.features.input import read_image
 from relattr.images.sequence import ImageSequence, Pixels
+from relattr.system.compiled import njit
 from relattr.system.malloc import retain_freed_memory
 
 Complex = NDArray[np.complex64]
@@ -94,7 +94,7 @@ def _block_energies(image: torch.Tensor) -> NDArray[np.float32]:
     return energies.transpose(0, 2, 1).reshape(-1)  # blocks in column-major order
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(nogil=True, fastmath={"contract"})
 def _multiply(spectrum: Complex, filters: NDArray[np.float32], out: Complex) -> None:
     for o in range(filters.shape[0]):
         for y in range(spectrum.shape[0]):
@@ -102,7 +102,7 @@ def _multiply(spectrum: Complex, filters: NDArray[np.float32], out: Complex) -> 
                 out[o, y, x] = spectrum[y, x] * filters[o, y, x]
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+@njit(nogil=True, fastmath={"contract", "reassoc", "nsz"})
 def _block_means(response: Complex, out: NDArray[np.float32]) -> None:
     """Compute the mean absolute value in each block of the area without padding."""
     blocks = out.shape[1]

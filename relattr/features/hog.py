@@ -33,12 +33,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from relattr.errors import BadInput
 from relattr.features.hog_grid import Grid, make_grid
+from relattr.system.compiled import njit
 
 CELL_CHANNELS = 31
 
@@ -133,7 +133,7 @@ def _compute(batch: npt.NDArray[np.uint8], grid: Grid, cell: int, cells: int) ->
     return out.reshape(len(batch), ny * nx, cells * cells * CELL_CHANNELS)
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(nogil=True, fastmath={"contract"})
 def _gradients(
     image: npt.NDArray[np.uint8],
     source_rows: Ints,
@@ -200,7 +200,7 @@ def _kernel(cell: int) -> Callable[..., None]:
     half, clip, texture, epsilon = np.float32(0.5), np.float32(0.2), np.float32(0.2357), np.float32(1e-4)
     one = np.float32(1)
 
-    @numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+    @njit(nogil=True, fastmath={"contract", "reassoc", "nsz"})
     def kernel(
         image: npt.NDArray[np.uint8],
         source_rows: Ints,

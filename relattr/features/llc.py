@@ -14,11 +14,11 @@ smallest, and solves the k x k system. The code of a descriptor does not depend 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from relattr.errors import BadInput
+from relattr.system.compiled import njit
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int32]
@@ -62,7 +62,7 @@ def encode_llc(
     return indices, weights
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+@njit(nogil=True, fastmath={"contract", "reassoc", "nsz"})
 def _encode(x: Floats, words: Floats, transposed: Floats, beta: float, indices: Codes, weights: Floats) -> None:
     n, dimensions = x.shape
     n_words = len(words)
@@ -113,7 +113,7 @@ def _encode(x: Floats, words: Floats, transposed: Floats, beta: float, indices: 
                 weights[i, a] = solution[a] / total
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+@njit(nogil=True, fastmath={"contract", "reassoc", "nsz"})
 def _half_distances(rows: Floats, transposed: Floats, half_norms: Floats, out: Floats) -> None:
     """Compute ``out[r, j] = |word j|^2 / 2 - rows[r] . word j``: half the squared distance up to a constant."""
     n_words = len(half_norms)
@@ -130,7 +130,7 @@ def _half_distances(rows: Floats, transposed: Floats, half_norms: Floats, out: F
                 out[r + 1, j] -= q0 * w0[j] + q1 * w1[j] + q2 * w2[j] + q3 * w3[j]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _nearest(distances: Floats, indices: Codes, smallest: Floats) -> None:
     """Find the indices of the k smallest distances, in ascending order, ties by index; ``smallest`` (k,) is scratch."""
     k = len(smallest)
@@ -149,7 +149,7 @@ def _nearest(distances: Floats, indices: Codes, smallest: Floats) -> None:
             worst = smallest[k - 1]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _solve_ones(a: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> None:
     """Solve ``a x = 1`` for a positive definite ``a``, given by its lower triangle, which is overwritten."""
     k = len(x)

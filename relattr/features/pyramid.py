@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from relattr.errors import BadInput
+from relattr.system.compiled import njit
 
 Floats = npt.NDArray[np.float32]
 
@@ -70,7 +70,7 @@ def max_pool(
     return np.concatenate(blocks)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _pool(
     indices: npt.NDArray[np.int32], weights: Floats, cells: npt.NDArray[np.int64], n_cells: int, n_words: int
 ) -> Floats:

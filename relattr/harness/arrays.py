@@ -7,19 +7,18 @@ The keys of the file are ``strengths <test set>``, ``margins <test set>``, ``box
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput
+from relattr.system.npz import array_names, read_npz
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NPZ_ERRORS = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
-"""The exceptions that reading a damaged or foreign ``.npz`` file may raise."""
+NPZ_ERRORS = (OSError, KeyError, ValueError)
+"""The exceptions that `relattr.system.npz.read_npz` may raise for a damaged or foreign ``.npz`` file."""
 COMPRESS_ABOVE = 1 << 16
 """Size in bytes above which arrays are compressed; below it, compression takes longer than it saves."""
 
@@ -78,10 +77,7 @@ class CellArrays:
         """Read all arrays from the content of an ``.npz`` file, without pickle. Raises one of `NPZ_ERRORS`."""
         arrays = cls()
         if content:
-            import numpy as np
-
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays._bind({key: file[key] for key in file.files})
+            arrays._bind(read_npz(content))
         return arrays
 
     @classmethod
@@ -140,19 +136,15 @@ class _NpzFile(MutableMapping[str, "NDArray[Any]"]):
     def __getitem__(self, key: str) -> NDArray[Any]:
         if key not in self.keys():
             raise KeyError(key)
-        import numpy as np
-
         try:
-            with np.load(self._path, allow_pickle=False) as file:
-                return file[key]
+            return read_npz(self._path, [key])[key]
         except NPZ_ERRORS as error:
             raise self._error(error) from error
 
     def __iter__(self) -> Iterator[str]:
         if self._keys is None:
             try:
-                with zipfile.ZipFile(self._path) as file:
-                    self._keys = tuple(name.removesuffix(".npy") for name in file.namelist())
+                self._keys = array_names(self._path)
             except NPZ_ERRORS as error:
                 raise self._error(error) from error
         return iter(self._keys)
@@ -170,4 +162,4 @@ class _NpzFile(MutableMapping[str, "NDArray[Any]"]):
         raise TypeError(f"{self._path} is open for reading only")
 
     def _error(self, error: Exception) -> BadInput:
-        return BadInput(f"{self._path} cannot be read as a file of arrays: {type(error).__name__}: {error}")
+        return BadInput(f"{self._path} cannot be read as a file of arrays: {error}")

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from relattr.bounds import MAX_SEED, MAX_THREADS
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.limits import Limits
+from relattr.system.reading import read_bytes
 
 RESERVED_NAMES = ("macros", "preamble", "tables")
 """Names of files that are written beside the tables of every benchmark."""
@@ -120,15 +122,17 @@ def load_benchmark(name: str) -> Benchmark:
             f"digits, dots, hyphens and underscores, and not be one of {', '.join(RESERVED_NAMES)}"
         )
     try:
-        benchmark = msgspec.toml.decode(path.read_bytes(), type=Benchmark)
+        benchmark = msgspec.toml.decode(read_bytes(path), type=Benchmark)
     except OSError as error:
         raise BadInput(f"cannot read benchmark {path}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, BadInput) as error:
-        raise BadInput(f"benchmark {path} is not valid: {error}") from error
-    if not benchmark.seeds or min(benchmark.seeds) < 0 or len(set(benchmark.seeds)) != len(benchmark.seeds):
-        raise BadInput(f"benchmark {path}: seeds must be different integers >= 0; got {list(benchmark.seeds)}")
-    if benchmark.threads < 0:
-        raise BadInput(f"benchmark {path}: threads must be 0 or more; got {benchmark.threads}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadInput) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise BadInput(f"benchmark {path} is not valid: {reason}") from error
+    seeds = benchmark.seeds
+    if not seeds or min(seeds) < 0 or max(seeds) > MAX_SEED or len(set(seeds)) != len(seeds):
+        raise BadInput(f"benchmark {path}: seeds must be different integers from 0 to {MAX_SEED}; got {list(seeds)}")
+    if not 0 <= benchmark.threads <= MAX_THREADS:
+        raise BadInput(f"benchmark {path}: threads must be between 0 and {MAX_THREADS}; got {benchmark.threads}")
     improvement = benchmark.table.improvement
     for method in (improvement.proposed, *improvement.earlier) if improvement is not None else ():
         if method not in benchmark.methods:

@@ -27,7 +27,9 @@ class Origin(msgspec.Struct, frozen=True):
 def current_origin() -> Origin:
     """Return the command and the code version of this process."""
     commit, dirty = relattr_revision()
-    return Origin(commit, dirty, shlex.join(["relattr", *sys.argv[1:]]))
+    command = shlex.join(["relattr", *sys.argv[1:]])
+    command = command.encode(errors="backslashreplace").decode()  # an argument may be a file name that is not UTF-8
+    return Origin(commit, dirty, command)
 
 
 def record_provenance(device: str, threads: int, origin: Origin | None = None, gpu: str = "") -> Provenance:

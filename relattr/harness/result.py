@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
 from relattr.harness.cell import Cell
+from relattr.system.sealed import open_sealed, seal_record
 
-VERSION = 2
-"""Version of the format. Version 1 did not separate a task's deviations from its notes; `decode_result` reads both."""
+VERSION = 3
+"""Version of the format; `decode_result` reads all. Before version 3, files had no SHA-256 of their content, and before
+version 2, a task's deviations were not separate from its notes."""
 Status = Literal["ok", "failed", "timeout", "memory", "crashed", "skipped", "blocked"]
 FAILURES: tuple[Status, ...] = ("failed", "timeout", "memory", "crashed")
 """The statuses of cells that ran and failed; ``relattr run --retry`` computes such cells again."""
@@ -139,21 +141,26 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def encode_result(result: Result) -> bytes:
-    """Return a result as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
+    """Return a result as indented JSON, with the SHA-256 of its content (`relattr.system.sealed`)."""
+    return seal_record(msgspec.json.encode(result))
 
 
 def decode_result(content: bytes) -> Result:
     """Return the result in this JSON; one of an older version is converted.
 
-    Raises ``msgspec.DecodeError`` for JSON that is not a result.
+    Raises ``msgspec.DecodeError`` for JSON that is not a result, or whose content has been changed.
     """
-    record: Any = msgspec.json.decode(content)
-    version = record.get("version") if isinstance(record, dict) else None
-    if version not in (1, VERSION):
+    try:
+        record, has_digest = open_sealed(content)
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from error
+    version = record.get("version")
+    if version not in (1, 2, VERSION):
         raise msgspec.ValidationError(f"version is {version!r}, expected 1 to {VERSION}")
-    result = msgspec.json.decode(content, type=Result)
-    if version == VERSION:
-        return result
+    if version == VERSION and not has_digest:
+        raise msgspec.ValidationError("it has no SHA-256 of its content, which every result of this version has")
+    result = msgspec.convert(record, Result)
+    if version != 1:
+        return result if version == VERSION else msgspec.structs.replace(result, version=VERSION)
     # any note of version 1 made a number incomparable
     return msgspec.structs.replace(result, version=VERSION, notes=(), task_deviations=result.notes)

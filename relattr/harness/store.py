@@ -6,6 +6,7 @@ the arrays of the cell, from which every statistic can be computed without train
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -16,10 +17,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from relattr.errors import BadInput
-from relattr.harness.arrays import CellArrays
+from relattr.harness.arrays import NPZ_ERRORS, CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import ArraysFile, Result, decode_result, encode_result
 from relattr.system.atomic import remove_leftovers, write_bytes
+from relattr.system.reading import MAX_RESULT, MAX_TABLE, open_regular, read_bytes, read_text, require_regular
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -31,6 +33,8 @@ class Unreadable:
 
     path: Path
     reason: str
+    inaccessible: bool = False
+    """Whether the system refused to read it, for example for lack of permission. It may be a valid result then."""
 
 
 class Store:
@@ -40,6 +44,7 @@ class Store:
         if folder.exists() and not folder.is_dir():
             raise BadInput(f"the results folder {folder} is a file; choose a folder")
         self.folder = folder
+        self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}
 
     def path(self, cell: Cell) -> Path:
         """Return the path of the cell's result, whether or not it exists."""
@@ -72,10 +77,15 @@ class Store:
         return set_aside
 
     def set_aside(self, cell: Cell) -> Path | None:
-        """If the file of the cell's result is not valid, rename it to ``...bad`` and return its new path."""
+        """If the file of the cell's result is not valid, rename it to ``...bad`` and return its new path.
+
+        Raises OSError, and changes nothing, if the file cannot be read: it may be a valid result of someone else.
+        """
         stored = self.read(cell)
         if not isinstance(stored, Unreadable):
             return None
+        if stored.inaccessible:
+            raise OSError(errno.EACCES, f"{stored.reason}, so it is not replaced", str(stored.path))
         new_path = stored.path.with_name(f"{stored.path.name}.bad")
         k = 2
         while new_path.exists():
@@ -88,7 +98,8 @@ class Store:
         """Return the arrays of a result; empty if it has none.
 
         With ``verify`` the whole file is read, and `BadInput` is raised if it is not the file that was written with
-        the result. Without, each array is read when it is accessed, and `BadInput` is raised then if that fails.
+        the result. Without, each array is read when it is accessed, and `BadInput` is raised then if that fails;
+        `read` has compared the digest of the file before.
         """
         if result.arrays is None:
             return CellArrays()
@@ -96,19 +107,22 @@ class Store:
         if not verify:
             return CellArrays.open_npz(path)
         try:
-            content = path.read_bytes()
+            content = read_bytes(path, MAX_TABLE)
         except OSError as error:
             raise BadInput(f"cannot read {path}: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != result.arrays.sha256:
             raise BadInput(
                 f"{path} is not the file that was written with its result; delete the result to compute it again"
             )
-        return CellArrays.from_npz(content)
+        try:
+            return CellArrays.from_npz(content)
+        except NPZ_ERRORS as error:
+            raise BadInput(f"{path} cannot be read as a file of arrays: {error}") from error
 
     def log(self, cell: Cell) -> str:
         """Return what the cell printed."""
         try:
-            return self.path(cell).with_suffix(".log").read_text(encoding="utf-8", errors="replace")
+            return read_text(self.path(cell).with_suffix(".log"), MAX_TABLE, errors="replace")
         except FileNotFoundError:
             return ""
 
@@ -134,6 +148,15 @@ class Store:
             return False
         return False
 
+    def _digest(self, path: Path) -> str:
+        """The SHA-256 of a file; it is read once for each version of the file. Raises OSError if it cannot be read."""
+        status = require_regular(path, MAX_TABLE)
+        version = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        if path not in self._digests or self._digests[path][0] != version:
+            with open_regular(path, MAX_TABLE) as file:
+                self._digests[path] = version, hashlib.file_digest(file, "sha256").hexdigest()
+        return self._digests[path][1]
+
     def __iter__(self) -> Iterator[Result | Unreadable]:
         paths = (path for path in self.folder.glob("*/*/*.json") if not path.parent.name.startswith("."))
         yield from self._read_all(paths)
@@ -151,26 +174,36 @@ class Store:
 
     def _read(self, path: Path, cell: Cell | None) -> Result | Unreadable | None:
         try:
-            result = decode_result(path.read_bytes())
+            result = decode_result(read_bytes(path, MAX_RESULT))
         except FileNotFoundError:
             return None
         except OSError as error:
-            return Unreadable(path, str(error.strerror))
-        except (msgspec.DecodeError, ValueError) as error:
+            return _unreadable(path, "", error)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             return Unreadable(path, str(error))
-        if cell is not None and result.cell != cell:
+        if cell is not None and result.cell.key != cell.key:
             return Unreadable(path, f"it is the result of another cell, {result.cell}")
         if self.path(result.cell) != path:
             return Unreadable(path, f"its name should be {self.path(result.cell).name}")
-        if result.arrays is not None:  # only the size: the content is verified when it is read
+        if result.arrays is not None:
             npz = path.with_suffix(".npz")
             try:
-                size = npz.stat().st_size
+                size = require_regular(npz, MAX_TABLE).st_size
+                if size != result.arrays.bytes:
+                    return Unreadable(path, f"its {npz.name} has {size:,} bytes, expected {result.arrays.bytes:,}")
+                if self._digest(npz) != result.arrays.sha256:
+                    return Unreadable(path, f"its {npz.name} does not have the SHA-256 that is stored with the result")
             except OSError as error:
-                return Unreadable(path, f"its {npz.name} cannot be read: {error.strerror}")
-            if size != result.arrays.bytes:
-                return Unreadable(path, f"its {npz.name} has {size:,} bytes, expected {result.arrays.bytes:,}")
+                return _unreadable(path, f"its {npz.name} cannot be read: ", error)
         return result
+
+
+_NOT_A_FILE = (errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ENOENT)
+"""Error numbers that say what is in place of a file, and not that it cannot be read."""
+
+
+def _unreadable(path: Path, prefix: str, error: OSError) -> Unreadable:
+    return Unreadable(path, f"{prefix}{error.strerror}", inaccessible=error.errno not in _NOT_A_FILE)
 
 
 def _file_name(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from relattr.system.atomic import write_bytes
+from relattr.system.cached import read_cached, write_cached
 from relattr.system.digests import digest_text
 from relattr.system.paths import cache_dir
 
@@ -69,14 +69,13 @@ def _distributions_of_modules() -> dict[str, list[str]]:
     """Return the distributions of each top-level module; cached on disk until a distribution is (un)installed."""
     folders = [f"{folder} {os.stat(folder).st_mtime_ns}" for folder in sys.path if folder and os.path.isdir(folder)]
     cached = cache_dir() / "distributions" / f"{digest_text(*folders)[:32]}.json"
-    try:
-        return msgspec.json.decode(cached.read_bytes(), type=dict[str, list[str]])
-    except (OSError, msgspec.DecodeError):
-        pass
+    stored = read_cached(cached)
+    if stored is not None:
+        return msgspec.json.decode(stored, type=dict[str, list[str]])
     distributions = {
         module: sorted(set(names)) for module, names in importlib.metadata.packages_distributions().items()
     }
-    write_bytes(cached, msgspec.json.encode(distributions))
+    write_cached(cached, msgspec.json.encode(distributions))
     return distributions
 
 

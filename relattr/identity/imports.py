@@ -12,15 +12,16 @@ from typing import Literal
 import msgspec
 
 from relattr.identity.syntax import FORMAT, is_for_type_checkers, last_name, run_branch, syntax_digest
-from relattr.system.atomic import write_text
+from relattr.system.cached import read_cached, write_cached
 from relattr.system.paths import cache_dir
+from relattr.system.reading import MAX_FILE, MAX_SETTINGS, read_bytes
 
 CACHE_FORMAT = f"v4.{FORMAT}"
 """Names the layout of the cached files; change it when `SourceFacts` or what is found in a source changes."""
 _RECURSION_LIMIT = 10_000
 """Enough for a sum of 2,000 terms on one line, wherever on the stack the digest is computed."""
 UNKNOWN = ""
-"""The known part of the name of a module that is computed entirely."""
+"""Prefix of a fully dynamic module name."""
 
 _LOADERS = frozenset({"load", "loadtxt", "genfromtxt", "fromfile", "memmap"})
 _PROGRAMS = frozenset({("os", "system"), *(("subprocess", name) for name in ("run", "Popen", "check_output", "call"))})
@@ -37,22 +38,22 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class SourceFacts(msgspec.Struct, frozen=True):
-    """What is known of a source file without running it."""
+    """The result of the static analysis of a source file."""
 
     digest: str
-    """SHA-256 of what it means (`syntax_digest`), or of its bytes where it is not Python that can be parsed."""
+    """SHA-256 of its syntax tree (`syntax_digest`), or of its bytes if it is not valid Python."""
     imports: tuple[tuple[str, str], ...] = ()
     """``(base, name)`` for each ``from base import name``, ``(base, "")`` for each ``import base``, all absolute."""
     prefixes: tuple[str, ...] = ()
-    """How the names of modules start that are imported under a computed name; `UNKNOWN` where nothing is known."""
+    """Constant prefixes of dynamically computed module names; `UNKNOWN` for a fully dynamic name."""
     exports: tuple[str, ...] | None = None
-    """``__all__``, where it is a literal."""
+    """``__all__``, if it is a literal."""
     has_computed_exports: bool = False
     """Whether ``__all__`` is defined in another way."""
     reexports: dict[str, tuple[str, str]] | None = None
-    """``name -> (base, name there)`` for a file that only gives the names of other modules; None for any other."""
+    """``name -> (base, name there)`` for a file that only re-exports; None for any other."""
     decides_results: bool = True
-    """False where it says ``DECIDES_RESULTS = False``."""
+    """False if it sets ``DECIDES_RESULTS = False``."""
     notes: tuple[Note, ...] = ()
 
 
@@ -61,7 +62,7 @@ def read_facts(path: Path, name: str) -> SourceFacts:
 
     Raises `OSError` if it cannot be read.
     """
-    source = path.read_bytes()
+    source = read_bytes(path, MAX_SETTINGS if path.suffix == ".py" else MAX_FILE)
     if path.suffix == ".py":
         source = source.replace(b"\r\n", b"\n")
     content = hashlib.sha256(source).hexdigest()
@@ -70,10 +71,9 @@ def read_facts(path: Path, name: str) -> SourceFacts:
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     key = hashlib.sha256(f"{package}\0{name}".encode()).hexdigest()[:8]
     cached = cache_dir() / "imports" / CACHE_FORMAT / f"{content[:32]}-{key}.json"
-    try:
-        return msgspec.json.decode(cached.read_bytes(), type=SourceFacts)
-    except (OSError, msgspec.DecodeError):
-        pass
+    stored = read_cached(cached)
+    if stored is not None:
+        return msgspec.json.decode(stored, type=SourceFacts)
     limit = sys.getrecursionlimit()
     try:
         sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
@@ -82,7 +82,7 @@ def read_facts(path: Path, name: str) -> SourceFacts:
         return SourceFacts(f"bytes {content}")
     finally:
         sys.setrecursionlimit(limit)
-    write_text(cached, msgspec.json.encode(facts).decode())
+    write_cached(cached, msgspec.json.encode(facts))
     return facts
 
 

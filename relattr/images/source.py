@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from relattr.errors import BadImage, BadInput, Blocked
 from relattr.system.digests import digest_array, digest_files, digest_text
+from relattr.system.reading import MAX_IMAGE
 
 
 class ImageSource(Protocol):
@@ -43,7 +44,7 @@ class FileSource:
     @property
     def fingerprint(self) -> str:
         if self._fingerprint is None:
-            self._fingerprint = digest_files(self.root, self.names)
+            self._fingerprint = digest_files(self.root, self.names, MAX_IMAGE)
         return self._fingerprint
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:
@@ -84,7 +85,7 @@ class SampledFileSource(FileSource):
     def fingerprint(self) -> str:
         if self._fingerprint is None:
             files = [path.relative_to(self.root).as_posix() for path in self.sampled()]
-            self._fingerprint = digest_text("sampled", self._key, digest_files(self.root, files))
+            self._fingerprint = digest_text("sampled", self._key, digest_files(self.root, files, MAX_IMAGE))
         return self._fingerprint
 
     def read(self, index: int, max_side: int) -> NDArray[np.uint8]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
+from relattr.system.compiled import njit
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _concordant(level: NDArray[Any], score: NDArray[Any], n_scores: int, start: NDArray[Any]) -> int:
     # images sorted by level: the Fenwick tree contains all images of lower levels, indexed by score rank
     tree = np.zeros(n_scores + 1, np.int64)

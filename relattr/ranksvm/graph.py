@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
+
+from relattr.system.compiled import njit, prange
 
 Floats = NDArray[np.float64]
 Index = NDArray[Any]
@@ -44,7 +45,7 @@ class PairwiseLoss(Protocol):
 # ---------------------------------------------------------------------- construction of the graph
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _count(left: Index, right: Index, label: Index, counts: Index, start: int, stop: int) -> None:
     for e in range(start, stop):
         turn = (right[e] - left[e]) * (label[e] < 0)  # arithmetic, since a branch on the label is unpredictable
@@ -53,7 +54,7 @@ def _count(left: Index, right: Index, label: Index, counts: Index, start: int, s
         counts[3 * (right[e] - turn) + 1 + similar] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _fill(left: Index, right: Index, label: Index, at: Index, flat: Index, start: int, stop: int) -> None:
     for e in range(start, stop):
         turn = (right[e] - left[e]) * (label[e] < 0)
@@ -67,7 +68,7 @@ def _fill(left: Index, right: Index, label: Index, at: Index, flat: Index, start
         at[b] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _offsets(counts: Index) -> Index:
     """Convert counts (chunk, segment) in place to the offset at which the chunk starts to write in the segment."""
     chunks, segments = counts.shape
@@ -83,19 +84,19 @@ def _offsets(counts: Index) -> Index:
     return starts
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _count_parallel(left: Index, right: Index, label: Index, counts: Index, step: int) -> None:
     for c in prange(counts.shape[0]):
         _count(left, right, label, counts[c], c * step, min(left.size, (c + 1) * step))
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _fill_parallel(left: Index, right: Index, label: Index, at: Index, flat: Index, step: int) -> None:
     for c in prange(at.shape[0]):
         _fill(left, right, label, at[c], flat, c * step, min(left.size, (c + 1) * step))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _mark(left: Index, right: Index, label: Index, used: Index, start: int, stop: int) -> int:
     ordered = 0
     for e in range(start, stop):
@@ -105,7 +106,7 @@ def _mark(left: Index, right: Index, label: Index, used: Index, start: int, stop
     return ordered
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _mark_parallel(left: Index, right: Index, label: Index, used: Index, step: int) -> int:
     ordered = np.zeros(used.shape[0], np.int64)
     for c in prange(used.shape[0]):
@@ -159,7 +160,7 @@ def _balanced(degree: NDArray[np.int64], chunks: int) -> NDArray[np.int64]:
 # ---------------------------------------------------------------------- squared hinge
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _hinge(
     s: Floats, c: float, c_similar: float, flat: Index, starts: Index, g: Floats, active: Index, start: int, stop: int
 ) -> float:
@@ -191,7 +192,7 @@ def _hinge(
     return 0.5 * c * ordered + 0.25 * c_similar * similar
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _hinge_parallel(
     s: Floats, c: float, c_similar: float, flat: Index, starts: Index, g: Floats, active: Index, bounds: Index
 ) -> float:
@@ -201,7 +202,7 @@ def _hinge_parallel(
     return parts.sum()
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _active(s: Floats, flat: Index, starts: Index, near: Index, at: Index, start: int, stop: int) -> None:
     """List the neighbours inside the margin without branches: each is written, then kept or overwritten."""
     for i in range(start, stop):
@@ -218,13 +219,13 @@ def _active(s: Floats, flat: Index, starts: Index, near: Index, at: Index, start
             end += offset - s[j] > 0.0
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _active_parallel(s: Floats, flat: Index, starts: Index, near: Index, at: Index, bounds: Index) -> None:
     for k in prange(bounds.size - 1):
         _active(s, flat, starts, near, at, bounds[k], bounds[k + 1])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _product(
     t: Floats,
     c: float,
@@ -257,7 +258,7 @@ def _product(
         out[i] = c * (size[i] * t[i] - total) + c_similar * ((last - first) * t[i] - similar)
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _product_parallel(
     t: Floats,
     c: float,

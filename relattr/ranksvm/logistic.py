@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
 from relattr.ranksvm.graph import HessianOperator, PairGraph
 from relattr.ranksvm.order import SortedLevels
+from relattr.system.compiled import njit, prange
 
 Floats = NDArray[np.float64]
 Index = NDArray[Any]
@@ -22,7 +22,7 @@ _STEP = 64  # images per task of a thread when all pairs are enumerated
 _SERIAL = 512  # images below which one thread is used for that
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _logistic(
     s: Floats,
     c: float,
@@ -60,7 +60,7 @@ def _logistic(
     return c * ordered + 0.25 * c_similar * similar
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _logistic_parallel(
     s: Floats,
     c: float,
@@ -77,7 +77,7 @@ def _logistic_parallel(
     return parts.sum()
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _product(
     t: Floats, flat: Index, starts: Index, weight: NDArray[np.float32], out: Floats, start: int, stop: int
 ) -> None:
@@ -88,7 +88,7 @@ def _product(
         out[i] = total
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _product_parallel(
     t: Floats, flat: Index, starts: Index, weight: NDArray[np.float32], out: Floats, bounds: Index
 ) -> None:
@@ -131,7 +131,7 @@ class _LogisticHessian:
 # ---------------------------------------------------------------------- all pairs of images with scores
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _all(s: Floats, level: Index, size: Index, end: Index, g: Floats, value: Floats, start: int, stop: int) -> None:
     """Compute the gradient of each image, and the loss of its pairs with lower images; images are sorted by level."""
     for i in range(start, stop):
@@ -151,13 +151,13 @@ def _all(s: Floats, level: Index, size: Index, end: Index, g: Floats, value: Flo
         value[i] = total
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _all_parallel(s: Floats, level: Index, size: Index, end: Index, g: Floats, value: Floats, step: int) -> None:
     for block in prange((s.size + step - 1) // step):
         _all(s, level, size, end, g, value, block * step, min(s.size, (block + 1) * step))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _all_product(
     s: Floats, level: Index, size: Index, end: Index, t: Floats, out: Floats, start: int, stop: int
 ) -> None:
@@ -172,7 +172,7 @@ def _all_product(
         out[i] = total
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _all_product_parallel(s: Floats, level: Index, size: Index, end: Index, t: Floats, out: Floats, step: int) -> None:
     for block in prange((s.size + step - 1) // step):
         _all_product(s, level, size, end, t, out, block * step, min(s.size, (block + 1) * step))

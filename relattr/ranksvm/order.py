@@ -10,11 +10,11 @@ order-statistic trees). Images of equal strength are similar pairs, whose sums h
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
 from relattr.pairs import Order
 from relattr.ranksvm.graph import HessianOperator
+from relattr.system.compiled import njit, prange
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,7 +48,7 @@ class SortedLevels:
 # ---------------------------------------------------------------------- squared hinge
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _sweep_hinge(s: Floats, ranked: Ints, level: Ints, n_levels: int, count: Ints, total: Floats, lower: bool) -> None:
     """Compute for each image the number of images inside its margin, and the sum of their scores.
 
@@ -83,13 +83,13 @@ def _sweep_hinge(s: Floats, ranked: Ints, level: Ints, n_levels: int, count: Int
         total[i] = t
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _hinge_sums(s: Floats, ranked: Ints, level: Ints, n_levels: int, count: Ints, total: Floats) -> None:
     for side in prange(2):
         _sweep_hinge(s, ranked, level, n_levels, count[side], total[side], side == 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _sweep_product(
     t: Floats, ranked: Ints, level: Ints, n_levels: int, reach: Ints, total: Floats, lower: bool
 ) -> None:
@@ -114,7 +114,7 @@ def _sweep_product(
         total[i] = sum_
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _product_sums(t: Floats, ranked: Ints, level: Ints, n_levels: int, reach: Ints, total: Floats) -> None:
     for side in prange(2):
         _sweep_product(t, ranked, level, n_levels, reach[side], total[side], side == 0)
@@ -164,7 +164,7 @@ class OrderSquaredHingeLoss:
         return _OrderSquaredHingeHessian(self, ranked, reach, count.sum(0))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _reach(s: Floats, lower: bool) -> Ints:
     n = s.size
     out = np.empty(n, np.int64)

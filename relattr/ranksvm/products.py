@@ -15,10 +15,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
 from relattr.ranksvm.sketch import Sketch, make_sketch
+from relattr.system.compiled import njit, prange
 
 Floats = NDArray[np.float64]
 _FAST = {"reassoc", "contract", "nsz"}
@@ -28,7 +28,7 @@ _SMALL = 1 << 20  # multiplications below which starting a second thread costs m
 _MANY = 24  # vectors above which BLAS is faster, although it first copies X into its own layout
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _four_scores(x: NDArray[Any], i: int, v: Floats, out: Floats) -> None:
     a = b = c = e = 0.0
     for j in range(x.shape[1]):
@@ -43,7 +43,7 @@ def _four_scores(x: NDArray[Any], i: int, v: Floats, out: Floats) -> None:
     out[i + 3] = e
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _four_scores_of_two(x: NDArray[Any], i: int, v: Floats, w: Floats, out: Floats, other: Floats) -> None:
     a = b = c = e = 0.0
     p = q = r = s = 0.0
@@ -69,7 +69,7 @@ def _four_scores_of_two(x: NDArray[Any], i: int, v: Floats, w: Floats, out: Floa
     other[i + 3] = s
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _scores(x: NDArray[Any], v: Floats, out: Floats, start: int, stop: int) -> None:
     """Compute ``out[k, i] = x[i] . v[k]`` for rows start to stop; ``start`` is a multiple of four."""
     count = v.shape[0]
@@ -87,21 +87,21 @@ def _scores(x: NDArray[Any], v: Floats, out: Floats, start: int, stop: int) -> N
             out[k, i] = total
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _scores_parallel(x: NDArray[Any], v: Floats, out: Floats, step: int) -> None:
     n = x.shape[0]
     for block in prange((n + step - 1) // step):
         _scores(x, v, out, block * step, min(n, (block + 1) * step))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _add_four(x: NDArray[Any], i: int, u: Floats, out: Floats) -> None:
     a, b, c, e = u[i], u[i + 1], u[i + 2], u[i + 3]
     for j in range(x.shape[1]):
         out[j] += x[i, j] * a + x[i + 1, j] * b + x[i + 2, j] * c + x[i + 3, j] * e
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _combination(x: NDArray[Any], u: Floats, out: Floats, start: int, stop: int) -> None:
     """Compute ``out[k] = sum of u[k, i] x[i]`` over rows start to stop."""
     out[:] = 0.0
@@ -117,7 +117,7 @@ def _combination(x: NDArray[Any], u: Floats, out: Floats, start: int, stop: int)
                 out[k, j] += x[i, j] * a
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(nogil=True, parallel=True)
 def _combination_parallel(x: NDArray[Any], u: Floats, out: Floats, step: int) -> None:
     n, d = x.shape
     blocks = (n + step - 1) // step

@@ -146,7 +146,7 @@ class Design:
             raise BadInput(f"{len(pairs):,} pairs implied by an order can only be judged by strengths, not by margins")
         values = np.asarray(margins)
         if values.shape != (len(pairs),):
-            raise BadInput(f"margins have shape {values.shape} ; expected ({len(pairs)},)")
+            raise BadInput(f"margins have shape {values.shape}; expected ({len(pairs)},)")
         values, label = values[pairs.label != 0], pairs.label[pairs.label != 0]
         if not np.isfinite(values).all():
             raise BadInput(f"a margin is {values[~np.isfinite(values)][0]}; margins must be finite")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
+
+from relattr.system.compiled import njit, prange
 
 LANES = 128
 """Replicates processed together along the Fenwick tree, which then fits into the L2 cache."""
@@ -12,7 +13,7 @@ PAIR_LANES = 256
 """Replicates processed together along the pairs, a byte each: a block of weights of 2,000 images is 512 KiB."""
 
 
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
+@njit(fastmath={"contract", "reassoc", "nsz"})
 def order_residuals(
     truth: NDArray[np.float64], strengths: NDArray[np.float64], scale: NDArray[np.float64], means: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
@@ -42,7 +43,7 @@ def order_residuals(
     return sums, squares
 
 
-@njit(cache=True)
+@njit
 def adjacency(
     left: NDArray[np.int32], right: NDArray[np.int32], correct: NDArray[np.bool_], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
@@ -61,7 +62,7 @@ def adjacency(
     return starts, images
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def weighted_pair_sums(
     starts: NDArray[np.int64], images: NDArray[np.uint32], weights: NDArray[np.uint64], most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -115,7 +116,7 @@ def weighted_pair_sums(
     return hits.ravel(), totals.ravel()
 
 
-@njit(cache=True)
+@njit
 def pack_weights(counts: NDArray[np.int16], lanes: int) -> NDArray[np.uint8]:
     """Pack weights ``(replicates, n)`` as bytes into zero-padded blocks of replicates, ``(blocks, n, lanes)``."""
     replicates, n = counts.shape
@@ -128,7 +129,7 @@ def pack_weights(counts: NDArray[np.int16], lanes: int) -> NDArray[np.uint8]:
     return packed
 
 
-@njit(cache=True)
+@njit
 def count_draws(drawn: NDArray[np.integer], n: int) -> NDArray[np.int16]:
     """Count how often each of n images occurs in each row of ``drawn``: ``(replicates, n)``."""
     counts = np.zeros((drawn.shape[0], n), np.int16)
@@ -139,7 +140,7 @@ def count_draws(drawn: NDArray[np.integer], n: int) -> NDArray[np.int16]:
     return counts
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def weighted_order_sums(
     groups: NDArray[np.int64], ranks: NDArray[np.int64], weights: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,11 +6,12 @@ Each has a reference implementation in the tests.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from relattr.system.compiled import njit
 
-@njit(cache=True)
+
+@njit
 def mark_images(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], n: int
 ) -> NDArray[np.bool_]:
@@ -23,7 +24,7 @@ def mark_images(
     return used
 
 
-@njit(cache=True)
+@njit
 def renumber_pairs(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], index: NDArray[np.int32], m: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -38,7 +39,7 @@ def renumber_pairs(
     return first, second
 
 
-@njit(cache=True)
+@njit
 def mark_correct(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], strengths: NDArray[np.float64], m: int
 ) -> tuple[NDArray[np.bool_], int, int]:
@@ -61,7 +62,7 @@ def mark_correct(
     return correct, n_correct, invalid
 
 
-@njit(cache=True)
+@njit
 def index_dyads(
     left: NDArray[np.int32], right: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
@@ -87,7 +88,7 @@ def index_dyads(
     return dyad, first[:n_dyads], second[:n_dyads]
 
 
-@njit(cache=True)
+@njit
 def add_residuals(q: NDArray[np.float64], dyad: NDArray[np.int32], correct: NDArray[np.bool_], scale: float) -> None:
     """Add ``scale * (correct - mean of correct)`` of each pair to the residual ``q`` of its dyad."""
     mean = correct.sum() / correct.size
@@ -96,7 +97,7 @@ def add_residuals(q: NDArray[np.float64], dyad: NDArray[np.int32], correct: NDAr
         q[dyad[e]] += right if correct[e] else wrong
 
 
-@njit(cache=True)
+@njit
 def sum_by_image(
     q: NDArray[np.float64], first: NDArray[np.int32], second: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.float64], float]:

@@ -6,6 +6,7 @@ renamed at the end.
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import stat
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from relattr.errors import BadInput
 from relattr.system.atomic import write_text
 from relattr.system.manifest import check_path
+from relattr.system.reading import open_regular, read_text
 
 STAMP = ".unpacked"
 """The name of the file in an unpacked folder that has the SHA-256 of its archive."""
@@ -23,12 +25,23 @@ STAMP = ".unpacked"
 MAX_BYTES = 200 * 1024**3
 MAX_MEMBERS = 2_000_000
 _BLOCK = 1 << 20
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,  # without a number: of the decompressor of bzip2
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    MemoryError,
+)
 
 
 def is_unpacked(folder: Path, sha256: str) -> bool:
     """Whether ``folder`` has the contents of the archive with this SHA-256."""
     try:
-        return (folder / STAMP).read_text(encoding="utf-8").strip() == sha256
+        return read_text(folder / STAMP).strip() == sha256
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -50,7 +63,7 @@ def unpack_zip(
         inside = temporary / "unpacked"  # mkdtemp creates folders that only their owner can read
         inside.mkdir()
         try:
-            with zipfile.ZipFile(archive) as file:
+            with open_regular(archive) as content, zipfile.ZipFile(content) as file:
                 members = _validate_members(archive, file, max_bytes, max_members)
                 free = shutil.disk_usage(temporary).free
                 needed = sum(member.file_size for member in members)
@@ -58,8 +71,8 @@ def unpack_zip(
                     raise BadInput(f"{archive} unpacks to {needed:,} bytes, but {folder.parent} has {free:,} free")
                 for member in members:
                     _extract(file, member, inside)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            if isinstance(error, BadInput):
+        except _DAMAGE as error:
+            if isinstance(error, BadInput) or (isinstance(error, OSError) and error.errno is not None):
                 raise
             raise BadInput(f"{archive} is not a complete zip file ({error}); delete it and download again") from error
         write_text(inside / STAMP, sha256 + "\n")

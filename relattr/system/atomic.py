@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import io
 import os
 import tempfile
 import tokenize
@@ -10,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from relattr.system.reading import MAX_TABLE, read_bytes, require_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +34,10 @@ def atomic_replace(path: Path) -> Iterator[Path]:
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, name):  # a full disk: writing names no file
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -61,28 +69,40 @@ def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write one NumPy array as ``.npy``, atomically; read it with `read_array`."""
+    """Write one NumPy array as ``.npy``, followed by the SHA-256 of the file, atomically; read it with `read_array`."""
     import numpy as np
 
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
     with atomic_replace(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+        file.write(content.getbuffer())
+        file.write(hashlib.sha256(content.getbuffer()).digest())
 
 
 def read_array(path: Path, mmap_mode: Literal["r", "r+"] | None = None) -> NDArray[Any] | None:
-    """Read the array of a ``.npy`` file; None if the file is missing or incomplete."""
+    """Read the array of a ``.npy`` file; None if the file is missing or damaged.
+
+    The SHA-256 that `write_array` adds is compared, unless the file is mapped: then the caller must verify the parts
+    that it reads.
+    """
     import numpy as np
 
     try:
         if mmap_mode is not None:
+            require_regular(path)
             array = np.lib.format.open_memmap(
                 path, mode="r"
             )  # opened with "r" first: "r+" would extend a truncated file with zeros
             return array if mmap_mode == "r" else np.lib.format.open_memmap(path, mode=mmap_mode)
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
+        content = memoryview(read_bytes(path, MAX_TABLE))
+        if hashlib.sha256(content[:-_DIGEST_SIZE]).digest() != content[-_DIGEST_SIZE:]:
+            return None
+        return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError):
         return None
 
+
+_DIGEST_SIZE = 32
 
 # mkstemp creates files that only their owner can read; `atomic_replace` gives them the usual permissions
 _UMASK = os.umask(0)

@@ -256,7 +256,7 @@ class _DownloadQueue:
         except Timeout:
             return False
         try:
-            if not _is_present(self.root, download):  # else another process has downloaded it meanwhile
+            if not _is_present(self.root, download):  # else another process has downloaded it
                 self._download(session, download)
             self._report(download, download.size)
             return True

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from relattr.errors import BadInput
 from relattr.system.atomic import write_text
 from relattr.system.digests import digest_file
+from relattr.system.reading import MAX_TEXT, read_text
 
 _SAFE_PATH = re.compile(r"[\w-][\w. -]*(?:/[\w-][\w. -]*)*", re.ASCII)
 """Matches most valid paths; the full check takes twenty times as long."""
@@ -88,7 +89,7 @@ def read_manifest(path: Path) -> tuple[ManifestEntry, ...]:
     """Read the entries of a manifest. Raises `BadInput` with the line number if it is invalid."""
     entries = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, MAX_TEXT).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read the manifest {path}: {error}") from error
     for number, line in enumerate(lines, start=1):

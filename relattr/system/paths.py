@@ -8,6 +8,8 @@ RELATTR_WEIGHTS     backbone weights, ``<backbone>.safetensors``      <user cach
 RELATTR_CACHE       decoded images and features; safe to delete       <user cache>/relattr/cache
 RELATTR_OFFLINE     set to anything but 0: nothing is downloaded      unset
 ==================  ================================================  ==========================
+
+Without a home directory, ``<user cache>/relattr`` is ``relattr-<user id>`` in the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -18,16 +20,32 @@ from pathlib import Path
 from relattr.errors import BadInput
 
 
+def expand_home(path: str | Path) -> Path:
+    """Replace a ``~`` or ``~user`` at the start of a path by the home directory, as a shell does.
+
+    Where there is no such user or no home, the path stays as it is: it is a file whose name begins with ``~``.
+    """
+    return Path(os.path.expanduser(path))
+
+
 def _folder(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
     if value:
-        folder = Path(value).expanduser().absolute()
+        folder = expand_home(value).absolute()
         if folder.exists() and not folder.is_dir():
             raise BadInput(f"{variable} is set to {folder}, which is not a folder")
         return folder
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("relattr")) / default
+    folder = Path(platformdirs.user_cache_dir("relattr"))
+    return (folder if folder.is_absolute() else _folder_without_home()) / default
+
+
+def _folder_without_home() -> Path:
+    """A folder of this user below the folder for temporary files, for a user without a home directory."""
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / f"relattr-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def data_dir() -> Path:

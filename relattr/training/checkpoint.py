@@ -1,18 +1,23 @@
 """The state of training in one file, from which a killed run continues to the same result as an uninterrupted one.
 
 Random numbers have no state to be saved: batches, crops and dropout of a step are drawn from the seed and the step's
-number. The file holds weights, momentum, step and learning curve, as safetensors (no pickle).
+number. The file holds weights, momentum, step and learning curve, as safetensors (no pickle), followed by the CRC-32 of
+these bytes: a damaged file is not continued from.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from relattr.system.atomic import write_bytes
+from relattr.system.atomic import atomic_replace
+from relattr.system.reading import MAX_TABLE, read_bytes
+
+_CRC_SIZE = 4
 
 
 def save_checkpoint(
@@ -26,23 +31,31 @@ def save_checkpoint(
         momentum = optimiser.state[parameter].get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum {k}"] = momentum.contiguous()
-    write_bytes(path, save(tensors, metadata={"key": key, "step": str(step), "curve": json.dumps(curve)}))
+    content = save(tensors, metadata={"key": key, "step": str(step), "curve": json.dumps(curve)})
+    with atomic_replace(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.write(zlib.crc32(content).to_bytes(_CRC_SIZE, "little"))
 
 
 def load_checkpoint(
     path: Path, network: nn.Module, optimiser: torch.optim.SGD, key: str
 ) -> tuple[int, list[list[float]]]:
-    """Restore network and optimiser; the step and the curve, or (0, []) without a valid file with this key."""
-    from safetensors import SafetensorError, safe_open
+    """Restore network and optimiser. Returns the step and the curve, or (0, []) without a valid file with this key."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("key") != key:
-                return 0, []
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError):
-        return 0, []  # missing or truncated: start again
+        stored = read_bytes(path, MAX_TABLE)
+        content = stored[:-_CRC_SIZE]
+        if zlib.crc32(content).to_bytes(_CRC_SIZE, "little") != stored[-_CRC_SIZE:]:
+            return 0, []
+        header_size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + header_size]).get("__metadata__", {})
+        if metadata.get("key") != key:
+            return 0, []
+        tensors = load(content)
+    except (OSError, SafetensorError, ValueError):
+        return 0, []  # missing or damaged: start again
     network.load_state_dict({n.removeprefix("network "): v for n, v in tensors.items() if n.startswith("network ")})
     for k, parameter in enumerate(_parameters(optimiser)):
         if f"momentum {k}" in tensors:

@@ -1,4 +1,4 @@
-"""The catalogue lists plugins without importing them, and notices every change of theirs."""
+"""The catalogue lists plugins without importing them, and detects every change of them."""
 
 from __future__ import annotations
 
@@ -129,10 +129,10 @@ def test_a_damaged_cache_is_rebuilt(load, cache, damage):
     if damage == "truncated":
         path.write_text(path.read_text()[:-20])
     elif damage == "wrong type":
-        content["catalogue"]["methods"][0]["label"] = 3
+        content["value"]["catalogue"]["methods"][0]["label"] = 3
         path.write_text(json.dumps(content))
     elif damage == "missing field":
-        del content["catalogue"]["methods"][0]["origin"]
+        del content["value"]["catalogue"]["methods"][0]["origin"]
         path.write_text(json.dumps(content))
     else:
         path.write_text(damage)

@@ -15,6 +15,7 @@ from relattr.report.formats.latex.table import comparison_to_latex, table_to_lat
 from relattr.report.formats.markdown import ablation_to_markdown, table_to_markdown
 from relattr.report.tables.table import PaperTable
 from relattr.system.atomic import write_text
+from relattr.system.reading import read_text
 
 
 def write_table(table: PaperTable, folder: Path) -> list[Path]:
@@ -85,7 +86,7 @@ def _earlier_macros(tables: Sequence[PaperTable], folder: Path) -> list[str]:
     """The lines of ``macros.tex`` about other tables whose files are still in the folder."""
     current = {each.name for table in tables for each in table.all_tables}
     try:
-        lines = (folder / "macros.tex").read_text(encoding="utf-8").splitlines()
+        lines = read_text(folder / "macros.tex").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
     named = ((table_of_macro(line), line) for line in lines)

@@ -29,6 +29,7 @@ from relattr.report.tables.captions import ranks_caption
 from relattr.report.tables.entry import SECTIONS, VERDICTS, TableEntry
 from relattr.report.tables.footnotes import GENERAL, Footnotes, place_footnotes
 from relattr.report.tables.table import PaperTable
+from relattr.system.reading import MAX_RESULT, read_bytes, read_text
 
 MAX_CURVES = 120
 """How many learning curves are drawn at most."""
@@ -76,8 +77,8 @@ def benchmark_to_html(
     """
     audits = audit_benchmark(benchmark, registry, store) if audit else {}
     table = build_table(benchmark, registry, store, leak_notes(audits))
-    in_scope = benchmark_scope(benchmark, registry)
-    results = [result for result in store if not isinstance(result, Unreadable) and in_scope(result.cell)]
+    stored = [result for result in store if not isinstance(result, Unreadable)]
+    results = benchmark_scope(benchmark, registry).select(stored)
     results.sort(key=lambda r: (r.cell.dataset, r.cell.attribute, r.cell.split, r.cell.method, r.cell.seed, r.cell.key))
     curves = _learning_curves(results, store)
     images, n_outdated = _images(figures, results)
@@ -157,11 +158,14 @@ def _images(folder: Path | None, results: Sequence[Result]) -> tuple[list[tuple[
     """
     images, n_outdated = [], 0
     for path in sorted(folder.glob("*.png")) if folder is not None else ():
-        content = path.read_bytes()
+        try:
+            content = read_bytes(path, MAX_RESULT)
+        except OSError:  # not a picture that `relattr figures` has drawn
+            continue
         if not content.startswith(PNG_SIGNATURE):
             continue
         caption_file = path.with_suffix(".txt")
-        caption = caption_file.read_text(encoding="utf-8", errors="replace").strip() if caption_file.is_file() else ""
+        caption = read_text(caption_file, errors="replace").strip() if caption_file.is_file() else ""
         if not is_drawn_from(caption, results):
             n_outdated += 1
             continue

@@ -11,15 +11,17 @@ from typing import Any
 
 import msgspec
 
-from relattr import parameters
 from relattr.audit import RELEASED, TRAINING, VERSION, Audit, audit_dataset, code_of
 from relattr.dataset import Dataset
 from relattr.harness.benchmark import Benchmark
+from relattr.harness.data_identity import DataIdentity, identify_data
 from relattr.harness.result import Result
 from relattr.harness.store import Store
 from relattr.registry import Registry
-from relattr.system.atomic import write_text
+from relattr.system.atomic import write_bytes
 from relattr.system.digests import digest_text
+from relattr.system.reading import MAX_RESULT, read_bytes
+from relattr.system.sealed import open_sealed, seal_record
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,20 @@ class LeakNote:
         return not self.places or not self.places.isdisjoint({f"{task} {test}", f"{task} {TRAINING}", task})
 
 
-def cached_audit(results: Path, dataset: Dataset, values: Mapping[str, Any], *, recompute: bool = False) -> Audit:
+def cached_audit(results: Path, dataset: Dataset, *, recompute: bool = False) -> Audit:
     """Return the audit of this version of a dataset and its code.
 
     It is read from ``<results>/.audit/``; if it is not there, or ``recompute`` is set, it is computed and stored.
-    ``values`` are the dataset's parameters.
     """
     if dataset.missing() is not None:  # the part of an audit that needs no files is cheap: it is not stored
         return audit_dataset(dataset)
-    path = _path(results, dataset.name, values, dataset.fingerprint())
+    path = _path(results, dataset.name, identify_data(dataset).dataset_parameters, dataset.fingerprint())
     stored = None if recompute else _read(path)
     if stored is not None and stored.code == code_of(dataset):
         return stored
     audit = audit_dataset(dataset)
     with contextlib.suppress(OSError):  # if the folder is read-only, the audit is recomputed every time
-        write_text(path, msgspec.json.format(msgspec.json.encode(audit), indent=1).decode() + "\n")
+        write_bytes(path, seal_record(msgspec.json.encode(audit)))
     return audit
 
 
@@ -71,11 +72,11 @@ def audit_benchmark(benchmark: Benchmark, registry: Registry, store: Store) -> d
             continue
         try:
             dataset = registry.dataset(name).create(benchmark.dataset.get(name, {}))
-            values, missing = parameters.values_of(dataset), dataset.missing()
+            missing = dataset.missing()
             if missing is None:
-                audits[name] = cached_audit(store.folder, dataset, values)
+                audits[name] = cached_audit(store.folder, dataset)
             else:
-                audits[name] = _stored_with_results(store, name, values) or NoAudit(missing)
+                audits[name] = _stored_with_results(store, name, identify_data(dataset)) or NoAudit(missing)
         except Exception as error:  # an error in a plugin must not prevent the tables
             audits[name] = NoAudit(f"the audit failed: {type(error).__name__}: {error}", failed=True)
     return audits
@@ -108,17 +109,23 @@ def _path(results: Path, name: str, values: Mapping[str, Any], fingerprint: str)
 
 def _read(path: Path) -> Audit | None:
     try:
-        audit = msgspec.json.decode(path.read_bytes(), type=Audit)
-    except (OSError, msgspec.DecodeError):
+        record, _ = open_sealed(read_bytes(path, MAX_RESULT))  # older files have no digest
+        audit = msgspec.convert(record, Audit)
+    except (OSError, ValueError, msgspec.ValidationError):
         return None
     return audit if audit.version == VERSION and audit.images else None
 
 
-def _stored_with_results(store: Store, name: str, values: Mapping[str, Any]) -> Audit | None:
+def _stored_with_results(store: Store, name: str, data: DataIdentity) -> Audit | None:
     """The stored audit of the data that results were computed on, for a dataset whose files are not available."""
     for result in store:
-        if isinstance(result, Result) and result.cell.dataset == name and result.cell.dataset_parameters == values:
-            audit = _read(_path(store.folder, name, values, result.fingerprints.get("data", "")))
+        if (
+            isinstance(result, Result)
+            and result.cell.dataset == name
+            and result.cell.dataset_parameters == data.dataset_parameters
+            and result.cell.location == data.location
+        ):
+            audit = _read(_path(store.folder, name, data.dataset_parameters, result.fingerprints.get("data", "")))
             if audit is not None:
                 return audit
     return None

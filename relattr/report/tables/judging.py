@@ -24,7 +24,8 @@ from relattr.pairs import Pairs
 from relattr.registry import Registry
 from relattr.statistics import Design, Judgement
 from relattr.system.atomic import write_arrays
-from relattr.system.digests import digest_text
+from relattr.system.digests import digest_array, digest_text
+from relattr.system.npz import read_npz
 
 TestKey = str
 """Identifies the pairs of a test set: the same for every method and seed."""
@@ -62,10 +63,21 @@ def store_test_pairs(results: Path, key: TestKey, test_pairs: TestPairs) -> None
     """Store the pairs of a test set in a folder of results."""
     order = test_pairs.pairs.order
     if order is not None:
-        arrays = {"items": order.items, "strengths": order.strengths, "seed": np.array([order.seed], np.uint64)}
+        arrays: dict[str, NDArray[Any]] = {
+            "items": order.items,
+            "strengths": order.strengths,
+            "seed": np.array([order.seed], np.uint64),
+        }
     else:
         arrays = dict(zip(("left", "right", "label"), test_pairs.pairs.arrays, strict=True))
-    write_arrays(_path(results, key), {**arrays, "identities": np.asarray(test_pairs.identities, np.int64)})
+    arrays["identities"] = np.asarray(test_pairs.identities, np.int64)
+    write_arrays(_path(results, key), {**arrays, "sha256": _digest(key, arrays)})
+
+
+def _digest(key: TestKey, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    """SHA-256 of the stored arrays and of what they belong to, ``(32,)``."""
+    parts = [part for name in sorted(arrays) for part in (name, digest_array(arrays[name]))]
+    return np.frombuffer(bytes.fromhex(digest_text(key, *parts)), np.uint8)
 
 
 def _path(results: Path, key: TestKey) -> Path:
@@ -165,13 +177,16 @@ class Judge:
     def _read_pairs(self, key: TestKey) -> TestPairs | None:
         """The stored pairs of a test set; None if there are none or the file is damaged."""
         try:
-            with np.load(_path(self._store.folder, key), allow_pickle=False) as arrays:
-                if "items" in arrays.files:
-                    pairs = Pairs.all_of(arrays["strengths"], items=arrays["items"], seed=int(arrays["seed"][0]))
-                else:
-                    pairs = Pairs(arrays["left"], arrays["right"], arrays["label"])
-                return TestPairs(pairs, arrays["identities"])
-        except NPZ_ERRORS:
+            arrays = read_npz(_path(self._store.folder, key))
+            digest = arrays.pop("sha256", None)  # older files have none
+            if digest is not None and not np.array_equal(digest, _digest(key, arrays)):
+                return None
+            if "items" in arrays:
+                pairs = Pairs.all_of(arrays["strengths"], items=arrays["items"], seed=int(arrays["seed"][0]))
+            else:
+                pairs = Pairs(arrays["left"], arrays["right"], arrays["label"])
+            return TestPairs(pairs, arrays["identities"])
+        except (*NPZ_ERRORS, TypeError, IndexError, BadInput):
             return None
 
     def _load_pairs(self, key: TestKey, result: Result, name: str) -> TestPairs | str:
@@ -180,7 +195,7 @@ class Judge:
         if cell.dataset not in self._registry.datasets:
             return f"its test pairs are not stored, and the dataset {cell.dataset} is not installed"
         try:
-            dataset = self._registry.dataset(cell.dataset).create(cell.dataset_parameters)
+            dataset = self._registry.dataset(cell.dataset).create(cell.all_dataset_parameters)
             method = self._registry.methods.get(cell.method)
             pixels = method is None or method.create(cell.method_parameters).uses_pixels
             missing = dataset.missing() if pixels else dataset.missing_labels()

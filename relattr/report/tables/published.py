@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from relattr.errors import BadInput
+from relattr.system.reading import MAX_TEXT, open_regular
 
 HEADER = [
     "source",
@@ -117,7 +119,7 @@ def read_published(path: Path) -> tuple[PublishedNumber, ...]:
     """
     numbers = []
     positions = set()
-    with path.open(newline="", encoding="utf-8") as file:
+    with io.TextIOWrapper(open_regular(path, MAX_TEXT), newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != HEADER:
             raise BadInput(f"{path} has columns {reader.fieldnames}; expected {HEADER}")

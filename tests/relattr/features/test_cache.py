@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -201,10 +202,10 @@ def test_features_of_no_images_are_refused(images):
         cached_rows(images.subset([]), "key", Feature(), what="test")
 
 
-@pytest.mark.parametrize("name", ["rows.npy", "filled.npy"])
+@pytest.mark.parametrize("name", ["rows.npy", "checksums.npy"])
 @pytest.mark.parametrize("damage", ["truncate", "empty", "garbage", "deleted", "other"])
 def test_damaged_files_are_recomputed(images, cache, name, damage):
-    """In particular a truncated one, which NumPy would silently pad with zeros."""
+    """Also a truncated one, which NumPy would silently pad with zeros."""
     feature = Feature()
     cached_rows(images, "key", feature, what="test")
     (path,) = (cache / "features").glob(f"*/{name}")
@@ -219,6 +220,51 @@ def test_damaged_files_are_recomputed(images, cache, name, damage):
     for _ in range(2):
         np.testing.assert_array_equal(cached_rows(images, "key", feature, what="test"), feature.expected(range(30)))
     assert feature.count == Counter(2 * list(range(30)))
+
+
+@pytest.mark.parametrize("damage", ["one bit", "zeros", "swapped rows", "wrong checksum"])
+def test_changed_rows_are_computed_again(images, cache, damage):
+    feature = Feature()
+    cached_rows(images, "key", feature, what="test")
+    (path,) = (cache / "features").glob("*/checksums.npy" if damage == "wrong checksum" else "*/rows.npy")
+    rows = np.load(path, mmap_mode="r+")
+    if damage == "swapped rows":
+        rows[[4, 7]] = rows[[7, 4]]
+    elif damage == "one bit":
+        rows.view(np.uint32)[[4, 7]] ^= 1
+    elif damage == "zeros":
+        rows[[4, 7]] = 0.0
+    else:
+        rows[[4, 7]] += np.uint64(1)
+    rows.flush()
+    with pytest.warns(UserWarning, match=r"rows\.npy: 2 rows are damaged; they are computed again"):
+        np.testing.assert_array_equal(cached_rows(images, "key", feature, what="test"), feature.expected(range(30)))
+    np.testing.assert_array_equal(cached_rows(images, "key", feature, what="test"), feature.expected(range(30)))
+    assert feature.count == Counter([*range(30), 4, 7])
+
+
+def test_without_a_writable_cache_rows_are_computed_every_time(images, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(module, "cache_dir", lambda: tmp_path / "file" / "cache")
+    feature = Feature()
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="HOG cannot be stored: .*Not a directory.*set RELATTR_CACHE"):
+            rows = cached_rows(images.subset([3, 1]), "key", feature, what="HOG")
+        np.testing.assert_array_equal(rows, feature.expected([3, 1]))
+    with pytest.warns(UserWarning, match="cannot be stored"):
+        assert cached_array("key", lambda: np.ones((1, 1), np.float32)).item() == 1.0
+
+
+def test_a_full_disk_costs_the_cache_not_the_features(images, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "rows.npy")
+
+    monkeypatch.setattr(module, "_write_rows", full)
+    feature = Feature()
+    with pytest.warns(UserWarning, match=r"rows\.npy: No space left on device"):
+        rows = cached_rows(images.subset([5]), "key", feature, what="HOG")
+    np.testing.assert_array_equal(rows, feature.expected([5]))
 
 
 def test_features_too_large_for_the_disk_are_refused(images, cache, monkeypatch):
@@ -267,8 +313,10 @@ def test_a_learned_array_is_computed_once_per_key():
 def test_a_damaged_learned_array_is_recomputed(cache, content):
     cached_array("a", lambda: np.ones(3, np.float32))
     (path,) = (cache / "learned").glob("*.npy")
-    path.write_bytes(content)
-    np.testing.assert_array_equal(cached_array("a", lambda: np.full(3, 2, np.float32)), [2, 2, 2])
+    whole = path.read_bytes()
+    path.write_bytes(content or whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:])  # "": one bit of a value
+    with pytest.warns(UserWarning, match="damaged or of an older version; it is computed again"):
+        np.testing.assert_array_equal(cached_array("a", lambda: np.full(3, 2, np.float32)), [2, 2, 2])
     np.testing.assert_array_equal(cached_array("a", lambda: np.full(3, 3, np.float32)), [2, 2, 2])
 
 

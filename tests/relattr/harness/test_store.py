@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import msgspec
@@ -66,9 +67,16 @@ def test_rewriting_removes_earlier_arrays_and_log(store):
     assert sorted(p.suffix for p in store.path(CELL).parent.iterdir()) == [".json"]
 
 
-def test_a_result_that_does_not_exist_is_none(store):
+def test_a_missing_result_is_none(store):
     assert store.read(CELL) is None
     assert list(store) == []
+
+
+def without_digest(content):
+    """The file of a result as versions 1 and 2 wrote it."""
+    record = json.loads(content)
+    del record["sha256"]
+    return json.dumps({**record, "version": min(record["version"], 2)}).encode()
 
 
 @pytest.mark.parametrize(
@@ -76,12 +84,17 @@ def test_a_result_that_does_not_exist_is_none(store):
     [
         (b"", "truncated"),
         (b'{"version": 1, "cell"', "truncated"),
-        (b"[]", "version is None"),
+        (b"[]", "it is a list, not an object"),
+        (b"[" * 20_000, "nested too deeply"),
+        (b'{"a":' * 20_000, "nested too deeply"),
+        (b'{"version": 3}', "no SHA-256"),
         (b'{"version": 99}', "version is 99, expected 1"),
         (b'{"version": 1}', "missing required field"),
-        (encode_result(RESULT).replace(b'"ok"', b'"fine"'), "fine"),
-        (encode_result(RESULT).replace(b'"n_correct": 1', b'"n_correct": 7'), "counts do not add up"),
-        (encode_result(RESULT).replace(b'"seed": 3', b'"seed": 4'), "another cell"),
+        (without_digest(encode_result(RESULT)).replace(b'"ok"', b'"fine"'), "fine"),
+        (without_digest(encode_result(RESULT)).replace(b'"n_correct": 1', b'"n_correct": 7'), "counts do not add up"),
+        (without_digest(encode_result(RESULT)).replace(b'"seed": 3', b'"seed": 4'), "another cell"),
+        (encode_result(RESULT).replace(b'"n_correct": 1', b'"n_correct": 0'), "changed or damaged"),
+        (encode_result(RESULT).replace(b'"seed": 3', b'"seed": 4'), "changed or damaged"),
     ],
 )
 def test_an_invalid_file_is_reported_and_set_aside(store, content, reason):
@@ -112,10 +125,12 @@ def test_missing_or_different_arrays_are_reported(store):
     store.write(RESULT, ARRAYS)
     path = store.path(CELL).with_suffix(".npz")
     content = bytearray(path.read_bytes())
+    result = store.read(CELL)
     content[len(content) // 2] ^= 255
-    path.write_bytes(content)  # of the same size, so it is detected when it is read
+    path.write_bytes(content)  # of the same size
     with pytest.raises(BadInput, match="not the file that was written with its result"):
-        store.arrays(store.read(CELL))
+        store.arrays(result)
+    assert "SHA-256" in store.read(CELL).reason
     path.write_bytes(content[:-1])
     assert "bytes, expected" in store.read(CELL).reason
     path.unlink()
@@ -182,17 +197,96 @@ def test_the_key_depends_on_coordinates_and_on_no_order():
 
 def test_results_without_newer_fields_are_decoded():
     record = json.loads(encode_result(RESULT))
-    for name in ("seconds", "peak_memory_bytes", "warnings", "limits", "attempts", "arrays"):
+    for name in ("seconds", "peak_memory_bytes", "warnings", "limits", "attempts", "arrays", "sha256"):
         record.pop(name)
+    record["version"] = 2
     assert decode_result(json.dumps(record).encode()) == RESULT
 
 
 def test_notes_of_version_1_are_deviations():
     """In version 1 every note made a number incomparable."""
-    old = encode_result(msgspec.structs.replace(RESULT, version=1, notes=("other labels",)))
+    old = without_digest(encode_result(msgspec.structs.replace(RESULT, version=1, notes=("other labels",))))
     for field in (b"task_deviations", b"method_notes", b"deviation"):
         old = re.sub(rb',\s*"' + field + rb'": (\[\]|"")', b"", old)
     assert b"task_deviations" not in old
     result = decode_result(old)
     assert (result.version, result.notes, result.task_deviations) == (VERSION, (), ("other labels",))
     assert decode_result(encode_result(result)) == result
+
+
+def test_any_changed_value_of_a_result_is_noticed():
+    """Every value of a result is covered by its digest, but spaces, line ends and order are not."""
+    content = encode_result(RESULT)
+    record = json.loads(content)
+    assert decode_result(content.replace(b"\n", b"\r\n")) == RESULT
+    assert decode_result(json.dumps(dict(reversed(record.items()))).encode()) == RESULT
+
+    def paths(value, path=()):
+        if isinstance(value, dict | list) and value:
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                yield from paths(item, (*path, key))
+        else:
+            yield path
+
+    for *path, last in paths(record):
+        changed = json.loads(content)
+        holder = changed
+        for key in path:
+            holder = holder[key]
+        holder[last] = 1234 if holder[last] != 1234 else 1235
+        with pytest.raises(msgspec.DecodeError, match="changed or damaged"):
+            decode_result(json.dumps(changed).encode())
+
+
+def test_results_without_a_digest_are_read_if_they_are_old():
+    """Files of versions 1 and 2 have none; later ones are refused without it."""
+    old = without_digest(encode_result(RESULT))
+    assert decode_result(old) == RESULT
+    with pytest.raises(msgspec.DecodeError, match="no SHA-256"):
+        decode_result(old.replace(b'"version": 2', b'"version": 3'))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link to a device", "huge"])
+def test_something_else_in_place_of_a_result_is_named(store, kind):
+    store.write(RESULT, ARRAYS)
+    path = store.path(CELL)
+    for place in (path, path.with_suffix(".npz")):
+        store.write(RESULT, ARRAYS)
+        place.unlink()
+        put_in_place(place, kind)
+        assert place.name in (stored := store.read(CELL)).reason or stored.path == place
+        (listed,) = store
+        assert isinstance(listed, Unreadable)
+        place.rmdir() if kind == "folder" else place.unlink()
+
+
+def put_in_place(path, kind):
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "huge":
+        path.touch()
+        os.truncate(path, 1 << 44)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "/dev/tty")
+
+
+def test_arrays_of_a_huge_header_or_another_compression_are_named(store):
+    """The digest is right here: as if a method had written the file."""
+    import io
+    import zipfile
+
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 50,)})
+    for content in (header.getvalue(), b"\x93NUMPY\x01\x00(", b""):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+            archive.writestr("strengths test.npy", content)
+        store.write(RESULT, packed.getvalue())
+        with pytest.raises(BadInput, match=r"\.npz cannot be read as a file of arrays"):
+            store.arrays(store.read(CELL))
+        damaged = packed.getvalue().replace(header.getvalue()[:4], b"\xff\xff\xff\xff")
+        store.write(RESULT, damaged)
+        with pytest.raises(BadInput, match=r"\.npz cannot be read as a file of arrays"):
+            store.arrays(store.read(CELL), verify=False).strengths["test"]

@@ -1,4 +1,4 @@
-"""The store of decoded images: each decoded once, whoever asks, whatever dies, whatever is damaged."""
+"""The cache of decoded images: each image is decoded once, by any number of processes, and after damage."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def test_several_processes_decode_each_image_once(tmp_path):
 
 def test_a_killed_process_loses_one_shard_at_most(tmp_path):
     assert start(tmp_path, 40, die_at=27).wait(timeout=60) == -signal.SIGKILL
-    kept = {p.name for p in (tmp_path / "store").glob("[0-9]*[0-9].npy")}
-    assert kept == {"00000.npy", "00001.npy", "00002.npy"}
+    shards = {p.name for p in (tmp_path / "store").glob("[0-9]*[0-9].npy")}
+    assert shards == {"00000.npy", "00001.npy", "00002.npy"}
     assert start(tmp_path, 40, log="second").wait(timeout=60) == 0
     assert reads(tmp_path, "second") == Counter(range(24, 40))
 
@@ -145,7 +145,7 @@ def test_temporary_files_of_killed_processes_are_removed(tmp_path):
     assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*.tmp"))
 
 
-@pytest.mark.parametrize("name", ["00001.npy", "00001.shapes.npy"])
+@pytest.mark.parametrize("name", ["00001.npy", "00001.index.npy"])
 @pytest.mark.parametrize("damage", ["truncate", "empty", "garbage", "gone", "other"])
 def test_a_damaged_shard_is_rebuilt(tmp_path, name, damage):
     source = Source(20)
@@ -174,7 +174,7 @@ def test_an_invalid_image_is_named_and_no_file_is_left(tmp_path):
     for _ in range(2):
         with pytest.raises(BadImage, match="number-11"):
             store.prepare()
-    assert {p.name for p in tmp_path.iterdir() if p.suffix != ".lock"} == {"00000.npy", "00000.shapes.npy"}
+    assert {p.name for p in tmp_path.iterdir() if p.suffix != ".lock"} == {"00000.npy", "00000.index.npy"}
     source.bad.clear()
     store.prepare()
     np.testing.assert_array_equal(store[11], source.images[11])
@@ -187,3 +187,41 @@ def test_pickling_does_not_copy_the_pixels(tmp_path):
     content = pickle.dumps(images)
     assert len(content) < 10_000
     assert (pickle.loads(content)[1] == 1).all()
+
+
+@pytest.mark.parametrize("damage", ["zeros", "scrambled", "swapped", "one bit"])
+def test_changed_pixels_are_decoded_again(tmp_path, damage):
+    """Pixels that changed on disk, in a file of the right size, are never returned."""
+    source = Source(20)
+    DecodedImages(tmp_path, 20, source.read).prepare()
+    path = tmp_path / "00001.npy"
+    content = bytearray(path.read_bytes())
+    start = len(content) - sum(image.size for image in source.images[8:16])
+    if damage == "one bit":
+        content[-1] ^= 1
+    elif damage == "swapped":
+        half = (len(content) - start) // 2
+        content[start : start + 2 * half] = content[start + half : start + 2 * half] + content[start : start + half]
+    else:
+        noise = np.random.default_rng(0).integers(0, 256, len(content) - start, np.uint8).tobytes()
+        content[start:] = bytes(len(content) - start) if damage == "zeros" else noise
+    path.write_bytes(content)
+    store = DecodedImages(tmp_path, 20, source.read)
+    with pytest.warns(UserWarning, match=r"00001\.npy is damaged; its images are decoded again"):
+        for k in range(20):
+            np.testing.assert_array_equal(store[k], source.images[k])
+    assert source.count == Counter([*range(20), *range(8, 16)])
+    for k in range(20):
+        np.testing.assert_array_equal(DecodedImages(tmp_path, 20, source.read)[k], source.images[k])
+    assert source.count[8] == 2
+
+
+def test_without_a_writable_folder_images_are_decoded_at_every_access(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    source = Source(3)
+    store = DecodedImages(tmp_path / "file" / "store", 3, source.read)
+    with pytest.warns(UserWarning, match="file/store: Not a directory.*set RELATTR_CACHE to a folder"):
+        store.prepare()
+    for k in (0, 1, 1):
+        np.testing.assert_array_equal(store[k], source.images[k])
+    assert source.count[1] >= 2

@@ -34,7 +34,9 @@ def counted(monkeypatch):
     """Record the files that are read."""
     read = []
     original = digests.digest_file
-    monkeypatch.setattr(digests, "digest_file", lambda path: (read.append(path.name), original(path))[1])
+    monkeypatch.setattr(
+        digests, "digest_file", lambda path, *limits: (read.append(path.name), original(path, *limits))[1]
+    )
     return read
 
 
@@ -85,7 +87,7 @@ def test_digests_of_old_files_are_cached(folder, monkeypatch):
 
 
 def test_digests_of_new_files_are_not_cached(folder, monkeypatch):
-    """A second write within the resolution of the timestamps would not be noticed."""
+    """A second write within the resolution of timestamps would be missed."""
     read = counted(monkeypatch)
     digest_files(folder, ["a"])
     digest_files(folder, ["a"])

@@ -1,0 +1,81 @@
+"""Reading of ``.npz`` files that may be damaged, hostile or no such files at all.
+
+A file is opened only if it is a regular file, its arrays may have `MAX_ARRAYS` bytes together, and pickled objects are
+refused. The zip format stores a CRC-32 of each array, which is checked when the array is read.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relattr.system.reading import MAX_TABLE, open_regular
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_ARRAYS = 16 * 1024**3
+"""Bytes of all arrays of a file together, uncompressed."""
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,  # an encrypted member
+    NotImplementedError,  # a compression that this Python does not have
+    RecursionError,
+    MemoryError,  # a header that states more values than fit into memory
+    SyntaxError,
+    tokenize.TokenError,
+    ValueError,
+    TypeError,
+)
+
+
+def array_names(source: Path | bytes) -> tuple[str, ...]:
+    """Return the names of the arrays. Raises as `read_npz`."""
+    return _read(source, ())[0]
+
+
+def read_npz(source: Path | bytes, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an ``.npz`` file, or those with these names, without pickle.
+
+    ``source`` is a path or the content of a file. Raises OSError for a file that cannot be read, ValueError for one
+    that is damaged, no ``.npz`` file or too large, and KeyError for a name that it does not have.
+    """
+    return _read(source, names)[1]
+
+
+def _read(source: Path | bytes, wanted: Iterable[str] | None) -> tuple[tuple[str, ...], dict[str, NDArray[Any]]]:
+    with open_regular(source, MAX_TABLE) if isinstance(source, Path) else io.BytesIO(source) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+                size = sum(info.file_size for info in members.values())
+                if size > MAX_ARRAYS:
+                    raise ValueError(f"its arrays have {size:,} bytes; at most {MAX_ARRAYS:,} are read")
+                selected = members if wanted is None else wanted
+                return tuple(members), {name: _read_member(archive, members[name]) for name in selected}
+        except _DAMAGE as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        except OSError as error:
+            if error.errno is None:  # of a decompressor
+                raise ValueError(f"{type(error).__name__}: {error}") from error
+            raise
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    import numpy as np
+
+    with archive.open(member) as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):  # reading to the end also checks the CRC-32
+            raise ValueError(f"{member.filename} has more bytes than its array")
+    return array
