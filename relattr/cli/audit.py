@@ -23,7 +23,6 @@ def command(names: Sequence[str], results: Path, settings: Sequence[str], plugin
     labels that correlate with the side, and pairs that occur in both orders, repeatedly, or with contradicting
     labels. The audit is stored in the results folder, and all tables show its leaks. Exit code 1 if there is a leak.
     """
-    from relattr import parameters
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars
     from relattr.harness.selection import parse_settings
@@ -36,7 +35,7 @@ def command(names: Sequence[str], results: Path, settings: Sequence[str], plugin
         for name, dataset in datasets.items():
             with failures.caught(name):
                 with progress_bars():
-                    audit = cached_audit(results, dataset, parameters.values_of(dataset), recompute=True)
+                    audit = cached_audit(results, dataset, recompute=True)
                 for observation in audit.observations:
                     click.echo(str(observation))
                     if observation.severity == "leak":

@@ -52,13 +52,15 @@ def command(
     from relattr.harness.store import Store
 
     registry, store = load_registry(plugin_folders), Store(results)
-    in_scope = None if benchmark is None else benchmark_scope(load_benchmark(benchmark), registry)
+    scope = None if benchmark is None else benchmark_scope(load_benchmark(benchmark), registry)
     selected: list[Result] = []
     for item in store:
         if not isinstance(item, Result):
             click.echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
-        elif in_scope is None or in_scope(item.cell):
+        else:
             selected.append(item)
+    if scope is not None:
+        selected = scope.select(selected)
     frame = exporting.results_frame(selected, registry, store)
     stale = set(frame.loc[frame["state"] == "stale", "key"])
     if stale and not keep_stale:

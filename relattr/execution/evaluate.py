@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from relattr.errors import BadInput, Blocked
+from relattr.errors import BadInput, Blocked, clean_text, describe_error, shortened
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.fingerprints import is_unavailable, need_fingerprints
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from relattr.method import Method
     from relattr.pairs import Pairs
     from relattr.task import Task, TestSet
+
+
+MAX_TEXT_LENGTH = 4000
+"""Characters of a text of a plugin, such as a note, that a row stores."""
+MAX_TEXTS = 200
+"""Upper limit on the number of notes or deviations of a plugin."""
+MAX_TRACEBACK_LENGTH = 50_000
+"""Characters of a traceback that a row stores."""
 
 
 class _NotApplicable(Exception):
@@ -43,20 +51,21 @@ def evaluate_cell(
     arrays = CellArrays()
     loaded = LoadedModules()
     try:
-        method_entry, dataset_entry = registry.method(cell.method), registry.dataset(cell.dataset)
-        fields = _fit_and_compare(cell, method_entry, dataset_entry, run, arrays)
-        if any(is_unavailable(text) for text in fingerprints.values()):  # it has downloaded its weights meanwhile
-            fingerprints = {**fingerprints, **need_fingerprints(method_entry, cell.method_parameters)}
+        method_plugin, dataset_plugin = registry.method(cell.method), registry.dataset(cell.dataset)
+        fields = _fit_and_compare(cell, method_plugin, dataset_plugin, run, arrays, has_fingerprints=bool(fingerprints))
+        if any(is_unavailable(text) for text in fingerprints.values()):  # the cell has downloaded its weights
+            fingerprints = {**fingerprints, **need_fingerprints(method_plugin, cell.method_parameters)}
     except _NotApplicable as skip:
         status, fields = "skipped", {"reason": str(skip)}
     except Blocked as blocked:
-        status, fields = "blocked", {"reason": str(blocked)}
+        status, fields = "blocked", {"reason": clean_text(str(blocked), MAX_TEXT_LENGTH)}
     except SystemExit as end:
         status = "crashed"
-        fields = {"reason": f"it ended its process with sys.exit({end.code!r})", "traceback": traceback.format_exc()}
-    except Exception as error:  # a cell that fails is a row; it does not end the run
+        reason = f"it ended its process with sys.exit({end.code!r})"
+        fields = {"reason": clean_text(reason, MAX_TEXT_LENGTH), "traceback": _traceback()}
+    except Exception as error:  # a failing cell produces a result
         status = "memory" if isinstance(error, MemoryError) else "failed"
-        fields = {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        fields = {"reason": describe_error(error), "traceback": _traceback()}
     if status != "ok":
         arrays = CellArrays()
     if fingerprints and cell.method in registry.methods and cell.dataset in registry.datasets:
@@ -76,14 +85,22 @@ def evaluate_cell(
 
 
 def _fit_and_compare(
-    cell: Cell, method_entry: Plugin[Any], dataset_entry: Plugin[Any], run: Run, arrays: CellArrays
+    cell: Cell,
+    method_plugin: Plugin[Any],
+    dataset_plugin: Plugin[Any],
+    run: Run,
+    arrays: CellArrays,
+    *,
+    has_fingerprints: bool,
 ) -> dict[str, Any]:
-    method = method_entry.create(cell.method_parameters)
-    dataset = dataset_entry.create(cell.dataset_parameters)
-    missing = missing_data(dataset_entry, cell.dataset_parameters, pixels=method.uses_pixels)
+    method = method_plugin.create(cell.method_parameters)
+    dataset = dataset_plugin.create(cell.all_dataset_parameters)
+    missing = missing_data(dataset_plugin, cell.all_dataset_parameters, pixels=method.uses_pixels)
     for reason in (missing, *(need.missing() for need in method.needs())):
         if reason is not None:
             raise Blocked(reason)
+    if not has_fingerprints:  # the plan could not determine them; a result without any could never become stale
+        _check_fingerprint(dataset.fingerprint() if method.uses_pixels else dataset.labels_fingerprint(), cell.dataset)
     task = dataset.task(cell.task)
     _check_applicable(method, task)
     tests = _usable_tests(method, task)
@@ -112,11 +129,24 @@ def _fit_and_compare(
     }
 
 
+def _check_fingerprint(fingerprint: Any, dataset: str) -> None:
+    """Raise `BadInput` unless it is text that can be written as UTF-8."""
+    if not isinstance(fingerprint, str) or fingerprint != fingerprint.encode(errors="replace").decode():
+        raise BadInput(f"fingerprint() of dataset {dataset} gave {shortened(repr(fingerprint))}; expected text")
+
+
+def _traceback() -> str:
+    """The traceback of the current exception, with its middle left out if it is long."""
+    return clean_text(traceback.format_exc(), MAX_TRACEBACK_LENGTH)
+
+
 def _check_strings(what: str, values: Any) -> tuple[str, ...]:
-    """The values as a tuple. Raises `BadInput` unless all are strings."""
+    """The values as a tuple, each bounded in length. Raises `BadInput` unless all are strings, and not too many."""
     if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-        raise BadInput(f"{what} should be strings; got {values!r}")
-    return tuple(values)
+        raise BadInput(f"{what} should be strings; got {shortened(repr(values))}")
+    if len(values) > MAX_TEXTS:
+        raise BadInput(f"{what} are {len(values):,} texts; expected at most {MAX_TEXTS}")
+    return tuple(clean_text(value, MAX_TEXT_LENGTH) for value in values)
 
 
 def _check_applicable(method: Method, task: Task) -> None:

@@ -13,14 +13,17 @@ import shutil
 import signal
 import tempfile
 import time
+import traceback
 from collections import deque
 from functools import cache
 from multiprocessing.connection import Connection
 
 import msgspec
 
+from relattr.errors import clean_text, describe_error
 from relattr.execution import ipc, processes
-from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
+from relattr.execution.job import CellProgress, CellResult, CompletedCell, Job, LostCell, Outcome, RefusedCell
+from relattr.execution.shared_memory import SharedMemory, mapped_shared_memory, wait_for_trackers
 from relattr.execution.worker import EXIT_ERROR, run_cell
 from relattr.harness.provenance import record_provenance
 from relattr.harness.result import VERSION, Result, Status
@@ -34,6 +37,10 @@ LOG_HEAD_BYTES, LOG_TAIL_BYTES = 64 << 10, 64 << 10
 MEMORY_POLL_INTERVAL, MAX_MEMORY_POLL_INTERVAL = 0.05, 0.5
 """Seconds between two measurements of a cell's memory; the maximum applies where measuring is expensive."""
 MAX_TRACEBACK_BYTES = 1 << 17
+MAX_ROW_BYTES = 16 << 20
+"""Upper limit on the JSON of a result; `relattr.execution.evaluate` bounds its texts far below this."""
+MAX_BAD_MESSAGES = 5
+"""How many invalid messages are noted in the log of a cell."""
 MAX_DESCRIPTION_LENGTH = 1000
 """Characters of a progress message that are passed on."""
 
@@ -100,17 +107,19 @@ class SupervisedCell:
         self.connection = connection
         self.log = OutputLog()
         self.trace = bytearray()
-        self.result: tuple[bytes, bytes] | None = None
+        self.result: CellResult | None = None
         self.peak = 0
         self.terminated: tuple[Status, str] | None = None
         """Status and reason, if the supervisor has terminated the cell."""
-        self._parser = ipc.MessageParser()
+        self._parser = ipc.MessageParser(CellResult | CellProgress)
+        self._n_bad_messages = 0
         self._time_limit = parse_duration(job.limits.time) if job.limits.time else None
         self._memory_limit = parse_size(job.limits.memory) if job.limits.memory else None
         self._source_stats = _source_stats(job)
+        self._shared = SharedMemory()
 
     def run(self) -> Outcome:
-        """Run the cell to its end. Raises `_RunnerGone` when the runner closes the connection meanwhile."""
+        """Run the cell to its end. Raises `_RunnerGone` if the runner closes the connection before that."""
         mismatched = _mismatched_modules(self.job, self.registry)
         if mismatched:
             reason = f"the code on this worker differs from the code that the plan was made with: {mismatched}"
@@ -118,20 +127,27 @@ class SupervisedCell:
         oom_kills = processes.oom_kill_count()
         scratch = _scratch_folder()
         start = time.monotonic()
-        pid, pipes = self._fork(scratch)
+        try:
+            pid, pipes = self._fork(scratch)
+        except processes.ProcessRefused as refusal:
+            return RefusedCell(str(refusal))
         try:
             code = self._monitor(pid, pipes, start)
-            left = processes.kill_descendants(os.getpid())
+            left = 0
+            if remaining := processes.descendants(os.getpid()):
+                left = len(wait_for_trackers(remaining))
+                processes.kill_descendants(os.getpid())
             self._drain(pipes)
         finally:
             for pipe in pipes:
                 os.close(pipe)
             processes.kill_descendants(os.getpid())
+            self._shared.remove()
             _empty_folder(scratch)
         took = time.monotonic() - start
         warning = f"left {left} process{'es' * (left > 1)} running, which were killed" if left else ""
         if self.result is not None:  # complete, even if the process was killed between sending it and its end
-            return self._completed(*self.result, took, warning)
+            return self._completed(self.result, took, warning)
         if self.terminated is not None:
             return self._failed(*self.terminated, took, warning)
         if code == -signal.SIGKILL:
@@ -139,7 +155,7 @@ class SupervisedCell:
                 return self._failed("memory", "killed by the kernel: this machine ran out of memory", took, warning)
             return LostCell("its process was killed from outside (SIGKILL)", 3)
         if code < 0:
-            return self._failed("crashed", f"killed by signal {-code} ({_signal_name(-code)})", took, warning)
+            return self._failed("crashed", f"killed by signal {-code} ({processes.signal_name(-code)})", took, warning)
         if code == EXIT_ERROR and self.trace:
             last = self.trace.decode(errors="replace").strip().splitlines()[-1]
             return self._failed("crashed", f"the cell's process failed: {last}", took, warning)
@@ -151,7 +167,13 @@ class SupervisedCell:
         """Fork the cell. Returns its process ID and the reading ends of its output, report and traceback pipes."""
         pipes = [os.pipe() for _ in range(3)]
         supervisor = os.getpid()
-        pid = os.fork()
+        try:
+            pid = processes.fork_patiently()
+        except BaseException:
+            for handles in pipes:
+                for handle in handles:
+                    os.close(handle)
+            raise
         if pid == 0:
             try:
                 self.connection.close()  # else the runner would not notice the death of this supervisor
@@ -196,9 +218,7 @@ class SupervisedCell:
                     cpu = time.thread_time()
                     if self._exceeds_memory_limit():
                         limit, used = self.job.limits.memory, format_size(self.peak)
-                        reason = (
-                            f"its processes had {used}, more than its limit of {limit}; --memory-limit sets another"
-                        )
+                        reason = f"used {used} of memory, limit {limit}; raise it with --memory-limit"
                         self._terminate(pid, pipes, "memory", reason)
                     # the CPU time of a measurement, not the time it waited for other processes. The interval has a
                     # maximum: a cell must not be able to fill the memory between two measurements
@@ -220,6 +240,10 @@ class SupervisedCell:
         elif limit is not None and used > limit:  # pages shared with other cells do not all count for this one
             self.peak = max(self.peak, used)
             used = processes.proportional_memory(pids)
+        shared = self._shared.measure(pids)
+        if shared:  # what is mapped has been counted
+            used += max(0, shared - mapped_shared_memory(pids))
+        used += self._parser.buffered_bytes
         self.peak = max(self.peak, used)
         return limit is not None and used > limit
 
@@ -255,49 +279,53 @@ class SupervisedCell:
 
     def _handle_reports(self, data: bytes) -> None:
         """Store the result and pass progress on to the runner; log whatever else a cell writes to its report pipe."""
-        try:
-            for message in self._parser.feed(data):
-                kind, *fields = message
-                if kind == "result":
-                    self.result = msgspec.convert(fields, tuple[bytes, bytes])
-                elif kind == "progress":  # checked and shortened: the cell's code can write to this pipe too
-                    description, done, total = msgspec.convert(fields, tuple[str, int, int])
-                    self._send_progress(description[:MAX_DESCRIPTION_LENGTH], done, total)
-                else:
-                    raise ValueError(f"unknown kind of message: {kind!r}")
-        except (ValueError, TypeError, msgspec.MsgspecError):
-            self.log.feed(b"\n[the cell wrote something that is not a message to the pipe of its supervisor]\n")
+        while True:
+            try:
+                for message in self._parser.feed(data):
+                    if isinstance(message, CellResult):
+                        self.result = message
+                    else:
+                        self._send_progress(message)
+                return
+            except ipc.BadMessage:  # the cell's code can write to this pipe too
+                self._n_bad_messages += 1
+                if self._n_bad_messages <= MAX_BAD_MESSAGES:
+                    self.log.feed(b"\n[the cell wrote something that is not a message to the pipe of its supervisor]\n")
+                data = b""
 
-    def _send_progress(self, description: str, done: int, total: int) -> None:
+    def _send_progress(self, progress: CellProgress) -> None:
         """Send progress unless the runner does not read it: waiting would suspend the limits on time and memory."""
         _, writable, _ = select.select([], [self.connection.fileno()], [], 0)
         if writable:
-            ipc.send_message(self.connection, ["progress", description, done, total])
+            description = clean_text(progress.description[:MAX_DESCRIPTION_LENGTH], MAX_DESCRIPTION_LENGTH)
+            ipc.send_message(self.connection, msgspec.structs.replace(progress, description=description))
 
     def _drain(self, pipes: list[int]) -> None:
         for pipe in pipes:
-            for _ in range(1 << 12):  # bounded, in case that a process keeps writing
+            for _ in range(1 << 12):  # bounded, in case a process keeps writing
                 ready, _, _ = select.select([pipe], [], [], 0)
                 if not ready or not self._read(pipe, pipes):
                     break
 
     # ------------------------------------------------------------------ the outcome
 
-    def _completed(self, row: bytes, arrays: bytes, took: float, warning: str) -> Outcome:
+    def _completed(self, message: CellResult, took: float, warning: str) -> Outcome:
         try:
-            result = msgspec.json.decode(row, type=Result)
-        except msgspec.DecodeError as error:
+            if len(message.row) > MAX_ROW_BYTES:
+                raise ValueError(f"it has {len(message.row):,} bytes; the maximum is {MAX_ROW_BYTES:,}")
+            result = msgspec.json.decode(message.row, type=Result)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return self._failed("crashed", f"its process sent no readable result: {error}", took, warning)
-        if result.cell != self.job.cell:
+        if result.cell.key != self.job.cell.key:
             return self._failed("crashed", f"its process sent the result of another cell, {result.cell}", took, warning)
         modified = _modified(self._source_stats)
         if modified:  # modules may be imported late, so it is unknown which version the cell ran
             fingerprints = {k: CHANGED if k in modified else v for k, v in result.fingerprints.items()}
             result = msgspec.structs.replace(result, fingerprints=fingerprints)
-        return CompletedCell(self._encode(result, took, warning), arrays, self.log.text())
+        return CompletedCell(self._encode(result, took, warning), message.arrays, self.log.text())
 
     def _failed(self, status: Status, reason: str, took: float, warning: str = "") -> CompletedCell:
-        """The row of a cell that could not write its own."""
+        """Build the result of a cell whose process sent none."""
         job = self.job
         method = self.registry.methods.get(job.cell.method)
         dataset = self.registry.datasets.get(job.cell.dataset)
@@ -333,13 +361,19 @@ def serve_jobs(connection: Connection, registry: Registry, server: int) -> None:
     try:
         processes.set_parent_death_signal(server, signal.SIGTERM)
         while True:
-            job = msgspec.convert(ipc.receive_message(connection), Job)
-            outcome = SupervisedCell(job, registry, connection).run()
-            kind = "lost" if isinstance(outcome, LostCell) else "done"
-            ipc.send_message(connection, [kind, *(getattr(outcome, name) for name in outcome.__struct_fields__)])
+            job = ipc.receive_message(connection, type=Job)
+            try:
+                outcome = SupervisedCell(job, registry, connection).run()
+            except Exception as error:  # of this process, not of the cell: the runner starts another supervisor
+                reason = f"its supervisor failed: {describe_error(error)}"
+                outcome = LostCell(reason, 2, traceback=traceback.format_exc()[-MAX_TRACEBACK_BYTES:])
+            ipc.send_message(connection, outcome)
+            if isinstance(outcome, LostCell) and outcome.traceback:
+                break
     except (_RunnerGone, EOFError, BrokenPipeError, ConnectionResetError):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        processes.kill_descendants(os.getpid())
+        pass
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    processes.kill_descendants(os.getpid())
 
 
 def _raise_runner_gone(number: int, frame: object) -> None:
@@ -388,10 +422,3 @@ def _modified(stats: dict[str, tuple[str, int, int]]) -> set[str]:
         if (stat.st_size, stat.st_mtime_ns) != (length, mtime):
             names.add(name)
     return names
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"

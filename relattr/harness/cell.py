@@ -11,8 +11,8 @@ from relattr.system.digests import digest_text
 from relattr.task import TaskName
 
 
-class Cell(msgspec.Struct, frozen=True):
-    """The coordinates of a cell. They do not depend on the order of plugins, or of rows and columns of a table."""
+class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Identifies a cell, independently of the order of plugins and of the rows and columns of a table."""
 
     method: str
     method_parameters: dict[str, Any]
@@ -21,6 +21,15 @@ class Cell(msgspec.Struct, frozen=True):
     attribute: str
     split: str
     seed: int
+    data: str = ""
+    """Fingerprint of the data, if the dataset has parameters that say where the data is; see `identify_data`."""
+    location: dict[str, Any] = {}
+    """Those parameters. They say where the data was, and do not identify the cell."""
+
+    @property
+    def all_dataset_parameters(self) -> dict[str, Any]:
+        """The parameters with which the dataset is created."""
+        return {**self.dataset_parameters, **self.location}
 
     @property
     def task(self) -> TaskName:
@@ -29,7 +38,8 @@ class Cell(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         """The identifier of the cell, 16 hexadecimal digits."""
-        return digest_text(json.dumps(msgspec.to_builtins(self), sort_keys=True))[:16]
+        identity = msgspec.to_builtins(msgspec.structs.replace(self, location={}))
+        return digest_text(json.dumps(identity, sort_keys=True))[:16]
 
     def __str__(self) -> str:
         return f"{self.method} on {self.task}, seed {self.seed}"

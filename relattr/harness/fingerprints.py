@@ -14,7 +14,7 @@ from relattr.registry import Plugin
 EVALUATION_MODULE = "relattr.execution.evaluate"
 """The module that evaluates a method; the code that it imports for this decides every result."""
 PROTOCOL = "1"
-"""The version of the evaluation: accuracy = correct / ordered pairs, a tie is an error. Changed with these rules."""
+"""The version of the evaluation: accuracy = correct / ordered pairs, a tie is an error. Raised by hand when these rules change."""
 
 
 def cell_fingerprints(cell: Cell, method: Plugin[Any], dataset: Plugin[Any]) -> dict[str, str]:
@@ -25,7 +25,7 @@ def cell_fingerprints(cell: Cell, method: Plugin[Any], dataset: Plugin[Any]) -> 
     ``protocol``. When the cell ends, `LoadedModules` adds the modules that only running it revealed.
     """
     data = dataset_fingerprints(
-        dataset, cell.dataset_parameters, pixels=method.create(cell.method_parameters).uses_pixels
+        dataset, cell.all_dataset_parameters, pixels=method.create(cell.method_parameters).uses_pixels
     )
     return {**data, **method_fingerprints(method, cell.method_parameters)}
 
@@ -49,7 +49,7 @@ def _code(module: str) -> dict[str, str]:
 
 
 def _evaluation_code() -> dict[str, str]:
-    """Return the digests of what `EVALUATION_MODULE` imports; `PROTOCOL` stands for that module itself."""
+    """Return the digests of what `EVALUATION_MODULE` imports; that module itself is covered by `PROTOCOL`."""
     code = _code(EVALUATION_MODULE)
     del code[f"code {EVALUATION_MODULE}"]
     return code

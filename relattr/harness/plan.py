@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from relattr import parameters
 from relattr.dataset import Dataset
+from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.cell import Cell
+from relattr.harness.data_identity import identify_data
 from relattr.harness.limits import Limits, limits_of_method
 from relattr.harness.result import Result
 from relattr.harness.selection import Selection, benchmark_of_datasets, parameter_overrides, select_names
@@ -40,7 +42,7 @@ class PlannedCell:
     @property
     def must_run(self) -> bool:
         """Whether a run computes this cell."""
-        return self.state not in ("done", "failed", "skipped") and not self.keep_stale
+        return self.state not in ("done", "failed", "skipped", "inaccessible") and not self.keep_stale
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,13 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
     unregistered = [name for name in listed_methods if name not in rows]
     unregistered += [name for name in listed_datasets if name not in datasets]
     overrides = parameter_overrides(benchmark, selection, registry, methods, datasets)
-    matching(methods, (p for p in selection.limits if p != "*"), "chosen method (of a limit)")
+    for pattern in selection.limits:
+        if pattern != "*":
+            try:
+                matching(methods, [pattern], "selected method")
+            except UnknownName as error:
+                quantities = [q for q in ("time", "memory", "file") if getattr(selection.limits[pattern], q)]
+                raise BadInput(f"{' and '.join(f'--{q}-limit' for q in quantities)}: {error}") from None
     limits = {
         name: limits_of_method(name, selection.limits, benchmark.method_limits, {"*": benchmark.limits})
         for name in methods
@@ -90,23 +98,25 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
         name: parameters.values_of(registry.method(name).create(overrides["method", name])) for name in methods
     }
     instances = {name: registry.dataset(name).create(overrides["dataset", name]) for name in datasets}
-    dataset_parameters = {name: parameters.values_of(dataset) for name, dataset in instances.items()}
     tasks, without_tasks = _list_tasks(instances)
     all_attributes = dict.fromkeys(task.attribute for names in tasks.values() for task in names)
     attributes = set(matching(all_attributes, selection.attributes or ["*"], "attribute") if all_attributes else ())
     cells = []
     seeds = selection.seeds or benchmark.seeds
     for dataset_name, names in tasks.items():
+        data = identify_data(instances[dataset_name])
         selected_tasks = [task for task in names if task.attribute in attributes]
         for task, method, seed in itertools.product(selected_tasks, methods, seeds):
             cell = Cell(
                 method=method,
                 method_parameters=method_parameters[method],
                 dataset=dataset_name,
-                dataset_parameters=dataset_parameters[dataset_name],
+                dataset_parameters=data.dataset_parameters,
                 attribute=task.attribute,
                 split=task.split,
                 seed=seed,
+                data=data.data,
+                location=data.location,
             )
             cells.append(_plan_cell(cell, registry, store, limits[method], selection.keep_stale))
     selected = {name: overrides["dataset", name] for name in datasets}

@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from relattr import parameters
+import msgspec
+
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.cell import Cell
+from relattr.harness.data_identity import DataIdentity, identify_data
+from relattr.harness.result import Result
 from relattr.registry import Registry
 
 
-def benchmark_scope(benchmark: Benchmark, registry: Registry) -> Callable[[Cell], bool]:
-    """Return a predicate: whether a cell is on a dataset of the benchmark's table, with the benchmark's parameters.
+class BenchmarkScope:
+    """The cells on the datasets of a benchmark's table, with the benchmark's parameters; see `benchmark_scope`."""
+
+    def __init__(self, datasets: Mapping[str, DataIdentity | None]) -> None:
+        self._datasets = datasets
+
+    def __call__(self, cell: Cell) -> bool:
+        """Whether a cell belongs to the benchmark."""
+        if cell.dataset not in self._datasets:
+            return False
+        data = self._datasets[cell.dataset]
+        if data is None:
+            return True
+        same_data = cell.data == data.data if data.available else cell.location == data.location
+        return cell.dataset_parameters == data.dataset_parameters and same_data
+
+    def select(self, results: Iterable[Result]) -> list[Result]:
+        """The results that belong to the benchmark, with the location where their data is now.
+
+        If the data of a dataset is not available, results on different data may have been computed at its location:
+        then those on the data of the most recent one are selected.
+        """
+        selected = [result for result in results if self(result.cell)]
+        latest: dict[str, Result] = {}
+        for result in selected:
+            other = latest.setdefault(result.cell.dataset, result)
+            if other.provenance.started < result.provenance.started:
+                latest[result.cell.dataset] = result
+        return [self._located(r) for r in selected if self._is_current(r.cell, latest[r.cell.dataset].cell)]
+
+    def _is_current(self, cell: Cell, latest: Cell) -> bool:
+        data = self._datasets[cell.dataset]
+        return data is None or data.available or cell.data == latest.data
+
+    def _located(self, result: Result) -> Result:
+        data = self._datasets[result.cell.dataset]
+        if data is None or data.location == result.cell.location:
+            return result
+        return msgspec.structs.replace(result, cell=msgspec.structs.replace(result.cell, location=data.location))
+
+
+def benchmark_scope(benchmark: Benchmark, registry: Registry) -> BenchmarkScope:
+    """Return the scope of a benchmark: a predicate on cells, and a selection of results.
 
     The parameters of the method do not matter. If the plugin of a dataset is not registered, its parameters are
     unknown, and every cell on it belongs to the benchmark.
     """
-    datasets = {column.dataset: _parameters(benchmark, registry, column.dataset) for column in benchmark.table.columns}
-    return lambda cell: cell.dataset in datasets and datasets[cell.dataset] in (None, cell.dataset_parameters)
+    names = dict.fromkeys(column.dataset for column in benchmark.table.columns)
+    return BenchmarkScope({name: _identify(benchmark, registry, name) for name in names})
 
 
-def _parameters(benchmark: Benchmark, registry: Registry, dataset: str) -> dict[str, Any] | None:
+def _identify(benchmark: Benchmark, registry: Registry, dataset: str) -> DataIdentity | None:
     if dataset not in registry.datasets:
         return None
-    return parameters.values_of(registry.dataset(dataset).create(benchmark.dataset.get(dataset, {})))
+    return identify_data(registry.dataset(dataset).create(benchmark.dataset.get(dataset, {})))

@@ -17,7 +17,7 @@ from relattr.harness.store import Store, Unreadable
 from relattr.registry import Plugin, Registry
 
 T = TypeVar("T")
-State = Literal["done", "missing", "stale", "unreadable", "failed", "blocked", "skipped"]
+State = Literal["done", "missing", "stale", "unreadable", "inaccessible", "failed", "blocked", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,21 @@ def look_up_cell(cell: Cell, registry: Registry, store: Store) -> CellState:
     stored = store.read(cell)
     result = stored if isinstance(stored, Result) else None
     method, dataset = registry.method(cell.method), registry.dataset(cell.dataset)
+    if isinstance(stored, Unreadable) and stored.inaccessible:
+        return CellState("inaccessible", f"{stored.path} cannot be read: {stored.reason}", {})
     cache = _cache_of(registry, store)
     method_key = "method", cell.method, _json(cell.method_parameters)
-    dataset_key = "dataset", cell.dataset, _json(cell.dataset_parameters)
+    dataset_key = "dataset", cell.dataset, _json(cell.all_dataset_parameters)
     try:
         pixels = cache.get(("pixels", *method_key), lambda: method.create(cell.method_parameters).uses_pixels)
         data_key = "pixels" if pixels else "labels", *dataset_key
         unavailable = cache.get(
-            ("missing", *data_key), lambda: missing_data(dataset, cell.dataset_parameters, pixels=pixels)
+            ("missing", *data_key), lambda: missing_data(dataset, cell.all_dataset_parameters, pixels=pixels)
         )
         if unavailable is not None:
             return CellState("blocked", unavailable, {}, result)
         fingerprints = {
-            **cache.get(data_key, lambda: dataset_fingerprints(dataset, cell.dataset_parameters, pixels=pixels)),
+            **cache.get(data_key, lambda: dataset_fingerprints(dataset, cell.all_dataset_parameters, pixels=pixels)),
             **cache.get(method_key, lambda: method_fingerprints(method, cell.method_parameters)),
         }
     except Exception as error:  # an unreadable file or a broken plugin blocks its own cells, not the benchmark

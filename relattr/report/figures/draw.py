@@ -77,6 +77,7 @@ def draw_figures(
     planned = make_plan(benchmark, registry, store, selection).cells
     default_parameters = {_coordinates(p.cell): p.cell.method_parameters for p in planned}
     planned_keys = {p.cell.key for p in planned}
+    locations = {p.cell.dataset: p.cell.location for p in planned}
     for result in store:
         if isinstance(result, Unreadable) or result.status != "ok":
             continue
@@ -88,9 +89,9 @@ def draw_figures(
             arrays = store.arrays(result)
             if not (arrays.boxes or any(name.startswith(("neighbours", "chain")) for name in arrays.artifacts)):
                 continue
-            key = cell.dataset, repr(sorted(cell.dataset_parameters.items())), str(cell.task)
+            key = cell.dataset, repr(sorted(cell.dataset_parameters.items())) + cell.data, str(cell.task)
             if key not in tasks:
-                dataset = registry.dataset(cell.dataset).create(cell.dataset_parameters)
+                dataset = registry.dataset(cell.dataset).create({**cell.dataset_parameters, **locations[cell.dataset]})
                 tasks.clear()  # one task at a time: it may have many images
                 tasks[key] = dataset.fingerprint(), dataset.task(cell.task)
             fingerprint, task = tasks[key]
@@ -121,7 +122,7 @@ def figure_stem(cell: Cell, changes: Sequence[str]) -> str:
 
 def _coordinates(cell: Cell) -> tuple[str, str, Any, str, str, int]:
     """A cell without the parameters of its method."""
-    data = repr(sorted(cell.dataset_parameters.items()))
+    data = repr(sorted(cell.dataset_parameters.items())) + cell.data
     return cell.method, cell.dataset, data, cell.attribute, cell.split, cell.seed
 
 

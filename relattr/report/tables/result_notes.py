@@ -84,8 +84,11 @@ def _changed_parameters(
         pattern = re.compile(rf"\b{re.escape(name)}( is |=){re.escape(str(value))}(?![\w.])")
         if registered.get(name) == value or any(pattern.search(note) for note in reported):
             continue
-        default = registered.get(name)
-        note = f"{name} is {value} (default: {'unset' if default is None else default})"
+        if name in registered:
+            default = "unset" if registered[name] is None else registered[name]
+            note = f"{name} is {value} (default: {default})"
+        else:
+            note = f"{name} is {value} (no longer a parameter)"
         (remarks if name in unpublished else deviations).append(note)
     return ResultNotes(tuple(deviations), tuple(remarks))
 
@@ -104,12 +107,13 @@ class StalenessNotes:
         if cell.method not in registry.methods or cell.dataset not in registry.datasets:
             plugin = cell.method if cell.method not in registry.methods else cell.dataset
             return [f"computed by a plugin that is not installed, {plugin}"]
-        key = (cell.method, repr(sorted(cell.method_parameters.items())), cell.dataset, repr(cell.dataset_parameters))
+        values = repr(sorted(cell.method_parameters.items())), repr(cell.all_dataset_parameters)
+        key = (cell.method, values[0], cell.dataset, values[1])
         if key not in self._current:
             try:
                 method, dataset = registry.method(cell.method), registry.dataset(cell.dataset)
                 pixels = method.create(cell.method_parameters).uses_pixels
-                available = missing_data(dataset, cell.dataset_parameters, pixels=pixels) is None
+                available = missing_data(dataset, cell.all_dataset_parameters, pixels=pixels) is None
                 self._current[key] = cell_fingerprints(cell, method, dataset) if available else None
             except (RelattrError, OSError):
                 self._current[key] = None

@@ -61,12 +61,14 @@ def _results_by_variant(
     """(method, its parameters as JSON) -> results on the benchmark's datasets; and the unreadable files."""
     results: dict[tuple[str, str], list[Result]] = defaultdict(list)
     unreadable = []
-    in_scope = benchmark_scope(benchmark, registry)
+    stored = []
     for item in store:
         if isinstance(item, Unreadable):
             unreadable.append(f"{item.path}: {item.reason}")
-        elif in_scope(item.cell):
-            results[item.cell.method, json.dumps(item.cell.method_parameters, sort_keys=True)].append(item)
+        else:
+            stored.append(item)
+    for result in benchmark_scope(benchmark, registry).select(stored):
+        results[result.cell.method, json.dumps(result.cell.method_parameters, sort_keys=True)].append(result)
     return dict(sorted(results.items())), unreadable
 
 
