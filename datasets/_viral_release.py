@@ -60,7 +60,7 @@ class ViralRelease:
         return ViralSplit(self.scores, pairs, self.n_extremes, self.n_train_pairs, self.n_test_pairs, self.seed)
 
     def image_categories(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        """The category ``(n,)`` of each image, and the names of the categories."""
+        """The category ``(n,)`` of each image, -1 for one without a category, and the names of the categories."""
         assign = {"five": five_categories, "subreddits": subreddit_categories}
         if self.categories not in assign:
             raise UnknownName("categories of viral", self.categories, assign)

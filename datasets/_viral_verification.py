@@ -31,7 +31,7 @@ DECIDES_RESULTS = False
 ANSWERS = ((1050, 1020), (1236, 1258), (686, 630), (368, 326), (312, 319))
 """In how many annotated pairs the left image has more, and less, of each attribute."""
 CATEGORY_COUNTS = {
-    "five": {"funny": 4683, "WTF": 521, "aww": 428, "atheism": 166, "gaming": 232, "other": 4048},
+    "five": {"funny": 4683, "WTF": 521, "aww": 428, "atheism": 166, "gaming": 232, "none": 4048},
     "subreddits": {"funny": 5243, "WTF": 832, "aww": 517, "atheism": 268, "gaming": 308, "pics": 2611},
 }
 
@@ -124,7 +124,8 @@ def _check_extremes(release: ViralRelease) -> tuple[bool, str]:
 
 def _check_categories(release: ViralRelease) -> tuple[bool, str]:
     categories, names = release.image_categories()
-    counts = dict(zip(names, np.bincount(categories, minlength=len(names)).tolist(), strict=True))
+    counted = np.bincount(categories + 1, minlength=len(names) + 1).tolist()  # -1, no category, is counted first
+    counts = dict(zip(("none", *names), counted, strict=True))
     expected = CATEGORY_COUNTS[release.categories]
     wrong = [f"{name}: {counts[name]}, expected {n}" for name, n in expected.items() if counts[name] != n]
     return not wrong, join_first(wrong) or ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)

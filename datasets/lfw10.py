@@ -1,7 +1,7 @@
 """Dataset `lfw10`: 2,000 faces from Labeled Faces in the Wild, ten attributes (Sandeep et al., CVPR 2014).
 
 Each attribute has 500 pairs to train on and 500 to test, of different images. Five people voted on each pair for left,
-right or similar; the label is the answer with the most votes, of equal counts the first in that order. Nine attributes
+right or similar; the label is the answer with the most votes; ties go to the first in that order. Nine attributes
 train on images 1 to 1,000 and test on the others; ``goodlooking`` does the reverse. The official release has the votes
 of all pairs. The copies that can be downloaded have the votes of the training pairs, but for the test pairs one label
 each, in which "similar" wins ties: fewer test pairs are ordered than in the published numbers.
@@ -24,7 +24,7 @@ from relattr.random import derive_seed
 from relattr.system.digests import digest_files
 from relattr.system.download import Download
 from relattr.system.manifest import ManifestEntry
-from relattr.task import Task, TaskName, TestSet, TrainingSet
+from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
 from ._lfw10_files import ATTRIBUTES, TEST_LIST, LFW10Release
 from ._lfw10_verification import EXCHANGED, ORDERED_TEST_PAIRS, verify_lfw10
@@ -42,6 +42,9 @@ HALF = 1000
 """Images 1 to HALF are one half of the set, the rest the other; no attribute trains and tests on the same half."""
 
 OFFICIAL_FOLDERS = (".", "LFW10")
+
+PUBLISHED = PublishedTraining(epochs=400, initial_scale=1 / 3, supplement="OpenFace")
+"""Epochs and scale: Singh & Lee (ECCV 2016); supplement: Dubey & Agarwal (MM 2017, Section 3.3)."""
 
 ANNOTATION_COPY = "https://raw.githubusercontent.com/qianqianxu010/AAAI21/96917bfd874884445e2e44db4bed0657ecd00166"
 IMAGE_COPY = (
@@ -149,12 +152,12 @@ class LFW10(Dataset):
         test = test.random_sides(derive_seed(0, "lfw10", name.attribute))
         return Task(
             name,
-            TrainingSet(self._images.subset(train.images), train.renumbered(train.images)),
+            TrainingSet(self._images.subset(train.images), train.renumbered(train.images), published=PUBLISHED),
             [TestSet("test", self._images.subset(test.images), test.renumbered(test.images))],
             protocol=(
                 f"{len(train)} voted training pairs of {train.images.size} images, {len(test)} test pairs of "
                 f"{test.images.size} other images, {test.n_ordered} of them ordered. The label of a training pair is "
-                f"the answer with the most of its five votes; of equal counts the first of left, right, similar. "
+                f"the answer with the most of its five votes; ties go to the first of left, right, similar. "
                 f"Test labels: {TEST_LABELS[self.release.layout]}."
             ),
             notes=self._notes(),

@@ -23,7 +23,7 @@ from relattr.random import derive_seed
 from relattr.system.digests import digest_files
 from relattr.system.download import Download
 from relattr.system.manifest import ManifestEntry
-from relattr.task import Task, TaskName, TestSet, TrainingSet
+from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
 from ._osr_files import CLASSES, OFFICIAL_DATA, ORDER, SPLIT_FILES, OSRRelease
 from ._osr_verification import verify_osr
@@ -37,7 +37,9 @@ from ._release_files import (
 )
 from ._verification import check_available
 
-TRAINED_PER_CLASS = 30
+N_TRAIN_PER_CLASS = 30
+PUBLISHED = PublishedTraining(epochs=15, initial_scale=1 / 2, supplement="Places205-AlexNet and Hybrid-CNN")
+"""Epochs and scale: Singh & Lee (ECCV 2016); supplement: Dubey & Agarwal (MM 2017, Section 3.3)."""
 
 OFFICIAL_IMAGES = "spatial_envelope_256x256_static_8outdoorcategories"
 IMAGE_FOLDERS = ("images", OFFICIAL_IMAGES)
@@ -78,7 +80,7 @@ class OSR(Dataset):
     homepage = "https://people.csail.mit.edu/torralba/code/spatialenvelope/"
 
     manifest: ClassVar[Path] = CHECKSUMS / "osr.txt"
-    trained_per_class: ClassVar[int] = TRAINED_PER_CLASS
+    n_train_per_class: ClassVar[int] = N_TRAIN_PER_CLASS
 
     def attributes(self) -> Sequence[str]:
         return tuple(ORDER)
@@ -119,7 +121,7 @@ class OSR(Dataset):
         image_folder, split_file = self._image_folder(), self._split_file()
         assert image_folder is not None
         assert split_file is not None
-        return OSRRelease(self.root, image_folder, split_file, self._entries, self.trained_per_class)
+        return OSRRelease(self.root, image_folder, split_file, self._entries, self.n_train_per_class)
 
     def fingerprint(self) -> str:
         return self._fingerprint
@@ -127,7 +129,7 @@ class OSR(Dataset):
     @cached_property
     def _fingerprint(self) -> str:
         release = self.release
-        _ = release.trained  # an invalid list of training images has no fingerprint
+        _ = release.is_training  # an invalid list of training images has no fingerprint
         return digest_files(self.root, [release.split_file, *(f"{release.image_folder}/{n}" for n in release.names)])
 
     # ------------------------------------------------------------------ tasks
@@ -139,7 +141,7 @@ class OSR(Dataset):
 
     def task(self, name: TaskName) -> Task:
         require_task(self, name)
-        train, test = np.flatnonzero(self.release.trained), np.flatnonzero(~self.release.trained)
+        train, test = np.flatnonzero(self.release.is_training), np.flatnonzero(~self.release.is_training)
         classes, ranks = self.release.classes, ORDER[name.attribute]
 
         def pairs(images: NDArray[np.int64], part: str) -> Pairs:
@@ -153,11 +155,12 @@ class OSR(Dataset):
                 pairs(train, "train"),
                 categories=classes[train],
                 category_names=CLASSES,
+                published=PUBLISHED,
             ),
             [TestSet("test", self._images.subset(test), pairs(test, "test"))],
             protocol=(
                 f"Pairs labelled by the order of the eight scene classes (Parikh & Grauman, ICCV 2011): all pairs of "
-                f"the {train.size:,} training images, {self.trained_per_class} per class, and all pairs of the other "
+                f"the {train.size:,} training images, {self.n_train_per_class} per class, and all pairs of the other "
                 f"{test.size:,} images; pairs of equal rank are trained on and never scored."
             ),
             notes=self._notes(),
@@ -167,15 +170,15 @@ class OSR(Dataset):
     def _notes(self) -> tuple[str, ...]:
         return (
             "every ordered pair of the test images is scored; some published numbers are on a random 5 % of them",
-            "two pairs of files are the same image: mountain_sclos4 and mountain_sharp59, and insidecity_urb992 and "
-            "tallbuilding_urb992, one image in two classes; all four are test images, none is trained on",
+            "two pairs of files contain identical images: mountain_sclos4 and mountain_sharp59, and insidecity_urb992 "
+            "and tallbuilding_urb992, one image in two classes; all four are test images, none is trained on",
         )
 
     def _deviations(self) -> tuple[str, ...]:
         if self.release.split_file in OFFICIAL_DATA:
             return ()
         return (
-            f"the training images are the {self.trained_per_class * len(CLASSES)} named in "
+            f"the training images are the {self.n_train_per_class * len(CLASSES)} named in "
             f"{self.release.split_file}; the used_for_training mask of the official data.mat has as many per "
             "class, but was not compared name by name",
         )

@@ -24,7 +24,7 @@ from relattr.pairs import Pairs
 from relattr.random import derive_seed
 from relattr.sampling import permuted
 from relattr.system.digests import digest_files, digest_text
-from relattr.task import Task, TaskName, TestSet, TrainingSet
+from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
 from ._popularity_lists import COLUMNS, FileNames, PopularityScores, read_scores_list
 from ._release_files import require_available, require_task
@@ -35,6 +35,8 @@ LISTS = {ONE_PER_USER: "one-per-user.csv", USER_MIX: "user-mix.csv", USER_SPECIF
 """The list that each setting is drawn from."""
 EVERYONE, EACH_USER = "standard", "each-user"
 IMAGES = "images"
+PUBLISHED = PublishedTraining(supplement="the network trained on the categories of viral", categories_of="viral")
+"""Of Dubey & Agarwal (MM 2017, Section 3.3), who state no number of epochs and no initial scale for this dataset."""
 _PHOTOGRAPHERS = {
     ONE_PER_USER: "of as many users",
     USER_MIX: "of all users together",
@@ -211,7 +213,7 @@ class Popularity(Dataset):
         collection = self._images(name.attribute)
         return Task(
             name,
-            TrainingSet(collection.subset(train), pairs["train"], scores=scores.score[train]),
+            TrainingSet(collection.subset(train), pairs["train"], scores=scores.score[train], published=PUBLISHED),
             [TestSet("test", collection.subset(test), pairs["test"], scores=scores.score[test])],
             protocol=(
                 f"Pairs labelled by log2(views / days + 1) (Khosla et al., WWW 2014), pairs of equal scores left out. "

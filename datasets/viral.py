@@ -26,7 +26,7 @@ from relattr.images import FileSource, Images, PairAnswers
 from relattr.pairs import Pairs
 from relattr.system.digests import digest_files
 from relattr.system.download import Download
-from relattr.task import Task, TaskName, TestSet, TrainingSet
+from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
 from ._release_files import (
     CHECKSUMS,
@@ -57,6 +57,10 @@ N_IMAGES, N_EXTREMES, N_RANDOM_PAIRS = 10_078, 250, 489
 IMAGE_FOLDERS = ("images", "Viral_total")
 FORMER_IMAGE_ADDRESS = "http://brie.uchicago.edu/ftp-www/Viral_total/"
 REQUIRED_FILES = (SCORES, RANDOM_PAIRS, GROUPS, SUBREDDITS)
+PUBLISHED = PublishedTraining(
+    supplement="a network trained on the five categories of the training images", categories_of="viral"
+)
+"""Of Dubey & Agarwal (MM 2017, Section 3.3), who state no number of epochs and no initial scale for this dataset."""
 COPY = "https://raw.githubusercontent.com/ArturoDeza/virality/5a62d3022b8687cf5ce596b5fd92fa4585399615"
 
 
@@ -75,7 +79,7 @@ class Viral(Dataset):
     seed : decides the split, the pairs drawn and the matching.
     categories : ``five``: the Viral Categories funny, WTF, aww, atheism, gaming, for an image submitted to
         exactly one of them; ``subreddits``: the one of the release's 20 subreddits that an image was
-        submitted to most. Any other image has the last category, ``other``.
+        submitted to most. Any other image has no category.
     """
 
     n_train_pairs: int | None = 10_000_000
@@ -260,6 +264,7 @@ class Viral(Dataset):
                 scores=scores.score[train],
                 categories=categories[train],
                 category_names=category_names,
+                published=PUBLISHED,
             ),
             tests,
             protocol=self._protocol(name.split, train.size, pairs, tests[0].pairs),

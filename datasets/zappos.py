@@ -26,7 +26,7 @@ from relattr.random import derive_seed
 from relattr.system.digests import digest_files, digest_text
 from relattr.system.download import Download
 from relattr.system.paths import data_dir
-from relattr.task import Task, TaskName, TestSet, TrainingSet
+from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
 from ._release_files import (
     CHECKSUMS,
@@ -76,6 +76,8 @@ class Zappos(Dataset):
     homepage = HOME
 
     manifest: ClassVar[Path] = CHECKSUMS / "zappos.txt"
+    published: ClassVar[PublishedTraining] = PublishedTraining(epochs=200, initial_scale=1 / 2)
+    """Of Singh & Lee (ECCV 2016) for UT-Zap50K-1; the paper has no category network there."""
     n_images: ClassVar[int] = N_IMAGES
     n_test: ClassVar[int] = N_TEST
 
@@ -185,7 +187,7 @@ class Zappos(Dataset):
         train, test = self.pairs(name.attribute, name.split)
         return Task(
             name,
-            TrainingSet(self._subset(train.images), train.renumbered(train.images)),
+            TrainingSet(self._subset(train.images), train.renumbered(train.images), published=self.published),
             self._test_sets(train, test),
             protocol=self._protocol(name.split, train, test),
             notes=self._notes(),
@@ -248,6 +250,8 @@ class ZapposFine(Zappos):
     """
 
     similar: bool = False
+
+    published: ClassVar[PublishedTraining] = PublishedTraining()
 
     def splits(self) -> Sequence[str]:
         return ("standard",)

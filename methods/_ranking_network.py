@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from relattr import BadInput, Method, TrainingSet
 from relattr.mixins import InspectionMixin
 from relattr.needs import DEEP, Need
+from relattr.task import PublishedTraining
 
 from ._fit_run import FitRun
 
@@ -26,13 +27,18 @@ N_NEIGHBOURS = 8
 """Nearest neighbours stored for each training image (Figure 5)."""
 N_QUERIES = 64
 """Test images whose nearest training images are stored."""
+MAX_NEIGHBOUR_IMAGES = 50_000
+"""Training images up to which neighbours are stored: comparing each with each takes hours for more."""
 SCHEDULE_OVERRIDES = (
     "updates",
     "batch",
+    "batching",
     "rate",
     "head_batches",
     "localiser_rate",
     "stages",
+    "dropout",
+    "initial_scale",
     "frozen",
     "frozen_localiser",
     "standardise",
@@ -50,14 +56,20 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     Parameters
     ----------
     backbone : pretrained network that the ranker and its localisers start from.
-    preset : training schedule: ``paper``, that of Singh & Lee, or ``fast``, relattr's own for two processor cores.
-        The parameters below override it where they are given.
+    preset : training schedule: ``paper``, that of Singh & Lee, with the epochs and the initial scale published for the
+        dataset, or 8,000 steps and 1/3 where none are; ``all-pairs``, the same but with all labelled pairs among the 50
+        images of a batch, 8,000 steps; ``fast``, relattr's own for two processor cores. The parameters below override
+        it where they are given.
     updates : optimisation steps per stage.
-    batch : images per step.
+    epochs : passes over the training pairs per stage, in place of ``updates``.
+    batch : images per step; two for each pair with ``batching=pairs``.
+    batching : ``pairs``: batches of shuffled pairs; ``images``: batches of images and all labelled pairs among them.
     rate : learning rate.
     head_batches : batches that the score layer alone is first fitted to.
     localiser_rate : multiplier of the learning rate for the localisers.
     stages : 2 to train the crops alone first, 1 to train everything at once.
+    dropout : probability of dropout after fc6 and fc7, or after the last features of another network.
+    initial_scale : side of the initial crop of the first transformer relative to the image.
     frozen : share of the backbone's layers that is not trained.
     frozen_localiser : whether the localisers' backbones are not trained.
     standardise : whether features are standardised to AlexNet's magnitude.
@@ -69,13 +81,17 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     """
 
     backbone: str = "alexnet"
-    preset: Literal["paper", "fast"] = "paper"
+    preset: Literal["paper", "all-pairs", "fast"] = "paper"
     updates: int | None = None
+    epochs: int | None = None
     batch: int | None = None
+    batching: Literal["pairs", "images"] | None = None
     rate: float | None = None
     head_batches: int | None = None
     localiser_rate: float | None = None
     stages: int | None = None
+    dropout: float | None = None
+    initial_scale: float | None = None
     frozen: float | None = None
     frozen_localiser: bool | None = None
     standardise: bool | None = None
@@ -100,6 +116,10 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     def __post_init__(self) -> None:
         if not 0 <= self.held_out < 0.5:
             raise BadInput(f"held_out must be in [0, 0.5); got {self.held_out}")
+        if self.updates is not None and self.epochs is not None:
+            raise BadInput(f"updates={self.updates} and epochs={self.epochs} contradict each other; give one of them")
+        if self.epochs is not None and self.epochs < 1:
+            raise BadInput(f"epochs must be at least 1; got {self.epochs}")
 
     def needs(self) -> Sequence[Need]:
         from relattr.backbones.weights import PretrainedWeights
@@ -110,7 +130,12 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
         deviations = []
         if self.preset == "fast":
             deviations.append("trained with the preset fast (relattr's own, for two processor cores), not the paper's")
-        overrides = [f"{name}={getattr(self, name)}" for name in SCHEDULE_OVERRIDES if getattr(self, name) is not None]
+        elif self.preset == "all-pairs":
+            deviations.append(
+                "trained with the preset all-pairs: 8,000 steps of 50 images and all labelled pairs among them, not of "
+                "25 pairs"
+            )
+        overrides = [f"{name}={value}" for name, value in self._overrides(("epochs", *SCHEDULE_OVERRIDES)).items()]
         if overrides:
             deviations.append(f"trained with {', '.join(overrides)} in place of the preset's")
         if self.held_out:
@@ -121,20 +146,37 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             deviations.append("torchvision's weights of VGG-16, not those of the Caffe Model Zoo")
         return deviations
 
+    def notes(self) -> Sequence[str]:
+        """The choices where the paper is silent; after `fit`, also the length of the training."""
+        if self.preset == "fast":
+            return ()
+        notes = [
+            "images are resized to squares of at most 256 pixels a side (the papers state the size, not how it was "
+            "reached)"
+        ]
+        if hasattr(self, "_training"):
+            notes.append(self._training)
+        if self.scales():
+            notes += [
+                "the network's output for the scale of a crop is multiplied by 0.05, as in Singh and Lee's code, so "
+                "that it learns more slowly than the translation; their paper says a tenth",
+            ]
+        return notes
+
     # ------------------------------------------------------------------ defined by subclasses
 
     def scales(self) -> tuple[float, ...]:
         """One per transformer: the size of the image it sees."""
         return ()
 
-    def objective(self, train: TrainingSet, batch: int) -> Objective:
+    def objective(self, train: TrainingSet, schedule: Schedule) -> Objective:
         """The training objective; here RankNet's loss over the pairs."""
         from relattr.training.objectives import PairwiseObjective
 
-        return PairwiseObjective(train.pairs, batch)
+        return PairwiseObjective(train.pairs, schedule.batch, batching=schedule.batching)
 
     def supplement_source(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
-        """A second network or the categories to train it on, and its backbone's name; see `fitting.fit_ranker`."""
+        """Frozen networks or the categories to train one on, and its backbone's name; see `fitting.fit_ranker`."""
         return None, ""
 
     # ------------------------------------------------------------------ the contract
@@ -142,14 +184,17 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     def fit(self, train: TrainingSet, run: Run) -> None:
         from relattr.training import fitting
 
-        schedule = self.schedule()
         part, held_out = self._split_held_out(train, run)
-        self._run, self._trained_on = run, part.images
+        self._run, self._trained_on, self._published = run, part.images, part.published
+        objective = self.objective(part, self.schedule())
+        self._batches_per_epoch = objective.batches_per_epoch
+        schedule = self.schedule()
+        self._training = self._describe_training(schedule)
         supplement, supplement_backbone = self.supplement_source(part, run)
         self.fitted, self.curves = fitting.fit_ranker(
             self.architecture(),
             schedule,
-            self.objective(part, schedule.batch),
+            objective,
             part.images,
             run,
             supplement=supplement,
@@ -168,7 +213,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
 
         self._run = self.fit_run
         self.fitted = FittedRanker.from_state(
-            self.architecture(), self.schedule(), self.supplement_backbone, state, self._run.device
+            self.architecture(), self.schedule(), state, self._run.device, self._run.threads
         )
 
     def boxes(self, images: Images) -> NDArray[np.floating[Any]] | None:
@@ -184,24 +229,32 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     def artifacts(self, train: TrainingSet, run: Run) -> Mapping[str, NDArray[Any]]:
         """Learning curves, and the nearest neighbours of each training image (Figure 5).
 
-        Neighbours are those in the penultimate layer of the fitted network, and of its backbone before training.
+        Neighbours are those in the penultimate layer of the fitted network, and of its backbone before training. There
+        are none for more than `MAX_NEIGHBOUR_IMAGES` training images.
         """
         curves, offset = [], np.zeros(2)
         for curve in self.curves.values():  # concatenate the stages: steps and seconds continue
             curves.append(curve.copy())
             curves[-1][:, [0, 3]] += offset
             offset = curves[-1][-1, [0, 3]] if len(curve) else offset
-        features, before = self._train_features = self._penultimate(train.images, run)
-        return {
+        arrays = {
             "curve": np.concatenate(curves).astype(np.float32),
             "curve stages": np.array([f"{name}:{len(curve)}" for name, curve in self.curves.items()]),
+        }
+        if len(train.images) > MAX_NEIGHBOUR_IMAGES:
+            return arrays
+        features, before = self._train_features = self._penultimate(train.images, run)
+        return {
+            **arrays,
             "neighbours": nearest_neighbours(features, N_NEIGHBOURS),
             "neighbours before": nearest_neighbours(before, N_NEIGHBOURS),
             "strengths": self.fitted.strengths(train.images).astype(np.float32),
         }
 
     def test_artifacts(self, train: TrainingSet, images: Images, run: Run) -> Mapping[str, NDArray[Any]]:
-        """The nearest training images of some test images (Figure 5)."""
+        """The nearest training images of some test images (Figure 5); see `artifacts`."""
+        if len(train.images) > MAX_NEIGHBOUR_IMAGES:
+            return {}
         queries = np.sort(run.rng("queries").permutation(len(images))[:N_QUERIES])
         of_queries = self._penultimate(images.subset(queries), run)
         of_train = getattr(self, "_train_features", None) or self._penultimate(train.images, run)
@@ -216,29 +269,59 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
 
         return self.fitted.features(images), cached_deep_features(images, self.backbone, device=run.device)
 
-    @property
-    def supplement_backbone(self) -> str:
-        """The name of the second network's backbone."""
-        return self.backbone
+    def _overrides(self, names: Sequence[str]) -> dict[str, Any]:
+        """The parameters among these that are given."""
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def schedule(self) -> Schedule:
-        """The preset with the overriding parameters."""
+        """The preset with the overriding parameters.
+
+        Epochs are known as a number of steps, and what was published for the dataset is followed, from `fit` on.
+        """
         from relattr.training.schedule import PRESETS
 
-        overrides = {name: getattr(self, name) for name in SCHEDULE_OVERRIDES if getattr(self, name) is not None}
-        return dataclasses.replace(PRESETS[self.preset], **overrides)
+        values = self._overrides(SCHEDULE_OVERRIDES)
+        published = getattr(self, "_published", PublishedTraining())
+        epochs = self.epochs
+        if self.preset == "paper":
+            epochs = published.epochs if epochs is None else epochs
+            if published.initial_scale is not None:
+                values.setdefault("initial_scale", published.initial_scale)
+        if epochs is not None and hasattr(self, "_batches_per_epoch"):
+            values.setdefault("updates", epochs * self._batches_per_epoch)
+        return dataclasses.replace(PRESETS[self.preset], **values)
+
+    def _describe_training(self, schedule: Schedule) -> str:
+        """How long the network is trained, and where that comes from."""
+        per_step = f"{schedule.batch // 2} pairs" if schedule.batching == "pairs" else f"{schedule.batch} images"
+        steps = f"{schedule.updates:,} steps of {per_step} in each stage"
+        if not self.scales():
+            steps = steps.removesuffix(" in each stage")
+        scale = f", initial scale {schedule.initial_scale:.3g}" if self.scales() else ""
+        if self.preset != "paper" or self.updates is not None or self.epochs is not None:
+            return f"trained for {steps}{scale}"
+        if self._published.epochs is None:
+            return (
+                f"trained for {steps}{scale}: no schedule is published for this dataset, so the number of steps "
+                f"{'and the scale are those' if scale else 'is that'} of Singh and Lee on LFW-10"
+            )
+        return f"trained for {self._published.epochs} epochs, {steps}{scale}, as Singh and Lee on this dataset"
 
     def architecture(self) -> Architecture:
         """The architecture of the network."""
         from relattr.networks.architecture import Architecture
+        from relattr.training.schedule import standardises
 
         schedule = self.schedule()
-        standardise = schedule.standardise
+        standardise = standardises(schedule, self.backbone)
         return Architecture(
             backbone=self.backbone,
             scales=self.scales(),
-            # Singh & Lee's initialisation suits the features of networks of this family
-            standardise=self.backbone not in ("alexnet", "caffenet", "vgg16") if standardise is None else standardise,
+            initial_scale=schedule.initial_scale,
+            # with this network they leave the initial centre of a crop where its random weights put it
+            centre=standardise or self.backbone not in ("alexnet", "caffenet"),
+            standardise=standardise,
+            dropout=schedule.dropout,
             frozen=schedule.frozen,
             frozen_localiser=schedule.frozen_localiser,
             crop=schedule.crop,
@@ -275,6 +358,7 @@ def training_subset(train: TrainingSet, images: NDArray[np.integer[Any]]) -> Tra
         scores=None if train.scores is None else train.scores[images],
         categories=None if train.categories is None else train.categories[images],
         category_names=train.category_names,
+        published=train.published,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from ._ranking_network import RankingNetwork
 if TYPE_CHECKING:
     from relattr import TrainingSet
     from relattr.training.objectives import Objective
+    from relattr.training.schedule import Schedule
 
 
 @register_method(
@@ -45,11 +46,17 @@ class Regression(RankingNetwork):
     target: Literal["z", "rank"] = "z"
     loss: Literal["smooth_l1", "mse"] = "smooth_l1"
 
-    def objective(self, train: TrainingSet, batch: int) -> Objective:
+    unpublished_parameters: ClassVar[Sequence[str]] = ("target", "loss")
+
+    def notes(self) -> Sequence[str]:
+        choice = f"target={self.target} and loss={self.loss}: the paper does not say how scores are regressed"
+        return (*super().notes(), choice)
+
+    def objective(self, train: TrainingSet, schedule: Schedule) -> Objective:
         from relattr.training.objectives import RegressionObjective
 
         assert train.scores is not None
-        return RegressionObjective(regression_targets(train.scores, self.target), batch, self.loss)
+        return RegressionObjective(regression_targets(train.scores, self.target), schedule.batch, self.loss)
 
 
 def regression_targets(scores: NDArray[np.floating], target: str) -> NDArray[np.float64]:

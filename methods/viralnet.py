@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from relattr import register_method
+from relattr import BadInput, register_method
 from relattr.needs import Need
 
+from ._categories import categories_decide_labels
 from ._ranking_network import RankingNetwork
 
 if TYPE_CHECKING:
     from relattr import Run, TrainingSet
+    from relattr.networks.architecture import Architecture
     from relattr.training.objectives import Objective
+    from relattr.training.schedule import Schedule
 
 
 @register_method(
@@ -34,23 +37,58 @@ class ViralNet(RankingNetwork):
     Parameters
     ----------
     multiscale : three transformers instead of one.
+    relative_scales : initial scale of each transformer relative to ``initial_scale``, for ``multiscale``; the paper
+        calls it critical that they differ.
+    sample_from : whether the transformers at half and quarter size crop the image at full size or the downscaled one.
     gate : what the spatial loss replaces if a crop is centred outside the image: the gradient of the ranking loss in
-        that transformer (``crop``, Singh & Lee's code), or the ranking loss of the pair (``pair``, the paper's
-        formula).
+        that transformer (``crop``, Singh & Lee's code), or the ranking loss of the pair (``pair``, the formulas of
+        both papers).
     """
 
     multiscale: bool = False
+    relative_scales: tuple[float, ...] = (1.0, 0.5, 0.25)
+    sample_from: Literal["full", "downsampled"] = "full"
     gate: Literal["crop", "pair"] = "crop"
+
+    unpublished_parameters: ClassVar[Sequence[str]] = ("sample_from", "gate")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.multiscale and (len(self.relative_scales) != 3 or not all(0 < s <= 1 for s in self.relative_scales)):
+            raise BadInput(f"relative_scales must be three numbers in (0, 1]; got {list(self.relative_scales)}")
+
+    def notes(self) -> Sequence[str]:
+        notes = [*super().notes()]
+        if self.gate == "crop":
+            notes.append(
+                "gate=crop: the spatial loss of a crop centred outside the image replaces the ranking gradient of its "
+                "transformer, as in Singh and Lee's code; in their and the paper's formula it replaces the pair's "
+                "ranking loss (gate=pair)"
+            )
+        if self.multiscale:
+            notes += [
+                f"sample_from={self.sample_from}: the paper does not say whether a transformer at half or quarter size "
+                "crops the image at full size or the downscaled one",
+                "the three transformers have separate weights and see the downscaled images enlarged again, and the "
+                "training has Singh and Lee's two stages: the paper does not say",
+            ]
+        return notes
 
     def scales(self) -> tuple[float, ...]:
         from relattr.networks.multiscale_pyramid import SCALES
 
         return SCALES if self.multiscale else SCALES[:1]
 
-    def objective(self, train: TrainingSet, batch: int) -> Objective:
+    def architecture(self) -> Architecture:
+        from dataclasses import replace
+
+        relative = self.relative_scales if self.multiscale else ()
+        return replace(super().architecture(), relative_scales=relative, sample_from=self.sample_from)
+
+    def objective(self, train: TrainingSet, schedule: Schedule) -> Objective:
         from relattr.training.objectives import PairwiseObjective
 
-        return PairwiseObjective(train.pairs, batch, self.gate)
+        return PairwiseObjective(train.pairs, schedule.batch, self.gate, schedule.batching)
 
 
 @register_method(
@@ -65,57 +103,116 @@ class ViralNet(RankingNetwork):
     multiscale=True,
 )
 class ViralNetC(ViralNet):
-    """A ViralNet with supplementary features of a frozen second network.
+    """A ViralNet with supplementary features of frozen networks.
 
-    By default the second network is trained on the categories of the training images, never on a test image.
+    By default one network is trained on the categories of the training images, never on a test image.
 
     Parameters
     ----------
-    supplement : a pretrained backbone to use instead, for datasets without categories (the paper takes OpenFace for
-        faces and Places205-AlexNet for OSR).
-    supplement_weights : file with other weights for that backbone.
+    category_network : file of a category network that was trained elsewhere and saved by ``relattr category-network``
+        (the paper takes that of Viral for popularity).
+    supplement : pretrained backbones to use instead, for datasets without categories: one name, or several (the paper
+        takes OpenFace for faces, Places205-AlexNet and Hybrid-CNN for OSR).
+    supplement_weights : files with other weights for these backbones, one for each.
     """
 
-    supplement: str = ""
-    supplement_weights: str = ""
+    category_network: str = ""
+    supplement: str | tuple[str, ...] = ""
+    supplement_weights: str | tuple[str, ...] = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names, files = _several(self.supplement), _several(self.supplement_weights)
+        if files and len(files) != len(names):
+            raise BadInput(
+                f"supplement_weights names {len(files)} files for the {len(names)} backbones of supplement; expected "
+                "one for each, or none"
+            )
+        if self.category_network and names:
+            raise BadInput("category_network and supplement exclude each other; give one of them")
 
     @property
     def uses_categories(self) -> bool:  # type: ignore[override]
         """Whether the second network is trained on categories."""
-        return not self.supplement
+        return not self.supplement and not self.category_network
 
     def needs(self) -> Sequence[Need]:
         from relattr.backbones.weights import PretrainedWeights
 
-        if not self.supplement:
-            return super().needs()
-        weights = (
-            LocalWeights(self.supplement_weights) if self.supplement_weights else PretrainedWeights(self.supplement)
-        )
-        return (*super().needs(), weights)
+        if self.category_network:
+            return (*super().needs(), LocalWeights(self.category_network))
+        files = _several(self.supplement_weights)
+        weights: list[Need] = [LocalWeights(file) for file in files]
+        return (*super().needs(), *(weights or [PretrainedWeights(name) for name in _several(self.supplement)]))
 
     def deviations(self) -> Sequence[str]:
-        network = f"the pretrained {self.supplement}" if self.supplement else "a network trained on the training images"
-        return (*super().deviations(), f"its category network is {network}")
+        deviation = self._supplement_deviation()
+        return (*super().deviations(), *([deviation] if deviation else []))
 
-    @property
-    def supplement_backbone(self) -> str:
-        return self.supplement or self.backbone
+    def notes(self) -> Sequence[str]:
+        notes = [*super().notes()]
+        if self.uses_categories:
+            notes.append("the category network is trained with the schedule of the ranking network")
+        elif hasattr(self, "_saved_network"):
+            notes.append(self._saved_network)
+        elif self.supplement_weights:
+            notes.append(
+                f"supplementary features of {', '.join(_several(self.supplement))} with the weights "
+                f"{', '.join(Path(file).name for file in _several(self.supplement_weights))}"
+            )
+        if getattr(self, "_categories_decide", False):
+            notes.append(
+                "the categories of the training images decide the labels of the pairs: a network that recognises the "
+                "category needs to know nothing else"
+            )
+        return notes
+
+    def _supplement_deviation(self) -> str:
+        """How the second network differs from the published one for the dataset of the last `fit`; empty if not."""
+        published = getattr(self, "_published", None)
+        if self.uses_categories:
+            if published is not None and published.categories_of:
+                return ""
+            network = "trained on the training images"
+        elif self.category_network:
+            if published is not None and published.categories_of == getattr(self, "_categories_of", ""):
+                return ""
+            network = f"that of the file {Path(self.category_network).name}"
+        else:
+            names = ", ".join(_several(self.supplement))
+            if self.supplement_weights and published is not None and published.supplement:
+                return ""  # the files are the user's, who knows which networks they are; a note names them
+            network = f"the pretrained {names}"
+        instead = (
+            f", the published one {published.supplement}" if published is not None and published.supplement else ""
+        )
+        return f"its category network is {network}{instead}"
 
     def supplement_source(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
-        if not self.supplement:
+        if train.categories is not None:
+            self._categories_decide = categories_decide_labels(train.pairs, train.categories)
+        if self.uses_categories:
             return train.categories, self.backbone
-        from relattr.backbones.backbone import Backbone
-        from relattr.backbones.loading import load_weights, read_state_dict
-        from relattr.networks.scoring import Extractor
-        from relattr.training.category_network import SupplementaryNetwork
+        from relattr.training.supplement import SupplementaryNetwork
 
-        backbone = Backbone.create(self.supplement, pretrained=not self.supplement_weights)
-        if self.supplement_weights:
-            path = Path(self.supplement_weights)
-            load_weights(backbone.net, read_state_dict(path), path)
-        extractor = Extractor(backbone, standardise=self.architecture().standardise)
-        return SupplementaryNetwork(extractor.to(run.device)), self.supplement
+        if self.category_network:
+            from relattr.training.category_network import load_category_network
+
+            extractor, record = load_category_network(Path(self.category_network))
+            self._categories_of = record.dataset
+            self._saved_network = (
+                f"category network trained on {record.trained_on}: {len(record.categories)} categories "
+                f"({', '.join(record.categories)}), {record.backbone}"
+            )
+            return [SupplementaryNetwork(extractor.to(run.device))], record.backbone
+        from relattr.training.supplement import pretrained_extractor
+
+        names, files = _several(self.supplement), _several(self.supplement_weights)
+        networks = []
+        for name, file in zip(names, files or ("",) * len(names), strict=True):
+            extractor = pretrained_extractor(name, Path(file) if file else None, self.architecture().standardise)
+            networks.append(SupplementaryNetwork(extractor.to(run.device)))
+        return networks, names[0]
 
 
 class LocalWeights:
@@ -131,3 +228,8 @@ class LocalWeights:
         from relattr.system.digests import digest_file
 
         return "weights:" + digest_file(self.path) if self.path.is_file() else f"missing:{self.path.name}"
+
+
+def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A parameter that is one name or several, as a tuple."""
+    return ((names,) if names else ()) if isinstance(names, str) else tuple(names)

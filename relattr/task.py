@@ -15,6 +15,25 @@ if TYPE_CHECKING:
     from relattr.pairs import Pairs
 
 
+@dataclass(frozen=True)
+class PublishedTraining:
+    """How the published ranking networks were trained on a dataset. Methods follow it without knowing the dataset.
+
+    Parameters
+    ----------
+    epochs : passes over all training pairs, for each stage of training; None if none is published.
+    initial_scale : side of the initial crop of a spatial transformer relative to the image, in (0, 1]; None if none is
+        published.
+    supplement : the network whose features the published category-supplemented networks use; empty if there is none.
+    categories_of : name of the dataset whose categories that network was trained on; empty for any other network.
+    """
+
+    epochs: int | None = None
+    initial_scale: float | None = None
+    supplement: str = ""
+    categories_of: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Everything that a method receives in ``fit``. It contains no test pairs and no test images.
@@ -24,8 +43,10 @@ class TrainingSet:
     images : the training images.
     pairs : indices into them.
     scores : ``(n,)`` float, one per image, larger = more of the attribute; None if the dataset has no scores.
-    categories : ``(n,)`` integers, the category of each image; None if the dataset has no categories.
+    categories : ``(n,)`` integers, the category of each image, -1 for an image without one; None if the dataset has no
+        categories.
     category_names : the name of each category.
+    published : how the published ranking networks were trained on this dataset.
 
     Raises `BadInput` for a pair of an image that does not exist, for scores and categories of the wrong length, and
     for scores that are not finite.
@@ -36,6 +57,7 @@ class TrainingSet:
     scores: NDArray[Any] | None = None
     categories: NDArray[Any] | None = None
     category_names: Sequence[str] = ()
+    published: PublishedTraining = PublishedTraining()
 
     def __post_init__(self) -> None:
         _check_pairs("training", self.images, self.pairs)
@@ -48,7 +70,7 @@ class TrainingSet:
             raise BadInput(f"categories must be integers, one per image; got {self.categories.dtype}")
         if self.categories is not None and self.categories.size:
             lowest, highest = int(self.categories.min()), int(self.categories.max())
-            if lowest < 0 or highest >= len(self.category_names):
+            if lowest < -1 or highest >= len(self.category_names):
                 raise BadInput(
                     f"categories range from {lowest} to {highest}, but {len(self.category_names)} names are given"
                 )

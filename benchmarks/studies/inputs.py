@@ -27,8 +27,8 @@ from relattr.registry import registry
 from relattr.statistics import count_strengths
 from relattr.training import head
 from relattr.training.config import TrainingConfig
-from relattr.training.cropping import load_pixels
-from relattr.training.fitting import MAX_SIDE, N_CALIBRATION_IMAGES, FittedRanker, create_cropper
+from relattr.training.cropping import MAX_SIDE, load_pixels
+from relattr.training.fitting import N_CALIBRATION_IMAGES, FittedRanker, create_cropper
 from relattr.training.objectives import PairwiseObjective
 from relattr.training.schedule import PRESETS
 

@@ -26,10 +26,12 @@ COMMANDS = {
     "export": "Write all results, or those on the datasets of BENCHMARK, as one tidy table.",
     "audit": "Search each DATASET for leaks and contradictions.",
     "data": "List, fetch and verify the datasets' files.",
+    "category-network": "Train a network on the categories of the training images of DATASET, and save it in FILE.",
     "check": "Check that a plugin satisfies the laws of its contract.",
     "new": "Write a file to start a plugin from.",
 }
-"""Command -> the first sentence of its help. The module ``relattr.cli.<command>`` defines ``command``."""
+"""Command -> the first sentence of its help. The module ``relattr.cli.<command>`` defines ``command``, with ``_`` for
+``-`` in its name."""
 
 
 class LazyGroup(click.Group):
@@ -41,7 +43,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"relattr.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"relattr.cli.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,9 +9,11 @@ from functools import partial
 import torch
 
 from relattr.backbones.backbone import Backbone
+from relattr.errors import BadInput
 from relattr.networks.crop_sampler import crop_centres
 from relattr.networks.freezing import drop_unused_parameters, freeze_first_layers
 from relattr.networks.localiser import INITIAL_SCALE, Localiser
+from relattr.networks.multiscale_pyramid import CropSource
 from relattr.networks.ranker import Ranker
 from relattr.networks.scoring import Extractor
 
@@ -24,8 +26,13 @@ class Architecture:
     ----------
     backbone : of the ranker and of each localiser.
     scales : one per transformer, the size of the image it sees; empty for a siamese network.
+    initial_scale : side of the initial crop of the first transformer relative to the image, in (0, 1].
+    relative_scales : initial scale of each transformer relative to ``initial_scale``; ``scales`` if empty.
+    sample_from : whether a transformer crops the image at full size or downscaled to its scale.
+    centre : whether initial crops that lie far from the middle are moved towards it; see `centre_initial_crops`.
     supplement : number of supplementary features per image, from another network.
     standardise : whether features are standardised to AlexNet's magnitude before the heads.
+    dropout : probability of dropout after the ranker's last layers; see `relattr.networks.scoring.Extractor`.
     frozen : share of the ranker's layers that is not trained.
     frozen_localiser : whether the backbones of the localisers are not trained.
     crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
@@ -33,12 +40,25 @@ class Architecture:
 
     backbone: str
     scales: Sequence[float] = ()
+    initial_scale: float = INITIAL_SCALE
+    relative_scales: Sequence[float] = ()
+    sample_from: CropSource = "full"
+    centre: bool = True
     supplement: int = 0
     standardise: bool = True
+    dropout: float | None = None
     frozen: float = 0.0
     frozen_localiser: bool = False
     crop: float = 1.0
     view: float = 1.0
+
+    @property
+    def initial_scales(self) -> list[float]:
+        """The initial scale of each transformer. Raises `BadInput` unless there is one for each."""
+        relative = self.relative_scales or self.scales
+        if len(relative) != len(self.scales):
+            raise BadInput(f"relative_scales has {len(relative)} values for {len(self.scales)} transformers")
+        return [self.initial_scale * factor for factor in relative]
 
 
 def build_ranker(architecture: Architecture, *, whole: bool = True, seed: int, pretrained: bool = True) -> Ranker:
@@ -52,16 +72,16 @@ def build_ranker(architecture: Architecture, *, whole: bool = True, seed: int, p
         ]
         # seeded after creating the backbones: how many numbers that draws depends on whether weights were cached
         torch.manual_seed(seed)
-        extractor = Extractor(backbones[0], standardise=architecture.standardise)
+        extractor = Extractor(backbones[0], standardise=architecture.standardise, dropout=architecture.dropout)
         size = extractor.backbone.input_size
         sizes = (size, _scaled_size(size, architecture.crop), _scaled_size(size, architecture.view))
         _drop_unused(extractor, size)
         freeze_first_layers(extractor, architecture.frozen)
         localisers = []
-        for scale, backbone in zip(architecture.scales, backbones[1:], strict=True):
+        for scale, backbone in zip(architecture.initial_scales, backbones[1:], strict=True):
             localiser = Localiser(
                 backbone,
-                scale=INITIAL_SCALE * scale,
+                scale=scale,
                 standardise=architecture.standardise,
                 frozen=architecture.frozen_localiser,
             )
@@ -79,11 +99,12 @@ def build_ranker(architecture: Architecture, *, whole: bool = True, seed: int, p
             supplement=architecture.supplement if whole else 0,
             sizes=sizes,
             scales=tuple(architecture.scales),
+            sample_from=architecture.sample_from,
         )
 
 
 def centre_initial_crops(network: Ranker, views: Sequence[torch.Tensor], max_offset: float = 0.5) -> float:
-    """Scale down the translation weights until the initial crops are centred inside the image; the smallest factor.
+    """Scale down the translation weights until the initial crops are centred inside the image. Returns the factor.
 
     Singh & Lee initialise the translation weights for AlexNet's pool5. With other features the initial centre may be
     outside the image, where the ranking loss has no gradient in the transformer. ``views`` are sample images; no

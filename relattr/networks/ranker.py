@@ -14,7 +14,7 @@ from torch import nn
 from relattr.errors import BadInput
 from relattr.networks.crop_sampler import centre_is_outside, sample_crops
 from relattr.networks.localiser import Localiser
-from relattr.networks.multiscale_pyramid import downscaled_view, resize_square
+from relattr.networks.multiscale_pyramid import CropSource, crop_source, downscaled_view, resize_square
 from relattr.networks.scoring import Extractor, NetworkOutput, ScoringNetwork
 
 
@@ -29,6 +29,7 @@ class Ranker(ScoringNetwork):
     supplement : number of supplementary features per image, from another, frozen network.
     sizes : pixels a side of the whole image, of each crop and of each localiser's view, as the backbone sees them.
     scales : of each localiser's view; see `relattr.networks.multiscale_pyramid`.
+    sample_from : what the transformers crop: the image at full size, or downscaled to their scale.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Ranker(ScoringNetwork):
         supplement: int = 0,
         sizes: tuple[int, int, int],
         scales: Sequence[float] = (),
+        sample_from: CropSource = "full",
     ) -> None:
         if not whole and not localisers:
             raise BadInput("a ranking network needs the whole image, a crop of it, or both")
@@ -49,6 +51,7 @@ class Ranker(ScoringNetwork):
         self.whole = whole
         self.sizes = sizes
         self.scales = tuple(scales) or (1.0,) * len(localisers)
+        self.sample_from: CropSource = sample_from
         self.n_inputs = n_inputs
 
     def forward(self, views: Sequence[torch.Tensor], supplement: torch.Tensor | None = None) -> NetworkOutput:
@@ -81,7 +84,10 @@ class Ranker(ScoringNetwork):
 
     def crops(self, views: Sequence[torch.Tensor], theta: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The crops ``(n, 3, h, h)`` that the transformers sample from their inputs."""
-        inputs = views[int(self.whole) :]
+        inputs = [
+            crop_source(x, scale, self.sample_from)
+            for x, scale in zip(views[int(self.whole) :], self.scales, strict=True)
+        ]
         return [sample_crops(x, parameters, self.sizes[1]) for x, parameters in zip(inputs, theta, strict=True)]
 
     def _one_view_per_input(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""What every trained network is: features of images, and a linear score layer on them."""
+"""Base classes of trained networks: a feature extractor with a linear score layer."""
 
 from __future__ import annotations
 
@@ -11,19 +11,36 @@ from torch import nn
 
 from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
+from relattr.networks.dropout import set_hidden_dropout
 from relattr.networks.freezing import freeze_batch_norm_statistics
 from relattr.networks.standardisation import FeatureStandardisation
 
 
 class Extractor(nn.Module):
-    """A backbone up to the layer before its classifier: ``(n, 3, h, w)`` to ``(n, dim)``; AlexNet's fc7."""
+    """A backbone up to the layer before its classifier: ``(n, 3, h, w)`` to ``(n, dim)``; AlexNet's fc7.
 
-    def __init__(self, backbone: Backbone, *, standardise: bool = True) -> None:
+    Parameters
+    ----------
+    backbone : owned by the extractor from then on.
+    standardise : whether the features of each image are standardised.
+    dropout : probability, in [0, 1), with which a feature is dropped in training; in AlexNet and VGG the same after
+        fc6 (see `relattr.networks.dropout`). None leaves the dropout of the backbone as it is and adds none.
+    """
+
+    def __init__(self, backbone: Backbone, *, standardise: bool = True, dropout: float | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.layer = backbone.default_layer
         self.dim = backbone.feature_dim(self.layer)
         self.standardise = FeatureStandardisation() if standardise else nn.Identity()
+        self.dropout = nn.Dropout(dropout or 0.0)
+        if dropout is not None:
+            set_hidden_dropout(backbone, dropout)
+
+    @property
+    def is_standardised(self) -> bool:
+        """Whether the features of each image are standardised."""
+        return isinstance(self.standardise, FeatureStandardisation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         features = self.backbone.forward_features(x, self.layer).flatten(1)
@@ -32,7 +49,7 @@ class Extractor(nn.Module):
                 f"{self.backbone.name} gives {features.shape[1]} features for {x.shape[-1]} pixels a side and "
                 f"{self.dim} for {self.backbone.input_size}; it needs an input of that size"
             )
-        return self.standardise(features.float())
+        return self.dropout(self.standardise(features.float()))
 
 
 class NetworkOutput(NamedTuple):

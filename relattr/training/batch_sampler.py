@@ -1,4 +1,4 @@
-"""Batches of images for training on pairs: each image is passed through the network once, and all its pairs count.
+"""Batches of images for training on pairs: each image passes through the network once, and all its pairs count.
 
 There are two strategies, chosen by the density of pairs; both optimise the mean loss over all pairs.
 
@@ -8,14 +8,15 @@ all pairs; the sum over a batch is divided by the expected number of pairs per b
 
 *Sparse* (LFW-10: 500 pairs over some 620 images): hardly any pair of a random batch would be labelled. An epoch takes
 each pair exactly once: a batch starts with a random unused pair and grows along unused pairs that share an image with
-it, until it has its number of images; then all unused pairs among these images are taken. The sum of an epoch is the
-sum over all pairs, divided by the mean number of pairs per batch.
+it, until it has its number of images; then all unused pairs among these images are taken. Where no such pair is left,
+the batch continues from another random unused pair. The sum of an epoch is the sum over all pairs, divided by the mean
+number of pairs per batch. An epoch is divided in one compiled pass over its pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
 
+Batching = Literal["pairs", "images"]
+"""Whether a batch is a number of pairs (`relattr.training.shuffled_pairs`), or images and all pairs among them."""
 DENSE_PAIRS_PER_IMAGE = 1.0
 """Expected labelled pairs per image of a random batch from which the dense strategy is used."""
 
@@ -60,7 +63,9 @@ class PairBatchSampler:
             self._strengths[order.items] = order.strengths
         else:
             self._pairs = pairs
-            self._index = _PairIndex(pairs)
+            self._adjacency: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+            if self.dense:
+                self._index = _PairIndex(pairs)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -77,9 +82,7 @@ class PairBatchSampler:
     def epoch(self, rng: np.random.Generator) -> Iterator[tuple[Batch, float]]:
         """The batches of one epoch, each with the number its sum is divided by."""
         if not self.dense:
-            batches = list(self._sparse_batches(rng))
-            weight = len(self._pairs) / len(batches)
-            yield from ((batch, weight) for batch in batches)
+            yield from self._sparse_batches(rng)
             return
         shuffled = rng.permutation(self._items)
         for k in range(self.batches_per_epoch):  # the remaining images, fewer than a batch, are left to other epochs
@@ -93,57 +96,20 @@ class PairBatchSampler:
         values = self._strengths[images]
         return Batch(images, left, right, np.sign(values[left] - values[right]).astype(np.int8))
 
-    def _sparse_batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        left, right, label = (a.astype(np.int64) for a in self._pairs.arrays)
-        used = np.zeros(label.size, bool)
-        pairs_of = _pairs_of_each_image(left, right)
-        for start in rng.permutation(label.size):
-            if used[start]:
-                continue
-            position: dict[int, int] = {}  # of each image in the batch
-            frontier: list[int] = []  # unused pairs with at least one image in the batch
+    def _sparse_batches(self, rng: np.random.Generator) -> Iterator[tuple[Batch, float]]:
+        from relattr.training.batch_loops import pairs_by_image, sparse_epoch
 
-            def add(image: int, position: dict[int, int] = position, frontier: list[int] = frontier) -> None:
-                if image not in position:
-                    position[image] = len(position)
-                    frontier.extend(pair for pair in pairs_of[image] if not used[pair])
-
-            add(int(left[start]))
-            add(int(right[start]))
-            while len(position) < self.size:
-                if not frontier:  # no connected pair is left: fill the batch from a random unused pair
-                    if len(position) + 2 > self.size:
-                        break
-                    unused = np.flatnonzero(~used & ~_both_in(left, right, position))
-                    if not unused.size:
-                        break
-                    frontier.append(int(rng.choice(unused)))
-                pair = frontier.pop(int(rng.integers(len(frontier))))
-                new = [image for image in (int(left[pair]), int(right[pair])) if image not in position]
-                if len(position) + len(new) <= self.size:
-                    for image in new:
-                        add(image)
-            taken = np.flatnonzero(~used & _both_in(left, right, position))
-            used[taken] = True
-            at = np.full(int(self._items.max()) + 1, -1)
-            at[list(position)] = list(position.values())
-            yield Batch(np.array(list(position)), at[left[taken]], at[right[taken]], label[taken].astype(np.int8))
-
-
-def _both_in(left: NDArray[np.int64], right: NDArray[np.int64], images: dict[int, int]) -> NDArray[np.bool_]:
-    """Mask of the pairs of which both images are among ``images``."""
-    member = np.zeros(int(max(left.max(), right.max())) + 1, bool)
-    member[list(images)] = True
-    return member[left] & member[right]
-
-
-def _pairs_of_each_image(left: NDArray[np.int64], right: NDArray[np.int64]) -> list[list[int]]:
-    """The indices of the pairs that contain each image."""
-    pairs_of: list[list[int]] = [[] for _ in range(int(max(left.max(), right.max())) + 1)]
-    for pair, images in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
-        for image in images:
-            pairs_of[image].append(pair)
-    return pairs_of
+        left, right, label = self._pairs.arrays
+        if self._adjacency is None:
+            self._adjacency = pairs_by_image(left, right, int(self._items[-1]) + 1)
+        order = rng.permutation(label.size)
+        images, image_starts, pairs, pair_starts = sparse_epoch(left, right, *self._adjacency, order, self.size, rng)
+        weight = label.size / (pair_starts.size - 1)
+        position = np.empty(int(self._items[-1]) + 1, np.int64)
+        for k in range(pair_starts.size - 1):
+            among, taken = images[image_starts[k] : image_starts[k + 1]], pairs[pair_starts[k] : pair_starts[k + 1]]
+            position[among] = np.arange(among.size)
+            yield Batch(among, position[left[taken]], position[right[taken]], label[taken]), weight
 
 
 class _PairIndex:

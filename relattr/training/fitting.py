@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,18 @@ from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
 from relattr.networks.architecture import Architecture, build_ranker, centre_initial_crops
 from relattr.networks.crop_sampler import crop_boxes
-from relattr.networks.freezing import drop_unused_parameters
 from relattr.networks.ranker import Ranker
 from relattr.networks.scoring import Extractor
 from relattr.system.malloc import retain_freed_memory
-from relattr.training.category_network import SupplementaryNetwork, train_category_network
+from relattr.training.category_network import train_category_network
 from relattr.training.config import TrainingConfig
-from relattr.training.cropping import CROP_SIDE, MULTISCALE_CROP_SIDE, Cropper, load_pixels
+from relattr.training.cropping import CROP_SIDE, MULTISCALE_CROP_SIDE, Cropper, image_side, load_pixels
 from relattr.training.distributed import local_device
 from relattr.training.objectives import Objective
 from relattr.training.optimiser import parameter_groups
 from relattr.training.schedule import Schedule
+from relattr.training.streamed_pixels import StreamedPixels, chunks, open_pixels
+from relattr.training.supplement import Supplement, SupplementaryNetwork, freeze
 from relattr.training.trainer import train
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
 TEST_BATCH_SIZE = 64
 """Images per batch in a test."""
 N_CALIBRATION_IMAGES = 64
-"""Images used to centre the initial crops and to choose the image size."""
-MAX_SIDE = 256
-"""Largest side, in pixels, of the images in memory."""
+"""Images used to centre the initial crops."""
 
 
 class FittedRanker:
@@ -48,9 +47,10 @@ class FittedRanker:
     ----------
     architecture, schedule : of the network.
     network : the ranker.
-    supplement : the network that gives supplementary features; None without one.
+    supplement : the networks that give supplementary features; None without one.
     side : pixels a side that images are resized to before they are cropped.
     device : where the networks are.
+    workers : threads that decode images.
     """
 
     def __init__(
@@ -58,13 +58,14 @@ class FittedRanker:
         architecture: Architecture,
         schedule: Schedule,
         network: Ranker,
-        supplement: SupplementaryNetwork | None,
+        supplement: Supplement | None,
         side: int,
         device: str,
+        workers: int = 1,
     ) -> None:
         self.architecture, self.schedule = architecture, schedule
         self.network, self.supplement = network.eval(), supplement
-        self.side, self.device = side, device
+        self.side, self.device, self.workers = side, device, workers
         self.cropper = create_cropper(architecture, network, side)
 
     def strengths(self, images: Images) -> NDArray[np.float64]:
@@ -97,9 +98,7 @@ class FittedRanker:
 
     def _batches(self, images: Images) -> Iterator[tuple[slice, torch.Tensor]]:
         with torch.inference_mode(), retain_freed_memory(self.device == "cpu"):
-            for start in range(0, len(images), TEST_BATCH_SIZE):
-                rows = slice(start, min(start + TEST_BATCH_SIZE, len(images)))
-                yield rows, load_pixels(images.subset(np.arange(rows.start, rows.stop)), self.side, self.device)
+            yield from chunks(StreamedPixels(images, self.side, self.device, self.workers), TEST_BATCH_SIZE)
 
     # ------------------------------------------------------------------ saving and loading
 
@@ -107,11 +106,15 @@ class FittedRanker:
         """All that was learned, as arrays: networks as the bytes of safetensors files."""
         state = {"network_": _to_bytes(self.network), "side_": np.array(self.side)}
         if self.supplement is not None:
-            state |= {
-                "supplement_": _to_bytes(self.supplement.extractor),
-                "supplement_mean_": self.supplement.mean.cpu().numpy(),
-                "supplement_std_": self.supplement.std.cpu().numpy(),
-            }
+            networks = self.supplement.networks
+            state["supplement_backbones_"] = np.array([network.extractor.backbone.name for network in networks])
+            state["supplement_standardise_"] = np.array([network.extractor.is_standardised for network in networks])
+            for k, network in enumerate(networks):
+                state |= {
+                    f"supplement_{k}_": _to_bytes(network.extractor),
+                    f"supplement_mean_{k}_": network.mean.cpu().numpy(),
+                    f"supplement_std_{k}_": network.std.cpu().numpy(),
+                }
         return state
 
     @classmethod
@@ -119,23 +122,26 @@ class FittedRanker:
         cls,
         architecture: Architecture,
         schedule: Schedule,
-        supplement_backbone: str,
         state: Mapping[str, Any],
         device: str,
+        workers: int = 1,
     ) -> FittedRanker:
         """The fitted network from its `state`; raises `BadInput` if that is of another architecture."""
         supplement = None
-        if "supplement_" in state:
-            backbone = Backbone.create(supplement_backbone, pretrained=False)
-            extractor = Extractor(backbone, standardise=architecture.standardise)
-            _trim(extractor)
-            _load_bytes(extractor, state["supplement_"])
-            mean, std = (torch.from_numpy(np.asarray(state[f"supplement_{name}_"])) for name in ("mean", "std"))
-            supplement = SupplementaryNetwork(extractor.to(device), mean, std)
+        if "supplement_backbones_" in state:
+            networks = []
+            for k, name in enumerate(state["supplement_backbones_"].tolist()):
+                backbone = Backbone.create(name, pretrained=False)
+                extractor = Extractor(backbone, standardise=bool(state["supplement_standardise_"][k]))
+                freeze(extractor)
+                _load_bytes(extractor, state[f"supplement_{k}_"])
+                mean, std = (torch.from_numpy(np.asarray(state[f"supplement_{part}_{k}_"])) for part in ("mean", "std"))
+                networks.append(SupplementaryNetwork(extractor.to(device), mean, std))
+            supplement = Supplement(networks)
             architecture = dataclasses.replace(architecture, supplement=supplement.dim)
         network = build_ranker(architecture, seed=0, pretrained=False)
         _load_bytes(network, state["network_"])
-        return cls(architecture, schedule, network.to(device), supplement, int(state["side_"]), device)
+        return cls(architecture, schedule, network.to(device), supplement, int(state["side_"]), device, workers)
 
 
 def create_cropper(architecture: Architecture, network: Ranker, side: int) -> Cropper:
@@ -157,24 +163,26 @@ def fit_ranker(
     images: Images,
     run: Run,
     *,
-    supplement: SupplementaryNetwork | NDArray[np.integer] | None = None,
+    supplement: Sequence[SupplementaryNetwork] | NDArray[np.integer] | None = None,
     supplement_backbone: str = "",
     held_out: Any = None,
 ) -> tuple[FittedRanker, dict[str, NDArray[np.float64]]]:
-    """Train a network of this architecture; the fitted network and its learning curves by stage.
+    """Train a network of this architecture. Returns the fitted network and its learning curves by stage.
 
-    ``supplement`` is a network that gives supplementary features, or the categories ``(n,)`` of the images to train
-    one on, with the backbone ``supplement_backbone``. ``held_out`` is a function from a `FittedRanker` to its
+    ``supplement`` are frozen networks that give supplementary features, or the categories ``(n,)`` of the images to
+    train one on, with the backbone ``supplement_backbone``. ``held_out`` is a function from a `FittedRanker` to its
     accuracy, in [0, 1], on images that are not among ``images``.
     """
     run = dataclasses.replace(run, device=local_device(run.device))
-    side = _image_side(images)
+    side = image_side(images)
     with run.track("loading images", len(images)) as advance:
-        pixels = load_pixels(images, side, run.device, advance)
+        pixels = open_pixels(images, side, run.device, workers=run.threads, progress=advance)
     curves: dict[str, NDArray[np.float64]] = {}
     if isinstance(supplement, np.ndarray):
-        extractor = Extractor(Backbone.create(supplement_backbone), standardise=architecture.standardise)
-        supplement, curves["category network"] = train_category_network(
+        extractor = Extractor(
+            Backbone.create(supplement_backbone), standardise=architecture.standardise, dropout=schedule.dropout
+        )
+        classifier, curves["category network"] = train_category_network(
             supplement,
             pixels,
             extractor.to(run.device),
@@ -182,12 +190,14 @@ def fit_ranker(
             run.seed_for("category network"),
             checkpoint=run.checkpoint,
         )
-    supplementary_features = None
-    if supplement is not None:
-        _trim(supplement.extractor)
-        supplement.fit_standardisation(pixels)
-        supplementary_features = supplement(pixels)
-        architecture = dataclasses.replace(architecture, supplement=supplement.dim)
+        supplement = [SupplementaryNetwork(classifier.extractor)]
+    supplementary_features = frozen = None
+    if supplement:
+        for part in supplement:
+            freeze(part.extractor)
+        frozen = Supplement(supplement)
+        supplementary_features = frozen.fit(pixels)
+        architecture = dataclasses.replace(architecture, supplement=frozen.dim)
     trained_localisers: nn.ModuleList | None = None
     stages = ["crops", "whole"] if architecture.scales and schedule.stages == 2 else ["whole"]
     for stage in stages:
@@ -195,10 +205,11 @@ def fit_ranker(
         cropper = create_cropper(architecture, network, side)
         if trained_localisers is not None:
             network.localisers.load_state_dict(trained_localisers.state_dict())
-        elif architecture.scales:
-            centre_initial_crops(network, cropper.fixed(pixels[:N_CALIBRATION_IMAGES], 1))
-        stage_supplement = supplement if stage == "whole" else None
-        fitted = FittedRanker(architecture, schedule, network, stage_supplement, side, run.device)
+        elif architecture.scales and architecture.centre:
+            first = pixels[torch.arange(min(len(images), N_CALIBRATION_IMAGES))]
+            centre_initial_crops(network, cropper.fixed(first, 1))
+        stage_supplement = frozen if stage == "whole" else None
+        fitted = FittedRanker(architecture, schedule, network, stage_supplement, side, run.device, run.threads)
         config = TrainingConfig(
             name=f"{stage} network" if len(stages) > 1 else "network",
             objective=objective,
@@ -213,7 +224,7 @@ def fit_ranker(
         )
         curves[config.name] = train(network, parameter_groups(network, schedule), config)
         trained_localisers = network.localisers
-    return FittedRanker(architecture, schedule, network, supplement, side, run.device), curves
+    return FittedRanker(architecture, schedule, network, frozen, side, run.device, run.threads), curves
 
 
 def initial_boxes(
@@ -222,27 +233,15 @@ def initial_boxes(
     """The crops of ``images`` before any training on ``train``, as in `FittedRanker.boxes`."""
     stage = "crops" if schedule.stages == 2 else "whole"
     run = dataclasses.replace(run, device=local_device(run.device))
-    side = _image_side(train)
+    side = image_side(train)
     architecture_without_supplement = dataclasses.replace(architecture, supplement=0)
     network = build_ranker(
         architecture_without_supplement, whole=stage == "whole", seed=run.seed_for("network", stage)
     ).to(run.device)
-    calibration = load_pixels(train.subset(np.arange(min(len(train), N_CALIBRATION_IMAGES))), side, run.device)
-    centre_initial_crops(network, create_cropper(architecture, network, side).fixed(calibration, 1))
-    return FittedRanker(architecture, schedule, network, None, side, run.device).boxes(images)
-
-
-def _image_side(images: Images) -> int:
-    """Pixels a side of the images in memory: the longest side among the first ones, at most `MAX_SIDE`."""
-    return min(MAX_SIDE, max(max(images[i].shape[:2]) for i in range(min(len(images), N_CALIBRATION_IMAGES))))
-
-
-def _trim(extractor: Extractor) -> None:
-    """Drop the parameters that do not affect the features, and freeze the rest."""
-    size, device = extractor.backbone.input_size, next(p for p in extractor.parameters() if p.numel()).device
-    drop_unused_parameters(extractor, lambda: extractor(torch.zeros(1, 3, size, size, device=device)))
-    for parameter in extractor.parameters():
-        parameter.requires_grad_(False)
+    if architecture.centre:
+        calibration = load_pixels(train.subset(np.arange(min(len(train), N_CALIBRATION_IMAGES))), side, run.device)
+        centre_initial_crops(network, create_cropper(architecture, network, side).fixed(calibration, 1))
+    return FittedRanker(architecture, schedule, network, None, side, run.device, run.threads).boxes(images)
 
 
 def _to_bytes(module: nn.Module) -> NDArray[np.uint8]:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from relattr.errors import BadInput
 from relattr.networks.scoring import NetworkOutput
 from relattr.system.malloc import retain_freed_memory
+from relattr.training.streamed_pixels import with_pixels
 
 if TYPE_CHECKING:
     from relattr.networks.classifier import Classifier
@@ -36,7 +38,7 @@ def fit_head(network: Ranker | Classifier, config: TrainingConfig) -> None:
     batches = list(itertools.islice(config.objective.batches(config.seed), config.schedule.head_batches))
     images, inverse = np.unique(np.concatenate([batch.images for batch in batches]), return_inverse=True)
     rows_per_batch = torch.from_numpy(inverse).split([len(batch.images) for batch in batches])
-    features = _features(network, config, torch.from_numpy(images))
+    features = _features(network, config, images)
     decay = WEIGHT_DECAY * features.square().sum(1).mean().item()
     score = network.score
     optimiser = torch.optim.LBFGS(score.parameters(), max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
@@ -60,14 +62,17 @@ def fit_head(network: Ranker | Classifier, config: TrainingConfig) -> None:
     optimiser.zero_grad()
 
 
-def _features(network: Ranker | Classifier, config: TrainingConfig, images: torch.Tensor) -> torch.Tensor:
+def _features(network: Ranker | Classifier, config: TrainingConfig, images: NDArray[np.int64]) -> torch.Tensor:
     """The input of the score layer for these images, ``(n, d)`` float32."""
     device = config.pixels.device
     training = network.training
     network.eval()
     with torch.no_grad(), retain_freed_memory(device.type == "cpu"):
-        chunks = images.to(device).split(_CHUNK)
-        parts = [network.features(config.cropper.fixed(config.pixels[chunk], 1)) for chunk in chunks]
+        chunks = (images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK))
+        parts = [
+            network.features(config.cropper.fixed(pixels, 1))
+            for _, pixels in with_pixels(config.pixels, chunks, lambda chunk: chunk)
+        ]
     network.train(training)
     features = torch.cat(parts).float()
-    return features if config.supplement is None else torch.cat([features, config.supplement[images.to(device)]], 1)
+    return features if config.supplement is None else torch.cat([features, config.supplementary(images)], 1)

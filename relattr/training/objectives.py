@@ -17,8 +17,9 @@ from relattr.errors import BadInput
 from relattr.networks.scoring import NetworkOutput
 from relattr.pairs import Pairs
 from relattr.random import generator
-from relattr.training.batch_sampler import PairBatchSampler
+from relattr.training.batch_sampler import Batching, PairBatchSampler
 from relattr.training.ranking_loss import Gate, PairTargets, pairwise_loss
+from relattr.training.shuffled_pairs import ShuffledPairs
 
 
 class BatchResult(NamedTuple):
@@ -43,7 +44,11 @@ class TrainingBatch(Protocol):
 
 
 class Objective(Protocol):
-    """An infinite stream of batches, determined by the seed."""
+    """An infinite stream of batches, determined by the seed, in epochs of ``batches_per_epoch``."""
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches in which all training data is seen once; approximate for batches of images."""
 
     def batches(self, seed: int) -> Iterator[TrainingBatch]: ...
 
@@ -55,7 +60,7 @@ class _PairTrainingBatch:
     def evaluate(self, output: NetworkOutput) -> BatchResult:
         strength = output.score
         left, right, target = (part.to(strength.device) for part in self.pairs[:3])
-        pairs = PairTargets(left, right, target, self.pairs.weight)
+        pairs = PairTargets(left, right, target, self.pairs.normaliser)
         loss = pairwise_loss(strength, output.theta, pairs, self.gate)
         with torch.no_grad():
             ordered = pairs.target != 0.5
@@ -64,11 +69,19 @@ class _PairTrainingBatch:
 
 
 class PairwiseObjective:
-    """RankNet's loss over labelled pairs, and the spatial loss of the transformers."""
+    """RankNet's loss over labelled pairs, and the spatial loss of the transformers.
 
-    def __init__(self, pairs: Pairs, batch: int, gate: Gate = "crop") -> None:
-        self.sampler = PairBatchSampler(pairs, batch)
+    A batch has ``batch`` images: ``batch / 2`` pairs (``batching="pairs"``), or different images and all labelled pairs
+    among them (``"images"``).
+    """
+
+    def __init__(self, pairs: Pairs, batch: int, gate: Gate = "crop", batching: Batching = "images") -> None:
+        self.sampler = PairBatchSampler(pairs, batch) if batching == "images" else ShuffledPairs(pairs, batch // 2)
         self.gate = gate
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return self.sampler.batches_per_epoch
 
     def batches(self, seed: int) -> Iterator[TrainingBatch]:
         epoch = 0
@@ -108,11 +121,15 @@ class RegressionObjective:
             raise BadInput(f"the loss of a regression must be smooth_l1 or mse; got {loss!r}")
         self.target, self.batch, self.loss = target.astype(np.float32), min(batch, len(target)), loss
 
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self.target) // self.batch
+
     def batches(self, seed: int) -> Iterator[TrainingBatch]:
         epoch = 0
         while True:
             shuffled = generator(seed, "batches", epoch).permutation(len(self.target))
-            for k in range(len(shuffled) // self.batch):
+            for k in range(self.batches_per_epoch):
                 images = shuffled[k * self.batch : (k + 1) * self.batch]
                 yield _ScoreTrainingBatch(images, torch.from_numpy(self.target[images]), self.loss)
             epoch += 1
@@ -129,13 +146,23 @@ class _ClassTrainingBatch:
 
 
 class ClassificationObjective:
-    """Cross entropy of the class of each image; all classes are sampled equally often."""
+    """Cross entropy of the class of each image; all classes are sampled equally often.
+
+    Images of class -1 are never sampled. Raises `BadInput` if all are.
+    """
 
     def __init__(self, classes: NDArray[np.integer], batch: int) -> None:
         self.classes, self.batch = classes.astype(np.int64), batch
+        self._labelled = int((self.classes >= 0).sum())
+        if not self._labelled:
+            raise BadInput(f"none of the {len(self.classes)} training images has a category")
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return max(1, self._labelled // self.batch)
 
     def batches(self, seed: int) -> Iterator[TrainingBatch]:
-        members = [np.flatnonzero(self.classes == c) for c in np.unique(self.classes)]
+        members = [np.flatnonzero(self.classes == c) for c in np.unique(self.classes[self.classes >= 0])]
         number = 0
         while True:
             rng = generator(seed, "batches", number)

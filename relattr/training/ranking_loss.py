@@ -12,20 +12,20 @@ from relattr.networks.crop_sampler import centre_is_outside
 from relattr.training.spatial_loss import spatial_loss
 
 Gate = Literal["crop", "pair"]
-"""What the spatial loss replaces if a crop centre is outside the image; see `pairwise_loss`."""
+"""Which ranking gradient is off if a crop centre is outside the image: that transformer's, or the whole pair's."""
 
 
 class PairTargets(NamedTuple):
     """Pairs among the images of a batch: positions ``left``, ``right`` (m,) int64, and ``target`` (m,) in [0, 1].
 
     ``target`` is the probability that the left image has more: 1, 0, or 0.5 for a similar pair. A sum over the batch
-    is divided by ``weight``, the average number of pairs per batch, so that every pair counts the same in any batch.
+    is divided by ``normaliser``, the average number of pairs per batch, so that every pair has the same weight.
     """
 
     left: torch.Tensor
     right: torch.Tensor
     target: torch.Tensor
-    weight: float
+    normaliser: float
 
 
 def ranknet_loss(difference: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -56,4 +56,4 @@ def pairwise_loss(
             ranking = ranking * inside[pairs.left] * inside[pairs.right]
             spatial = 2 * spatial
         ranking = ranking + spatial[pairs.left] + spatial[pairs.right]
-    return ranking.sum() / pairs.weight
+    return ranking.sum() / pairs.normaliser

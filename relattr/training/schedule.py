@@ -1,19 +1,23 @@
-"""Hyperparameters of training, and two presets of them.
+"""Hyperparameters of training, and three presets of them.
 
-``paper`` is the schedule of Singh & Lee (ECCV 2016, and their code), which Dubey & Agarwal (MM 2017) adopt. ``fast`` is
-relattr's own, for two processor cores: the score layer is fitted first, steps are fewer and larger, the learning rate
-follows one cycle, crops are smaller, and the first layers of the backbone are frozen.
+``paper`` is the schedule of Singh & Lee (ECCV 2016, and their code), which Dubey & Agarwal (MM 2017) adopt: batches of
+25 pairs, for a number of epochs that they state for three datasets (`relattr.task.PublishedTraining`), or for the 8,000
+steps that this is on LFW-10. ``all-pairs`` has the same hyperparameters, but a batch is 50 images and all labelled
+pairs among them. ``fast`` is relattr's own, for two processor cores: the score layer is fitted first, steps are fewer
+and larger, the learning rate follows one cycle, crops are smaller, and the first layers of the backbone are frozen.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Literal
 
 from relattr.errors import BadInput
+from relattr.training.batch_sampler import Batching
 
-Preset = Literal["paper", "fast"]
+Preset = Literal["paper", "all-pairs", "fast"]
 Precision = Literal["fp32", "bf16"]
 
 
@@ -24,7 +28,9 @@ class Schedule:
     Parameters
     ----------
     updates : optimisation steps of each stage.
-    batch : images per step; all labelled pairs among them count.
+    batch : images per step.
+    batching : ``pairs``: a step has ``batch / 2`` pairs, drawn without replacement in each epoch, and both images of
+        each; ``images``: a step has ``batch`` different images and all labelled pairs among them.
     rate : the highest learning rate.
     cycle : whether the learning rate follows one cycle (a rise to ``rate``, then a cosine decay); else it is constant.
     head_batches : batches that the score layer alone is first fitted to (`relattr.training.head`); 0 to skip that.
@@ -35,6 +41,9 @@ class Schedule:
         the full network.
     frozen : share of the ranker's layers, counted from the input, that is not trained.
     frozen_localiser : whether the localisers' backbones are not trained.
+    dropout : probability of dropout after the ranker's fully connected layers, or after its features (see
+        `relattr.networks.scoring.Extractor`); None: only what the pretrained network has.
+    initial_scale : side of the initial crop of the first transformer relative to the image.
     standardise : whether features are standardised to AlexNet's magnitude before the heads; None: for all backbones
         except AlexNet and VGG.
     crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
@@ -46,6 +55,7 @@ class Schedule:
 
     updates: int
     batch: int
+    batching: Batching
     rate: float
     cycle: bool
     head_batches: int
@@ -54,6 +64,8 @@ class Schedule:
     dampening: float
     weight_decay: float
     stages: int
+    dropout: float | None
+    initial_scale: float
     frozen: float
     frozen_localiser: bool
     standardise: bool | None
@@ -66,6 +78,8 @@ class Schedule:
         for name, valid, expected in (
             ("updates", self.updates >= 1, "at least 1"),
             ("batch", self.batch >= 2, "at least 2"),
+            ("batching", self.batching in ("pairs", "images"), "pairs or images"),
+            ("batch", self.batching == "images" or self.batch % 2 == 0, "even with batching=pairs: two images a pair"),
             ("rate", 0 < self.rate < math.inf, "a positive number"),
             ("head_batches", self.head_batches >= 0, "0 or more"),
             ("localiser_rate", 0 <= self.localiser_rate < math.inf, "0 or a positive number"),
@@ -73,6 +87,8 @@ class Schedule:
             ("dampening", 0 <= self.dampening < 1, "in [0, 1)"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or a positive number"),
             ("stages", self.stages in (1, 2), "1 or 2"),
+            ("dropout", self.dropout is None or 0 <= self.dropout < 1, "in [0, 1)"),
+            ("initial_scale", 0 < self.initial_scale <= 1, "in (0, 1]"),
             ("frozen", 0 <= self.frozen < 1, "in [0, 1)"),
             ("crop", 0 < self.crop <= 4, "in (0, 4]"),
             ("view", 0 < self.view <= 4, "in (0, 4]"),
@@ -92,28 +108,45 @@ class Schedule:
         return self.rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up + 1) / max(1, total - warm_up + 1)))
 
 
+def standardises(schedule: Schedule, backbone: str) -> bool:
+    """Whether the features of this backbone are standardised before the heads.
+
+    Singh & Lee's initialisation suits the features of AlexNet and networks like it.
+    """
+    if schedule.standardise is not None:
+        return schedule.standardise
+    return backbone not in ("alexnet", "caffenet", "vgg16")
+
+
+_PAPER = Schedule(
+    updates=8000,  # 400 epochs of LFW-10's 20 batches
+    batch=50,  # 25 pairs
+    batching="pairs",
+    rate=1e-3,
+    cycle=False,
+    head_batches=0,
+    localiser_rate=0.1,
+    momentum=0.9,
+    dampening=0.9,
+    weight_decay=5e-4,
+    stages=2,
+    dropout=0.5,
+    initial_scale=1 / 3,
+    frozen=0.0,
+    frozen_localiser=False,
+    standardise=None,
+    crop=1.0,
+    view=1.0,
+    test_views=10,
+)
+
 PRESETS: dict[Preset, Schedule] = {
-    "paper": Schedule(
-        updates=8000,  # 400 epochs of LFW-10's 20 batches
-        batch=50,  # 25 pairs
-        rate=1e-3,
-        cycle=False,
-        head_batches=0,
-        localiser_rate=0.1,
-        momentum=0.9,
-        dampening=0.9,
-        weight_decay=5e-4,
-        stages=2,
-        frozen=0.0,
-        frozen_localiser=False,
-        standardise=None,
-        crop=1.0,
-        view=1.0,
-        test_views=10,
-    ),
+    "paper": _PAPER,
+    "all-pairs": dataclasses.replace(_PAPER, batching="images"),
     "fast": Schedule(
         updates=100,
         batch=48,
+        batching="images",
         rate=1e-2,
         cycle=True,
         head_batches=10,
@@ -122,6 +155,8 @@ PRESETS: dict[Preset, Schedule] = {
         dampening=0.0,
         weight_decay=5e-4,
         stages=2,
+        dropout=None,
+        initial_scale=0.33,
         frozen=0.4,
         frozen_localiser=True,
         standardise=True,

@@ -1,4 +1,4 @@
-"""The spatial loss: it pulls a crop whose centre has left the image back to it."""
+"""The spatial loss, which penalises crops centred outside the image."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +28,7 @@ from relattr.training.config import TrainingConfig
 from relattr.training.head import fit_head
 from relattr.training.objectives import BatchResult
 from relattr.training.optimiser import create_optimiser, set_learning_rate
+from relattr.training.streamed_pixels import with_pixels
 
 if TYPE_CHECKING:
     from relattr.networks.classifier import Classifier
@@ -42,7 +45,9 @@ HELD_OUT_EVALUATIONS = 10
 def train(
     network: Ranker | Classifier, groups: Sequence[tuple[nn.Module, float]], config: TrainingConfig
 ) -> NDArray[np.float64]:
-    """Train a network in place; its learning curve, ``(points, 4)``: step, loss, held-out accuracy or NaN, seconds.
+    """Train a network in place. Returns its learning curve ``(points, 4)``.
+
+    The columns are step, loss, held-out accuracy or NaN, and seconds.
 
     ``groups`` are parts of the network, each with its multiplier of the learning rate. Raises `BadInput`, naming the
     step, when the loss is not finite.
@@ -107,7 +112,7 @@ def train(
 def training_steps(
     network: nn.Module, optimiser: torch.optim.SGD, config: TrainingConfig, start: int = 0
 ) -> Iterator[tuple[int, BatchResult, float]]:
-    """Perform the optimisation steps from ``start`` on, one per iteration; batch size, result and loss of each.
+    """Perform the optimisation steps from ``start`` on. Yields the batch size, result and loss of each.
 
     Raises `BadInput` as `train` does. While the iterator is open, freed memory is retained for reuse, and torch's
     global generator is seeded per step; its state is restored at the end.
@@ -117,20 +122,20 @@ def training_steps(
     model = distributed.wrap_in_ddp(network)
     # each process takes every n-th batch; those before `start` are generated again and skipped
     batches = itertools.islice(config.objective.batches(config.seed), start * n_processes + rank, None, n_processes)
+    needed = with_pixels(config.pixels, itertools.islice(batches, total - start), attrgetter("images"))
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=config.schedule.precision == "bf16")
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         retain_freed_memory(device.type == "cpu"),
+        closing(needed),
     ):
-        for step, batch in enumerate(itertools.islice(batches, total - start), start):
+        for step, (batch, pixels) in enumerate(needed, start):
             set_learning_rate(optimiser, config.schedule.rate_at(step, total))
             rng = generator(config.seed, "crops", step, rank)
             torch.manual_seed(derive_seed(config.seed, "dropout", step, rank))
-            indices = torch.from_numpy(batch.images).to(device)
-            pixels = config.pixels[indices]
             views = [config.cropper.random(pixels, rng) for _ in range(config.views)]
             with autocast:
-                output = model(views) if config.supplement is None else model(views, config.supplement[indices])
+                output = model(views) if config.supplement is None else model(views, config.supplementary(batch.images))
             result = batch.evaluate(output)
             loss = result.loss.item()
             if not math.isfinite(loss):

@@ -1,4 +1,4 @@
-"""Viral images: the real annotations against published numbers, and a small release with images."""
+"""Viral images: the real annotations give the published numbers; a small generated release with images."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ RESULTS = "Results_Computations/Relative_Attributes"
 
 @pytest.fixture
 def folder(real: Callable[[str], Path]) -> Path:
-    found = real("viral")
+    path = real("viral")
     if make().missing_annotations():
-        pytest.skip(f"REAL VIRAL DATA NOT TESTED: {make().missing_annotations()}")
-    return found
+        pytest.skip(f"real viral data not tested: {make().missing_annotations()}")
+    return path
 
 
 def records(folder: Path) -> dict[int, tuple[float, float, int, str]]:
-    """Image id -> score, largest count, submissions, address; read here in another way than by the adapter."""
+    """Image id -> score, largest count, submissions, address; parsed independently of the dataset."""
     data = scipy.io.loadmat(folder / "Create_Dataset_Code/viral_datasetV2.mat", simplify_cells=True)["viral_dataset"]
     return {r["img_id"]: (r["v_score"], r["max_a_score"], r["submissions"], r["img_link"]) for r in data}
 
@@ -82,12 +82,12 @@ def test_real_files_verify_without_images(folder: Path) -> None:
 @pytest.mark.real
 def test_the_reason_says_how_to_get_missing_images(folder: Path) -> None:
     if (folder / "images").is_dir() or (folder / "Viral_total").is_dir():
-        pytest.skip("the real images are there")
-    gone = make().missing()
-    assert gone is not None
-    for said in ("10,078 images <img_id>.jpg", str(folder / "images"), "brie.uchicago.edu", "Ask the authors"):
-        assert said in gone
-    assert "relattr data fetch" not in gone  # it would not bring them
+        pytest.skip("the real images are available")
+    reason = make().missing()
+    assert reason is not None
+    for part in ("10,078 images <img_id>.jpg", str(folder / "images"), "brie.uchicago.edu", "Ask the authors"):
+        assert part in reason
+    assert "relattr data fetch" not in reason  # it would not bring them
     with pytest.raises(Blocked, match=r"10,078 images <img_id>\.jpg"):
         make().fingerprint()
 
@@ -99,11 +99,11 @@ def test_tasks_and_answers_are_available_without_images(folder: Path) -> None:
     assert len(dataset.labels_fingerprint()) >= 40
     task = dataset.task(PUBLISHED)
     test = next(test for test in task.tests if test.name == "random-pairs")
-    for who, signs, counts in (
+    for answerer, signs, counts in (
         (viral.ANNOTATORS, five.HUMAN_SIGNS, (204, 109, 176)),
         (viral.RELEASED_SVMS, five.DEEP_SIGNS, (309, 131, 49)),
     ):
-        answers, known = test.images.answers[who].of(*(test.images.indices[s] for s in sides(test.pairs)))
+        answers, known = test.images.answers[answerer].of(*(test.images.indices[s] for s in sides(test.pairs)))
         assert known.all()
         votes = five.count_votes((answers @ np.array(signs)) * test.pairs.label)
         assert (votes.right, votes.wrong, votes.tied) == counts
@@ -178,17 +178,17 @@ def test_real_categories(folder: Path) -> None:
     assert len(submissions) == 132_307
     groups = list(dict.fromkeys(group for group, _ in submissions))
     chosen, names = make().release.image_categories()
-    counts = Counter(names[k] for k in chosen.tolist())
     five_of = ("funny", "WTF", "aww", "atheism", "gaming")
-    assert [counts[n] for n in (*five_of, "other")] == [4683, 521, 428, 166, 232, 4048]
+    assert names == five_of
+    assert np.bincount(chosen + 1).tolist() == [4048, 4683, 521, 428, 166, 232]  # the first has no category
     submitted: dict[str, set[str]] = {}
     for group, subreddit in submissions:
         submitted.setdefault(group, set()).add(subreddit)
     for image, k in zip(make().release.scores.ids.tolist(), chosen.tolist(), strict=True):
         hit = submitted[groups[image - 1]] & set(five_of)
-        assert hit == {names[k]} or (names[k] == "other" and len(hit) != 1)
+        assert hit == {names[k]} if k >= 0 else len(hit) != 1
     chosen, names = make(categories="subreddits").release.image_categories()
-    counts = Counter(names[k] for k in chosen.tolist())
+    counts = Counter(names[k] for k in chosen.tolist() if k >= 0)
     assert [counts[n] for n in (*five_of, "pics")] == [5243, 832, 517, 268, 308, 2611]
 
 
@@ -368,14 +368,14 @@ def files() -> Files:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Path:
-    """The folder of a small release of 40 images, whole, with images."""
-    found = tmp_path / "data" / "viral"
-    files.write(found)
-    (found / "images").mkdir()
+    """The folder of a complete small release of 40 images."""
+    folder = tmp_path / "data" / "viral"
+    files.write(folder)
+    (folder / "images").mkdir()
     for i in IDS:
         pixels = np.random.default_rng(i).integers(0, 256, (6, 6, 3), np.uint8)
-        Image.fromarray(pixels).save(found / f"images/{i}.jpg")
-    manifest.write_manifest(tmp_path / "viral.txt", found, ["Create_Dataset_Code", "Top_489_pair.mat"])
+        Image.fromarray(pixels).save(folder / f"images/{i}.jpg")
+    manifest.write_manifest(tmp_path / "viral.txt", folder, ["Create_Dataset_Code", "Top_489_pair.mat"])
     for name, value in {
         "manifest": tmp_path / "viral.txt",
         "n_images": N,
@@ -384,7 +384,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Path:
     }.items():
         monkeypatch.setattr(viral.Viral, name, value)
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "data"))
-    return found
+    return folder
 
 
 def small(**values: Any) -> viral.Viral:
@@ -392,12 +392,12 @@ def small(**values: Any) -> viral.Viral:
 
 
 def named(task_images: Any, pairs: Any) -> dict[frozenset[int], int]:
-    """{ids of a pair} -> the id of the image that has more."""
+    """``{ids of a pair: the id of the image with more}``."""
     ids = [int(Path(name).stem) for name in task_images.names]
-    found = {}
+    winners = {}
     for left, right, label in zip(*(side.tolist() for side in pairs.arrays), strict=True):
-        found[frozenset((ids[left], ids[right]))] = ids[left] if label == 1 else ids[right]
-    return found
+        winners[frozenset((ids[left], ids[right]))] = ids[left] if label == 1 else ids[right]
+    return winners
 
 
 @pytest.mark.parametrize("name", [PUBLISHED, HELD_OUT])
@@ -462,7 +462,7 @@ def test_all_pairs_are_held_as_scores(root: Path, files: Files) -> None:
     assert any("those pairs too" in note for note in make(n_train_pairs=None, n_test_pairs=9).task(PUBLISHED).notes)
 
 
-def test_as_many_pairs_as_can_be_drawn_and_no_more(root: Path) -> None:
+def test_no_more_pairs_than_exist_are_drawn(root: Path) -> None:
     split = small().release.split
     images = split.training_images("published").tolist()
     score = split.scores.score
@@ -476,7 +476,7 @@ def test_as_many_pairs_as_can_be_drawn_and_no_more(root: Path) -> None:
         _ = small(n_test_pairs=0).release.split.test_pairs
 
 
-def test_only_the_seed_decides_split_pairs_and_sides(root: Path) -> None:
+def test_only_the_seed_determines_split_pairs_and_sides(root: Path) -> None:
     def prints(task: Task) -> list[str]:
         return [*task.train.images.names, task.train.pairs.fingerprint(), *(t.pairs.fingerprint() for t in task.tests)]
 
@@ -505,11 +505,12 @@ def test_categories(root: Path, files: Files) -> None:
             of = subreddits[group_of[int(Path(image).stem)]]
             hit = {"funny", "WTF", "aww", "atheism", "gaming"} & set(of)
             if kind == "five":
-                assert train.category_names[k] == (hit.pop() if len(hit) == 1 else "other")
+                assert len(train.category_names) == 5
+                assert hit == {train.category_names[k]} if k >= 0 else len(hit) != 1
             else:
                 most = max(of.count(s) for s in of)
                 expected = next(s for s in of if of.count(s) == most)
-                assert train.category_names[k] == (expected if expected in _viral_files.SUBREDDIT_NAMES else "other")
+                assert expected == train.category_names[k] if k >= 0 else expected not in _viral_files.SUBREDDIT_NAMES
     with pytest.raises(BadInput, match="categories='seven'"):
         make(categories="seven")
 
@@ -528,13 +529,13 @@ def test_the_fingerprint_is_of_images_scores_and_pairs(root: Path, files: Files)
 def test_predictions_are_put_into_the_order_of_the_pairs(root: Path, files: Files) -> None:
     answers = np.random.default_rng(0).integers(-1, 2, (PAIRS, 5))
     files.write_predictions(root, answers)
-    found = five.read_predictions(root)
-    assert found.ids.tolist() == files.random_pairs
-    assert (found.answers == answers).all()
+    predictions = five.read_predictions(root)
+    assert predictions.ids.tolist() == files.random_pairs
+    assert (predictions.answers == answers).all()
     annotated = five.read_annotations(root)
     signs = [1 if label == [1] else -1 for label in files.labels]
     assert annotated.answers.tolist() == [[s * a for a in row] for s, row in zip(signs, files.answers, strict=True)]
-    assert annotated.select(found.ids).ids.tolist() == files.random_pairs
+    assert annotated.select(predictions.ids).ids.tolist() == files.random_pairs
 
 
 def test_answers_on_test_pairs_are_not_in_the_training_images(root: Path, files: Files) -> None:
@@ -577,10 +578,10 @@ def test_answers_on_test_pairs_are_not_in_the_training_images(root: Path, files:
 
 def test_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
-    gone = make().missing()
-    assert gone is not None
-    for said in ("relattr data fetch viral", "4 of 4 annotation files", "10,078 images <img_id>.jpg", str(tmp_path)):
-        assert said in gone
+    reason = make().missing()
+    assert reason is not None
+    for part in ("relattr data fetch viral", "4 of 4 annotation files", "10,078 images <img_id>.jpg", str(tmp_path)):
+        assert part in reason
     with pytest.raises(Blocked, match="relattr data fetch viral"):
         make().task(PUBLISHED)
     (finding,) = make().verify()
@@ -589,22 +590,22 @@ def test_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_image_or_a_file_is_missing(root: Path) -> None:
     (root / "images/5.jpg").unlink()
-    gone = small().missing()
-    assert gone is not None
-    assert "1 of 40 images are missing (first images/5.jpg)" in gone
+    reason = small().missing()
+    assert reason is not None
+    assert "1 of 40 images are missing (first images/5.jpg)" in reason
     with pytest.raises(Blocked, match=r"images/5\.jpg"):
         small().fingerprint()
     (root / "Top_489_pair.mat").unlink()
-    gone = small().missing()
-    assert gone is not None
-    assert "first Top_489_pair.mat" in gone
+    reason = small().missing()
+    assert reason is not None
+    assert "first Top_489_pair.mat" in reason
 
 
 @pytest.mark.parametrize(
     "name",
     [("viral", "smile", "published"), ("viral", "virality", "standard"), ("osr", "a", "b")],
 )
-def test_a_task_that_is_not_one(root: Path, name: tuple[str, str, str]) -> None:
+def test_an_unknown_task_raises(root: Path, name: tuple[str, str, str]) -> None:
     with pytest.raises(UnknownName, match="no task is called"):
         small().task(TaskName(*name))
     with pytest.raises(UnknownName, match="no split of viral"):
@@ -614,16 +615,16 @@ def test_a_task_that_is_not_one(root: Path, name: tuple[str, str, str]) -> None:
 def test_contract_on_a_small_release(root: Path) -> None:
     values = {"n_train_pairs": 60, "n_test_pairs": 15}
     findings = {check.law.name: check.run() for check in dataset_checks("viral", values=values)}
-    found = {law: f.detail for law, f in findings.items() if f.outcome == "failed"}
-    assert list(found) == ["verify"]  # what is known of the real files is not so of these
+    failed = {law: f.detail for law, f in findings.items() if f.outcome == "failed"}
+    assert list(failed) == ["verify"]  # it expects the counts of the real files
 
 
 def test_a_damaged_list_of_images_blocks_and_fails_the_task(root: Path) -> None:
     path = root / _viral_files.SCORES
     path.write_bytes(path.read_bytes()[:-400])
-    gone = small().missing()
-    assert gone is not None
-    assert "is it truncated?" in gone
+    reason = small().missing()
+    assert reason is not None
+    assert "is it truncated?" in reason
     for use in (small().fingerprint, lambda: small().task(PUBLISHED)):
         with pytest.raises(BadInput, match=r"viral_datasetV2\.mat is not a complete MATLAB file"):
             use()
@@ -740,7 +741,7 @@ def test_predictions_for_other_pairs(root: Path, files: Files) -> None:
         five.read_predictions(root)
 
 
-def test_verify_finds_what_does_not_follow(root: Path, files: Files) -> None:
+def test_verify_detects_inconsistent_files(root: Path, files: Files) -> None:
     def wrong() -> set[str]:
         return {finding.what for finding in small().verify() if not finding.ok}
 
@@ -766,7 +767,7 @@ def test_verify_finds_what_does_not_follow(root: Path, files: Files) -> None:
     assert "the annotated pairs have every image once, the more viral one first" in wrong()
 
 
-def test_what_to_fetch() -> None:
+def test_the_downloads_are_all_files() -> None:
     downloads = {download.path: download for download in make().downloads()}
     assert len(downloads) == 20
     scores = downloads["Create_Dataset_Code/viral_datasetV2.mat"]

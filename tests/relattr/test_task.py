@@ -1,4 +1,4 @@
-"""A task holds together: every pair, score, category and box belongs to an image that is there."""
+"""The parts of a task are consistent: pairs, scores, categories and boxes refer to existing images."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_pair_of_a_missing_image_raises(images, pairs):
             {"categories": np.array([0, 1, 2, 0]), "category_names": ("a", "b")},
             "range from 0 to 2, but 2 names are given",
         ),
-        ({"categories": np.array([0, -1, 0, 0]), "category_names": ("a", "b")}, "range from -1"),
+        ({"categories": np.array([0, -2, 0, 0]), "category_names": ("a", "b")}, "range from -2"),
         ({"categories": np.zeros(4), "category_names": ("a",)}, "categories must be integers.*float64"),
     ],
 )

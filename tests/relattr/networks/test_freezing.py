@@ -1,4 +1,4 @@
-"""What is kept as it is stays so, batch statistics included."""
+"""Frozen layers keep their weights and their batch statistics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Normalised(nn.Module):
 
 
 class Seen(Extractor):
-    """An extractor over it, without the machinery that finds layers by name."""
+    """An extractor on `Normalised` that does not look up layers by name."""
 
     def __init__(self) -> None:
         nn.Module.__init__(self)

@@ -1,4 +1,4 @@
-"""The spatial transformer against plain loops and the formulas of Singh & Lee (ECCV 2016)."""
+"""The spatial transformer compared with plain loops and the formulas of Singh & Lee (ECCV 2016)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def micro() -> Backbone:
 
 
 def sampled(image: np.ndarray, x: float, y: float) -> float:
-    """Bilinear, by hand: -1 and 1 are the middles of the outermost pixels, and outside there is zero."""
+    """Bilinear sampling with loops: -1 and 1 are the centres of the outermost pixels; pixels outside are zero."""
     h, w = image.shape
     px, py = (x + 1) / 2 * (w - 1), (y + 1) / 2 * (h - 1)
     total = 0.0
@@ -44,20 +44,20 @@ def test_crop_matches_a_loop_over_pixels(theta):
     s, tx, ty = theta
     grid = np.linspace(-1, 1, 5)
     expected = [[sampled(image, s * (gx + tx), s * (gy + ty)) for gx in grid] for gy in grid]
-    found = sample_crops(torch.from_numpy(image)[None, None], torch.tensor([theta]), 5)
-    np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
+    result = sample_crops(torch.from_numpy(image)[None, None], torch.tensor([theta]), 5)
+    np.testing.assert_allclose(result[0, 0], expected, atol=1e-5)
 
 
 def test_scale_one_third_crops_the_central_third():
     # 97 pixels: the outermost of the middle third fall on pixels, so the crop is that piece itself
     image = torch.rand(1, 3, 97, 97, generator=torch.Generator().manual_seed(0))
-    found = sample_crops(image, torch.tensor([[1 / 3, 0.0, 0.0]]), 33)
-    torch.testing.assert_close(found, image[:, :, 32:65, 32:65], atol=1e-5, rtol=0)
+    result = sample_crops(image, torch.tensor([[1 / 3, 0.0, 0.0]]), 33)
+    torch.testing.assert_close(result, image[:, :, 32:65, 32:65], atol=1e-5, rtol=0)
 
 
 def test_the_matrix_has_the_scale_outside_the_translation():
-    found = affine_matrices(torch.tensor([[0.5, 0.4, -0.6]]))
-    torch.testing.assert_close(found, torch.tensor([[[0.5, 0.0, 0.2], [0.0, 0.5, -0.3]]]))
+    result = affine_matrices(torch.tensor([[0.5, 0.4, -0.6]]))
+    torch.testing.assert_close(result, torch.tensor([[[0.5, 0.0, 0.2], [0.0, 0.5, -0.3]]]))
 
 
 def test_boxes_are_where_the_crop_lies():
@@ -108,9 +108,9 @@ def test_scale_changes_400_times_more_slowly():
 def test_quarter_view_loses_detail_and_keeps_size():
     fine = torch.zeros(1, 1, 64, 64)
     fine[:, :, ::2] = 1.0
-    found = downscaled_view(fine, 0.25, 64)
-    assert found.shape == fine.shape
-    assert found.std() < 0.1 * fine.std()
+    result = downscaled_view(fine, 0.25, 64)
+    assert result.shape == fine.shape
+    assert result.std() < 0.1 * fine.std()
     assert torch.equal(downscaled_view(fine, 1.0, 64), fine)
     assert resize_square(fine, 32).shape == (1, 1, 32, 32)
 
@@ -181,8 +181,8 @@ def test_initial_crops_are_centred_in_the_image():
 def test_freezing_keeps_the_first_layers():
     net = micro()
     freeze_first_layers(net, 0.5)
-    kept = [name for name, p in net.named_parameters() if not p.requires_grad]
-    assert kept == [f"net.features.conv{k}.{what}" for k in (1, 2, 3, 4) for what in ("weight", "bias")]
+    frozen = [name for name, p in net.named_parameters() if not p.requires_grad]
+    assert frozen == [f"net.features.conv{k}.{what}" for k in (1, 2, 3, 4) for what in ("weight", "bias")]
 
 
 def test_parameter_count_of_the_alexnet_version():

@@ -1,4 +1,4 @@
-"""Batches: each image once, every labelled pair among them, and nothing else optimised than before."""
+"""Batches: each image once, all labelled pairs among them, and an unbiased loss."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def rng(k: int = 0) -> np.random.Generator:
 
 def labelled(batch) -> list[tuple[int, int, int]]:
     """The pairs of a batch, the smaller image first."""
-    found = []
+    labels = []
     for i, j, y in zip(batch.images[batch.left], batch.images[batch.right], batch.label, strict=True):
-        found.append((int(i), int(j), int(y)) if i < j else (int(j), int(i), -int(y)))
-    return sorted(found)
+        labels.append((int(i), int(j), int(y)) if i < j else (int(j), int(i), -int(y)))
+    return sorted(labels)
 
 
 def listed(pairs: Pairs) -> list[tuple[int, int, int]]:

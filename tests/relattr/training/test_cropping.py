@@ -1,4 +1,4 @@
-"""Crops against slices of the image."""
+"""Crops compared with slices of the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relattr.backbones.preprocess import normalise_pixels
 from relattr.images import Images
 from relattr.training.cropping import CROP_SIDE, MULTISCALE_CROP_SIDE, Cropper, load_pixels
 
-HOW = Preprocessing(input_size=226, resize=256)
+PREPROCESSING = Preprocessing(input_size=226, resize=256)
 
 
 def pixels(n: int = 2) -> torch.Tensor:
@@ -20,18 +20,18 @@ def pixels(n: int = 2) -> torch.Tensor:
 
 def test_ten_crops_match_slices():
     x = pixels()
-    found = Cropper(HOW, 226).fixed(x, 10)
-    full = normalise_pixels(x, HOW)
+    result = Cropper(PREPROCESSING, 226).fixed(x, 10)
+    full = normalise_pixels(x, PREPROCESSING)
     expected = [full[:, :, dy : dy + 226, dx : dx + 226] for dx, dy in ((15, 15), (0, 0), (0, 30), (30, 0), (30, 30))]
     expected = [view for one in expected for view in (one, one.flip(3))]
-    assert len(found) == 10
-    for one, other in zip(found, expected, strict=True):
+    assert len(result) == 10
+    for one, other in zip(result, expected, strict=True):
         torch.testing.assert_close(one, other, atol=2e-4, rtol=0)
 
 
 def test_one_and_two_crops_are_the_mirrored_centre():
     x = pixels()
-    one, two, ten = (Cropper(HOW, 226).fixed(x, views) for views in (1, 2, 10))
+    one, two, ten = (Cropper(PREPROCESSING, 226).fixed(x, views) for views in (1, 2, 10))
     assert torch.equal(one[0], ten[0])
     assert [torch.equal(a, b) for a, b in zip(two, ten, strict=False)] == [True, True]
 
@@ -43,9 +43,9 @@ def test_distribution_of_random_crops():
     x[:, 0] = ramp[None, None, :]
     x[:, 1] = ramp[None, :, None]
     plain = Preprocessing(226, 256, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255))
-    found = Cropper(plain, 226).random(x, np.random.default_rng(0))
-    left, right = found[:, 0, 0, 0], found[:, 0, 0, -1]
-    top, bottom = found[:, 1, 0, 0], found[:, 1, -1, 0]
+    result = Cropper(plain, 226).random(x, np.random.default_rng(0))
+    left, right = result[:, 0, 0, 0], result[:, 0, 0, -1]
+    top, bottom = result[:, 1, 0, 0], result[:, 1, -1, 0]
     mirrored = left > right
     assert 0.4 < mirrored.float().mean() < 0.6
     first = torch.minimum(left, right)
@@ -65,8 +65,8 @@ def test_crop_sides_match_the_papers():
 def test_images_are_resized_to_one_square_tensor():
     arrays = [np.full((h, w, 3), v, np.uint8) for h, w, v in ((40, 60, 10), (64, 64, 200), (90, 30, 77))]
     seen = []
-    found = load_pixels(Images.from_arrays(arrays), 32, "cpu", seen.append)
-    assert found.shape == (3, 3, 32, 32)
-    assert found.dtype == torch.uint8
-    assert [int(image.float().mean()) for image in found] == [10, 200, 77]
+    result = load_pixels(Images.from_arrays(arrays), 32, "cpu", seen.append)
+    assert result.shape == (3, 3, 32, 32)
+    assert result.dtype == torch.uint8
+    assert [int(image.float().mean()) for image in result] == [10, 200, 77]
     assert sum(seen) == 3

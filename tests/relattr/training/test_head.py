@@ -1,4 +1,4 @@
-"""The score layer alone: brought to the minimum of a convex problem, and nothing else is touched."""
+"""Fitting the score layer alone reaches the minimum of a convex problem and changes nothing else."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from relattr.training.schedule import PRESETS
 from relattr.training.trainer import train
 
 N = 20
-HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+PREPROCESSING = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 STRENGTHS = np.linspace(-1, 1, N)
 
 
 def extractor() -> scoring.Extractor:
     torch.manual_seed(0)
-    return scoring.Extractor(Backbone(micro_net.MicroNet(4), "micro", HOW))
+    return scoring.Extractor(Backbone(micro_net.MicroNet(4), "micro", PREPROCESSING))
 
 
 def network() -> ranker.Ranker:
@@ -46,29 +46,29 @@ def training(**more) -> TrainingConfig:
         "name": "a network",
         "objective": PairwiseObjective(Pairs.all_of(STRENGTHS), 8),
         "pixels": pixels,
-        "cropper": Cropper(HOW, 64),
+        "cropper": Cropper(PREPROCESSING, 64),
         "seed": 3,
         "schedule": dataclasses.replace(PRESETS["fast"], updates=3, batch=8, head_batches=4),
     }
     return TrainingConfig(**{**usual, **more})
 
 
-def seen_by(net: ranker.Ranker, how: TrainingConfig, images) -> np.ndarray:
-    """The features of one image at a time, for a loop that is written out."""
+def seen_by(net: ranker.Ranker, config: TrainingConfig, images) -> np.ndarray:
+    """The features of the images, computed one at a time."""
     net.eval()
     with torch.no_grad():
-        rows = [net.features([how.cropper.fixed(how.pixels[i : i + 1], 1)[0]])[0] for i in images]
+        rows = [net.features([config.cropper.fixed(config.pixels[i : i + 1], 1)[0]])[0] for i in images]
     return torch.stack(rows).double().numpy()
 
 
 @pytest.mark.parametrize("supplemented", [False, True])
 def test_head_reaches_the_minimum(supplemented):
     extra = torch.from_numpy(np.random.default_rng(6).normal(size=(N, 5))).float() if supplemented else None
-    how = training(supplement=extra)
+    config = training(supplement=extra)
     net = ranker.Ranker(extractor(), supplement=5 if supplemented else 0, sizes=(64, 64, 64))
-    batches = list(itertools.islice(how.objective.batches(how.seed), 4))
+    batches = list(itertools.islice(config.objective.batches(config.seed), 4))
     images = np.unique(np.concatenate([b.images for b in batches]))
-    x = seen_by(net, how, range(N))
+    x = seen_by(net, config, range(N))
     if extra is not None:
         x = np.concatenate([x, extra.numpy()], 1)
     decay = head.WEIGHT_DECAY * (x[images] ** 2).sum(1).mean()
@@ -79,14 +79,14 @@ def test_head_reaches_the_minimum(supplemented):
             pairs = batch.pairs
             for left, right, target in zip(*(part.tolist() for part in pairs[:3]), strict=True):
                 difference = (x[batch.images[left]] - x[batch.images[right]]) @ w
-                total += (np.logaddexp(0, difference) - target * difference) / pairs.weight / len(batches)
+                total += (np.logaddexp(0, difference) - target * difference) / pairs.normaliser / len(batches)
         return total + decay / 2 * (w @ w)
 
-    found = minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B", options={"maxiter": 20, "maxfun": 10**5})
-    head.fit_head(net, how)
+    optimum = minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B", options={"maxiter": 20, "maxfun": 10**5})
+    head.fit_head(net, config)
     ours = loss(net.score.weight.detach().double().numpy()[0])
     assert ours < loss(np.zeros(x.shape[1])) - 0.1
-    assert ours == pytest.approx(found.fun, abs=2e-3)
+    assert ours == pytest.approx(optimum.fun, abs=2e-3)
 
 
 @pytest.mark.parametrize("training_mode", [False, True])
@@ -107,27 +107,27 @@ def test_only_the_score_layer_changes_reproducibly(training_mode):
 
 def test_head_for_regression_and_classification():
     net = network()
-    how = training(objective=RegressionObjective(STRENGTHS, 8))
-    head.fit_head(net, how)
-    found = net.score(torch.from_numpy(seen_by(net, how, range(N))).float()).squeeze(1).detach().numpy()
-    assert np.corrcoef(found, STRENGTHS)[0, 1] > 0.8
+    config = training(objective=RegressionObjective(STRENGTHS, 8))
+    head.fit_head(net, config)
+    predictions = net.score(torch.from_numpy(seen_by(net, config, range(N))).float()).squeeze(1).detach().numpy()
+    assert np.corrcoef(predictions, STRENGTHS)[0, 1] > 0.8
     classes = (STRENGTHS > 0).astype(int)
-    told = Classifier(extractor(), 2)
-    how = training(objective=ClassificationObjective(classes, 8))
-    head.fit_head(told, how)
-    told.eval()
-    found = told([how.cropper.fixed(how.pixels, 1)[0]]).score.argmax(1).numpy()
-    assert (found == classes).mean() > 0.8
+    classifier = Classifier(extractor(), 2)
+    config = training(objective=ClassificationObjective(classes, 8))
+    head.fit_head(classifier, config)
+    classifier.eval()
+    predictions = classifier([config.cropper.fixed(config.pixels, 1)[0]]).score.argmax(1).numpy()
+    assert (predictions == classes).mean() > 0.8
 
 
 def test_schedule_decides_whether_the_head_is_fitted():
     assert PRESETS["paper"].head_batches == 0
     first = {}
     for batches in (0, 4):
-        how = training()
-        how = dataclasses.replace(how, schedule=dataclasses.replace(how.schedule, head_batches=batches))
+        config = training()
+        config = dataclasses.replace(config, schedule=dataclasses.replace(config.schedule, head_batches=batches))
         net = network()
-        first[batches] = train(net, parameter_groups(net, how.schedule), how)[0, 1]
+        first[batches] = train(net, parameter_groups(net, config.schedule), config)[0, 1]
     assert first[4] < first[0] - 0.1
 
 

@@ -1,4 +1,4 @@
-"""SGD against Torch7's recursion, written out."""
+"""SGD compared with Torch7's recursion."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ PAPER = PRESETS["paper"]
 def test_damped_momentum_matches_torch7():
     torch.manual_seed(0)
     layer = nn.Linear(3, 1, bias=False).double()
-    made = create_optimiser([(layer, 0.1)], PAPER)
+    optimiser = create_optimiser([(layer, 0.1)], PAPER)
     w, v = layer.weight.detach().clone(), None
     for k in range(6):
         x = torch.randn(4, 3, generator=torch.Generator().manual_seed(k)).double()
-        made.zero_grad()
+        optimiser.zero_grad()
         layer(x).square().sum().backward()
         g = 2 * (x @ w.T * x).sum(0, keepdim=True) + 5e-4 * w
         v = g if v is None else 0.9 * v + 0.1 * g
         w = w - 1e-3 * 0.1 * v
-        made.step()
+        optimiser.step()
         torch.testing.assert_close(layer.weight.detach(), w)
 
 
 def test_groups_have_their_learning_rate_multiplier():
     free, slow, still = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
     still.requires_grad_(False)
-    made = create_optimiser([(free, 1.0), (slow, 0.1), (still, 1.0)], PAPER)
-    assert [group["lr"] for group in made.param_groups] == [1e-3, 1e-4]
-    set_learning_rate(made, 0.5)
-    assert [group["lr"] for group in made.param_groups] == [0.5, 0.05]
+    optimiser = create_optimiser([(free, 1.0), (slow, 0.1), (still, 1.0)], PAPER)
+    assert [group["lr"] for group in optimiser.param_groups] == [1e-3, 1e-4]
+    set_learning_rate(optimiser, 0.5)
+    assert [group["lr"] for group in optimiser.param_groups] == [0.5, 0.05]
 
 
 def test_learning_rate_schedules():

@@ -1,4 +1,4 @@
-"""The loop: it learns, a killed run goes on to the same weights, and a loss that is not finite ends it with a reason."""
+"""The training loop: learning, continuing after a kill, and stopping at a non-finite loss."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from relattr.training.schedule import PRESETS
 from relattr.training.trainer import train
 
 N = 24
-HOW = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+PREPROCESSING = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=12, batch=8, rate=0.01, head_batches=0)
 
 
 def network(localised: bool = True) -> ranker.Ranker:
     torch.manual_seed(0)
-    backbones = [Backbone(micro_net.MicroNet(4), "micro", HOW) for _ in range(2)]
+    backbones = [Backbone(micro_net.MicroNet(4), "micro", PREPROCESSING) for _ in range(2)]
     localisers = [localiser.Localiser(backbones[1])] if localised else []
     net = ranker.Ranker(scoring.Extractor(backbones[0]), localisers, sizes=(64, 32, 64))
     for part in (net.extractor, *net.localisers):  # as `build` leaves them
@@ -46,16 +46,16 @@ def training(**more) -> TrainingConfig:
         "name": "a network",
         "objective": PairwiseObjective(Pairs.all_of(strengths), 8),
         "pixels": pixels,
-        "cropper": Cropper(HOW, 64),
+        "cropper": Cropper(PREPROCESSING, 64),
         "schedule": SCHEDULE,
         "seed": 3,
     }
     return TrainingConfig(**{**usual, **more})
 
 
-def fit(how: TrainingConfig, net: ranker.Ranker | None = None):
+def fit(config: TrainingConfig, net: ranker.Ranker | None = None):
     net = net or network()
-    return net, train(net, parameter_groups(net, how.schedule), how)
+    return net, train(net, parameter_groups(net, config.schedule), config)
 
 
 def digest(net: torch.nn.Module) -> str:
@@ -81,8 +81,8 @@ def test_seed_determines_weights_without_global_generator():
 def test_it_learns_an_easy_problem():
     net, curve = fit(training(schedule=dataclasses.replace(SCHEDULE, updates=60)), network(localised=False))
     with torch.inference_mode():
-        found = net([Cropper(HOW, 64).fixed(training().pixels, 1)[0]]).score
-    assert (found.diff() > 0).float().mean() > 0.9
+        scores = net([Cropper(PREPROCESSING, 64).fixed(training().pixels, 1)[0]]).score
+    assert (scores.diff() > 0).float().mean() > 0.9
     assert curve[-1, 1] < 0.5 * curve[0, 1]
 
 
@@ -118,12 +118,12 @@ def test_invalid_checkpoint_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "CHECKPOINT_INTERVAL", -1.0)
     fit(training(checkpoint=tmp_path, seed=8))
     expected, _ = fit(training())
-    found, _ = fit(training(checkpoint=tmp_path))
-    assert all(torch.equal(v, found.state_dict()[name]) for name, v in expected.state_dict().items())
+    network_, _ = fit(training(checkpoint=tmp_path))
+    assert all(torch.equal(v, network_.state_dict()[name]) for name, v in expected.state_dict().items())
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:1000])
-    found, _ = fit(training(checkpoint=tmp_path))
-    assert all(torch.equal(v, found.state_dict()[name]) for name, v in expected.state_dict().items())
+    network_, _ = fit(training(checkpoint=tmp_path))
+    assert all(torch.equal(v, network_.state_dict()[name]) for name, v in expected.state_dict().items())
 
 
 def test_non_finite_loss_is_an_error_with_advice():
@@ -137,29 +137,29 @@ def test_non_finite_loss_is_an_error_with_advice():
 
 
 def test_progress_shows_loss_accuracy_speed_and_time():
-    said = []
+    messages = []
 
     class Listener:
         def __init__(self, description, total):
-            said.append((description, total))
+            messages.append((description, total))
 
         def __enter__(self):
-            return lambda n, note="": said.append(note) if note else None
+            return lambda n, note="": messages.append(note) if note else None
 
         def __exit__(self, *_):
             return None
 
     with progress.listening(Listener):
         fit(training(evaluate=lambda: 0.75))
-    assert said[0] == ("a network", 12)
-    assert re.fullmatch(r"loss \d\.\d+, held out 75\.0 %, \d+ images/s, [\d,]+ pairs/s, \d+ s left", said[-1])
+    assert messages[0] == ("a network", 12)
+    assert re.fullmatch(r"loss \d\.\d+, held out 75\.0 %, \d+ images/s, [\d,]+ pairs/s, \d+ s left", messages[-1])
 
 
 def test_each_image_passes_the_network_once_per_batch():
-    net, passed = network(localised=False), []
-    net.extractor.register_forward_pre_hook(lambda module, given: passed.append(len(given[0])))
+    net, batch_sizes = network(localised=False), []
+    net.extractor.register_forward_pre_hook(lambda module, inputs: batch_sizes.append(len(inputs[0])))
     fit(training(), net)
-    assert passed == [8] * 12
+    assert batch_sizes == [8] * 12
 
 
 def test_regression_and_classification_learn_too():

@@ -1,0 +1,118 @@
+"""``relattr category-network``: train a network on the categories of a dataset, for use on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relattr.cli.options import plugins_option
+
+if TYPE_CHECKING:
+    from relattr.training.schedule import Preset
+
+DECIDES_RESULTS = False
+
+
+@click.command("category-network")
+@click.argument("dataset")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--backbone", default="alexnet", show_default=True, help="The pretrained network that is fine-tuned.")
+@click.option(
+    "--preset",
+    type=click.Choice(["paper", "all-pairs", "fast"]),
+    default="paper",
+    show_default=True,
+    help="The training schedule, as for the ranking networks.",
+)
+@click.option("--updates", type=click.IntRange(1), metavar="N", help="Steps, in place of the preset's.")
+@click.option("--rate", type=float, metavar="X", help="Learning rate, in place of the preset's.")
+@click.option("--attribute", metavar="NAME", help="The task whose training images are used; by default the first.")
+@click.option("--split", metavar="NAME", help="Its split; by default the first.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the dataset. May be repeated."
+)
+@plugins_option
+def command(
+    dataset: str,
+    file: Path,
+    backbone: str,
+    preset: Preset,
+    updates: int | None,
+    rate: float | None,
+    attribute: str | None,
+    split: str | None,
+    seed: int,
+    device: str,
+    threads: int,
+    settings: Sequence[str],
+    plugin_folders: Sequence[Path],
+) -> None:
+    """Train a network on the categories of the training images of DATASET, and save it in FILE.
+
+    ViralNet-C and -MC use it with --set category_network=FILE, on any dataset. The file (safetensors) holds the names
+    of the categories, what the network was trained on, and a fingerprint. No test image is used.
+
+    \b
+    relattr category-network viral viral-categories.safetensors
+    relattr run table2 --methods viralnet-c --set category_network=viral-categories.safetensors
+    """
+    from relattr.cli.plugins import load_registry
+    from relattr.errors import BadInput
+    from relattr.harness.selection import parse_settings
+
+    plugin = load_registry(plugin_folders).dataset(dataset)
+    instance = plugin.create(parse_settings(settings))
+    reason = instance.missing()
+    if reason:
+        raise BadInput(reason)
+    tasks = [
+        name
+        for name in instance.tasks()
+        if (attribute is None or name.attribute == attribute) and (split is None or name.split == split)
+    ]
+    if not tasks:
+        raise BadInput(f"{dataset} has no task with attribute {attribute or '(any)'} and split {split or '(any)'}")
+    task = instance.task(tasks[0])
+    if task.train.categories is None:
+        raise BadInput(f"{dataset} has no categories")
+
+    import dataclasses
+
+    import torch
+
+    from relattr.random import derive_seed
+    from relattr.training.category_network import fit_category_network, save_category_network
+    from relattr.training.schedule import PRESETS
+
+    torch.set_num_threads(threads)
+    schedule = PRESETS[preset]
+    schedule = dataclasses.replace(schedule, updates=updates or schedule.updates, rate=rate or schedule.rate)
+    fitted = fit_category_network(
+        task.train.images,
+        task.train.categories,
+        backbone,
+        schedule,
+        derive_seed(seed, "category network"),
+        device=device,
+        workers=threads,
+    )
+    names = [task.train.category_names[k] for k in fitted.categories]
+    record = save_category_network(
+        file,
+        fitted.network,
+        names,
+        backbone=backbone,
+        standardise=fitted.network.extractor.is_standardised,
+        dataset=dataset,
+        trained_on=f"{task.name}, {len(task.train.images):,} images {task.train.images.collection_fingerprint[:16]}",
+    )
+    click.echo(
+        f"wrote {file}: {len(names)} categories ({', '.join(names)}), {fitted.accuracy:.1%} of "
+        f"{fitted.n_labelled:,} training images classified correctly, fingerprint {record.fingerprint[:16]}"
+    )
