@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from relattr.errors import BadInput, Blocked
 from relattr.progress import Advance, track
 from relattr.system import archive
+from relattr.system.exchange import Exchange, Watchdog
 from relattr.system.http import RetryableError, SourceUnavailable, Transfer, file_size
 from relattr.system.manifest import ManifestEntry, check_path, describe_mismatch
 from relattr.system.paths import is_offline
@@ -87,6 +88,8 @@ class RetryPolicy:
     pause, max_pause : the first pause between two attempts, which doubles up to the maximum. A server's Retry-After
         is respected up to the maximum.
     connect_timeout, read_timeout : limits on the time for a connection, and on the time without a byte.
+    min_rate : bytes per second; one attempt may take as long as its part of the file takes at this rate, and the two
+        timeouts. The next attempt continues where it ended.
     max_host_failures : files in a row that one host fails to serve, each after all attempts, before no more requests
         are sent to it.
     sleep : called for the pauses; the default is a pause that ends when the download is interrupted.
@@ -98,6 +101,7 @@ class RetryPolicy:
     max_pause: float = 60.0
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
+    min_rate: float = 16 * 1024.0
     max_host_failures: int = 5
     sleep: Callable[[float], object] | None = None
 
@@ -191,6 +195,7 @@ class _DownloadQueue:
         self._failures: list[str] = []
         self._fatal: str | None = None
         self._stop = threading.Event()
+        self._watchdog = Watchdog()
         self._sleep = policy.sleep or self._stop.wait
         self._advance = advance
         self._lock = threading.Lock()
@@ -199,13 +204,17 @@ class _DownloadQueue:
 
     def run(self, what: str) -> None:
         n = max(1, min(self.policy.workers, self._total))
-        with ThreadPoolExecutor(n, thread_name_prefix="fetch_files") as pool:
+        with (
+            self._watchdog,
+            ThreadPoolExecutor(n, thread_name_prefix="fetch_files") as pool,
+        ):
             workers = [pool.submit(self._work) for _ in range(n)]
             try:
                 for worker in workers:
                     worker.result()
             finally:
                 self._stop.set()
+                self._watchdog.stop()  # a thread that waits for a server does not prevent the end
         if self._fatal is not None:
             raise FetchError(self._fatal)
         if self._failures:
@@ -223,6 +232,8 @@ class _DownloadQueue:
         with requests.Session() as session:  # one per thread, so that connections are reused
             session.max_redirects = 5
             session.headers["User-Agent"] = f"relattr/{__version__}"
+            exchange = self._watchdog.new_exchange()
+            exchange.watch(session)
             while not self._stop.is_set():
                 with self._lock:
                     if not self._queue:
@@ -230,7 +241,7 @@ class _DownloadQueue:
                     download = self._queue.popleft()
                     deferred = download.path in self._deferred
                 try:
-                    if not self._fetch_one(session, download, wait=0.2 if deferred else 0.0):
+                    if not self._fetch_one(session, exchange, download, wait=0.2 if deferred else 0.0):
                         with self._lock:  # another process downloads it; check again later
                             self._deferred.add(download.path)
                             self._queue.append(download)
@@ -246,7 +257,7 @@ class _DownloadQueue:
                     self._stop.set()
                     raise
 
-    def _fetch_one(self, session: Session, download: Download, wait: float) -> bool:
+    def _fetch_one(self, session: Session, exchange: Exchange, download: Download, wait: float) -> bool:
         """Download one file. Returns False if another process still downloads it after ``wait`` seconds."""
         from filelock import Timeout
 
@@ -257,7 +268,7 @@ class _DownloadQueue:
             return False
         try:
             if not _is_present(self.root, download):  # else another process has downloaded it
-                self._download(session, download)
+                self._download(session, exchange, download)
             self._report(download, download.size)
             return True
         finally:
@@ -271,7 +282,7 @@ class _DownloadQueue:
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{int(download.sha256[:8], 16) % _LOCK_FILES:02d}.lock", thread_local=False)
 
-    def _download(self, session: Session, download: Download) -> None:
+    def _download(self, session: Session, exchange: Exchange, download: Download) -> None:
         final = self.root / download.path
         final.parent.mkdir(parents=True, exist_ok=True)
         if download.unpack is not None and describe_mismatch(final, download.sha256, download.size) is None:
@@ -285,7 +296,7 @@ class _DownloadQueue:
                 reasons.append(f"{url}: skipped, because {host} failed to serve several files in a row")
                 continue
             try:
-                self._download_from(session, url, download, part)
+                self._download_from(session, exchange, url, download, part)
             except SourceUnavailable as error:
                 reasons.append(f"{url}: {error}")
                 continue
@@ -311,7 +322,7 @@ class _DownloadQueue:
 
     # ------------------------------------------------------------------ one mirror
 
-    def _download_from(self, session: Session, url: str, download: Download, part: Path) -> None:
+    def _download_from(self, session: Session, exchange: Exchange, url: str, download: Download, part: Path) -> None:
         """Complete and verify ``part`` from one address. Raises `SourceUnavailable` when all attempts have failed."""
         host, tries, furthest = urlsplit(url).netloc, 0, file_size(part)
         policy = self.policy
@@ -320,7 +331,17 @@ class _DownloadQueue:
             self._check_stop()
             self._report(download, have)
 
-        transfer = Transfer(session, url, download.entry, part, policy.connect_timeout, policy.read_timeout, on_data)
+        transfer = Transfer(
+            session,
+            url,
+            download.entry,
+            part,
+            policy.connect_timeout,
+            policy.read_timeout,
+            policy.min_rate,
+            on_data,
+            exchange,
+        )
         while True:
             self._check_stop()
             try:

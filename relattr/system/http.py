@@ -13,8 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from relattr.system.digests import digest_file
+from relattr.system.exchange import Exchange
 from relattr.system.manifest import ManifestEntry
 
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ class Transfer:
     file : the expected size and SHA-256.
     part : the partial download; existing bytes are continued, whichever mirror they came from.
     connect_timeout, read_timeout : seconds to wait for a response, and for the next byte.
+    min_rate : bytes per second; the whole exchange may take as long as the file takes at this rate, and both timeouts.
     on_data : called with the number of bytes in ``part``; may raise an exception to end the transfer.
+    exchange : ends the requests at their deadlines; watches the session.
     """
 
     session: Session
@@ -60,7 +64,9 @@ class Transfer:
     part: Path
     connect_timeout: float
     read_timeout: float
+    min_rate: float
     on_data: Callable[[int], None]
+    exchange: Exchange
     _etag: str = ""
     """The ETag of the version that the server was sending."""
 
@@ -80,11 +86,19 @@ class Transfer:
                 headers["Range"] = f"bytes={have}-"
                 if self._etag:
                     headers["If-Range"] = self._etag
-            with self._get(headers) as response:
-                start = self._body_offset(response, have)
-                etag = response.headers.get("ETag", "")
-                self._etag = "" if etag.startswith("W/") else etag  # If-Range does not accept weak ETags
-                self._read_body(response, start)
+            self.exchange.start(self.connect_timeout + self.read_timeout, self._total_timeout(have))
+            try:
+                with self._get(headers) as response:
+                    start = self._body_offset(response, have)
+                    etag = response.headers.get("ETag", "")
+                    self._etag = "" if etag.startswith("W/") else etag  # If-Range does not accept weak ETags
+                    self._read_body(response, start)
+            except (RetryableError, SourceUnavailable):
+                if self.exchange.ended:
+                    raise RetryableError(self.exchange.ended) from None
+                raise
+            finally:
+                self.exchange.finish()
         sha256 = digest_file(self.part)
         if sha256 == self.file.sha256:
             return
@@ -93,14 +107,31 @@ class Transfer:
             raise RetryableError("the resumed file has another SHA-256", counts=False)
         raise SourceUnavailable(f"has SHA-256 {sha256}, expected {self.file.sha256}")
 
+    def _total_timeout(self, have: int) -> float:
+        """Seconds within which the rest of the file must be there."""
+        return self.connect_timeout + self.read_timeout + (self.file.size - have) / self.min_rate
+
     def _get(self, headers: dict[str, str]) -> Response:
+        """Send the request, and follow redirects without reading their bodies, which may have no end."""
         import requests
         import urllib3
 
+        url = self.url
         try:
-            return self.session.get(
-                self.url, headers=headers, stream=True, timeout=(self.connect_timeout, self.read_timeout)
-            )
+            for _ in range(self.session.max_redirects + 1):
+                response = self.session.get(
+                    url,
+                    headers=headers,
+                    stream=True,
+                    timeout=(self.connect_timeout, self.read_timeout),
+                    allow_redirects=False,
+                )
+                target = self.session.get_redirect_target(response)
+                if target is None:
+                    return response
+                response.close()
+                url = urljoin(url, target)
+            raise requests.exceptions.TooManyRedirects
         except requests.exceptions.InvalidSchema as error:
             raise SourceUnavailable(f"leads to an address that is neither http nor https: {error}") from None
         except requests.exceptions.TooManyRedirects:
@@ -122,6 +153,7 @@ class Transfer:
         raw = response.raw
         read = getattr(raw, "read1", raw.read)  # read1 (urllib3 2) returns the bytes received so far
         have, window_start, window_offset = start, time.monotonic(), start
+        self.exchange.extend(self.read_timeout + self.connect_timeout)
         with self.part.open("r+b" if self.part.exists() else "wb", buffering=0) as file:
             file.truncate(start)
             file.seek(start)
@@ -145,6 +177,7 @@ class Transfer:
                     if have - window_offset < _MIN_BYTES_PER_TIMEOUT:
                         raise RetryableError(f"sent {have - window_offset} bytes in {now - window_start:.0f} s")
                     window_start, window_offset = now, have
+                    self.exchange.extend(self.read_timeout + self.connect_timeout)
         if have < self.file.size:
             raise RetryableError(f"ended after {have:,} of {self.file.size:,} bytes")
 

@@ -1,4 +1,4 @@
-"""The folders that relattr reads and writes, each set by an environment variable.
+"""The folders that relattr reads and writes, and other settings, each an environment variable.
 
 ==================  ================================================  ==========================
 variable            contents                                          default
@@ -7,6 +7,7 @@ RELATTR_DATA        datasets, one folder each                         <user cach
 RELATTR_WEIGHTS     backbone weights, ``<backbone>.safetensors``      <user cache>/relattr/weights
 RELATTR_CACHE       decoded images and features; safe to delete       <user cache>/relattr/cache
 RELATTR_OFFLINE     set to anything but 0: nothing is downloaded      unset
+RELATTR_MAX_PIXELS  images with more pixels are refused               200,000,000
 ==================  ================================================  ==========================
 
 Without a home directory, ``<user cache>/relattr`` is ``relattr-<user id>`` in the folder for temporary files.

@@ -267,7 +267,7 @@ def put_in_place(path, kind):
         path.mkdir()
     elif kind == "huge":
         path.touch()
-        os.truncate(path, 1 << 44)
+        os.truncate(path, 1 << 40)
     else:
         path.symlink_to("/dev/zero" if kind == "device" else "/dev/tty")
 

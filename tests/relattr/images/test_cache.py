@@ -208,8 +208,9 @@ def test_changed_pixels_are_decoded_again(tmp_path, damage):
     path.write_bytes(content)
     store = DecodedImages(tmp_path, 20, source.read)
     with pytest.warns(UserWarning, match=r"00001\.npy is damaged; its images are decoded again"):
-        for k in range(20):
-            np.testing.assert_array_equal(store[k], source.images[k])
+        images = [store[k] for k in range(20)]
+    for k in range(20):
+        np.testing.assert_array_equal(images[k], source.images[k])
     assert source.count == Counter([*range(20), *range(8, 16)])
     for k in range(20):
         np.testing.assert_array_equal(DecodedImages(tmp_path, 20, source.read)[k], source.images[k])

@@ -9,12 +9,14 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -393,11 +395,11 @@ def test_a_failed_file_does_not_prevent_the_others(server: Server, tmp_path: Pat
     assert (tmp_path / "good").read_bytes() == CONTENT
 
 
-# ---------------------------------------------------------------------- servers that lie
+# ---------------------------------------------------------------------- faulty servers
 
 
-def liars() -> dict[str, tuple[Callable[[Handler, int], None], str]]:
-    """What each does, and what is output of it."""
+def faulty_servers() -> dict[str, tuple[Callable[[Handler, int], None], str]]:
+    """Responses of a faulty server, by name, each with a regular expression for the error message."""
     page = b"<html>404, but we say 200</html>"
     n = len(CONTENT)
     return {
@@ -428,16 +430,16 @@ def endless(h: Handler, n: int) -> None:
         h.wfile.write(CONTENT)
 
 
-@pytest.mark.parametrize("lie", liars())
-def test_after_an_invalid_file_the_next_mirror_is_used(server: Server, tmp_path: Path, lie: str) -> None:
-    server.routes["/lie"], output = liars()[lie]
+@pytest.mark.parametrize("fault", faulty_servers())
+def test_after_an_invalid_file_the_next_mirror_is_used(server: Server, tmp_path: Path, fault: str) -> None:
+    server.routes["/faulty"], output = faulty_servers()[fault]
     server.routes["/good"] = lambda h, n: h.ranged()
     with pytest.raises(FetchError, match=output) as error:
-        fetch_files([a_download(server.url("/lie"))], tmp_path, policy=QUICK)
+        fetch_files([a_download(server.url("/faulty"))], tmp_path, policy=QUICK)
     assert "images/a.bin" in str(error.value)
-    assert server.url("/lie") in str(error.value)
+    assert server.url("/faulty") in str(error.value)
     assert not (tmp_path / "images/a.bin").exists()
-    fetch_files([a_download(server.url("/lie"), server.url("/good"))], tmp_path, policy=QUICK)
+    fetch_files([a_download(server.url("/faulty"), server.url("/good"))], tmp_path, policy=QUICK)
     assert (tmp_path / "images/a.bin").read_bytes() == CONTENT
     assert only(tmp_path) == {"images/a.bin"}
 
@@ -464,7 +466,7 @@ def test_an_invalid_start_of_a_file_is_discarded(server: Server, tmp_path: Path)
 
 def test_the_error_names_all_failed_mirrors(server: Server, tmp_path: Path) -> None:
     server.routes["/1"] = lambda h, n: h.answer(500)
-    server.routes["/2"], _ = liars()["wrong bytes"]
+    server.routes["/2"], _ = faulty_servers()["wrong bytes"]
     urls = [server.url(path) for path in ("/1", "/2", "/3")]
     with pytest.raises(FetchError) as error:
         fetch_files([a_download(*urls)], tmp_path, policy=QUICK)
@@ -694,3 +696,112 @@ def test_importing_download_imports_no_requests() -> None:
     code = f"import sys, relattr.system.download; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]", os.fspath(sys.executable)
+
+
+# ---------------------------------------------------------------------- exchanges without an end
+
+
+class RawServer:
+    """A server that sends whatever a function writes to the socket; it counts the bytes that were accepted."""
+
+    def __init__(self, serve: Callable[[socket.socket], None], *, reads_request: bool = True) -> None:
+        self._serve = serve
+        self._reads_request = reads_request
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/f"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
+
+    def _handle(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            request = b""
+            while self._reads_request and b"\r\n\r\n" not in request:
+                request += connection.recv(65536)
+            self._serve(connection)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def repeat(first: bytes, then: bytes, pause: float) -> Callable[[socket.socket], None]:
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(first)
+        while True:
+            connection.sendall(then)
+            time.sleep(pause)
+
+    return serve
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = {
+    "redirect body": repeat(b"HTTP/1.1 302 Found\r\nLocation: /f\r\n\r\n", b"x" * 65536, 0.0),
+    "redirect body of stated length": repeat(
+        b"HTTP/1.1 302 Found\r\nLocation: /f\r\nContent-Length: 99999999999\r\n\r\n", b"x" * 65536, 0.0
+    ),
+    "100 Continue": repeat(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01),
+    "102 Processing": repeat(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.01),
+    "slow status": repeat(b"HTTP/1.1", b" ", 0.05),
+    "slow header": repeat(OK + b"X: ", b"a", 0.05),
+    "slow headers": repeat(OK, b"X: a\r\n", 0.05),
+    "headers": repeat(OK, b"X: a\r\n", 0.0),
+    "header": repeat(OK + b"X: ", b"a" * 65536, 0.0),
+    "slow body": repeat(OK + b"Content-Length: 100000\r\n\r\n", b"x", 0.05),
+    "slow chunk header": repeat(OK + b"Transfer-Encoding: chunked\r\n\r\n5;", b"x", 0.05),
+    "slow trailer": repeat(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: a\r\n", 0.05),
+    "body": repeat(OK + b"\r\n", b"x" * 65536, 0.0),
+    "chunks": repeat(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"x" * 4096 + b"\r\n", 0.0),
+    "silence": repeat(b"", b"", 0.05),
+}
+HASTY = RetryPolicy(tries=1, pause=0.01, connect_timeout=0.2, read_timeout=0.3)
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_an_exchange_without_an_end_is_ended(what: str, tmp_path: Path) -> None:
+    server = RawServer(ENDLESS[what])
+    download = a_download(server.url, content=b"y" * 100_000)
+    try:
+        with pytest.raises(FetchError, match=r"127\.0\.0\.1"):
+            fetch_files([download], tmp_path, policy=HASTY)
+    finally:
+        server.close()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size > 100_000]
+
+
+def test_a_steady_but_too_slow_transfer_is_ended(tmp_path: Path) -> None:
+    """Each window has enough bytes, but the whole file would take too long."""
+    server = RawServer(repeat(OK + b"Content-Length: 100000\r\n\r\n", b"x" * 1100, 0.1))
+    policy = RetryPolicy(tries=1, connect_timeout=0.2, read_timeout=0.3, min_rate=200_000.0)
+    try:
+        with pytest.raises(FetchError, match=r"took too long"):
+            fetch_files([a_download(server.url, content=b"y" * 100_000)], tmp_path, policy=policy)
+    finally:
+        server.close()
+
+
+def test_a_slow_tls_handshake_is_ended(tmp_path: Path) -> None:
+    server = RawServer(repeat(b"\x16\x03\x03\x40\x00", b"\x02", 0.05), reads_request=False)
+    try:
+        with pytest.raises(FetchError, match=r"sent too little in the time allowed"):
+            fetch_files([a_download(server.url.replace("http:", "https:"))], tmp_path, policy=HASTY)
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("what", ["100 Continue", "slow header", "slow chunk header", "silence", "redirect body"])
+def test_an_interrupted_download_does_not_wait_for_the_server(what: str, tmp_path: Path) -> None:
+    server = RawServer(ENDLESS[what])
+    policy = RetryPolicy(tries=1, connect_timeout=300.0, read_timeout=300.0)
+    interrupt = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fetch_files([a_download(server.url)], tmp_path, policy=policy)
+    finally:
+        interrupt.cancel()
+        server.close()
