@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import stat
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from relattr.errors import BadImage
+from relattr.errors import BadImage, BadInput
+from relattr.images.exif import ORIENTATION, find_orientation
+from relattr.images.png import essential_chunks
+from relattr.system.numbers import parse_integer
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-MAX_PIXELS = 100_000_000
-"""A file whose header states more pixels is rejected before it is decoded."""
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By the value of the EXIF tag (JEITA CP-3451)."""
+MAX_PIXELS = 200_000_000
+"""A file whose header states more pixels is rejected before it is decoded. RELATTR_MAX_PIXELS sets another limit."""
 
 
 def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
@@ -25,7 +42,7 @@ def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
 
     The EXIF orientation is applied. Greyscale is repeated on three channels, 16 bits are reduced to 8, CMYK is
     converted to RGB, transparent images are composited on white, and the first frame of an animation is used. An image
-    whose longer side exceeds ``max_side`` is downscaled to it.
+    whose longer side exceeds ``max_side`` is downscaled to it. Other metadata, however odd, does not matter.
 
     Raises `BadImage`, which names the file, if it is missing, empty, truncated, too large or not in one of these
     formats.
@@ -39,29 +56,54 @@ def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     if status.st_size == 0:
         raise BadImage(f"image {path} is empty (0 bytes)")
     try:
-        with _quiet(), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImage(
-                    f"image {path} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are supported"
-                )
-            return to_array(image, max_side)
-    except (BadImage, MemoryError):
+        return _decode(path, path, max_side)
+    except (BadInput, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise BadImage(f"{path} is not an image of a supported format: {', '.join(FORMATS)}") from None
-    except Image.DecompressionBombError as error:
-        raise BadImage(f"image {path} is too large: {error}") from error
+        problem = f"{path} is not an image of a supported format: {', '.join(FORMATS)}"
     except Exception as error:  # for damaged files Pillow raises exceptions of many types
-        raise BadImage(f"image {path} cannot be decoded ({error}); is the file truncated?") from error
+        problem = f"image {path} cannot be decoded ({error}); is the file truncated?"
+    essential = essential_chunks(path)
+    if essential is not None:  # Pillow refuses PNG files for the size or form of texts in them
+        with contextlib.suppress(Exception):
+            return _decode(essential, path, max_side)
+    raise BadImage(problem)
+
+
+def _decode(source: Path | BytesIO, path: Path, max_side: int | None) -> NDArray[np.uint8]:
+    limit = _pixel_limit()
+    with _quiet(), Image.open(source, formats=FORMATS) as image:
+        if image.width * image.height > limit:
+            raise BadImage(
+                f"image {path} has {image.width} x {image.height} pixels; at most {limit:,} are decoded (set "
+                "RELATTR_MAX_PIXELS to another limit)"
+            )
+        return to_array(image, max_side)
+
+
+def _pixel_limit() -> int:
+    text = os.environ.get("RELATTR_MAX_PIXELS") or str(MAX_PIXELS)
+    limit = parse_integer(text)
+    if limit is None or limit < 1:
+        raise BadInput(f"RELATTR_MAX_PIXELS is {text!r}; expected a number of pixels, such as {MAX_PIXELS}")
+    return limit
 
 
 def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint8]:
     """Convert a Pillow image to ``(height, width, 3)`` uint8 RGB, as in `decode`."""
-    image = ImageOps.exif_transpose(image)
+    transparent = _transparent_colour(image)  # before the pixels are loaded
+    orientation = _orientation(image)
+    if orientation is not None:
+        image = image.transpose(orientation)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         # Pillow would clip these to 255 instead of scaling them
         deep = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray(np.clip(np.round(deep / 257.0), 0, 255).astype(np.uint8))
+        grey = np.clip(np.round(deep / 257.0), 0, 255).astype(np.uint8)
+        if isinstance(transparent, int):
+            grey[deep == transparent] = 255
+        image = Image.fromarray(grey)
+    elif transparent is not None:
+        image.info["transparency"] = transparent
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
@@ -73,20 +115,45 @@ def to_array(image: Image.Image, max_side: int | None = None) -> NDArray[np.uint
     return np.asarray(image, dtype=np.uint8)
 
 
+def _orientation(image: Image.Image) -> Image.Transpose | None:
+    """How to turn the image, from its metadata."""
+    exif = image.info.get("exif")
+    value = find_orientation(exif) if isinstance(exif, bytes) else None
+    if value is None:  # Pillow also knows XMP, and EXIF in the texts of PNG files
+        with contextlib.suppress(Exception):  # damaged metadata
+            value = image.getexif().get(ORIENTATION)
+    return _TRANSPOSITIONS.get(value) if isinstance(value, int) else None
+
+
+def _transparent_colour(image: Image.Image) -> Any:
+    """The colour, or alpha value of each colour of the palette, that a PNG file declares transparent; None if none.
+
+    Pillow has the value as in the file, where grey may have 1, 2, 4 or 16 bits and colour 16, but scales the pixels.
+    """
+    colour = image.info.get("transparency")
+    raw_mode = image.tile[0][3] if getattr(image, "tile", None) else ""
+    if isinstance(colour, int) and image.mode in ("1", "L") and isinstance(raw_mode, str):
+        return colour * {"1": 255, "L;2": 85, "L;4": 17}.get(raw_mode, 1)
+    if isinstance(colour, tuple) and isinstance(raw_mode, str) and ";16" in raw_mode:
+        return tuple(value >> 8 for value in colour)
+    return colour
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress warnings, such as those of Pillow about damaged metadata and large sizes, in any number of threads.
+    """Suppress warnings of Pillow about damaged metadata, and its own limit of pixels, in any number of threads.
 
     `warnings.catch_warnings` saves and restores the filters of the whole process, so with overlapping threads the last
     one would restore the filters that the first has set. Here the first thread to enter sets the filters and the last
     to leave restores them.
     """
-    global _n_inside, _saved_filters
+    global _n_inside, _saved_filters, _saved_limit
     with _lock:
         if not _n_inside:
             _saved_filters = warnings.catch_warnings()
             _saved_filters.__enter__()
             warnings.simplefilter("ignore")
+            _saved_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         _n_inside += 1
     try:
         yield
@@ -95,8 +162,10 @@ def _quiet() -> Iterator[None]:
             _n_inside -= 1
             if not _n_inside:
                 _saved_filters.__exit__(None, None, None)
+                Image.MAX_IMAGE_PIXELS = _saved_limit
 
 
 _lock = threading.Lock()
 _n_inside = 0
+_saved_limit: int | None = None
 _saved_filters: warnings.catch_warnings[None]
