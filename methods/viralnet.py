@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from relattr.training.schedule import Schedule
 
 
+def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A parameter that is one name or several, as a tuple."""
+    return ((names,) if names else ()) if isinstance(names, str) else tuple(names)
+
+
 @register_method(
     "viralnet",
     label="ViralNet",
@@ -228,8 +233,3 @@ class LocalWeights:
         from relattr.system.digests import digest_file
 
         return "weights:" + digest_file(self.path) if self.path.is_file() else f"missing:{self.path.name}"
-
-
-def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
-    """A parameter that is one name or several, as a tuple."""
-    return ((names,) if names else ()) if isinstance(names, str) else tuple(names)
