@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
+from relattr.system.numbers import is_digits
 
 from ._matlab import cell_text, numeric_array, read_mat
 from ._pair_checks import find_contradiction
@@ -161,7 +162,7 @@ def _image_number(name: str, n_images: int, where: str) -> int:
     """The number of an image, from ``.../123.jpg``. Raises `BadInput` if there is no such image."""
     base = name.rpartition("/")[2]
     stem = base.removesuffix(".jpg")
-    if stem == base or not stem.isdecimal() or not 1 <= int(stem) <= n_images:
+    if stem == base or not is_digits(stem) or not 1 <= int(stem) <= n_images:
         raise BadInput(f"{where} names image {name!r}; expected 1.jpg to {n_images}.jpg")
     return int(stem)
 
@@ -175,7 +176,7 @@ def _list_rows(path: Path, n_images: int) -> Iterable[tuple[str, int, int, int]]
             raise BadInput(f"{where}: expected 'image,image,label,attribute', got {line[:120]!r}")
         if words[2] not in ("1", "-1", "0"):
             raise BadInput(f"{where}: label {words[2]!r}; expected 1 (left more), -1 (right more) or 0 (similar)")
-        if not words[3].isdecimal() or int(words[3]) >= len(ATTRIBUTES):
+        if not is_digits(words[3]) or int(words[3]) >= len(ATTRIBUTES):
             raise BadInput(f"{where}: attribute {words[3]!r}; expected 0 to {len(ATTRIBUTES) - 1}")
         left, right = _image_number(words[0], n_images, where), _image_number(words[1], n_images, where)
         yield ATTRIBUTES[int(words[3])], left, right, int(words[2])

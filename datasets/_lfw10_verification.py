@@ -8,6 +8,7 @@ from functools import partial
 from relattr.dataset import VerificationResult
 from relattr.errors import BadInput
 from relattr.system.manifest import ManifestEntry
+from relattr.system.numbers import is_digits
 
 from ._lfw10_files import ATTRIBUTES, LFW10Release
 from ._release_files import compare_with_manifest, identical_files, read_lines
@@ -73,7 +74,7 @@ def _check_second_copy(release: LFW10Release, attribute: str) -> tuple[bool, str
     copied = {}
     for number, line in enumerate(read_lines(path), start=1):
         words = line.split()
-        if len(words) != 3 or not all(word.isdecimal() for word in words) or words[2] not in ("1", "2", "3"):
+        if len(words) != 3 or not all(map(is_digits, words)) or words[2] not in ("1", "2", "3"):
             raise BadInput(f"{path}, line {number}: expected 'image image 1|2|3', got {line[:80]!r}")
         copied[int(words[0]), int(words[1])] = {"1": 1, "2": -1, "3": 0}[words[2]]
     wrong = sorted(pair for pair in voted.keys() | copied.keys() if voted.get(pair) != copied.get(pair))

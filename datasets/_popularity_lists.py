@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from relattr.identity import code_digest
 from relattr.system.atomic import write_arrays
 from relattr.system.digests import digest_files, digest_text
 from relattr.system.npz import read_npz
+from relattr.system.numbers import parse_float
 from relattr.system.paths import cache_dir
 
 from ._csv_tables import CsvColumns, open_csv, parse_number
@@ -127,11 +127,8 @@ def _parse_list(path: Path) -> PopularityScores:
                     f"{path}, line {line}: id is {name[:80]!r}; expected the name of a file below images/ without .jpg"
                 )
             ids.append(name.encode())
-            try:
-                value = float(score)
-            except ValueError:
-                value = math.nan
-            if not math.isfinite(value):  # formatting the location for two million valid lines would take long
+            value, _ = parse_float(score)
+            if value is None:  # formatting the location for two million valid lines would take long
                 value = parse_number(score, f"{path}, line {line}: score")
             scores.append(value)
             if has_users:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
+from relattr.system.numbers import is_digits
 from relattr.system.reading import MAX_TEXT, read_text
 
 from ._matlab import numeric_array, read_mat
@@ -205,7 +206,7 @@ def read_submissions(root: Path) -> Submissions:
             f"{root / GROUPS} has {len(groups):,} lines but {root / SUBREDDITS} has {len(subreddits):,}; "
             "expected one line per submission in each. Is one of them truncated?"
         )
-    for name, lines, is_valid in ((GROUPS, groups, str.isdecimal), (SUBREDDITS, subreddits, bool)):
+    for name, lines, is_valid in ((GROUPS, groups, is_digits), (SUBREDDITS, subreddits, bool)):
         for number, line in enumerate(lines, start=1):
             if not is_valid(line):
                 expected = "the number of an image" if name == GROUPS else "a subreddit"

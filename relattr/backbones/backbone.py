@@ -24,6 +24,7 @@ from relattr.backbones.names import (
 )
 from relattr.backbones.weights import PretrainedWeights, WeightsFile, fetch_weights
 from relattr.errors import BadInput, UnknownName
+from relattr.system.numbers import is_digits
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class Backbone(nn.Module):
         if name == "spatial":
             name = "pool5" if "pool5" in self._layers else "conv/3"
         whole, _, parts = name.rpartition("/")
-        if whole and parts.isdigit() and int(parts):
+        if whole and is_digits(parts) and int(parts):
             return dataclasses.replace(self.layer(whole), parts=int(parts))
         if name in self._layers:
             return self._layers[name]

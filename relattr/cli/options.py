@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from relattr.bounds import MAX_SEED
+from relattr.cli.integer import IntegerRange
+
 if TYPE_CHECKING:
     from relattr.harness.limits import Limits
     from relattr.harness.selection import Selection
@@ -75,7 +78,7 @@ def benchmark_options(command: F) -> F:
             click.option(
                 "--seeds",
                 multiple=True,
-                type=click.IntRange(0),
+                type=IntegerRange(0, MAX_SEED),
                 metavar="N",
                 help="Use these seeds instead of the benchmark's. May be repeated.",
             ),
@@ -107,7 +110,7 @@ def selection_from_options(options: Mapping[str, Any]) -> Selection:
     limits: dict[str, Limits] = {}
     for quantity in ("time", "memory", "file"):
         for pattern, parsed in parse_limit_options(options[f"{quantity}_limits"], quantity).items():
-            limits[pattern] = parsed.over(limits.get(pattern, Limits()))
+            limits[pattern] = parsed.with_defaults(limits.get(pattern, Limits()))
     return Selection(
         options["methods"],
         options["datasets"],

@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
+from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import count_states, plan_from_options, report_unavailable, state_of
+from relattr.cli.integer import IntegerRange
 from relattr.cli.options import benchmark_options
+from relattr.cli.output import echo
 from relattr.cli.text_table import print_table
 from relattr.execution.resources import default_jobs
 from relattr.harness.estimate import CellDurations, known_durations
@@ -22,6 +25,7 @@ from relattr.harness.units import format_duration
 @click.option(
     "--jobs",
     "-j",
+    type=IntegerRange(0, MAX_THREADS),
     default=0,
     show_default="as for relattr run",
     metavar="N",
@@ -41,6 +45,7 @@ def command(benchmark: str, jobs: int, **options: Any) -> None:
     failed      the cell raised an error, exceeded a limit or crashed; `relattr run --retry` with the
                 word before the colon runs it again
     unreadable  the file is not a result; it is set aside and the cell runs
+    inaccessible  the file cannot be read, for example for lack of permission; it is left as it is
     """
     plan, _, store = plan_from_options(benchmark, options)
     durations = known_durations(plan.cells, store)
@@ -54,21 +59,21 @@ def command(benchmark: str, jobs: int, **options: Any) -> None:
     report_unavailable(plan)
     jobs = jobs or default_jobs(plan.benchmark.threads, "auto")
     _print_limits(plan, jobs)
-    click.echo(f"\n{count_states(plan.cells)}. Results in {options['results']}/.")
+    echo(f"\n{count_states(plan.cells)}. Results in {options['results']}/.")
     _print_estimate(plan, durations, jobs)
 
 
 def _print_limits(plan: Plan, jobs: int) -> None:
     """The limits of the cells if ``jobs`` of them run at the same time: the most common ones, then the exceptions."""
     share = memory_share(jobs)
-    by_method = {planned.cell.method: str(planned.limits.over(share)) for planned in plan.cells}
+    by_method = {planned.cell.method: str(planned.limits.with_defaults(share)) for planned in plan.cells}
     if not by_method:
         return
     common, _ = Counter(by_method.values()).most_common(1)[0]
-    click.echo(f"\nLimits of each cell: {common}.")
+    echo(f"\nLimits of each cell: {common}.")
     for method, limits in by_method.items():
         if limits != common:
-            click.echo(f"    {method}: {limits}")
+            echo(f"    {method}: {limits}")
 
 
 def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
@@ -82,4 +87,4 @@ def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
         parts.append(f"about {format_duration(seconds)} with {jobs} at the same time")
     if total.n_unknown:
         parts.append(f"no estimate for {total.n_unknown}, whose methods were never timed")
-    click.echo(f"To run: {len(cells)} cell{'s' * (len(cells) != 1)}; {'; '.join(parts)}.")
+    echo(f"To run: {len(cells)} cell{'s' * (len(cells) != 1)}; {'; '.join(parts)}.")

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import plan_from_options, report_unavailable
+from relattr.cli.integer import IntegerRange
 from relattr.cli.interrupt import stop_on_signals
 from relattr.cli.options import benchmark_options
+from relattr.cli.output import echo
+from relattr.cli.wording import counted
 from relattr.errors import BadInput
-from relattr.execution.resources import default_jobs
+from relattr.execution.resources import check_device, default_jobs
 from relattr.harness.benchmark import load_benchmark
 from relattr.harness.estimate import known_durations
+from relattr.harness.fingerprints import fingerprint_differences
 from relattr.harness.plan import Plan, PlannedCell
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.store import Store, Unreadable
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs",
     "-j",
+    type=IntegerRange(0, MAX_THREADS),
     default=0,
     metavar="N",
     show_default="one per GPU; else processors / threads, at most 8, if BENCHMARK sets threads; else 1",
@@ -67,6 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--threads",
+    type=IntegerRange(0, MAX_THREADS),
     default=0,
     metavar="N",
     show_default="what BENCHMARK sets, or processors / jobs",
@@ -108,11 +116,9 @@ def command(
         raise BadInput(
             f"{benchmark} has no cell to run with this selection of methods, datasets and attributes{reasons}"
         )
-    for value, name in ((jobs, "--jobs"), (threads, "--threads")):
-        if value < 0:
-            raise click.BadParameter(f"{value} is negative", param_hint=name)
     if address and backend != "dask":
         raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")
+    check_device(device, here=backend != "dask")
     computed: list[Result] = []
     cells = plan.cells_to_run(retry)
     if cells:
@@ -131,10 +137,11 @@ def command(
             folders=options["plugin_folders"],
         )
     results = {planned.cell.key: store.read(planned.cell) for planned in plan.cells}
+    lost = lost_results(plan.cells, results, computed)
     _print_table(plan, registry, store)
-    _print_summary(plan, store, results, len(computed), options["results"])
+    _print_summary(plan, store, results, lost, computed, options["results"])
     _print_next_command(benchmark, plan, options["results"], options["plugin_folders"])
-    if any(isinstance(result, Result) and result.status in FAILURES for result in results.values()):
+    if lost or any(isinstance(result, Result) and result.status in FAILURES for result in results.values()):
         raise click.exceptions.Exit(1)
 
 
@@ -157,9 +164,10 @@ def _compute(
     from relattr.execution.job import modules_to_preload
     from relattr.execution.processes import is_supported
     from relattr.execution.runner import Runner
+    from relattr.plugin_answers import end_fork
 
     if backend == "local" and not is_supported():
-        click.echo(
+        echo(
             "separate processes for cells are supported on Linux only: cells run in this process, without limits on "
             "time and memory (--backend inline does so without this warning)",
             err=True,
@@ -183,6 +191,7 @@ def _compute(
             threads=threads,
             folders=folders,
         )
+        end_fork()  # not needed while the cells run
         preload = modules_to_preload(cells, registry)
         with _executor(backend, jobs, address, registry, reporter, folders, preload) as executor:
             return runner.run(executor)
@@ -210,6 +219,7 @@ def _executor(
         with backends.local_executor(
             jobs,
             folders=[str(folder.absolute()) for folder in folders],
+            skip=registry.left_out,
             preload=preload,
             on_progress=reporter.progressed,
             on_start=reporter.started,
@@ -234,14 +244,44 @@ def _print_table(plan: Plan, registry: Registry, store: Store) -> None:
     from relattr.report.formats.text import table_to_text
     from relattr.report.tables.builder import build_table
 
-    click.echo(table_to_text(build_table(plan.benchmark, registry, store)))
+    echo(table_to_text(build_table(plan.benchmark, registry, store)))
     report_unavailable(plan)
 
 
+def lost_results(
+    cells: Sequence[PlannedCell], stored: Mapping[str, Result | Unreadable | None], computed: Sequence[Result]
+) -> dict[str, str]:
+    """The cells without a valid result in the store at the end of a run, by key, and why.
+
+    A folder may have been moved, unmounted or overwritten in the meantime. ``stored`` has what the store holds by key
+    of cell, ``computed`` the results written by this run.
+    """
+    written = {result.cell.key: result for result in computed}
+    lost = {}
+    for planned in cells:
+        key = planned.cell.key
+        result = stored[key]
+        if isinstance(result, Unreadable):
+            verb = "cannot be read" if result.inaccessible else "is not a result"
+            lost[key] = f"{result.path} {verb}: {result.reason}"
+        elif result is None:
+            lost[key] = "its result was stored and is not there any more" if key in written else "it has no result"
+        elif key in written and msgspec.structs.replace(result, arrays=None) != written[key]:
+            differences = fingerprint_differences(result.fingerprints, planned.fingerprints)
+            if differences:
+                lost[key] = f"its result was overwritten by that of another run: {', '.join(differences)}"
+    return lost
+
+
 def _print_summary(
-    plan: Plan, store: Store, results: Mapping[str, Result | Unreadable | None], n_computed: int, folder: Path
+    plan: Plan,
+    store: Store,
+    results: Mapping[str, Result | Unreadable | None],
+    lost: Mapping[str, str],
+    computed: Sequence[Result],
+    folder: Path,
 ) -> None:
-    """Print the cells that failed, grouped by reason, and how many cells were computed."""
+    """Print the cells that failed, grouped by reason, and how many cells have a result in the store."""
     failures: dict[tuple[str, str], list[PlannedCell]] = defaultdict(list)
     for planned in plan.cells:
         result = results[planned.cell.key]
@@ -250,20 +290,26 @@ def _print_summary(
     for (status, reason), cells in failures.items():
         names = "; ".join(str(planned.cell) for planned in cells[:5])
         more = f"; and {len(cells) - 5} more" if len(cells) > 5 else ""
-        click.echo(f"{status}: {names}{more}: {reason}", err=True)
+        echo(f"{status}: {names}{more}: {reason}", err=True)
         if status in FAILURES:
-            click.echo(f"    {store.path(cells[0].cell)}; --retry {status} runs it again", err=True)
+            echo(f"    {store.path(cells[0].cell)}; --retry {status} runs it again", err=True)
+    for planned in plan.cells:
+        if planned.cell.key in lost:
+            echo(f"lost: {planned.cell}: {lost[planned.cell.key]}", err=True)
     n_stale = sum(planned.keep_stale for planned in plan.cells)
     stale = f" ({n_stale} of them stale)" if n_stale else ""
-    click.echo(
-        f"{n_computed} cells computed, {len(plan.cells) - n_computed} already available{stale}. Results in {folder}/."
+    n_computed = sum(result.cell.key not in lost for result in computed)
+    without = f", {len(lost)} without a valid result" if lost else ""
+    echo(
+        f"{counted(n_computed, 'cell')} computed, {len(plan.cells) - n_computed - len(lost)} already available"
+        f"{stale}{without}. Results in {folder}/."
     )
 
 
 def _print_next_command(benchmark: str, plan: Plan, results: Path, plugins: Sequence[Path]) -> None:
     """Print the command that writes the table to files."""
     if plan.benchmark != load_benchmark(benchmark):  # the selection added columns for datasets not in the file
-        click.echo(
+        echo(
             "To write this table as LaTeX, CSV and Markdown, put your selection into a benchmark file (docs/folder.md "
             "has an example): relattr tables FILE.toml"
         )
@@ -272,4 +318,4 @@ def _print_next_command(benchmark: str, plan: Plan, results: Path, plugins: Sequ
     words += ["--results", str(results)] if results != Path("results") else []
     for folder in plugins:
         words += ["--plugins", str(folder)]
-    click.echo(f"LaTeX, CSV and Markdown: {shlex.join(words)}")
+    echo(f"LaTeX, CSV and Markdown: {shlex.join(words)}")

@@ -16,6 +16,7 @@ from relattr.harness.staleness import look_up_cell
 from relattr.harness.store import Store
 from relattr.registry import Registry
 from relattr.system.atomic import atomic_replace
+from relattr.system.spreadsheet import escape_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -244,6 +245,10 @@ def _write_csv(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[str,
     with atomic_replace(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         file.write(",".join(columns) + "\n")
         for frame in frames:
+            for name, kind in columns.items():
+                if kind is str:
+                    escaped = {text: escape_csv(text) for text in frame[name].dropna().unique()}
+                    frame = frame.assign(**{name: frame[name].map(escaped)})
             frame.to_csv(file, index=False, header=False, columns=list(columns), lineterminator="\n")
             n_rows += len(frame)
     return n_rows

@@ -25,7 +25,9 @@ from relattr.images.source import (
     MissingFileSource,
     SampledFileSource,
 )
+from relattr.readonly import read_only
 from relattr.system.digests import digest_text
+from relattr.system.numbers import is_digits
 from relattr.system.paths import cache_dir
 
 __all__ = [
@@ -99,7 +101,7 @@ class Images:
         self, source: ImageSource, *, limit: int | None = None, features: NDArray[np.floating[Any]] | None = None
     ) -> None:
         self._collection = _Collection(source, _limit() if limit is None else limit, features)
-        self._indices = _frozen(np.arange(len(source.names), dtype=np.int32))
+        self._indices: NDArray[np.int32] = read_only(np.arange(len(source.names), dtype=np.int32))
 
     @classmethod
     def from_arrays(
@@ -136,7 +138,7 @@ class Images:
             raise BadInput(f"image {bad[0]} is not one of the {len(self)} images")
         part = Images.__new__(Images)
         part._collection = self._collection
-        part._indices = _frozen(self._indices[which.astype(np.int64)])
+        part._indices = read_only(self._indices[which.astype(np.int64)])
         part.answers = self.answers
         return part
 
@@ -191,7 +193,7 @@ class Images:
 
 def _limit() -> int:
     text = os.environ.get("RELATTR_DECODE_LIMIT") or str(DECODE_LIMIT)
-    if not text.isdecimal():
+    if not is_digits(text):
         raise BadInput(f"RELATTR_DECODE_LIMIT is {text!r}; expected a number of bytes")
     return int(text)
 
@@ -205,8 +207,3 @@ def _checked(features: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArr
     if bad.size:
         raise BadInput(f"the shipped features of image {names[bad[0]]} are not finite")
     return features
-
-
-def _frozen(array: NDArray[np.int32]) -> NDArray[np.int32]:
-    array.flags.writeable = False
-    return array

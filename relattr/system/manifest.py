@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from relattr.errors import BadInput
 from relattr.system.atomic import write_text
 from relattr.system.digests import digest_file
+from relattr.system.numbers import is_digits
 from relattr.system.reading import MAX_TEXT, read_text
 
 _SAFE_PATH = re.compile(r"[\w-][\w. -]*(?:/[\w-][\w. -]*)*", re.ASCII)
@@ -94,7 +95,7 @@ def read_manifest(path: Path) -> tuple[ManifestEntry, ...]:
         raise BadInput(f"cannot read the manifest {path}: {error}") from error
     for number, line in enumerate(lines, start=1):
         words = line.split(" ", 2)
-        if len(words) != 3 or not words[1].isdecimal():
+        if len(words) != 3 or not is_digits(words[1]):
             raise BadInput(f"{path}, line {number}: expected 'sha256 size path', got {line[:120]!r}")
         entries.append(ManifestEntry(words[2], words[0], int(words[1])))
     paths = [entry.path for entry in entries]

@@ -37,6 +37,11 @@ def parse_integer(text: str) -> int | None:
     return int(text) if _INTEGER.fullmatch(text) and len(text) <= 4300 else None
 
 
+def is_digits(text: str) -> bool:
+    """Whether a text is a number of ASCII digits without a sign; `str.isdecimal` accepts those of all scripts."""
+    return text.isascii() and text.isdecimal()
+
+
 def _expectation(text: str) -> str:
     """What was expected in place of this text, with its likely cause."""
     if re.fullmatch(r"[+-]?[0-9.]*,[0-9]+", text):

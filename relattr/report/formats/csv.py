@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterable
 
-from relattr.report.formats.escape import escape_csv
 from relattr.report.tables.ablation import Ablation
 from relattr.report.tables.table import PaperTable
+from relattr.system.spreadsheet import escape_csv
 
 TABLE_HEADER = [
     "table",
@@ -59,9 +59,9 @@ def table_to_csv(table: PaperTable) -> str:
         (
             [
                 table.name,
-                escape_csv(row.label),
+                row.label,
                 row.key,
-                escape_csv(column.label),
+                column.label,
                 _number(entry.published),
                 _number(entry.measured),
                 _number(entry.lower),
@@ -82,7 +82,7 @@ def table_to_csv(table: PaperTable) -> str:
                 entry.status,
                 _flag(entry.constant),
                 entry.reliability,
-                escape_csv("; ".join((*row.notes, *entry.notes))),
+                "; ".join((*row.notes, *entry.notes)),
             ]
             for row in table.rows
             for column, entry in zip(table.columns, row.entries, strict=True)
@@ -97,10 +97,10 @@ def ablation_to_csv(ablation: Ablation) -> str:
         (
             [
                 ablation.name,
-                escape_csv(ablation.base),
-                escape_csv(row.label),
+                ablation.base,
+                row.label,
                 row.key,
-                escape_csv(column.label),
+                column.label,
                 _number(effect.value),
                 _number(effect.lower),
                 _number(effect.upper),
@@ -119,7 +119,7 @@ def _to_csv(header: list[str], lines: Iterable[list[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(lines)
+    writer.writerows([escape_csv(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
     return out.getvalue()
 
 

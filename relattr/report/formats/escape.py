@@ -1,9 +1,11 @@
-"""Escaping of arbitrary text for LaTeX, Markdown and CSV."""
+"""Escaping of arbitrary text for LaTeX and Markdown."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+
+from relattr.system.text import one_line
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -112,11 +114,7 @@ def _latex(c: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows unchanged, on one line, also in a table."""
+    text = one_line(text)
     for character in "\\`*_{}[]<>|#&~$":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
-
-
-def escape_csv(text: str) -> str:
-    """Return text that no spreadsheet interprets as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

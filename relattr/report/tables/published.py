@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from relattr.errors import BadInput
+from relattr.system.numbers import parse_float
 from relattr.system.reading import MAX_TEXT, open_regular
 
 HEADER = [
@@ -154,11 +155,8 @@ def read_published(path: Path) -> tuple[PublishedNumber, ...]:
 
 
 def _percentage(text: str, where: str) -> float | None:
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        value = -1.0
-    if value is not None and not 0 <= value <= 100:
+    value, _ = parse_float(text)
+    if text and (value is None or not 0 <= value <= 100):
         raise BadInput(f"{where}: {text!r} is not a percentage; expected a number from 0 to 100, or nothing")
     return value
 
