@@ -21,7 +21,6 @@ FORMULAS = [
     "-1+2",
     "@SUM(1)",
     "\t=1",
-    "\r=1",
     "\n=1",
     "\uff1d1",
     "\uff0b1",
@@ -34,6 +33,14 @@ STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_gets_an_apostrophe(text: str) -> None:
     assert escape_csv(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["\r=1", "a\r=1", "a\r\n=1"])
+def test_a_carriage_return_does_not_begin_a_row(tmp_path: Path, text: str) -> None:
+    write_frames(tmp_path / "x.csv", [pd.DataFrame({"name": [text]})], {"name": str})
+    assert b"\r" not in (tmp_path / "x.csv").read_bytes()
+    with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.reader(file))) == 2
 
 
 @pytest.mark.parametrize("text", ["", "x=1", "-1.5", "+2", "-1e-5", "a", "'=x", "{}"])
