@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 
 DECIDES_RESULTS = False
+MAX_MESSAGE_LENGTH = 4000
+"""Characters of an exception's message that are kept."""
 
 
 class RelattrError(Exception):
@@ -18,6 +20,34 @@ class BadInput(RelattrError, ValueError):
 
 class BadImage(BadInput):
     """A file that cannot be decoded as an image; the message names it."""
+
+
+def shortened(text: str, limit: int = 80) -> str:
+    """The text, or its start and its length if it has more than ``limit`` characters."""
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text):,} characters)"
+
+
+def describe_error(error: BaseException, limit: int = MAX_MESSAGE_LENGTH) -> str:
+    """``Type: message`` of an exception of any code; never raises an exception itself.
+
+    The message can be written as UTF-8 and has at most about ``limit`` characters. An exception whose message cannot be
+    computed is described by its type.
+    """
+    name = type(error).__name__
+    try:
+        message = "".join(str(error))  # a subclass of str is not trusted either
+    except BaseException as second:
+        return f"{name} (its message cannot be computed: {type(second).__name__})"
+    return clean_text(f"{name}: {message}" if message else name, limit)
+
+
+def clean_text(text: str, limit: int) -> str:
+    """Text that can be written as UTF-8, with its middle left out if it has more than ``limit`` characters."""
+    if len(text) > limit:
+        end = limit // 4
+        start = limit - end
+        text = f"{text[:start]} [... {len(text) - limit:,} characters left out ...] {text[-end:]}"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class UnknownName(BadInput):

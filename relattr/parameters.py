@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from relattr.bounds import MAX_SEED
 from relattr.errors import BadInput, UnknownName
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ def create_plugin(cls: type[T], kind: str, name: str, values: Mapping[str, Any])
             checked[key] = _convert(value, types[key])
         except msgspec.ValidationError as error:
             raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: {error}") from None
+        if not _fits(checked[key]):
+            raise BadInput(f"{kind} {name}: {key} is not valid: an integer can be at most {MAX_SEED} in absolute value")
         if not _is_finite(checked[key]):  # JSON, the format of results, has no other numbers
             raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: expected a finite number")
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
@@ -84,6 +87,13 @@ def _convert(value: Any, kind: Any) -> Any:
             parsed = json.loads(value)
             return msgspec.convert(parsed, kind, strict=not isinstance(parsed, str))
     return msgspec.convert(value, kind, strict=not isinstance(value, str))
+
+
+def _fits(value: Any) -> bool:
+    """Whether all integers fit into 64 bits, as in messages and files."""
+    if isinstance(value, (list, tuple)):
+        return all(_fits(item) for item in value)
+    return not isinstance(value, int) or abs(value) <= MAX_SEED
 
 
 def _is_finite(value: Any) -> bool:

@@ -17,7 +17,7 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.machinery import ModuleSpec
@@ -26,8 +26,9 @@ from typing import Any, Generic, TypeVar
 
 from relattr import parameters
 from relattr.dataset import Dataset
-from relattr.errors import BadInput, UnknownName
+from relattr.errors import BadInput, UnknownName, clean_text, describe_error, shortened
 from relattr.method import Method
+from relattr.system.contained import unchanged_process
 
 DECIDES_RESULTS = False
 
@@ -50,6 +51,8 @@ class Plugin(Generic[P]):
         """An instance with the preset parameters, some of them overridden."""
         instance = parameters.create_plugin(self.cls, self.kind, self.name, {**self.preset, **(overrides or {})})
         vars(instance)["name"] = self.name  # one class may be registered under several names
+        if _creation_hook is not None:
+            _creation_hook(self, instance)
         return instance
 
     @property
@@ -68,7 +71,25 @@ class Plugin(Generic[P]):
     @property
     def summary(self) -> str:
         """One line about it: the ``summary`` it was registered with, or the first line of its docstring."""
-        return self.description or (self.cls.__doc__ or "").strip().split("\n")[0]
+        text = self.description or (self.cls.__doc__ or "").strip().split("\n")[0]
+        return clean_text(text, 1000)
+
+
+Candidate = tuple[str, Callable[[], object]]
+"""The place of a plugin (`BrokenPlugin.where`), and what imports it."""
+CreationHook = Callable[[Plugin[Any], Any], None]
+_creation_hook: CreationHook | None = None
+
+
+def set_creation_hook(hook: CreationHook | None) -> None:
+    """Call ``hook`` with each plugin and each new instance of it from now on; None: no longer."""
+    global _creation_hook
+    _creation_hook = hook
+
+
+def creation_hook() -> CreationHook | None:
+    """The function that `set_creation_hook` has set."""
+    return _creation_hook
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,8 @@ class Registry:
         self.datasets: dict[str, Plugin[Dataset]] = {}
         self.constants: dict[str, Constant] = {}
         self.broken: list[BrokenPlugin] = []
+        self.left_out: list[str] = []
+        """The places of plugins that must not be imported; see `leave_out`."""
         self._loaded: set[str] = set()
 
     def method(self, name: str) -> Plugin[Method]:
@@ -123,18 +146,48 @@ class Registry:
 
     # ------------------------------------------------------------------ discovery
 
-    def discover(self, folders: Iterable[Path] = ()) -> None:
-        """Load the plugins of this project, of installed packages, and of these folders, each once."""
+    def discover(
+        self,
+        folders: Iterable[Path] = (),
+        *,
+        skip: Container[str] = (),
+        announce: Callable[[str], None] = lambda where: None,
+    ) -> None:
+        """Load the plugins of this project, of installed packages, and of these folders, each once.
+
+        Plugins whose place (`BrokenPlugin.where`) is in ``skip`` are left out. ``announce`` is called with the place of
+        each plugin before it is imported.
+        """
+        for where, load in self.candidates(folders):
+            if where not in skip:
+                announce(where)
+                self.load([(where, load)])
+
+    def load(self, candidates: Iterable[Candidate]) -> None:
+        """Import these plugins, each once. One whose import raises an exception is recorded as broken."""
+        for where, load in candidates:
+            self._load(where, load)
+
+    def candidates(self, folders: Iterable[Path] = ()) -> list[Candidate]:
+        """The place of each plugin that has not been loaded, and what imports it. Nothing is imported here."""
+        found: dict[str, Callable[[], object]] = {}
         for package in ("relattr.methods", "relattr.datasets"):
-            self._discover_package(package)
+            found.update(self._modules_of(package))
             for point in importlib.metadata.entry_points(group=package):
-                self._load(f"entry point {point.name} = {point.value}", point.load)
+                found[f"entry point {point.name} = {point.value}"] = point.load
         for folder in folders:
             if not folder.is_dir():
                 raise BadInput(f"--plugins {folder} is not a folder")
-            self._discover_package(_package_of(folder.resolve()))
+            found.update(self._modules_of(_package_of(folder.resolve())))
+        return [(where, load) for where, load in found.items() if where not in self._loaded]
 
-    def _discover_package(self, package: str) -> None:
+    def leave_out(self, where: str, error: str) -> None:
+        """Record a plugin as broken that must not be imported in this process."""
+        self._loaded.add(where)
+        self.left_out.append(where)
+        self.broken.append(BrokenPlugin(where, error, error))
+
+    def _modules_of(self, package: str) -> Iterator[Candidate]:
         spec = importlib.util.find_spec(package)
         if spec is None or spec.submodule_search_locations is None:
             raise BadInput(f"{package} is not installed; install relattr with 'pip install .' or 'pip install -e .'")
@@ -143,7 +196,7 @@ class Registry:
                 name = f"{package}.{module.name}"
                 path = Path(getattr(module.module_finder, "path", "")) / module.name
                 where = f"{name} ({path if module.ispkg else path.with_name(module.name + '.py')})"
-                self._load(where, partial(importlib.import_module, name))
+                yield where, partial(importlib.import_module, name)
 
     def _load(self, where: str, load: Callable[[], object]) -> None:
         if where in self._loaded:
@@ -151,9 +204,12 @@ class Registry:
         self._loaded.add(where)
         before = {id(row) for table in self._tables for row in table.values()}
         try:
-            load()
-        except (Exception, SystemExit) as error:  # an error in a plugin must not affect the others
-            self.broken.append(BrokenPlugin(where, f"{type(error).__name__}: {error}", traceback.format_exc()))
+            with unchanged_process():
+                load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an error in a plugin must not affect the others; pytest.skip is no Exception
+            self.broken.append(BrokenPlugin(where, describe_error(error), clean_text(traceback.format_exc(), 50_000)))
             # remove what the failed module itself registered, but not the plugins that it imported successfully
             for table in self._tables:
                 for name, row in list(table.items()):
@@ -185,7 +241,18 @@ registry = Registry()
 """The registry of this process, to which the decorators add plugins."""
 
 
+def _check_text(kind: str, what: str, text: Any) -> None:
+    """Raise `BadInput` unless this is text that can be written as UTF-8."""
+    if not isinstance(text, str):
+        raise BadInput(f"the {what} of a {kind} must be a string; got {shortened(repr(text))}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"the {what} of a {kind} cannot be written as UTF-8: {text!r}") from None
+
+
 def _check_name(kind: str, name: str, taken: Mapping[str, Any], module: str) -> None:
+    _check_text(kind, "name", name)
     if not name or name != name.strip() or any(ord(c) < 32 or c in "/=*?[]" for c in name):
         raise BadInput(
             f"{kind} name {name!r} is not valid: it must not be empty, start or end with a space, or contain "
@@ -207,6 +274,8 @@ def register_method(name: str, *, label: str, summary: str = "", **preset: Any) 
         if not (isinstance(cls, type) and issubclass(cls, Method)):
             raise BadInput(f"@register_method({name!r}) is for subclasses of relattr.Method, not {cls!r}")
         _check_name("method", name, {**registry.methods, **registry.constants}, cls.__module__)
+        _check_text("method", "label", label)
+        _check_text("method", "summary", summary)
         parameters.create_plugin(cls, "method", name, preset)
         registry.methods[name] = Plugin(name, label, cls, preset, summary)
         return cls
@@ -218,6 +287,8 @@ def register_constant(name: str, *, label: str, reason: str) -> None:
     """Register a published row that cannot be measured, with the reason."""
     module = sys._getframe(1).f_globals["__name__"]
     _check_name("method", name, {**registry.methods, **registry.constants}, module)
+    _check_text("method", "label", label)
+    _check_text("method", "reason", reason)
     registry.constants[name] = Constant(name, label, reason, module)
 
 
@@ -228,6 +299,8 @@ def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any)
         if not (isinstance(cls, type) and issubclass(cls, Dataset)):
             raise BadInput(f"@register_dataset({name!r}) is for subclasses of relattr.Dataset, not {cls!r}")
         _check_name("dataset", name, registry.datasets, cls.__module__)
+        _check_text("dataset", "label", label)
+        _check_text("dataset", "summary", summary)
         parameters.create_plugin(cls, "dataset", name, preset)
         registry.datasets[name] = Plugin(name, label, cls, preset, summary)
         return cls
@@ -235,7 +308,7 @@ def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any)
     return register
 
 
-def matching(names: Iterable[str], patterns: Iterable[str], kind: str) -> list[str]:
+def match_names(names: Iterable[str], patterns: Iterable[str], kind: str) -> list[str]:
     """The names that match any of these shell patterns, in the order of ``names``.
 
     Raises `UnknownName` for a pattern without a match.

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from relattr.cli.options import plugins_option, settings_option
+from relattr.cli.output import echo
 from relattr.cli.wording import counted
 
 laws_option = click.option(
@@ -56,24 +57,24 @@ def _check(
     from relattr.check.suite import dataset_checks, method_checks
     from relattr.cli.plugins import load_registry
     from relattr.harness.selection import parse_settings
-    from relattr.registry import matching
+    from relattr.registry import match_names
 
-    registry = load_registry(folders)
+    registry = load_registry(folders, contained=False)
     registered = registry.methods if kind == "method" else registry.datasets
     values = parse_settings(settings)
     n_failed = 0
-    for name in matching(registered, names, kind):
+    for name in match_names(registered, names, kind):
         checks = method_checks(name, values=values) if kind == "method" else dataset_checks(name, values=values)
-        selected = set(matching([check.law.name for check in checks], laws or ["*"], "law"))
+        selected = set(match_names([check.law.name for check in checks], laws or ["*"], "law"))
         for check in checks:
             if check.law.name not in selected:
                 continue
             result = check.run()
             n_failed += result.outcome == "failed"
             outcome = result.outcome.upper() if result.outcome == "failed" else result.outcome
-            click.echo(f"{name}  {outcome:<14}  {check.law.name}: {check.law.statement}")
+            echo(f"{name}  {outcome:<14}  {check.law.name}: {check.law.statement}")
             if result.detail:
-                click.echo("    " + result.detail.rstrip().replace("\n", "\n    "))
+                echo("    " + result.detail.rstrip().replace("\n", "\n    "))
     if n_failed:
-        click.echo(f"{counted(n_failed, 'law')} failed", err=True)
+        echo(f"{counted(n_failed, 'law')} failed", err=True)
         raise click.exceptions.Exit(1)

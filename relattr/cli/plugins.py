@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
+from relattr.cli.output import echo
+from relattr.discovery import discover_contained
+from relattr.plugin_answers import contain_answers
 from relattr.registry import Registry, registry
 
 
-def load_registry(folders: Sequence[Path]) -> Registry:
-    """Load all plugins; those that fail to load are reported on stderr."""
-    registry.discover(folders)
+def load_registry(folders: Sequence[Path], *, contained: bool = True) -> Registry:
+    """Load all plugins; those that fail to load are reported on stderr.
+
+    ``contained``: what datasets and methods say about themselves is asked in another process.
+    """
+    discover_contained(registry, folders)
+    if contained:
+        contain_answers(registry)
     for plugin in registry.broken:
         report_broken(plugin.where, plugin.error)
     return registry
@@ -20,4 +26,4 @@ def load_registry(folders: Sequence[Path]) -> Registry:
 
 def report_broken(where: str, error: str) -> None:
     """Report a plugin that failed to load on stderr."""
-    click.echo(f"plugin {where} could not be loaded and is left out: {error}", err=True)
+    echo(f"plugin {where} could not be loaded and is left out: {error}", err=True)

@@ -30,8 +30,10 @@ from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 
 if TYPE_CHECKING:
+    from relattr.audit import Audit
     from relattr.cli.reporter import Reporter
     from relattr.execution.backends import Executor
+    from relattr.report.tables.audits import NoAudit
 
 
 @click.command("run")
@@ -121,6 +123,7 @@ def command(
     check_device(device, here=backend != "dask")
     computed: list[Result] = []
     cells = plan.cells_to_run(retry)
+    audits = _warn_about_data(plan, registry, store)
     if cells:
         computed = _compute(
             cells,
@@ -138,7 +141,7 @@ def command(
         )
     results = {planned.cell.key: store.read(planned.cell) for planned in plan.cells}
     lost = lost_results(plan.cells, results, computed)
-    _print_table(plan, registry, store)
+    _print_table(plan, registry, store, audits)
     _print_summary(plan, store, results, lost, computed, options["results"])
     _print_next_command(benchmark, plan, options["results"], options["plugin_folders"])
     if lost or any(isinstance(result, Result) and result.status in FAILURES for result in results.values()):
@@ -240,11 +243,27 @@ def _with_log(reporter: Reporter, store: Store) -> Callable[[PlannedCell, Result
     return report
 
 
-def _print_table(plan: Plan, registry: Registry, store: Store) -> None:
+def _warn_about_data(plan: Plan, registry: Registry, store: Store) -> dict[str, Audit | NoAudit]:
+    """Print the leaks and warnings of the audits, and return them."""
+    from relattr.report.tables.audits import NoAudit, audits_for_run
+
+    audits = audits_for_run(plan.benchmark, registry, store)
+    for name, audit in audits.items():
+        if isinstance(audit, NoAudit):
+            echo(f"warning: {name}: {audit.reason}", err=True)
+            continue
+        for observation in audit.observations:
+            if observation.severity != "note":
+                echo(str(observation), err=True)
+    return audits
+
+
+def _print_table(plan: Plan, registry: Registry, store: Store, audits: Mapping[str, Audit | NoAudit]) -> None:
     from relattr.report.formats.text import table_to_text
+    from relattr.report.tables.audits import leak_notes
     from relattr.report.tables.builder import build_table
 
-    echo(table_to_text(build_table(plan.benchmark, registry, store)))
+    echo(table_to_text(build_table(plan.benchmark, registry, store, leak_notes(audits))))
     report_unavailable(plan)
 
 

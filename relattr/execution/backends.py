@@ -43,16 +43,17 @@ def local_executor(
     *,
     folders: Iterable[str] = (),
     preload: Iterable[str] = (),
+    skip: Iterable[str] = (),
     on_progress: ProgressCallback = _ignore_progress,
     on_start: StartCallback = _ignore_start,
     on_warning: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Executor]:
     """Run each cell in a separate process on this machine, ``jobs`` in parallel.
 
-    ``folders`` has folders of plugins and ``preload`` the modules that are imported once for all cells. The callbacks
-    are called from other threads.
+    ``folders`` has folders of plugins and ``preload`` the modules that are imported once for all cells; ``skip`` has
+    the plugins and modules that are not (see `Registry.discover`). The callbacks are called from other threads.
     """
-    with CellPool(jobs, folders=list(folders), preload=list(preload)) as pool:
+    with CellPool(jobs, folders=list(folders), preload=list(preload), skip=list(skip)) as pool:
 
         def run_job(job: Job) -> tuple[Job, Outcome]:
             on_start(job)
@@ -117,8 +118,8 @@ def dask_executor(jobs: int, address: str = "", *, on_start: StartCallback = _ig
             results = parallel(calls())
         try:
             for content in results:
-                key, kind, fields = msgspec.msgpack.decode(content, type=tuple[str, str, list[Any]])
-                yield submitted.pop(key), (CompletedCell(*fields) if kind == "done" else LostCell(*fields))
+                key, outcome = msgspec.msgpack.decode(content, type=tuple[str, Outcome])
+                yield submitted.pop(key), outcome
         except (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError) as error:
             for job in list(submitted.values()):
                 yield job, LostCell(f"workers were lost: {error}".partition("\n")[0])
@@ -142,8 +143,7 @@ def run_on_dask_worker(content: bytes) -> bytes:
     job = _with_default_resources(job, cells)
     with _shared_pool(job) as pool:
         outcome = pool.run(job)
-    kind = "lost" if isinstance(outcome, LostCell) else "done"
-    return msgspec.msgpack.encode((job.cell.key, kind, [getattr(outcome, f) for f in outcome.__struct_fields__]))
+    return msgspec.msgpack.encode((job.cell.key, outcome))
 
 
 _pools: dict[tuple[Any, ...], CellPool] = {}
@@ -197,7 +197,7 @@ def inline_executor(registry: Registry, *, on_start: StartCallback = _ignore_sta
 def _with_default_resources(job: Job, cells: int) -> Job:
     """The job, with an equal share of the CPUs and the memory where it names none; ``cells`` run in parallel."""
     threads = job.threads or max(1, available_cpus() // cells)
-    return msgspec.structs.replace(job, threads=threads, limits=job.limits.over(memory_share(cells)))
+    return msgspec.structs.replace(job, threads=threads, limits=job.limits.with_defaults(memory_share(cells)))
 
 
 def _resolve_device(device: str) -> str:

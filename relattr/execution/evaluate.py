@@ -17,7 +17,7 @@ from relattr.harness.result import VERSION, BoxAccuracy, Provenance, Result, Sta
 from relattr.harness.staleness import missing_data
 from relattr.identity.loaded import LoadedModules
 from relattr.method import strengths_in_pairs
-from relattr.mixins import InspectionMixin, UsesPairAnswers
+from relattr.mixins import InspectionMixin, PairAnswersMixin
 from relattr.registry import Plugin, Registry
 from relattr.run import Run
 
@@ -158,14 +158,14 @@ def _check_applicable(method: Method, task: Task) -> None:
     ):
         if uses and values is None:
             raise _NotApplicable(f"needs {what}, and {task.name.dataset} has none")
-    if isinstance(method, UsesPairAnswers):
+    if isinstance(method, PairAnswersMixin):
         for name in method.missing_train_answers(task.train):
             raise _NotApplicable(f"needs the answers of {name} about training pairs, and {task.name.dataset} has none")
 
 
 def _usable_tests(method: Method, task: Task) -> Sequence[TestSet]:
     """The test sets on which the method can be evaluated."""
-    if not isinstance(method, UsesPairAnswers):
+    if not isinstance(method, PairAnswersMixin):
         return task.tests
     tests = method.answered_tests(task)
     if not tests:
@@ -192,7 +192,7 @@ def _evaluate_test_set(method: Method, test: TestSet, arrays: CellArrays) -> Tes
         arrays.margins[test.name] = margins
     if not count.ordered:
         raise BadInput(f"test set {test.name!r} has no ordered pair, so there is nothing to evaluate")
-    ties = method.ties if isinstance(method, UsesPairAnswers) else "error"
+    ties = method.ties if isinstance(method, PairAnswersMixin) else "error"
     row = TestResult(
         test=test.name,
         n_images=int(test.pairs.images.size),

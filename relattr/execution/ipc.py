@@ -6,6 +6,7 @@ Nothing is pickled: only ``send_bytes`` and ``recv_bytes`` are used, so a messag
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,6 +19,12 @@ MAX_MESSAGE_BYTES = (1 << 31) - 1
 Up to this size a `Connection` writes the length as four bytes, big-endian. `MessageParser` relies on that.
 """
 _HEADER_BYTES = 4
+_MAX_WAIT = 86400.0
+"""Seconds of one call of ``poll``, whose timeout the system holds as a 32-bit number of milliseconds."""
+
+
+class BadMessage(ValueError):
+    """Bytes that are not a message, or a message of another type than expected."""
 
 
 def socket_pair() -> tuple[Connection, Connection]:
@@ -34,20 +41,34 @@ def send_message(connection: Connection, message: Any) -> None:
     connection.send_bytes(content)
 
 
-def receive_message(connection: Connection, timeout: float | None = None) -> Any:
-    """Receive the next message.
+def receive_message(connection: Connection, timeout: float | None = None, type: Any = Any) -> Any:
+    """Receive the next message, of this type.
 
-    Raises `EOFError` when the other end is closed, and `TimeoutError` if no message starts to arrive within
-    ``timeout`` seconds (None: no limit).
+    Raises `EOFError` when the other end is closed, `TimeoutError` if no message starts to arrive within ``timeout``
+    seconds (None: no limit), and `BadMessage` if it is not of the type.
     """
+    end = None if timeout is None else time.monotonic() + timeout
     try:
-        if not connection.poll(timeout):
-            raise TimeoutError(f"no message within {timeout:g} s")
-        return msgspec.msgpack.decode(connection.recv_bytes(MAX_MESSAGE_BYTES))
+        while True:
+            wait = _MAX_WAIT if end is None else min(_MAX_WAIT, max(0.0, end - time.monotonic()))
+            if connection.poll(wait):
+                break
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"no message within {timeout:g} s")
+        content = connection.recv_bytes(MAX_MESSAGE_BYTES)
     except TimeoutError:
         raise
     except OSError as error:  # the connection was reset, or closed by another thread
         raise EOFError(str(error)) from error
+    return decode_message(content, type)
+
+
+def decode_message(content: bytes | memoryview, type: Any = Any) -> Any:
+    """Decode one message of this type. Raises `BadMessage` for anything else, whatever it contains."""
+    try:
+        return msgspec.msgpack.decode(content, type=type)
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise BadMessage(f"not a message: {error}") from error
 
 
 def shut_down(connection: Connection) -> None:
@@ -64,23 +85,33 @@ class MessageParser:
     cell's limits on time and memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, type: Any = Any) -> None:
+        self._type = type
         self._buffer = bytearray()
+
+    @property
+    def buffered_bytes(self) -> int:
+        """The size of the part of a message that has arrived."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[Any]:
         """Yield the messages that ``data`` completes.
 
-        Raises `ValueError` for an invalid length and `msgspec.DecodeError` for contents that are not msgpack.
+        Raises `BadMessage` for an invalid length and for a message of another type; what follows it is parsed by the
+        next call.
         """
         self._buffer += data
         while len(self._buffer) >= _HEADER_BYTES:
             length = int.from_bytes(self._buffer[:_HEADER_BYTES], "big", signed=True)
             if length < 0:
                 self._buffer.clear()
-                raise ValueError("not a message")
+                raise BadMessage("not a message: its length is negative")
             end = _HEADER_BYTES + length
             if len(self._buffer) < end:
                 return
-            content = bytes(self._buffer[_HEADER_BYTES:end])
-            del self._buffer[:end]
-            yield msgspec.msgpack.decode(content)
+            try:
+                with memoryview(self._buffer) as view, view[_HEADER_BYTES:end] as content:
+                    message = decode_message(content, self._type)
+            finally:
+                del self._buffer[:end]
+            yield message

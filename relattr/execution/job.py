@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -11,6 +12,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.limits import Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import Origin
+from relattr.harness.result import Status
 from relattr.identity import imported_modules
 from relattr.registry import Registry
 from relattr.system import digests
@@ -20,7 +22,7 @@ from relattr.system.paths import cache_dir
 class Job(msgspec.Struct, frozen=True):
     """One cell to compute, with its resources and limits.
 
-    The machine that runs it decides where ``threads`` is 0, ``device`` is "auto", or ``limits`` has none on memory.
+    Defaults (``threads`` 0, ``device`` "auto", no memory limit) are filled in by the executing machine.
     """
 
     cell: Cell
@@ -36,8 +38,25 @@ class Job(msgspec.Struct, frozen=True):
     preload: tuple[str, ...] = ()
 
 
-class CompletedCell(msgspec.Struct, frozen=True):
-    """The outcome of a cell that has a row, whatever its status."""
+class CellProgress(msgspec.Struct, frozen=True, array_like=True, tag="progress"):
+    """A message about a running cell: its current step, the number of steps done, and their total number."""
+
+    description: str
+    done: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+    total: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+
+
+class CellResult(msgspec.Struct, frozen=True, array_like=True, tag="result"):
+    """The last message of a cell's process."""
+
+    row: bytes
+    """The `Result` as JSON."""
+    arrays: bytes
+    """The contents of its ``.npz`` file."""
+
+
+class CompletedCell(msgspec.Struct, frozen=True, array_like=True, tag="done"):
+    """The outcome of a cell that has a result, with any status."""
 
     row: bytes
     """The `Result` as JSON."""
@@ -47,15 +66,25 @@ class CompletedCell(msgspec.Struct, frozen=True):
     """What it printed."""
 
 
-class LostCell(msgspec.Struct, frozen=True):
-    """The outcome of a cell without a row, because a process or a machine was lost."""
+class LostCell(msgspec.Struct, frozen=True, array_like=True, tag="lost"):
+    """The outcome of a cell without a result, because a process or a machine was lost."""
 
     reason: str
     max_attempts: int = 5
-    """Number of such losses after which the cell counts as crashed; smaller where the cell may be the cause."""
+    """Number of such losses after which the cell counts as failed; smaller where the cell may be the cause."""
+    status: Status = "crashed"
+    """Its status then."""
+    traceback: str = ""
+    """The last words of the process that was lost."""
 
 
-Outcome = CompletedCell | LostCell
+class RefusedCell(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+    """The outcome of a cell that was not started, because the system refused another process."""
+
+    reason: str
+
+
+Outcome = CompletedCell | LostCell | RefusedCell
 
 
 def make_job(

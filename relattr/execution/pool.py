@@ -13,31 +13,34 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, ClassVar, NamedTuple
 
 import msgspec
 
 from relattr.errors import RelattrError
 from relattr.execution import ipc, processes
-from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
+from relattr.execution.job import CellProgress, Job, LostCell, Outcome, RefusedCell
 from relattr.execution.resources import visible_gpus
 from relattr.harness.units import parse_duration
 
-MARKER_VARIABLE = "RELATTR_SERVER"
-"""Environment variable that identifies the descendants of a server."""
-CellProgress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Called with the description of a cell's current step, the number of steps done, and their total number."""
-START_TIMEOUT = 300.0
-"""Seconds within which the server must have imported all libraries."""
+IMPORT_TIMEOUT = 120.0
+"""Seconds within which the server must have imported one plugin or library."""
 MAX_STARTS = 5
 """How often a server that is killed while it starts is started again."""
+MAX_SKIPPED = 50
+"""Upper limit on plugins and libraries whose import ends the server."""
 GRACE_PERIOD = 10.0
-"""Seconds after a cell's time limit at which a supervisor that sends nothing is considered dead."""
+"""Seconds after a cell's time limit at which the runner kills it if its supervisor has not."""
+MAX_OUTPUT_BYTES = 4000
+"""How much of the output of a server and its supervisors is shown."""
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks at whether the processes that enforce the limits have been stopped."""
 SHARED_SLOTS = 64
 """Upper limit on parallel cells of a pool without a number of slots."""
 
@@ -46,19 +49,41 @@ class ServerStartError(RelattrError):
     """The server process could not be started; the message includes its output."""
 
 
+class _FailedStart(NamedTuple):
+    """Why a server did not become ready."""
+
+    reason: str
+    importing: str
+    """What it imported at that time; empty if nothing."""
+    output: str
+    killed: bool
+    """Whether it was ended by SIGKILL."""
+
+
 class CellPool:
-    """Runs cells in separate processes, at most ``slots`` in parallel (0: as many as `run` is called for).
+    """Runs cells in separate processes, at most ``slots`` in parallel (0: at most `SHARED_SLOTS`).
 
     `run` may be called from several threads. `close`, or the end of a ``with`` block, ends all processes.
     """
 
-    def __init__(self, slots: int, *, folders: Sequence[str] = (), preload: Sequence[str] = ()) -> None:
+    _servers: ClassVar[set[int]] = set()
+    """The servers of all pools of this process."""
+
+    def __init__(
+        self, slots: int, *, folders: Sequence[str] = (), preload: Sequence[str] = (), skip: Sequence[str] = ()
+    ) -> None:
         if not processes.is_supported():
             raise RelattrError(
                 "cells can run in separate processes only on Linux; use --backend inline, which runs them in this "
                 "process, without limits on time and memory"
             )
-        self._config = {"folders": list(folders), "preload": list(preload), "runner": os.getpid()}
+        self._skip = list(skip)
+        self._config = {
+            "folders": list(folders),
+            "preload": list(preload),
+            "skip": self._skip,
+            "runner": os.getpid(),
+        }
         self._free: queue.LifoQueue[int] = queue.LifoQueue()  # the slot used last has a supervisor already
         for slot in reversed(range(slots or SHARED_SLOTS)):
             self._free.put(slot)
@@ -69,9 +94,14 @@ class CellPool:
         self._server: subprocess.Popen[bytes] | None = None
         self._control: Connection | None = None
         self._folder = ""
-        self._marker = uuid.uuid4().hex
+        self._output: IO[bytes] | None = None
+        self._output_position = 0
+        self._pids: dict[int, int] = {}  # the supervisor of each slot
+        self._exit_codes: dict[int, int] = {}  # of supervisors that have ended
+        self._importing = ""  # what a server that starts imports
         self.warnings: list[str] = []
         self._gpus = visible_gpus()
+        self._own_children = frozenset(processes.children(os.getpid()))
         processes.set_child_subreaper()
         atexit.register(self.close)
 
@@ -88,15 +118,20 @@ class CellPool:
     ) -> None:
         self.close()
 
-    def run(self, job: Job, on_progress: CellProgress | None = None) -> Outcome:
-        """Run a cell and wait for its outcome: `LostCell` if the supervisor or the server died."""
+    def run(self, job: Job, on_progress: ProgressCallback | None = None) -> Outcome:
+        """Run a cell and wait for its outcome.
+
+        It is `LostCell` if the supervisor or the server died, and `RefusedCell` if the system refuses another process.
+        """
         slot = self._free.get()
         connection, reusable = None, False
         try:
             job = self._assign_device(job, slot)
             connection = self._acquire_supervisor(slot)
-            outcome, reusable = self._run_on(connection, job, on_progress)
+            outcome, reusable = self._run_on(connection, job, on_progress, slot)
             return outcome
+        except processes.ProcessRefused as refusal:
+            return RefusedCell(str(refusal))
         finally:
             self._release(slot, connection, reusable)
 
@@ -129,22 +164,77 @@ class CellPool:
             gpu = self._gpus[slot % len(self._gpus)]
         return msgspec.structs.replace(job, device=device, gpu=gpu)
 
-    def _run_on(self, connection: Connection, job: Job, on_progress: CellProgress | None) -> tuple[Outcome, bool]:
-        """Run a job on a supervisor. Returns the outcome, and whether the supervisor can run another one."""
+    def _run_on(
+        self, connection: Connection, job: Job, on_progress: ProgressCallback | None, slot: int
+    ) -> tuple[Outcome, bool]:
+        """Run a job on a supervisor. Returns the outcome, and whether the supervisor can run another one.
+
+        The supervisor enforces the limits. If it is stopped, it is continued; if it has not answered some time after
+        the cell's time limit, it is killed, and the server kills the cell.
+        """
         time_limit = parse_duration(job.limits.time) if job.limits.time else None
-        timeout = None if time_limit is None else time_limit + GRACE_PERIOD
+        end = None if time_limit is None else time.monotonic() + time_limit + GRACE_PERIOD
+        pid = self._pids.get(slot)
         try:
-            ipc.send_message(connection, msgspec.to_builtins(job, builtin_types=(bytes,)))
+            ipc.send_message(connection, job)
             while True:
-                message = ipc.receive_message(connection, timeout)
-                if message[0] == "progress" and on_progress is not None:
-                    on_progress(*message[1:])
-                elif message[0] == "done":
-                    return CompletedCell(*message[1:]), True
-                elif message[0] == "lost":
-                    return LostCell(*message[1:]), True
+                try:
+                    message = ipc.receive_message(connection, LOOK_INTERVAL, CellProgress | Outcome)
+                except TimeoutError:
+                    self._resume_stopped(pid)
+                    if end is not None and time.monotonic() > end:
+                        return self._kill_supervisor(pid, job), False
+                    continue
+                if not isinstance(message, CellProgress):
+                    return message, not (isinstance(message, LostCell) and message.traceback)
+                if on_progress is not None:
+                    on_progress(message.description, message.done, message.total)
+        except ipc.BadMessage as error:
+            return LostCell(f"its supervisor sent something that is {error}", 2), False
         except (EOFError, OSError):
-            return LostCell("its supervisor died, or was killed"), False
+            return self._lost_supervisor(pid), False
+
+    def _resume_stopped(self, supervisor: int | None) -> None:
+        server = self.server_pid
+        for pid in (server, supervisor):
+            if pid is not None:
+                processes.resume_if_stopped(pid)
+
+    def _kill_supervisor(self, pid: int | None, job: Job) -> LostCell:
+        """End a cell whose supervisor does not enforce its limit; the server kills what is below the supervisor."""
+        if pid is not None:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        reason = f"took longer than its limit of {job.limits.time}; its supervisor did not react and was killed too"
+        return LostCell(reason, 1, "timeout")
+
+    def _lost_supervisor(self, pid: int | None) -> LostCell:
+        """Why the connection to a supervisor has ended: its exit code and what it wrote to stderr."""
+        end = time.monotonic() + 1.0
+        while pid is not None and pid not in self._exit_codes and time.monotonic() < end:
+            with self._lock:
+                server_has_ended = self._server is None or self._server.poll() is not None
+                if self._control is not None and not server_has_ended:
+                    self._read_control(0.05)
+            if server_has_ended:
+                break
+        code = self._exit_codes.pop(pid, None) if pid is not None else None
+        how = ""
+        if code is not None:
+            how = f" ({processes.signal_name(-code)})" if code < 0 else f" (exit code {code})"
+        return LostCell(f"its supervisor died, or was killed{how}", traceback=self._new_output())
+
+    def _new_output(self) -> str:
+        """The end of what the server and its supervisors have printed since the last call."""
+        output = self._output
+        if output is None:
+            return ""
+        with contextlib.suppress(OSError, ValueError):  # with pread: the processes that write share its position
+            size = os.fstat(output.fileno()).st_size
+            start = max(self._output_position, size - MAX_OUTPUT_BYTES)
+            self._output_position = size
+            return os.pread(output.fileno(), size - start, start).decode(errors="replace").strip()
+        return ""
 
     def _acquire_supervisor(self, slot: int) -> Connection:
         """The connection to the supervisor of a slot; starts the server and the supervisor where necessary."""
@@ -152,26 +242,50 @@ class CellPool:
             self._check_open()
             if self._server is None or self._server.poll() is not None:
                 self._stop_server()
-                for _ in range(MAX_STARTS):
-                    if self._start_server():
-                        break
-                else:
-                    raise ServerStartError(
-                        f"the server process for cells was killed {MAX_STARTS} times while it started"
-                    )
+                self._start_server_patiently()
             self._busy.add(slot)
             if slot in self._supervisors:
                 return self._supervisors[slot]
             local, remote = ipc.socket_pair()
             assert self._control is not None
+            self._pids.pop(slot, None)
             try:
                 reduction.send_handle(self._control, remote.fileno(), self._server.pid)  # type: ignore[union-attr]
-            except OSError:  # the server has just died: `remote` is closed, so the cell is lost and tried again
+                self._pids[slot] = self._wait_for_supervisor()
+            except (OSError, EOFError):  # the server has just died: `remote` is closed, so the cell is lost
                 return local
+            except processes.ProcessRefused:
+                local.close()
+                raise
             finally:
                 remote.close()
             self._supervisors[slot] = local
             return local
+
+    def _wait_for_supervisor(self) -> int:
+        """The process ID of the supervisor that the server has been asked to fork."""
+        end = time.monotonic() + GRACE_PERIOD
+        while time.monotonic() < end:
+            message = self._read_control(LOOK_INTERVAL)
+            if "started" in message:
+                return int(message["started"])
+            if "refused" in message:
+                raise processes.ProcessRefused(f"the system refuses another process: {message['refused']}")
+            self._resume_stopped(None)
+        assert self._server is not None
+        self._server.kill()  # so that a late answer is not taken for that to another question
+        raise EOFError("the server does not answer")
+
+    def _read_control(self, timeout: float) -> dict[str, Any]:
+        """Read one message of the server, if one arrives in time, and store how supervisors have ended."""
+        assert self._control is not None
+        try:
+            message: dict[str, Any] = ipc.receive_message(self._control, timeout, dict[str, Any])
+        except (TimeoutError, ipc.BadMessage):
+            return {}
+        if "ended" in message:
+            self._exit_codes[message["ended"]] = message["code"]
+        return message
 
     def _check_open(self) -> None:
         if self._closed.is_set():
@@ -179,12 +293,38 @@ class CellPool:
 
     # ------------------------------------------------------------------ the server
 
-    def _start_server(self) -> bool:
-        """Start the server and wait until it is ready; False if it was killed before that."""
-        with tempfile.TemporaryFile() as output:
-            return self._start_server_with(output)
+    def _start_server_patiently(self) -> None:
+        """Start the server; again, without it, if it ended while it imported something, and if it was killed."""
+        killed: dict[str, int] = {}
+        while True:
+            end = self._start_server()
+            if end is None:
+                return
+            if end.killed:  # by someone else, or by what it imported
+                killed[end.importing] = killed.get(end.importing, 0) + 1
+                if sum(killed.values()) < MAX_STARTS and (not end.importing or killed[end.importing] < 3):
+                    continue
+                if not end.importing or killed[end.importing] < 3:
+                    raise ServerStartError(
+                        f"the server process for cells was killed {MAX_STARTS} times while it started"
+                    )
+            if not end.importing or end.importing in self._skip or len(self._skip) >= MAX_SKIPPED:
+                raise ServerStartError(f"the server process for cells did not start: {end.reason}\n{end.output}")
+            self._skip.append(end.importing)
+            self.warnings.append(
+                f"importing {end.importing} ended or stopped the process that prepares cells ({end.reason}); "
+                "it is left to the cells that need it"
+            )
 
-    def _start_server_with(self, output: IO[bytes]) -> bool:
+    def _start_server(self) -> _FailedStart | None:
+        """Start the server and wait until it is ready; if it does not become ready, return why."""
+        if self._output is not None:
+            self._output.close()
+        self._output_position = 0
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the server runs)
+        return self._start_server_with(self._output)
+
+    def _start_server_with(self, output: IO[bytes]) -> _FailedStart | None:
         local, remote = ipc.socket_pair()
         # BLAS libraries start threads when they are loaded; the cell's own number of threads is set after the fork
         environment = {
@@ -193,39 +333,49 @@ class CellPool:
             "MKL_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-            MARKER_VARIABLE: self._marker,
         }
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from relattr.execution.server import serve_runner; serve_runner({remote.fileno()})"
         )
-        self._server = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[remote.fileno()],
-            env=environment,
-            start_new_session=True,
-        )
-        remote.close()
+        try:
+            self._server = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=output.fileno(),
+                stderr=output.fileno(),
+                pass_fds=[remote.fileno()],
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            local.close()
+            if error.errno in processes.REFUSALS:
+                raise processes.ProcessRefused(f"the system refuses another process: {error.strerror}") from None
+            raise
+        finally:
+            remote.close()
+        self._servers.add(self._server.pid)
+        self._importing = ""
         try:
             ipc.send_message(local, self._config)
             ready = self._wait_until_ready(local)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, ipc.BadMessage) as error:
             local.close()
             if not isinstance(error, TimeoutError):  # it closed the connection, so it is about to end
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._server.wait(5)
             status = self._server.poll()
-            if status is not None and status < 0:  # killed from outside: another one may start
-                self._server = None
-                return False
             self._server.kill()
             self._server.wait()
-            output.seek(0)
-            text = output.read().decode(errors="replace").strip()[-4000:]
-            raise ServerStartError(f"the server process for cells did not start: {error}\n{text}") from None
+            self._forget_server()
+            self._kill_orphans()
+            reason = str(error)
+            if status is not None:
+                reason = (
+                    f"ended by {processes.signal_name(-status)}" if status < 0 else f"it ended with exit code {status}"
+                )
+            return _FailedStart(reason, self._importing, self._new_output(), status == -signal.SIGKILL)
         except BaseException:
             local.close()
             self._server.kill()
@@ -240,17 +390,26 @@ class CellPool:
             )
             if text not in self.warnings:
                 self.warnings.append(text)
-        return True
+        self._new_output()
+        return None
 
     def _wait_until_ready(self, control: Connection) -> dict[str, Any]:
-        """The server's first message. Raises `RelattrError` as soon as the pool is closed."""
-        end = time.monotonic() + START_TIMEOUT
-        while not control.poll(0.1):
-            self._check_open()
-            if time.monotonic() > end:
-                raise TimeoutError(f"it was not ready after {START_TIMEOUT:g} s")
-        ready: dict[str, Any] = ipc.receive_message(control)
-        return ready
+        """The server's message that it is ready. Raises `RelattrError` as soon as the pool is closed."""
+        while True:
+            end = time.monotonic() + IMPORT_TIMEOUT
+            while not control.poll(0.1):
+                self._check_open()
+                if time.monotonic() > end:
+                    raise TimeoutError(f"not finished after {IMPORT_TIMEOUT:g} s")
+            message: dict[str, Any] = ipc.receive_message(control, type=dict[str, Any])
+            if "ready" in message:
+                return message
+            self._importing = str(message.get("importing", ""))
+
+    def _forget_server(self) -> None:
+        if self._server is not None:
+            self._servers.discard(self._server.pid)
+            self._server = None
 
     def _stop_server(self) -> None:
         for slot, connection in self._supervisors.items():
@@ -263,22 +422,28 @@ class CellPool:
             self._control.close()
             self._control = None
         if self._server is not None:
+            processes.resume_if_stopped(self._server.pid)
             try:
                 self._server.wait(10)
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
-            self._server = None
+            self._forget_server()
         self._kill_orphans()
+        self._pids.clear()
+        self._exit_codes.clear()
+        if self._output is not None:
+            self._output.close()
+            self._output = None
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
 
     def _kill_orphans(self, timeout: float = 5.0) -> None:
-        """Kill the processes of a dead server, which are now children of this process and carry its marker."""
+        """Kill the processes of a dead server, which are now children of this process."""
         end = time.monotonic() + timeout
-        marker = f"{MARKER_VARIABLE}={self._marker}"
-        while (orphans := processes.descendants_with_environment(marker)) and time.monotonic() < end:
+        spare = {*self._own_children, *self._servers}
+        while (orphans := processes.adopted(spare=spare)) and time.monotonic() < end:
             for pid in orphans:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import faulthandler
 import os
 import signal
 import sys
@@ -79,6 +81,72 @@ def descendants(pid: int, *, spare: Collection[int] = ()) -> list[int]:
     return pids
 
 
+def session_of(pid: int) -> int:
+    """The session of a process; 0 if the process does not exist."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, such as ``SIGKILL``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def resume_if_stopped(pid: int) -> None:
+    """Send SIGCONT to a process that SIGSTOP or a similar signal has stopped."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stopped = file.read().rpartition(b")")[2].split()[0] == b"T"
+    except (OSError, IndexError):
+        return
+    if stopped:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGCONT)
+
+
+class ProcessRefused(Exception):
+    """The system refuses another process: a limit on processes or memory is reached, perhaps for a short time."""
+
+
+REFUSALS = (errno.EAGAIN, errno.ENOMEM)
+"""Error numbers of `os.fork` that say nothing about the program that calls it."""
+
+
+def fork_patiently(patience: float = 2.0) -> int:
+    """`os.fork`, repeated for ``patience`` seconds while the system refuses it. Raises `ProcessRefused` after that."""
+    end = time.monotonic() + patience
+    pause = 0.01
+    while True:
+        try:
+            return os.fork()
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
+            if time.monotonic() + pause > end:
+                raise ProcessRefused(f"the system refuses another process: {error.strerror}") from None
+        time.sleep(pause)
+        pause = min(2 * pause, 0.5)
+
+
+def restore_defaults() -> None:
+    """Undo what imported code may have done to this process: signal handlers, blocked signals, timers."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        if number in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python sets them when it starts
+            default = signal.SIG_IGN
+        with contextlib.suppress(OSError, ValueError):  # some are reserved by the C library
+            signal.signal(number, default)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(timer, 0)
+    faulthandler.cancel_dump_traceback_later()
+
+
 def resident_memory(pids: Iterable[int]) -> int:
     """Sum of the resident set sizes of these processes in bytes; shared pages count once for each process."""
     total = 0
@@ -131,17 +199,16 @@ def kill_descendants(pid: int, *, spare: Collection[int] = (), timeout: float = 
     return len(killed)
 
 
-def descendants_with_environment(setting: str) -> list[int]:
-    """The descendants of this process that have ``setting`` (``NAME=value``) in their initial environment."""
-    pids = []
-    for pid in descendants(os.getpid()):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                if setting.encode() in file.read().split(b"\0"):
-                    pids.append(pid)
-        except OSError:
-            continue
-    return pids
+def adopted(*, spare: Collection[int] = ()) -> list[int]:
+    """The processes that this child subreaper has adopted, and all below them; without those in ``spare``.
+
+    A process whose parents have ended is a child of this one now. It is told from the children that this process
+    started itself by its session: a cell begins a new one, and nothing below it can return to the session of this
+    process. Children that this process started in sessions of their own must be in ``spare``.
+    """
+    own = session_of(os.getpid())
+    orphans = [pid for pid in children(os.getpid()) if pid not in spare and session_of(pid) != own]
+    return [*orphans, *(pid for orphan in orphans for pid in descendants(orphan))]
 
 
 def oom_kill_count() -> int:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
+
+from relattr.errors import BadInput, shortened
 
 
 def visible_gpus() -> list[str]:
@@ -26,6 +30,44 @@ def visible_gpus() -> list[str]:
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip()][: len(gpus)]
     return [str(k) for k in range(len(gpus))]
+
+
+def check_device(device: str, *, here: bool = True) -> None:
+    """Raise `BadInput` unless ``device`` is the name of a device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    With ``here``, the device must also exist on this machine. What ``nvidia-smi`` lists is believed; otherwise PyTorch
+    is asked, in another process.
+    """
+    match = re.fullmatch(r"(auto|cpu|mps|cuda)(?::([0-9]{1,4}))?", device)
+    if match is None or (match[2] is not None and match[1] != "cuda"):
+        raise BadInput(
+            f"--device {shortened(device)!r} is not a device; expected auto, cpu, cuda (the first GPU), cuda:0, cuda:1 "
+            "or mps"
+        )
+    kind, index = match[1], int(match[2] or 0)
+    if not here or kind in ("auto", "cpu"):
+        return
+    n_devices = len(visible_gpus()) if kind == "cuda" else 0
+    if n_devices <= index:
+        n_devices = max(n_devices, _count_torch_devices(kind))
+    if n_devices <= index:
+        what = {0: f"no {kind} device", 1: f"one {kind} device, {kind}:0"}.get(
+            n_devices, f"{n_devices} {kind} devices, {kind}:0 to {kind}:{n_devices - 1}"
+        )
+        raise BadInput(f"--device {device}: this machine has {what}; --device cpu or auto runs without it")
+
+
+def _count_torch_devices(kind: str) -> int:
+    """The number of CUDA or MPS devices that PyTorch can use. It is imported in another process."""
+    code = {
+        "cuda": "import torch; print(torch.cuda.device_count())",
+        "mps": "import torch; print(int(torch.backends.mps.is_available()))",
+    }[kind]
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+        return int(done.stdout.split()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0
 
 
 MAX_DEFAULT_JOBS = 8

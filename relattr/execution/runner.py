@@ -19,14 +19,16 @@ from filelock import FileLock, Timeout
 
 from relattr.errors import RelattrError
 from relattr.execution.backends import Executor
-from relattr.execution.job import CompletedCell, Job, LostCell, Outcome, make_job, modules_to_preload
+from relattr.execution.job import CompletedCell, Job, LostCell, Outcome, RefusedCell, make_job, modules_to_preload
 from relattr.harness.fingerprints import fingerprint_differences
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import current_origin, record_provenance
 from relattr.harness.result import VERSION, Result
-from relattr.harness.store import Store
+from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 
+REFUSAL_PATIENCE = 30.0
+"""Seconds for which the system may refuse new processes, while no cell ends, before the run stops."""
 LOCK_POLL_INTERVAL = 0.25
 """Seconds between two attempts to lock the cells that other runners compute."""
 
@@ -39,7 +41,7 @@ class Runner:
     Parameters
     ----------
     on_result : called with each cell that was computed here, and its result.
-    on_external_result : called with each cell that another runner has computed meanwhile, and its result.
+    on_external_result : called with each cell that another runner has computed, and its result.
     on_message : called with other messages for the user.
     device, threads : see `Job`.
     folders : folders of plugins, for the processes that compute the cells.
@@ -73,6 +75,7 @@ class Runner:
         self._pending = deque(self._jobs)
         self._locks: dict[str, FileLock] = {}
         self._attempts: dict[str, int] = {}
+        self._refused_since: float | None = None
         self._mutex = threading.Lock()
         self.written: list[Result] = []
 
@@ -87,6 +90,7 @@ class Runner:
                 before = len(self._pending)
                 for job, outcome in executor(self._lock_cells()):
                     self._record(job, outcome)
+                self._stop_if_refused()
                 if len(self._pending) >= before:
                     time.sleep(LOCK_POLL_INTERVAL)
         finally:
@@ -118,25 +122,52 @@ class Runner:
                 lock.release()
                 self._on_external_result(planned, stored)
                 continue
+            if isinstance(stored, Unreadable) and stored.inaccessible:
+                lock.release()
+                self._on_message(f"{planned.cell}: {stored.path} cannot be read: {stored.reason}; it is left as it is")
+                continue
             aside = self._store.set_aside(planned.cell)
             if aside is not None:
                 self._on_message(f"{planned.reason}; set aside as {aside.name}, and the cell is computed again")
             self._locks[key] = lock
             yield self._jobs[key]
 
+    def _put_back(self, key: str) -> None:
+        """Compute this cell later, after the others: the reason for its failure may be temporary."""
+        self._locks.pop(key).release()
+        with self._mutex:
+            self._pending.append(key)
+
+    def _stop_if_refused(self) -> None:
+        """Raise `RelattrError` if the system has refused processes for long, which is the fault of no cell."""
+        if self._refused_since is not None and time.monotonic() - self._refused_since > REFUSAL_PATIENCE:
+            raise RelattrError(
+                f"the system has refused new processes for {REFUSAL_PATIENCE:g} s (see ulimit -u, or the limit on "
+                "processes of this container); finished cells are stored, and the same command continues from there"
+            )
+
     def _record(self, job: Job, outcome: Outcome) -> None:
         key = job.cell.key
+        if isinstance(outcome, RefusedCell):
+            if self._refused_since is None:
+                self._refused_since = time.monotonic()
+                self._on_message(f"{job.cell}: {outcome.reason}; it is tried again")
+            self._put_back(key)
+            return
+        self._refused_since = None
         self._attempts[key] = self._attempts.get(key, 0) + 1
         planned = self._planned[key]
         if isinstance(outcome, LostCell):
             if self._attempts[key] < outcome.max_attempts:
                 self._on_message(f"{job.cell}: {outcome.reason}; it is tried again")
-                self._locks.pop(key).release()
-                with self._mutex:
-                    self._pending.append(key)  # at the end, in case that the cause is temporary
+                self._put_back(key)
                 return
             outcome = self._crashed(job, planned, outcome)
-        result = msgspec.json.decode(outcome.row, type=Result)
+        try:
+            result = msgspec.json.decode(outcome.row, type=Result)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            lost = LostCell(f"its supervisor sent no readable result: {error}", self._attempts[key])
+            result = msgspec.json.decode(self._crashed(job, planned, lost).row, type=Result)
         result = msgspec.structs.replace(result, attempts=self._attempts[key])
         try:
             self._store.write(result, outcome.arrays, outcome.log)
@@ -156,11 +187,12 @@ class Runner:
         result = Result(
             version=VERSION,
             cell=job.cell,
-            status="crashed",
+            status=lost.status,
             fingerprints=dict(planned.fingerprints),
             provenance=record_provenance(job.device, job.threads, self._origin, job.gpu),
             label=method.label,
             dataset_label=dataset.label,
-            reason=f"{lost.reason}, {lost.max_attempts} times in a row",
+            reason=f"{lost.reason}, {lost.max_attempts} times in a row" if lost.max_attempts > 1 else lost.reason,
+            traceback=lost.traceback,
         )
         return CompletedCell(msgspec.json.encode(result))

@@ -5,6 +5,10 @@ imports, forks, and reaps; it runs no method.
 
 runner  ->  server (imports once)  ->  supervisor, one per slot  ->  cell, one at a time
 
+While it starts, the server announces to the runner what it is about to import. If an import ends the server, the runner
+starts another one that leaves it out. What imported code may have done to the process, such as ignoring signals, is
+undone before anything is forked.
+
 When the runner ends, the server sees its connection close, or its parent change, and ends everything below it. When
 the server ends, the kernel signals the supervisors, which end their cells; the runner kills what is left. When a
 supervisor ends, its descendants become children of the server, which kills them.
@@ -22,6 +26,7 @@ import signal
 import sys
 import tempfile
 import warnings
+from functools import partial
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -40,7 +45,11 @@ def serve_runner(handle: int) -> None:
     config = ipc.receive_message(control)
     processes.set_child_subreaper()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    registry = _preload(config)
+    folder = os.getcwd()
+    registry = _preload(control, config)
+    os.chdir(folder)
+    processes.restore_defaults()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     names = [name for name in processes.thread_names()[1:] if name not in FORK_SAFE_THREADS]
     # temporary files of all cells: removed by the server, or by the runner if the server is killed
     folder = tempfile.mkdtemp(prefix="relattr-cells-")
@@ -55,16 +64,22 @@ def serve_runner(handle: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _preload(config: dict[str, Any]) -> Any:
+def _preload(control: Connection, config: dict[str, Any]) -> Any:
     from relattr.harness import provenance
     from relattr.registry import registry
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        registry.discover([Path(folder) for folder in config["folders"]])
+        registry.discover(
+            [Path(folder) for folder in config["folders"]], skip=config["skip"], announce=partial(_announce, control)
+        )
         for module in config["preload"]:
+            if module in config["skip"]:
+                continue
+            if module not in sys.modules:
+                _announce(control, module)
             # a module that cannot be imported is reported by the cell that needs it
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception, SystemExit):
                 importlib.import_module(module)
         from relattr.execution import (
             determinism,
@@ -77,6 +92,10 @@ def _preload(config: dict[str, Any]) -> Any:
     provenance.preload_provenance()
     determinism.threadpools()  # last: it lists the libraries that are loaded at that time
     return registry
+
+
+def _announce(control: Connection, name: str) -> None:
+    ipc.send_message(control, {"importing": name})
 
 
 def _warm_up_numpy() -> None:
@@ -105,23 +124,38 @@ def _fork_supervisors(control: Connection, registry: Any, runner: int) -> None:
                 processes.kill_descendants(os.getpid())
                 return
             os.set_inheritable(handle, False)
-            supervisors.add(_fork_supervisor(control, handle, registry))
+            try:
+                pid = _fork_supervisor(control, handle, registry)
+            except OSError as error:
+                _tell(control, {"refused": error.strerror})
+            else:
+                supervisors.add(pid)
+                _tell(control, {"started": pid})
+            finally:
+                os.close(handle)
         elif os.getppid() != runner:  # it died, and another process holds a copy of its end of the connection
             processes.kill_descendants(os.getpid())
             return
         if not supervisors.issuperset(processes.children(os.getpid())):  # orphans of a supervisor
             processes.kill_descendants(os.getpid(), spare=supervisors)
         for pid in list(supervisors):
+            processes.resume_if_stopped(pid)  # a stopped supervisor would not enforce the limits of its cell
             with contextlib.suppress(ChildProcessError):
-                if os.waitpid(pid, os.WNOHANG) != (0, 0):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
                     supervisors.discard(pid)
+                    _tell(control, {"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _tell(control: Connection, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # a runner that has ended is noticed by the caller
+        ipc.send_message(control, message)
 
 
 def _fork_supervisor(control: Connection, handle: int, registry: Any) -> int:
     server = os.getpid()
     pid = os.fork()
     if pid:
-        os.close(handle)
         return pid
     status = 1
     try:

@@ -20,11 +20,13 @@ from typing import NoReturn, TextIO
 import msgspec
 
 from relattr import progress
+from relattr.errors import clean_text
 from relattr.execution.determinism import seed_global_generators, set_threads
 from relattr.execution.evaluate import evaluate_cell
 from relattr.execution.ipc import send_message
-from relattr.execution.job import Job
+from relattr.execution.job import CellProgress, CellResult, Job
 from relattr.execution.processes import set_parent_death_signal
+from relattr.harness.machine import device_name
 from relattr.harness.provenance import record_provenance
 from relattr.harness.units import parse_size
 from relattr.harness.versions import imported_versions
@@ -32,7 +34,11 @@ from relattr.registry import registry
 from relattr.run import Run
 
 MAX_WARNINGS = 50
-"""How many different warnings a row stores."""
+"""Maximum number of different warnings in a result."""
+MAX_WARNING_LENGTH = 2000
+"""Maximum length of a stored warning, in characters."""
+MAX_PROGRESS_LENGTH = 1000
+"""Characters of a progress message."""
 EXIT_ERROR = 70
 """Exit code of a cell that an exception outside the method ended; its traceback is in the trace pipe."""
 
@@ -103,7 +109,7 @@ def _compute(job: Job, reports: Connection) -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        text = f"{category.__name__}: {message}"
+        text = clean_text(f"{category.__name__}: {message}", MAX_WARNING_LENGTH)
         if text not in seen and len(seen) < MAX_WARNINGS:
             seen[text] = None
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
@@ -113,12 +119,20 @@ def _compute(job: Job, reports: Connection) -> None:
         checkpoint = Path(job.checkpoint)
         run = Run(seed=job.cell.seed, device=job.device, threads=job.threads, checkpoint=checkpoint)
         row_provenance = record_provenance(job.device, job.threads, job.origin, job.gpu)
-        result, arrays = evaluate_cell(job.cell, registry, job.fingerprints, row_provenance, run)
+        result, cell_arrays = evaluate_cell(job.cell, registry, job.fingerprints, row_provenance, run)
         result = msgspec.structs.replace(result, warnings=tuple(seen))
         if result.status == "ok":  # includes the libraries that the cell has imported
-            row_provenance = msgspec.structs.replace(row_provenance, versions=imported_versions())
+            row_provenance = msgspec.structs.replace(
+                row_provenance, versions=imported_versions(), device=device_name(job.device)
+            )
             result = msgspec.structs.replace(result, provenance=row_provenance)
-    send_message(reports, ["result", msgspec.json.encode(result), arrays.to_npz()])
+    content = cell_arrays.to_npz()
+    del cell_arrays  # the message is a copy of its content
+    send_message(reports, CellResult(msgspec.json.encode(result), content))
+
+
+def _bounded(count: int) -> int:
+    return min(max(count, -(2**53)), 2**53)
 
 
 def _progress_listener(reports: Connection) -> progress.Listener:
@@ -136,7 +150,8 @@ def _progress_listener(reports: Connection) -> progress.Listener:
             if now - last_sent >= 0.2:
                 last_sent = now
                 text = f"{description}: {last_note}" if last_note else description
-                send_message(reports, ["progress", text, done, int(total)])
+                text = clean_text(text, MAX_PROGRESS_LENGTH)
+                send_message(reports, CellProgress(text, _bounded(done), _bounded(int(total))))
 
         yield advance
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from relattr.errors import BadInput
+from relattr.errors import BadInput, shortened
 from relattr.harness.machine import machine_memory
 from relattr.harness.units import parse_duration, parse_size
 
@@ -17,7 +17,7 @@ _UNITS = {"G": 1 << 30, "M": 1 << 20}
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of a cell, as text such as ``45m`` or ``6G``.
 
-    An empty limit is left to other sources of limits (`over`), ``none`` is no limit. Raises `BadInput` for a limit
+    An empty limit is unset (see `with_defaults`), ``none`` is no limit. Raises `BadInput` for a limit
     that is not valid.
     """
 
@@ -33,9 +33,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if text:
                 parse(text)
 
-    def over(self, other: Limits) -> Limits:
-        """Return these limits, with those of ``other`` where one is empty."""
-        return Limits(self.time or other.time, self.memory or other.memory, self.file or other.file)
+    def with_defaults(self, defaults: Limits) -> Limits:
+        """Return these limits, with unset ones replaced by those of ``defaults``."""
+        return Limits(self.time or defaults.time, self.memory or defaults.memory, self.file or defaults.file)
 
     def __str__(self) -> str:
         limits = [("time", self.time), ("memory", self.memory), ("file", self.file)]
@@ -54,7 +54,7 @@ def parse_limit_options(options: Iterable[str], quantity: str) -> dict[str, Limi
         try:
             limits[pattern if equals else "*"] = Limits(**{quantity: value.strip()})
         except BadInput as error:
-            raise BadInput(f"--{quantity}-limit {option!r}: {error}") from None
+            raise BadInput(f"--{quantity}-limit {shortened(option)!r}: {error}") from None
     return limits
 
 
@@ -68,7 +68,7 @@ def limits_of_method(name: str, *sources: Mapping[str, Limits]) -> Limits:
     for source in sources:
         for pattern in sorted(source, key=lambda p: (p.count("*"), -len(p))):
             if fnmatch.fnmatchcase(name, pattern):
-                limits = limits.over(source[pattern])
+                limits = limits.with_defaults(source[pattern])
     return limits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -38,8 +39,13 @@ def processor_name() -> str:
 
 
 def device_name(device: str) -> str:
-    """Return the device with the model of the GPU, if it is one and PyTorch has been imported."""
+    """Return the device with the model of the GPU, if it is one and PyTorch uses it in this process.
+
+    CUDA is not initialised for this: it would fail without a GPU, and processes forked later could not use one.
+    """
     torch = sys.modules.get("torch")
     if torch is not None and device.startswith("cuda"):
-        return f"{device} ({torch.cuda.get_device_name(device)})"
+        with contextlib.suppress(Exception):  # a device that does not exist, a driver that has failed
+            if torch.cuda.is_initialized():
+                return f"{device} ({torch.cuda.get_device_name(device)})"
     return device

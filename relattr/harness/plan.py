@@ -18,7 +18,7 @@ from relattr.harness.selection import Selection, benchmark_of_datasets, paramete
 from relattr.harness.staleness import State, look_up_cell
 from relattr.harness.store import Store
 from relattr.harness.validation import validate_benchmark
-from relattr.registry import Registry, matching
+from relattr.registry import Registry, match_names
 from relattr.task import TaskName
 
 NO_LIMITS = Limits()
@@ -86,7 +86,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
     for pattern in selection.limits:
         if pattern != "*":
             try:
-                matching(methods, [pattern], "selected method")
+                match_names(methods, [pattern], "selected method")
             except UnknownName as error:
                 quantities = [q for q in ("time", "memory", "file") if getattr(selection.limits[pattern], q)]
                 raise BadInput(f"{' and '.join(f'--{q}-limit' for q in quantities)}: {error}") from None
@@ -100,7 +100,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
     instances = {name: registry.dataset(name).create(overrides["dataset", name]) for name in datasets}
     tasks, without_tasks = _list_tasks(instances)
     all_attributes = dict.fromkeys(task.attribute for names in tasks.values() for task in names)
-    attributes = set(matching(all_attributes, selection.attributes or ["*"], "attribute") if all_attributes else ())
+    attributes = set(match_names(all_attributes, selection.attributes or ["*"], "attribute") if all_attributes else ())
     cells = []
     seeds = selection.seeds or benchmark.seeds
     for dataset_name, names in tasks.items():

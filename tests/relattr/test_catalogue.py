@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from relattr import catalogue as module
+from relattr import plugin_files
 from relattr.catalogue import load_catalogue
 from relattr.errors import BadInput
 from relattr.method import Method
@@ -32,9 +32,13 @@ class CountingRegistry(Registry):
 
     n_discoveries = 0
 
-    def discover(self, folders=()):
+    def candidates(self, folders=()):
+        self.folders = list(folders)
+        return []
+
+    def load(self, candidates):
         type(self).n_discoveries += 1
-        for folder in folders:
+        for folder in self.folders:
             for path in sorted(folder.glob("[!_]*.py")):
                 self.methods[path.stem] = Plugin(path.stem, path.stem, Method, {}, path.read_text())
         self.broken.append(BrokenPlugin("bad.py", "ZeroDivisionError: division by zero", "Traceback"))
@@ -102,7 +106,7 @@ def test_every_change_in_a_plugin_folder_is_noticed(load, folder, name, content)
 def test_another_version_imports_plugins_again(load, monkeypatch, version):
     load()
     if version == "relattr":
-        monkeypatch.setattr(module, "__version__", "99")
+        monkeypatch.setattr(plugin_files, "__version__", "99")
     else:
         monkeypatch.setattr(sys, "version", "99")
     assert load()[1]
@@ -154,7 +158,7 @@ def test_a_cache_that_cannot_be_written_is_not_needed(load, cache):
 
 
 def test_a_folder_with_too_many_files_is_not_cached(load, cache, monkeypatch):
-    monkeypatch.setattr(module, "MAX_FILES", 2)
+    monkeypatch.setattr(plugin_files, "MAX_FILES", 2)
     assert load()[1]
     assert not (cache / "catalogue").exists()
 

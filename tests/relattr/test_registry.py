@@ -1,4 +1,4 @@
-"""Plugins are found in three places, and a broken one breaks no other."""
+"""Plugins are found in three places; a broken plugin does not affect the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from relattr import registry as module
 from relattr.errors import BadInput, UnknownName
 from relattr.method import Method
-from relattr.registry import Registry, matching, register_constant, register_dataset, register_method
+from relattr.registry import Registry, match_names, register_constant, register_dataset, register_method
 
 METHOD = """
 from relattr import Method, register_method
@@ -26,22 +26,21 @@ class Plugin(Method):
 
 @pytest.fixture
 def registry(monkeypatch):
-    """An empty registry in the place of the process's own; what plugins it loads is forgotten afterwards."""
+    """An empty registry in place of the global one; the plugins it loads are removed afterwards."""
     empty = Registry()
     monkeypatch.setattr(module, "registry", empty)
     # only what a test brings along: the project's plugins are imported already and register no second time
-    monkeypatch.setattr(Registry, "_discover_package", _only_folders(Registry._discover_package))
+    monkeypatch.setattr(Registry, "_modules_of", _only_folders(Registry._modules_of))
     yield empty
     for name in [n for n in sys.modules if n.startswith(("relattr_plugins_", "elsewhere_"))]:
         del sys.modules[name]
 
 
 def _only_folders(original):
-    def discover(self, package):
-        if not package.startswith("relattr."):
-            original(self, package)
+    def modules_of(self, package):
+        return [] if package.startswith("relattr.") else original(self, package)
 
-    return discover
+    return modules_of
 
 
 @pytest.fixture
@@ -262,7 +261,7 @@ def test_unknown_names_suggest_similar_ones():
 
 def test_matching_keeps_the_order_of_the_names():
     names = ["b-1", "a-1", "b-2", "c"]
-    assert matching(names, ["c", "b-*"], "method") == ["b-1", "b-2", "c"]
-    assert matching(names, [], "method") == []
+    assert match_names(names, ["c", "b-*"], "method") == ["b-1", "b-2", "c"]
+    assert match_names(names, [], "method") == []
     with pytest.raises(UnknownName, match="no method is called 'd-"):
-        matching(names, ["c", "d-*"], "method")
+        match_names(names, ["c", "d-*"], "method")

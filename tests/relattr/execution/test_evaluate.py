@@ -21,7 +21,7 @@ from relattr.harness.result import Result, TestResult, decode_result, encode_res
 from relattr.harness.store import Store
 from relattr.images import Images, PairAnswers
 from relattr.method import Method
-from relattr.mixins import InspectionMixin, TieRule, UsesPairAnswers
+from relattr.mixins import InspectionMixin, PairAnswersMixin, TieRule
 from relattr.pairs import Pairs
 from relattr.registry import Constant, Plugin, Registry
 from relattr.run import Run
@@ -165,7 +165,7 @@ class Unseen(Squares):
         return Task(name, task.train, [asked, task.tests[1]], "squares")
 
 
-class People(UsesPairAnswers, Method):
+class People(PairAnswersMixin, Method):
     """The answers of people."""
 
     uses_pixels: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Messages between processes, and what happens when the other end is closed, silent or writes something else."""
+"""Messages between processes; connections that are closed, silent or carry invalid data."""
 
 from __future__ import annotations
 

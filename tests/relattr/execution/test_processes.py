@@ -1,4 +1,4 @@
-"""Process trees: what is below a process, how much memory it has, and that all of it can be killed."""
+"""Process trees: descendants, memory, and complete termination."""
 
 from __future__ import annotations
 

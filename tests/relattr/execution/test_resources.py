@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from relattr.errors import BadInput
 from relattr.execution import resources
 from relattr.harness.machine import machine_memory
 from relattr.harness.units import parse_size
@@ -69,4 +70,50 @@ def test_a_negative_number_of_threads_is_refused(workspace):
     workspace.write_benchmark(more="threads = -1")
     output = workspace.relattr("plan", code=2)
     assert "bench.toml" in output
-    assert "threads must be 0 or more; got -1" in output
+    assert "threads must be between 0 and 4096; got -1" in output
+
+
+@pytest.mark.parametrize("device", ["gpu", "banana", "CUDA", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "mps:1", "", "cuda 0"])
+def test_another_word_is_not_a_device(device):
+    with pytest.raises(BadInput, match="is not a device; expected auto, cpu, cuda"):
+        resources.check_device(device, here=False)
+
+
+def test_a_device_must_exist_on_this_machine(monkeypatch):
+    asked = []
+
+    def count(kind):
+        asked.append(kind)
+        return {"cuda": 3, "mps": 0}[kind]
+
+    monkeypatch.setattr(resources, "_count_torch_devices", count)
+    monkeypatch.setattr(resources, "visible_gpus", lambda: ["4", "6"])
+    for device in ("auto", "cpu", "cuda", "cuda:0", "cuda:1"):
+        resources.check_device(device)
+    assert asked == []  # PyTorch is slow to import
+    resources.check_device("cuda:2")
+    with pytest.raises(BadInput, match=r"cuda:7: this machine has 3 cuda devices, cuda:0 to cuda:2"):
+        resources.check_device("cuda:7")
+    with pytest.raises(BadInput, match="mps: this machine has no mps device"):
+        resources.check_device("mps")
+    resources.check_device("cuda:7", here=False)  # of another machine
+
+
+def test_the_name_of_a_device_never_fails(monkeypatch):
+    import sys
+    import types
+
+    from relattr.harness.machine import device_name
+
+    def fail(*arguments):
+        raise RuntimeError("no driver")
+
+    for initialised in (fail, lambda: True):
+        cuda = types.SimpleNamespace(is_initialized=initialised, get_device_name=fail)
+        monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=cuda))
+        assert device_name("cuda:1") == "cuda:1"
+    cuda = types.SimpleNamespace(is_initialized=lambda: False, get_device_name=lambda device: "Model X")
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=cuda))
+    assert device_name("cuda") == "cuda"  # CUDA is not initialised in a process that forks cells
+    cuda.is_initialized = lambda: True
+    assert device_name("cuda") == "cuda (Model X)"

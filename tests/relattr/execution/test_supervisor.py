@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from relattr.execution import ipc
+from relattr.execution.job import CellResult
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -54,7 +55,7 @@ def test_a_cell_cannot_send_other_messages_to_the_runner(supervised, tmp_path):
         cell._handle_reports(frame(tmp_path, message))
     assert not runner.poll(0)
     assert cell.result is None
-    assert cell.log.text().count("not a message") == len(forged)
+    assert cell.log.text().count("not a message") == 5 < len(forged)  # not more: they would displace its output
     cell._handle_reports(frame(tmp_path, ["progress", "x" * 10_000, 1, 2]))
     assert ipc.receive_message(runner) == ["progress", "x" * 1000, 1, 2]
 
@@ -65,7 +66,7 @@ def test_a_runner_that_does_not_read_cannot_block(supervised, tmp_path):
     for _ in range(2000):  # ten times what a socket buffers
         cell._handle_reports(progress)
     cell._handle_reports(frame(tmp_path, ["result", b"row", b"arrays"]))
-    assert cell.result == (b"row", b"arrays")
+    assert cell.result == CellResult(b"row", b"arrays")
 
 
 def test_an_unfinished_message_does_not_block(supervised, tmp_path):

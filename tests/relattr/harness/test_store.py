@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -290,3 +291,46 @@ def test_arrays_of_a_huge_header_or_another_compression_are_named(store):
         store.write(RESULT, damaged)
         with pytest.raises(BadInput, match=r"\.npz cannot be read as a file of arrays"):
             store.arrays(store.read(CELL), verify=False).strengths["test"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_a_result_that_cannot_be_read_is_left_as_it_is(store, monkeypatch, number, suffix):
+    store.write(RESULT, ARRAYS)
+    path = store.path(CELL).with_suffix(suffix)
+    before = {file: file.read_bytes() for file in path.parent.iterdir()}
+    real = os.stat
+
+    def stat(file, *arguments, **options):
+        if os.fspath(file) == str(path):
+            raise OSError(number, os.strerror(number), str(path))
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    stored = store.read(CELL)
+    assert isinstance(stored, Unreadable)
+    assert stored.inaccessible
+    assert os.strerror(number) in stored.reason
+    for replace in (lambda: store.set_aside(CELL), lambda: store.write(RESULT)):
+        with pytest.raises(OSError, match="not replaced") as error:
+            replace()
+        assert error.value.filename == str(store.path(CELL))
+    monkeypatch.undo()
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+
+
+def test_an_inaccessible_result_blocks_only_its_own_cell(store, monkeypatch):
+    from relattr.harness.staleness import look_up_cell
+    from relattr.method import Method
+    from relattr.registry import Plugin, Registry
+
+    registry = Registry()
+    registry.methods["m"] = Plugin("m", "M", Method, {})
+    registry.datasets["d"] = Plugin("d", "D", Method, {})
+    monkeypatch.setattr(store, "read", lambda cell: Unreadable(store.path(cell), "Permission denied", inaccessible=True))
+    state = look_up_cell(CELL, registry, store)
+    assert state.state == "inaccessible"
+    assert "cannot be read: Permission denied" in state.reason
+    from relattr.harness.plan import PlannedCell
+
+    assert not PlannedCell(CELL, state.state, state.reason, {}).must_run

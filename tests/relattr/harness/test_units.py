@@ -54,3 +54,24 @@ def test_durations_and_sizes_are_formatted():
         "2 d 4 h",
     ]
     assert [format_size(b) for b in (12, 5 << 20, 3 << 29, 2 << 40)] == ["12 bytes", "5.0 MB", "1.5 GB", "2.0 TB"]
+
+
+@pytest.mark.parametrize("text", ["200000d", "10000d1s", "9" * 400 + "d", "9" * 5000])
+def test_a_duration_beyond_the_clocks_is_refused(text):
+    with pytest.raises(BadInput, match=r"at most 10000d; got .{1,130} \(use none") as error:
+        parse_duration(text)
+    assert "\n" not in str(error.value)
+    assert parse_duration("10000d") == 864_000_000
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "G", "1048577T", "9" * 5000])
+def test_a_size_beyond_the_limits_of_systems_is_refused(text):
+    with pytest.raises(BadInput, match=r"at most 1048576T; got .{1,130} \(use none"):
+        parse_size(text)
+    assert parse_size("1048576T") == 1 << 60
+
+
+@pytest.mark.parametrize("text", ["\uff11\uff12m", "\u0663s", "1_0m"])
+def test_durations_have_ascii_digits(text):
+    with pytest.raises(BadInput):
+        parse_duration(text)

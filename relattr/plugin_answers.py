@@ -1,0 +1,185 @@
+"""What plugins say about themselves, asked in a fork of this process.
+
+`contain_answers` makes every plugin that the registry creates answer the questions of `DATASET_QUESTIONS` and
+`METHOD_QUESTIONS` in a fork: a plugin that crashes, hangs, or ends its process there raises `ContainedError` here, as
+one does whose answer is not of the expected type. Only commands that read plans and results use it; cells have
+processes of their own, in which plugins answer directly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from relattr import parameters
+from relattr import registry as registry_module
+from relattr.errors import BadInput, Blocked, RelattrError, describe_error, shortened
+from relattr.needs import Need
+from relattr.registry import Plugin, Registry
+from relattr.system.contained import Contained, ContainedError, is_supported
+from relattr.task import TaskName
+
+DECIDES_RESULTS = False
+
+Answer = Callable[[Any], Any]
+
+
+def contain_answers(registry: Registry) -> None:
+    """From now on, plugins of this registry answer in a fork. Has no effect where that is not supported."""
+    if is_supported():
+        registry_module.set_creation_hook(_Host(registry).attach)
+
+
+def answer_directly() -> None:
+    """Undo `contain_answers`, and end the fork."""
+    end_fork()
+    registry_module.set_creation_hook(None)
+
+
+def end_fork() -> None:
+    """End the fork, if there is one; the next question starts another one."""
+    hook = registry_module.creation_hook()
+    host = getattr(hook, "__self__", None)
+    if isinstance(host, _Host):
+        host.fork.close()
+
+
+class _Host:
+    """The fork in which the plugins of a registry answer."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.fork = Contained(self._answer)
+        self._instances: dict[str, Any] = {}
+
+    def attach(self, plugin: Plugin[Any], instance: Any) -> None:
+        """Replace the methods of a new instance that answer questions; those of other registries are left alone."""
+        registered: Any = self.registry.datasets if plugin.kind == "dataset" else self.registry.methods
+        if registered.get(plugin.name) is not plugin:
+            return
+        about = [plugin.kind, plugin.name, parameters.values_of(instance)]
+        if plugin.kind == "method":
+            vars(instance)["needs"] = partial(self._needs, about)
+            return
+        for question, check in DATASET_QUESTIONS.items():
+            vars(instance)[question] = partial(self._ask, about, question, check)
+
+    def _ask(self, about: list[Any], question: str, check: Answer, *arguments: Any) -> Any:
+        kind, name, _ = about
+        try:
+            outcome, *content = self.fork.ask([*about, question, *arguments])
+        except ContainedError as error:
+            raise ContainedError(f"{question}() of {kind} {name}: {error}") from None
+        if outcome == "answer":
+            try:
+                return check(content[0])
+            except ValueError as error:
+                raise BadInput(f"{question}() of {kind} {name} gave {error}") from None
+        error_type = {"Blocked": Blocked, "BadInput": BadInput}.get(content[0], ContainedError)
+        raise error_type(content[1])
+
+    def _needs(self, about: list[Any]) -> list[Need]:
+        count = self._ask(about, "needs", _count)
+        return [_ContainedNeed(partial(self._ask, about), k) for k in range(count)]
+
+    # ------------------------------------------------------------------ in the fork
+
+    def _answer(self, question: list[Any]) -> list[Any]:
+        """Answer ``[kind, name, parameters, question, ...]``: ``["answer", value]`` or ``["error", type, text]``."""
+        registry_module.set_creation_hook(None)
+        kind, name, values, what, *arguments = question
+        key = json.dumps(question[:3], sort_keys=True)
+        try:
+            if key not in self._instances:
+                plugin: Plugin[Any] = self.registry.dataset(name) if kind == "dataset" else self.registry.method(name)
+                self._instances[key] = plugin.create(values)
+            instance = self._instances[key]
+            if what == "needs":
+                return ["answer", len(list(instance.needs()))]
+            if what.startswith("need "):
+                return ["answer", getattr(instance.needs()[arguments[0]], what.removeprefix("need "))()]
+            return ["answer", _plain(getattr(instance, what)())]
+        except Blocked as error:
+            return ["error", "Blocked", str(error)]
+        except BadInput as error:
+            return ["error", "BadInput", str(error)]
+        except RelattrError as error:
+            return ["error", "", str(error)]
+        except Exception as error:
+            return ["error", "", describe_error(error)]
+
+
+class _ContainedNeed(Need):
+    """A need of a method that is in the fork."""
+
+    def __init__(self, ask: Callable[..., Any], index: int) -> None:
+        self._ask, self._index = ask, index
+
+    def missing(self) -> str | None:
+        return self._ask("need missing", _text_or_none, self._index)
+
+    def fingerprint(self) -> str:
+        return self._ask("need fingerprint", _text, self._index)
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON has, as far as possible; other values are described, and refused by the check."""
+    if isinstance(value, TaskName):
+        return [value.dataset, value.attribute, value.split]
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (int, float, bytes, dict)) or not hasattr(value, "__iter__"):
+        return {"invalid": shortened(repr(value)), "type": type(value).__name__}
+    return [_plain(item) for item in value]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{_describe(value)}; expected text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{value!r}, which cannot be written as UTF-8") from None
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError(f"{_describe(value)}; expected a list of texts")
+    return [_text(item) for item in value]
+
+
+def _tasks(value: Any) -> list[TaskName]:
+    if not isinstance(value, list) or not all(isinstance(item, list) and len(item) == 3 for item in value):
+        raise ValueError(f"{_describe(value)}; expected a list of TaskName")
+    return [TaskName(*map(_text, item)) for item in value]
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value <= 1000:
+        raise ValueError(f"{_describe(value)}; expected a list of needs")
+    return value
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, dict) and "invalid" in value:
+        return f"{value['invalid']} ({value['type']})"
+    return shortened(repr(value))
+
+
+DATASET_QUESTIONS: dict[str, Answer] = {
+    "attributes": _texts,
+    "splits": _texts,
+    "tasks": _tasks,
+    "missing": _text_or_none,
+    "missing_labels": _text_or_none,
+    "fingerprint": _text,
+    "labels_fingerprint": _text,
+}
+"""The methods of a dataset that are asked in the fork, and what checks the answer."""
