@@ -48,15 +48,14 @@ def explain_design(ordered: Pairs, n_pairs: int, images: Sequence[str], works_wi
     if not can_be_split(ordered):
         what = f"the image {named}" if hubs is not None and len(hubs) == 1 else "two of the same three images"
         return (
-            f"every ordered pair has {what}, and a pair needs both of its images on one side: no share and no seed can "
-            "give pairs to both sides; compare other images with one another"
+            f"no share and no seed can change that, because every ordered pair has {what}, and both images of a pair "
+            "must be on one side; compare other images with one another"
         )
     seed = next((seed for seed in range(N_SEEDS) if works_with_seed(seed)), None)
     advice = f"folder.seed={seed} gives pairs to both sides" if seed is not None else "set another share or seed"
     if hubs is not None:
         return (
-            f"every ordered pair has one of {len(hubs)} images ({named}), and a pair needs both of its images on one "
-            f"side: it works only if these images are on different sides; compare more of the other images with one "
-            f"another, or try another split ({advice})"
+            f"every ordered pair has one of {len(hubs)} images ({named}), and these are not on both sides; compare "
+            f"more of the other images with one another, or try another split ({advice})"
         )
     return f"give more comparisons, or try another split ({advice})"

@@ -99,7 +99,8 @@ class Folder(Dataset):
         except (BadInput, Blocked) as error:
             return str(error)
         if len(images) < 4:
-            return f"{self.comparisons.path} names {len(images)} images; expected at least 4, to train on and to test"
+            n = "1 image" if len(images) == 1 else f"{len(images)} images"
+            return f"{self.comparisons.path} names {n}; expected at least 4, to train on and to test"
         paths, missing = find_images(self.root, images)
         if missing:
             return (
@@ -165,11 +166,11 @@ class Folder(Dataset):
         train, test = (
             build(attribute, part, images) for part, images in zip(("train", "test"), self.parts, strict=True)
         )
-        for purpose, pairs, images in (("train on", train, self.parts[0]), ("test", test, self.parts[1])):
+        for purpose, pairs, images in (("train", train, self.parts[0]), ("test", test, self.parts[1])):
             if not pairs.n_ordered:
                 raise BadInput(
-                    f"{self.comparisons.path}: attribute {attribute!r} has no ordered pair to {purpose} among the "
-                    f"{images.size} images for it, with folder.test {self.test:g} and folder.seed {self.seed}: "
+                    f"{self.comparisons.path}: attribute {attribute!r} has no ordered pair to {purpose} on "
+                    f"{images.size} images (folder.test={self.test:g}, folder.seed={self.seed}): "
                     f"{self._explain(attribute)}"
                 )
         return train, test

@@ -1,4 +1,4 @@
-"""A user's own images: every kind of file against plain loops, the split, and a message for every fault."""
+"""The dataset `folder`: every kind of CSV file compared with plain loops, the split, and error messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = [f"photos/{k}.png" for k in range(N)]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Forty images that differ, and no file of comparisons."""
+    """Forty different images, and no CSV file."""
     (tmp_path / "own" / "photos").mkdir(parents=True)
     for k in range(N):
         Image.fromarray(np.full((4, 5, 3), k, np.uint8)).save(tmp_path / "own" / NAMES[k])
@@ -44,7 +44,7 @@ def make(path: Path, **values: Any) -> Folder:
 
 
 def random_pairs(count: int, seed: int = 0) -> list[tuple[int, int, int]]:
-    """Distinct pairs of different images with the labels that their numbers imply, one in five similar."""
+    """Distinct pairs of different images with the labels that their scores imply, one in five similar."""
     draw = random.Random(seed)
     some = draw.sample(list(itertools.combinations(range(N), 2)), count)
     turned = [pair if draw.random() < 0.5 else pair[::-1] for pair in some]
@@ -52,17 +52,17 @@ def random_pairs(count: int, seed: int = 0) -> list[tuple[int, int, int]]:
 
 
 def by_name(task: Task) -> list[dict[frozenset[str], str]]:
-    """Training and test pairs as {both names: the name of the one that has more, or ""}."""
-    found = []
+    """Training and test pairs as ``{both names: the name of the image with more, or ""}``."""
+    pairs_by_name = []
     for images, pairs in ((task.train.images, task.train.pairs), *((t.images, t.pairs) for t in task.tests)):
         names = images.names
-        found.append(
+        pairs_by_name.append(
             {
                 frozenset((names[a], names[b])): "" if y == 0 else names[a] if y > 0 else names[b]
                 for a, b, y in zip(*(side.tolist() for side in pairs.arrays), strict=True)
             }
         )
-    return found
+    return pairs_by_name
 
 
 def truth(rows: list[tuple[int, int, int]]) -> dict[frozenset[str], str]:
@@ -92,13 +92,13 @@ def test_pairs(root: Path, order: tuple[str, ...]) -> None:
         assert not seen & set(task.tests[0].images.names)
         tested |= set(task.tests[0].images.names)
         # lost are exactly the pairs with one image on either side
-        held = {dataset.comparisons.images[k] for k in dataset.parts[1]}
-        assert known.keys() - train.keys() - test.keys() == {pair for pair in known if len(pair & held) == 1}
+        held_out = {dataset.comparisons.images[k] for k in dataset.parts[1]}
+        assert known.keys() - train.keys() - test.keys() == {pair for pair in known if len(pair & held_out) == 1}
         assert any(f"{len(known) - len(train) - len(test)} pairs" in note for note in task.notes)
         assert task.train.scores is None
         assert task.train.categories is None
-    assert tested == held
-    assert 2 < len(held) < 20
+    assert tested == held_out
+    assert 2 < len(held_out) < 20
 
 
 def test_the_file_names_the_attribute(root: Path) -> None:
@@ -146,7 +146,7 @@ def test_scores(root: Path) -> None:
             }
 
 
-def test_as_many_pairs_of_scores_as_asked_for(root: Path) -> None:
+def test_the_requested_number_of_pairs_is_sampled(root: Path) -> None:
     write(root, "s.csv", "image,score", *(f"{NAMES[k]},{k}" for k in range(N)))
     name = TaskName("folder", "s", "standard")
     task = make(root, n_train_pairs=50, n_test_pairs=20).task(name)
@@ -162,9 +162,9 @@ def test_as_many_pairs_of_scores_as_asked_for(root: Path) -> None:
 
 def test_the_split_is_drawn_by_seed_and_share(root: Path) -> None:
     write(root, "s.csv", "image,score", *(f"{NAMES[k]},{k}" for k in range(N)))
-    held = {seed: set(make(root, seed=seed).parts[1].tolist()) for seed in range(5)}
-    assert len({frozenset(h) for h in held.values()}) == 5
-    assert held[0] == set(make(root, seed=0).parts[1].tolist())
+    held_out = {seed: set(make(root, seed=seed).parts[1].tolist()) for seed in range(5)}
+    assert len({frozenset(h) for h in held_out.values()}) == 5
+    assert held_out[0] == set(make(root, seed=0).parts[1].tolist())
     for share in (0.1, 0.5, 0.8):
         train, test = make(root, test=share).parts
         assert abs(test.size - share * N) < 4 * (N * share * (1 - share)) ** 0.5
@@ -189,7 +189,7 @@ def test_a_crowd_is_split_by_image_and_small_groups_stay_whole() -> None:
 
 
 @pytest.mark.parametrize("n", range(4, 9))
-def test_either_side_has_an_image_however_few_there_are(n: int) -> None:
+def test_both_parts_have_images_even_if_there_are_few(n: int) -> None:
     everyone = np.arange(n, dtype=np.int32)
     for share, seed in itertools.product((0.01, 0.5, 0.99), range(4)):
         test = _folder_split.draw_held_out(list(map(str, everyone)), everyone[:-1], everyone[1:], share, seed)
@@ -227,7 +227,7 @@ def test_the_fingerprint_follows_the_file_and_its_images(root: Path) -> None:
     assert make(root).fingerprint() != first
 
 
-def test_verify_names_what_it_finds(root: Path) -> None:
+def test_verify_names_each_problem(root: Path) -> None:
     write(root, "s.csv", "image,score", *(f"{NAMES[k]},{k}" for k in range(N)))
     assert all(finding.ok for finding in make(root).verify())
     (root / NAMES[3]).write_bytes((root / NAMES[4]).read_bytes())
@@ -238,7 +238,7 @@ def test_verify_names_what_it_finds(root: Path) -> None:
     assert len(wrong) == 2
 
 
-def test_a_task_that_is_not_one(root: Path) -> None:
+def test_an_unknown_task_raises(root: Path) -> None:
     write(root, "s.csv", "image,score", *(f"{NAMES[k]},{k}" for k in range(N)))
     with pytest.raises(UnknownName, match="s/standard"):
         make(root).task(TaskName("folder", "t", "standard"))
@@ -355,7 +355,7 @@ def test_a_byte_order_mark_as_spreadsheets_write_it(root: Path) -> None:
 def test_no_ordered_pair_on_one_side(root: Path, values: dict[str, int]) -> None:
     write(root, "any.csv", "image,score", *(f"{name},1" for name in NAMES))
     with pytest.raises(
-        BadInput, match=r"'any' has no ordered pair to train on .* folder.test 0.3 .*: all 780 pairs are similar"
+        BadInput, match=r"'any' has no ordered pair to train on .*folder.test=0.3, .*: all 780 pairs are similar"
     ):
         make(root, **values).task(TaskName("folder", "any", "standard"))
 

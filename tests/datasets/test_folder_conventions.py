@@ -1,4 +1,4 @@
-"""What people write in their CSV files: other conventions, encodings, names, and designs that no split can serve."""
+"""CSV files as users write them: conventions, encodings, file names, and sets of pairs that cannot be split."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ NAMES = [f"p/{k:02}.png" for k in range(N)]
 ALL = list(itertools.combinations(range(N), 2))
 
 
-def own(**values: Any) -> Folder:
+def make_folder(**values: Any) -> Folder:
     dataset = registry.dataset("folder").create(values)
     assert isinstance(dataset, Folder)
     return dataset
 
 
 def write(root: Path, *lines: str, encoding: str = "utf-8", names: list[str] = NAMES) -> Folder:
-    """A folder with images that differ and these lines in `any.csv`."""
+    """A folder with different images and these lines in `any.csv`."""
     (root / "p").mkdir(parents=True, exist_ok=True)
     for k, name in enumerate(names):
         Image.fromarray(np.full((3, 3, 3), k, np.uint8)).save(root / name, format="PNG")
     (root / "any.csv").write_bytes("".join(line + "\n" for line in lines).encode(encoding))
-    return own(path=str(root))
+    return make_folder(path=str(root))
 
 
 def labels(dataset: Folder) -> dict[tuple[str, str], int]:
-    """The label of each pair of the file, the image that sorts first on the left."""
+    """The label of each pair of the file, with the image that sorts first on the left."""
     images = dataset.comparisons.images
     pairs = dataset.comparisons.pairs["any"]
     return {(images[a], images[b]): y for a, b, y in zip(*(side.tolist() for side in pairs.arrays), strict=True)}
@@ -68,8 +68,8 @@ def test_labels_0_and_1_are_refused(tmp_path: Path, one: str, absent: str, side:
 def test_labels_as_words_and_zeros_that_are_meant(tmp_path: Path) -> None:
     words = ["left", "Right", "EQUAL", "similar", "same", "tie", "1.0", "-1.0", "+1"]
     rows = [f"{NAMES[a]},{NAMES[b]},{word}" for (a, b), word in zip(ALL, words, strict=False)]
-    found = labels(write(tmp_path, "left,right,label", *rows))
-    assert [found[NAMES[a], NAMES[b]] for a, b in ALL[: len(words)]] == [1, -1, 0, 0, 0, 0, 1, -1, 1]
+    result = labels(write(tmp_path, "left,right,label", *rows))
+    assert [result[NAMES[a], NAMES[b]] for a, b in ALL[: len(words)]] == [1, -1, 0, 0, 0, 0, 1, -1, 1]
     only_left = labels(write(tmp_path, "left,right,label", "p/01.png,p/02.png,1", "p/02.png,p/03.png,similar"))
     assert set(only_left.values()) == {0, 1}
 
@@ -123,7 +123,7 @@ def test_votes_without_a_majority_are_similar_and_counted(tmp_path: Path) -> Non
     assert dataset.comparisons.notes["any"] == ("5 of 8 pairs have no majority and count as similar",)
 
 
-def test_tied_votes_alone_are_told_so(tmp_path: Path) -> None:
+def test_only_tied_votes_is_an_error_that_says_so(tmp_path: Path) -> None:
     rows = [f"{NAMES[a]},{NAMES[b]},2,2,0" for a, b in ALL]
     dataset = write(tmp_path, "left,right,first,second,equal", *rows)
     assert "all 780 pairs are similar or without a majority" in error_of(dataset)
@@ -165,13 +165,13 @@ def test_the_order_of_rows_and_sides_changes_nothing(tmp_path: Path, kind: str) 
     }[kind]
     values = {"n_train_pairs": 60, "n_test_pairs": 9} if kind == "sampled" else {}
     write(tmp_path / "one", header, *rows)
-    one = pairs_by_name(own(path=str(tmp_path / "one"), **values))
+    one = pairs_by_name(make_folder(path=str(tmp_path / "one"), **values))
     shuffled = draw.sample(rows, len(rows))
     if kind == "pairs":
         turned = [row.split(",") for row in shuffled]
         shuffled = [f"{right},{left},{-int(label)}" for left, right, label in turned]
     write(tmp_path / "two", header, *shuffled)
-    assert pairs_by_name(own(path=str(tmp_path / "two"), **values)) == one
+    assert pairs_by_name(make_folder(path=str(tmp_path / "two"), **values)) == one
     assert one["train"]
     assert one["test"]
 
@@ -180,11 +180,11 @@ def test_the_order_of_rows_and_sides_changes_nothing(tmp_path: Path, kind: str) 
 def test_an_added_image_moves_no_other(tmp_path: Path, new: str) -> None:
     for seed in range(3):
         write(tmp_path / "one", *score_rows(NAMES))
-        before = held_out(own(path=str(tmp_path / "one"), seed=seed))
+        before = held_out(make_folder(path=str(tmp_path / "one"), seed=seed))
         write(tmp_path / "two", "image,score", f"{new},0.5", *score_rows(NAMES)[1:], names=[*NAMES, new])
-        assert held_out(own(path=str(tmp_path / "two"), seed=seed)) - {new} == before
+        assert held_out(make_folder(path=str(tmp_path / "two"), seed=seed)) - {new} == before
         write(tmp_path / "few", *score_rows(NAMES[5:]))
-        assert held_out(own(path=str(tmp_path / "few"), seed=seed)) == before - set(NAMES[:5])
+        assert held_out(make_folder(path=str(tmp_path / "few"), seed=seed)) == before - set(NAMES[:5])
 
 
 def test_a_row_that_joins_two_groups_moves_only_their_images() -> None:
@@ -247,7 +247,7 @@ def test_an_added_image_changes_few_sampled_pairs(count: int) -> None:
         ("1e-400", "too small"),
     ],
 )
-def test_only_plain_numbers_are_scores(tmp_path: Path, score: str, hint: str) -> None:
+def test_scores_must_be_plain_numbers(tmp_path: Path, score: str, hint: str) -> None:
     message = error_of(write(tmp_path, "image,score", "p/00.png,1", f"p/01.png,{score}"))
     assert "line 3: score is " in message
     assert hint in message
@@ -296,10 +296,10 @@ def test_spreadsheet_exports_are_read(tmp_path: Path, export: str) -> None:
     expected = write(tmp_path, *PLAIN)
     scores = expected.comparisons.scores["any"][1].tolist()
     (tmp_path / "any.csv").write_bytes(EXPORTS[export]())
-    found = own(path=str(tmp_path))
-    assert found.comparisons.images == tuple(NAMES)
-    assert found.comparisons.scores["any"][1].tolist() == scores
-    assert found.missing() is None
+    dataset = make_folder(path=str(tmp_path))
+    assert dataset.comparisons.images == tuple(NAMES)
+    assert dataset.comparisons.scores["any"][1].tolist() == scores
+    assert dataset.missing() is None
 
 
 @pytest.mark.parametrize(
@@ -368,8 +368,8 @@ def test_a_missing_image_is_suggested(tmp_path: Path, name: str, suggestion: str
 def test_a_folder_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "~old_photos", *PLAIN)
-    assert own(path="~old_photos").missing() is None
-    assert "does not exist" in str(own(path="~nobody_is_called_so").missing())
+    assert make_folder(path="~old_photos").missing() is None
+    assert "does not exist" in str(make_folder(path="~nobody_is_called_so").missing())
 
 
 # ---------------------------------------------------------------------- designs
@@ -379,9 +379,9 @@ def test_a_folder_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("seed", range(3))
 def test_a_star_cannot_be_split(tmp_path: Path, share: float, seed: int) -> None:
     write(tmp_path, "left,right,label", *(f"p/00.png,{NAMES[k]},-1" for k in range(1, 24)))
-    message = error_of(own(path=str(tmp_path), test=share, seed=seed))
-    assert "every ordered pair has the image p/00.png" in message
-    assert "no share and no seed can give pairs to both sides; compare other images with one another" in message
+    message = error_of(make_folder(path=str(tmp_path), test=share, seed=seed))
+    assert "no share and no seed can change that, because every ordered pair has the image p/00.png" in message
+    assert message.endswith("compare other images with one another")
 
 
 def test_a_triangle_cannot_be_split(tmp_path: Path) -> None:
@@ -395,7 +395,7 @@ def test_a_few_anchors_are_named_with_a_seed_that_works(tmp_path: Path) -> None:
     messages = {}
     for seed in range(20):
         try:
-            own(path=str(tmp_path), seed=seed).pairs("any")
+            make_folder(path=str(tmp_path), seed=seed).pairs("any")
         except BadInput as error:
             messages[seed] = str(error)
     assert messages

@@ -82,6 +82,30 @@ def audit_benchmark(benchmark: Benchmark, registry: Registry, store: Store) -> d
     return audits
 
 
+def audits_for_run(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, Audit | NoAudit]:
+    """Return the audits that a run shows: of a user's own data, and of other datasets where they are stored.
+
+    Released data is verified by its checksums, and its audit may take longer than the run.
+    """
+    audits: dict[str, Audit | NoAudit] = {}
+    for name in dict.fromkeys(column.dataset for column in benchmark.table.columns):
+        if name not in registry.datasets:
+            continue
+        try:
+            dataset = registry.dataset(name).create(benchmark.dataset.get(name, {}))
+            if dataset.missing() is not None:
+                continue
+            if dataset.location_parameters:
+                audits[name] = cached_audit(store.folder, dataset)
+                continue
+            stored = _read(_path(store.folder, name, identify_data(dataset).dataset_parameters, dataset.fingerprint()))
+            if stored is not None and stored.code == code_of(dataset):
+                audits[name] = stored
+        except Exception as error:  # an error in a plugin must not prevent the run
+            audits[name] = NoAudit(f"the audit failed: {type(error).__name__}: {error}", failed=True)
+    return audits
+
+
 def leak_notes(audits: Mapping[str, Audit | NoAudit]) -> dict[str, list[LeakNote]]:
     """Return the leaks of each dataset, and the audits that failed, as notes for the numbers in a table."""
     notes: dict[str, list[LeakNote]] = {}

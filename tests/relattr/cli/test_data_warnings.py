@@ -1,0 +1,72 @@
+"""What the audit knows about a user's own data is printed by `run`, and noted in its table."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from relattr.cli import cli
+from relattr.plugin_answers import answer_directly
+
+N = 20
+
+
+def draw(folder: Path) -> list[str]:
+    """Images that differ, and the lines that score them."""
+    folder.mkdir()
+    for k in range(N):
+        Image.fromarray(np.full((3, 3, 3), 10 * k, np.uint8)).save(folder / f"{k}.png")
+    return ["image,score", *(f"{k}.png,{k}" for k in range(N))]
+
+
+def run(folder: Path, *lines: str) -> Result:
+    (folder / "ripe.csv").write_text("\n".join(lines))
+    arguments = ["run", "quick", "--datasets", "folder", "--set", f"folder.path={folder}", "--methods", "chance"]
+    results = str(folder.parent / "results")
+    outcome = CliRunner().invoke(cli, [*arguments, "--backend", "inline", "--results", results])
+    answer_directly()  # the next command is another process
+    return outcome
+
+
+def test_sound_data_gives_no_warning(tmp_path: Path) -> None:
+    outcome = run(tmp_path / "own", *draw(tmp_path / "own"))
+    assert outcome.exit_code == 0
+    assert not any(line.startswith(("leak", "warning")) for line in outcome.output.splitlines())
+    assert "audit:" not in outcome.output
+
+
+def test_duplicated_photographs_are_named_and_noted(tmp_path: Path) -> None:
+    lines = draw(tmp_path / "own")
+    for k in range(N):
+        shutil.copy(tmp_path / "own" / f"{k}.png", tmp_path / "own" / f"copy-{k}.png")
+    outcome = run(tmp_path / "own", *lines, *(f"copy-{k}.png,{k}" for k in range(N)))
+    assert outcome.exit_code == 0
+    printed = [line for line in outcome.output.splitlines() if line.startswith("leak")]
+    assert len(printed) == 1
+    assert "duplicated in the training set" in printed[0]
+    assert any("audit: " in line and "duplicated in the training set" in line for line in outcome.output.splitlines())
+    again = run(tmp_path / "own", *lines, *(f"copy-{k}.png,{k}" for k in range(N)))
+    assert printed[0] in again.output  # also when nothing is computed
+    assert "0 cells computed" in again.output
+
+
+def test_an_image_that_cannot_be_read_is_named_before_the_cells_run(tmp_path: Path) -> None:
+    lines = draw(tmp_path / "own")
+    for k in range(0, N, 2):
+        (tmp_path / "own" / f"{k}.png").write_bytes(b"no image")
+    outcome = run(tmp_path / "own", *lines)
+    first = outcome.output.splitlines()[0]
+    assert first.startswith("warning")
+    assert "is not an image of a supported format" in first
+
+
+def test_how_rows_were_read_is_noted(tmp_path: Path) -> None:
+    draw(tmp_path / "own")
+    rows = [f"{a}.png,{b}.png,{2 if (a + b) % 3 else 1},1,0" for a in range(N) for b in range(a)]
+    outcome = run(tmp_path / "own", "left,right,first,second,equal", *rows)
+    assert outcome.exit_code == 0, outcome.output
+    assert "of 190 pairs have no majority and count as similar" in " ".join(outcome.output.split())
