@@ -115,6 +115,36 @@ def test_quarter_view_loses_detail_and_keeps_size():
     assert resize_square(fine, 32).shape == (1, 1, 32, 32)
 
 
+@pytest.mark.parametrize("source", ["full", "downsampled"])
+def test_crops_are_sampled_from_the_full_or_the_downscaled_image(source):
+    torch.manual_seed(0)
+    localisers = [Localiser(micro()) for _ in range(3)]
+    net = Ranker(Extractor(micro()), localisers, sizes=(64, 9, 64), scales=(1.0, 0.5, 0.25), sample_from=source).eval()
+    # a step of one pixel at a quarter of the width: at a quarter of the size it is a slope
+    x = torch.zeros(1, 3, 64, 64)
+    x[..., 16:] = 1.0
+    theta = [torch.tensor([[0.5, 0.0, 0.0]])] * 3
+    crops = net.crops([x] * 4, theta)
+    for scale, crop in zip((1.0, 0.5, 0.25), crops, strict=True):
+        size = 64 if source == "full" else round(64 * scale)
+        # pixel areas averaged by hand, instead of the library's antialiased resizing
+        small = x[0, 0].reshape(size, 64 // size, size, 64 // size).mean((1, 3)).numpy()
+        grid = np.linspace(-1, 1, 9)
+        expected = [[sampled(small, 0.5 * gx, 0.5 * gy) for gx in grid] for gy in grid]
+        np.testing.assert_allclose(crop[0, 0], expected, atol=0.13)  # the library's filter is wider by half a pixel
+    flat = [float(crop.std()) for crop in crops]
+    assert (flat[0] == flat[2]) is (source == "full")
+
+
+def test_initial_scales_are_relative_to_the_first():
+    paper = Architecture("a", (1.0, 0.5, 0.25), initial_scale=0.5)
+    assert paper.initial_scales == [0.5, 0.25, 0.125]
+    equal = Architecture("a", (1.0, 0.5, 0.25), initial_scale=0.5, relative_scales=(1, 1, 1))
+    assert equal.initial_scales == [0.5, 0.5, 0.5]
+    with pytest.raises(BadInput, match="relative_scales has 2 values for 3 transformers"):
+        _ = Architecture("a", (1.0, 0.5, 0.25), relative_scales=(1, 1)).initial_scales
+
+
 # ---------------------------------------------------------------------- the ranker
 
 

@@ -153,3 +153,24 @@ def test_initial_boxes_have_initial_scales_near_the_centre():
     np.testing.assert_allclose(boxes[:, 1, 2] - boxes[:, 1, 0], 0.165 * side, rtol=1e-4)
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
     assert np.abs(middle - 0.5).max() < 0.26
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_streamed_training_gives_the_same_network(threads, monkeypatch):
+    from relattr.training import fitting
+    from relattr.training.streamed_pixels import StreamedPixels
+
+    used = []
+    plain = fitting.train
+    monkeypatch.setattr(fitting, "train", lambda net, parts, how: used.append(how.pixels) or plain(net, parts, how))
+    objective = PairwiseObjective(Pairs.all_of(np.arange(float(N))), 8, batching="pairs")
+    more = {"supplement": np.arange(N) % 3, "supplement_backbone": "tiny"}
+    loaded, curves = fit_ranker(ARCHITECTURE, SCHEDULE, objective, images(), Run(seed=2), **more)
+    monkeypatch.setenv("RELATTR_PIXEL_LIMIT", "0")  # the supplementary features go into a file too
+    streamed, same_curves = fit_ranker(ARCHITECTURE, SCHEDULE, objective, images(), Run(seed=2, threads=threads), **more)
+    assert [isinstance(pixels, StreamedPixels) for pixels in used] == [False, False, True, True]
+    for name, value in loaded.network.state_dict().items():
+        assert torch.equal(value, streamed.network.state_dict()[name]), name
+    for name, curve in curves.items():
+        np.testing.assert_array_equal(curve[:, :2], same_curves[name][:, :2])
+    np.testing.assert_array_equal(loaded.strengths(images()), streamed.strengths(images()))
