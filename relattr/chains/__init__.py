@@ -2,6 +2,6 @@
 
 Xiao & Lee, "Discovering the Spatial Extent of Relative Attributes", ICCV 2015. Chains start on the images with most of
 the attribute (`dynamic_programming`) and grow down the order with their own detector (`detector`, `growing`); those
-whose patches rank held-out images best are selected (`selection`). `candidates` and `boxes` define where patches are;
-`feature_maps` and `hog_templates` compute their features (`patch_descriptor`).
+whose patches rank the images of a validation set best are selected (`selection`). `candidates` and `boxes` define where
+patches are; `network_patches`, `feature_maps` and `hog_templates` compute their features (`patch_descriptor`).
 """

@@ -27,43 +27,25 @@ class DetectorConfig:
         ``max_overlap``.
     max_negatives : negatives in all.
     max_overlap : see ``negatives``.
-    folds : the chain is split into so many folds; its images are scored by a detector trained without their fold.
     """
 
     C: float = 0.1
     negatives: int = 200
     max_negatives: int = 5000
     max_overlap: float = 0.3
-    folds: int = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """A trained detector.
-
-    Parameters
-    ----------
-    weights : ``(d + 1,)``, the bias last, for images it was not trained on.
-    fold_weights : ``(folds, d + 1)``, of the detectors trained without each fold.
-    fold_of : the fold of each training image.
-    """
+    """A trained detector: ``weights`` ``(d + 1,)``, the bias last."""
 
     weights: NDArray[np.float32]
-    fold_weights: NDArray[np.float32]
-    fold_of: dict[int, int]
 
-    def responses(self, patches: Patches, images: Sequence[int]) -> NDArray[np.float32]:
-        """The decision values of all patches of these images, ``(len(images), n_patches)``.
-
-        An image of the chain is scored by the detector trained without its fold, so that its patches have no
-        advantage from being training samples.
-        """
-        responses = []
-        for i in images:
-            fold = self.fold_of.get(int(i))
-            w = self.weights if fold is None else self.fold_weights[fold]
-            responses.append(patches[i].astype(np.float32) @ w[:-1] + w[-1])
-        return np.stack(responses)
+    def responses(self, patches: Patches, images: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """The decision values of all patches of these images, ``(len(images), n_patches)``."""
+        w = self.weights
+        rows = [patches[i].astype(np.float32) @ w[:-1] + w[-1] for i in images]
+        return np.stack(rows) if rows else np.empty((0, patches.shape[1]), np.float32)
 
 
 def train_detector(
@@ -81,31 +63,18 @@ def train_detector(
     n = images.size
     positives = patches[images, path].astype(np.float32)
     per_image = max(1, min(config.negatives, config.max_negatives // n))
-    negatives, image_of_negatives = [], []
-    for k, (i, p) in enumerate(zip(images, path, strict=True)):
+    negatives = []
+    for i, p in zip(images, path, strict=True):
         eligible = np.flatnonzero(overlap[p] < config.max_overlap)
         sample = rng.choice(eligible, min(per_image, eligible.size), replace=False)
         negatives.append(patches[i, sample].astype(np.float32))
-        image_of_negatives.append(np.full(sample.size, k))
     x = np.concatenate([positives, *negatives])
-    y = np.arange(len(x)) < n
-    image_of = np.concatenate([np.arange(n), *image_of_negatives])
-    if y.all():  # patches as large as the image: there are no negatives
-        zeros = np.zeros(x.shape[1] + 1, np.float32)
-        return Detector(zeros, zeros[None], {})
-    folds = min(config.folds, n)
-    fold = rng.permutation(np.arange(n) % folds)
-    weights = [_linear_svm(x, y, config.C)]
-    for f in range(folds if folds > 1 else 0):
-        rest = fold[image_of] != f
-        weights.append(_linear_svm(x[rest], y[rest], config.C))
-    fold_of = {int(i): int(f) for i, f in zip(images, fold, strict=True)} if folds > 1 else {}
-    return Detector(weights[0], np.stack(weights[1:] or weights), fold_of)
+    return Detector(_linear_svm(x, np.arange(len(x)) < n, config.C))
 
 
 def _linear_svm(x: NDArray[np.float32], y: NDArray[np.bool_], C: float) -> NDArray[np.float32]:
-    """Weights and bias of a linear SVM with squared hinge loss, as in LIBLINEAR, ``(d + 1,)``."""
-    if y.all():
+    """Weights and bias of a linear SVM with squared hinge loss, as in LIBLINEAR, ``(d + 1,)``; 0 without negatives."""
+    if y.all():  # patches as large as the image: there are no negatives
         return np.zeros(x.shape[1] + 1, np.float32)
     svm = LinearSVC(C=C, dual=False, tol=_TOL).fit(x, y)
     return np.append(svm.coef_[0], svm.intercept_).astype(np.float32)

@@ -59,7 +59,7 @@ def euclidean_distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]
 def suppress_overlapping(
     paths: NDArray[np.int64], overlap: NDArray[Any], max_overlap: float, max_chains: int
 ) -> NDArray[np.int64]:
-    """Greedy non-maximum suppression of chains, best first; the indices of at most ``max_chains`` of them.
+    """Greedy non-maximum suppression of chains. Returns the indices of at most ``max_chains``, best first.
 
     Suppresses a chain whose mean overlap with a better, selected one exceeds ``max_overlap``; ``overlap`` ``(P, P)`` is
     that of each candidate with each other.
@@ -86,7 +86,7 @@ def _initial_cost(
 
 
 def _backtrack(ends: NDArray[np.int64], back_pointers: Sequence[NDArray[np.int64]], per_end: int) -> NDArray[np.int64]:
-    """Paths ``(n_chains, n_images)`` that end in these states; a state is ``candidate * per_end + rank``."""
+    """Returns the paths ``(n_chains, n_images)`` that end in these states, each ``candidate * per_end + rank``."""
     paths = np.empty((ends.size, len(back_pointers) + 1), np.int64)
     patch, rank = np.divmod(ends, per_end)
     for k in range(len(back_pointers), 0, -1):

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from relattr.chains.patch_descriptor import l2_normalise
+from relattr.chains.patch_descriptor import crop_patches, l2_normalise
 from relattr.features.hog import CELL_CHANNELS, dense_hog
 from relattr.images import Images
 
@@ -54,13 +53,5 @@ class HogPatches:
 
 def hog_templates(image: NDArray[np.uint8], boxes: NDArray[Any]) -> NDArray[np.float32]:
     """HOG templates ``(k, dim)`` of the parts of an image ``(h, w, 3)`` uint8 in these boxes ``(k, 4)``."""
-    height, width = image.shape[:2]
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    corners = (np.asarray(boxes, np.float64) * (width, height, width, height)).clip(0, (width, height, width, height))
-    patches = np.stack(
-        [
-            np.asarray(picture.resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR, box=tuple(c)))
-            for c in corners.tolist()
-        ]
-    )
+    patches = crop_patches(image, boxes, PATCH_SIDE)
     return dense_hog(patches, cell=CELL_SIDE, stride=CELL_SIDE, pad=_PAD).reshape(len(patches), -1)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.decomposition import PCA
 
 from relattr.images import Images
@@ -37,6 +38,19 @@ class PatchDescriptor(Protocol):
         ``data`` comes from `read`; ``indices`` ``(m,)`` are positions among the images read; ``boxes`` are ``(k, 4)``,
         the same for all images, or ``(m, k, 4)``. The features of an image do not depend on the others.
         """
+
+
+def crop_patches(image: NDArray[np.uint8], boxes: NDArray[Any], side: int) -> NDArray[np.uint8]:
+    """The parts of an image ``(h, w, 3)`` in these boxes ``(k, 4)``, each resized to ``(side, side)``."""
+    height, width = image.shape[:2]
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    corners = (np.asarray(boxes, np.float64) * (width, height, width, height)).clip(0, (width, height, width, height))
+    return np.stack(
+        [
+            np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR, box=tuple(corner)))
+            for corner in corners.tolist()
+        ]
+    )
 
 
 def l2_normalise(rows: NDArray[np.float32]) -> NDArray[np.float32]:

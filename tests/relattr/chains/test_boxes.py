@@ -1,4 +1,4 @@
-"""Arithmetic of boxes against loops over two boxes at a time."""
+"""Box arithmetic compared with loops over pairs of boxes."""
 
 from __future__ import annotations
 
@@ -54,29 +54,40 @@ def test_transformed_boxes_stay_in_the_image(seed, shift, scale):
     for old, new, (dx, dy, factor) in zip(before, after, change, strict=True):
         for axis, by in ((0, dx), (1, dy)):
             size = old[2 + axis] - old[axis]
-            wanted = min(size * factor, 1.0)
-            assert new[2 + axis] - new[axis] == pytest.approx(wanted)
+            expected_size = min(size * factor, 1.0)
+            assert new[2 + axis] - new[axis] == pytest.approx(expected_size)
             middle = (old[axis] + old[2 + axis]) / 2 + by * size
-            nearest = min(max(middle, wanted / 2), 1 - wanted / 2)
+            nearest = min(max(middle, expected_size / 2), 1 - expected_size / 2)
             assert (new[axis] + new[2 + axis]) / 2 == pytest.approx(nearest)
+
+
+def test_published_companions_match_hand_computed_numbers():
+    """(x, y) goes to (x + dx w, y + dy h) and the size to (w ds, h ds), about the centre; ds is 1/4 or 1."""
+    box = np.array([0.4, 0.5, 0.6, 0.7])
+    np.testing.assert_allclose(transform_boxes(box, (-0.6, 0.6, 1)), [0.28, 0.62, 0.48, 0.82])
+    np.testing.assert_allclose(transform_boxes(box, (-0.6, 0.6, 0.25)), [0.355, 0.695, 0.405, 0.745])
+    np.testing.assert_allclose(transform_boxes(box, (0, 1.6, 1)), [0.4, 0.8, 0.6, 1.0])  # moved back inside
+    drawn = random_transforms(500, 0.6, (0.25, 1.0), np.random.default_rng(0))
+    assert set(drawn[:, 2]) == {0.25, 1.0}
+    assert 0.55 < np.abs(drawn[:, :2]).max() <= 0.6
 
 
 def test_moves_broadcast_over_boxes_and_companions():
     rng = np.random.default_rng(1)
     some, changes = boxes(rng, 6), random_transforms(4, 0.5, (0.75, 1.0), rng)
-    found = transform_boxes(some[:, None], changes[None])
-    assert found.shape == (6, 4, 4)
+    result = transform_boxes(some[:, None], changes[None])
+    assert result.shape == (6, 4, 4)
     for i in range(6):
         for j in range(4):
-            np.testing.assert_array_equal(found[i, j], transform_boxes(some[i], changes[j]))
+            np.testing.assert_array_equal(result[i, j], transform_boxes(some[i], changes[j]))
 
 
 def test_random_moves_fill_their_range():
-    found = random_transforms(3000, 0.5, (0.75, 1.0, 4 / 3), np.random.default_rng(2))
-    assert found.shape == (3000, 3)
-    assert np.abs(found[:, :2]).max() <= 0.5
-    np.testing.assert_allclose(found[:, :2].mean(0), 0, atol=0.03)
-    np.testing.assert_allclose(found[:, :2].std(0), 1 / np.sqrt(12), atol=0.01)
-    values, counts = np.unique(found[:, 2], return_counts=True)
+    transforms = random_transforms(3000, 0.5, (0.75, 1.0, 4 / 3), np.random.default_rng(2))
+    assert transforms.shape == (3000, 3)
+    assert np.abs(transforms[:, :2]).max() <= 0.5
+    np.testing.assert_allclose(transforms[:, :2].mean(0), 0, atol=0.03)
+    np.testing.assert_allclose(transforms[:, :2].std(0), 1 / np.sqrt(12), atol=0.01)
+    values, counts = np.unique(transforms[:, 2], return_counts=True)
     np.testing.assert_array_equal(values, [0.75, 1.0, 4 / 3])
     assert counts.min() > 850

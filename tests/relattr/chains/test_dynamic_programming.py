@@ -1,4 +1,4 @@
-"""Dynamic programming against trying every chain there is."""
+"""Dynamic programming compared with an exhaustive search over chains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relattr.chains.dynamic_programming import cheapest_chains, euclidean_distan
 
 def every_chain(patches, gains=None):
     """All chains with their costs, cheapest first."""
-    found = []
+    chains = []
     for path in itertools.product(*(range(len(p)) for p in patches)):
         cost = 0.0
         for k, choice in enumerate(path):
@@ -21,8 +21,8 @@ def every_chain(patches, gains=None):
                 cost += np.sqrt(((patches[k][choice] - patches[k - 1][path[k - 1]]) ** 2).sum())
             if gains is not None:
                 cost -= gains[k][choice]
-        found.append((cost, path))
-    return sorted(found)
+        chains.append((cost, path))
+    return sorted(chains)
 
 
 def problem(seed, sizes, with_gains):
@@ -64,12 +64,14 @@ def test_k_cheapest_chains_into_each_last_patch(sizes, per_end, with_gains):
 
 
 def slow_distinct(paths, overlap, limit, most):
-    kept = []
+    selected = []
     for k, path in enumerate(paths):
-        apart = all(sum(overlap[a, b] for a, b in zip(path, paths[j], strict=True)) / len(path) <= limit for j in kept)
-        if apart and len(kept) < most:
-            kept.append(k)
-    return kept
+        apart = all(
+            sum(overlap[a, b] for a, b in zip(path, paths[j], strict=True)) / len(path) <= limit for j in selected
+        )
+        if apart and len(selected) < most:
+            selected.append(k)
+    return selected
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])
@@ -84,9 +86,9 @@ def test_suppression_matches_a_greedy_loop(limit, most):
     expected = [tuple(everything[k]) for k in slow_distinct(everything, overlap, limit, most)]
     paths, _ = cheapest_chains(patches, per_end=25)  # so that every chain is among them
     assert len(paths) == 125
-    found = [tuple(paths[k]) for k in suppress_overlapping(paths, overlap, limit, most)]
-    assert found == expected
-    assert len(found) == min(most, 125 if limit == 1.0 else len(found))
+    result = [tuple(paths[k]) for k in suppress_overlapping(paths, overlap, limit, most)]
+    assert result == expected
+    assert len(result) == min(most, 125 if limit == 1.0 else len(result))
 
 
 def test_distances_are_those_of_a_loop():

@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from relattr.backbones.backbone import Backbone
+from relattr.backbones.names import Preprocessing
 from relattr.chains.candidates import candidate_boxes
 from relattr.chains.feature_maps import FeatureMapPatches, pool_weights
 from relattr.chains.hog_templates import HogPatches, hog_templates
+from relattr.chains.network_patches import NetworkPatches
 from relattr.chains.patch_descriptor import WHOLE_IMAGE, PatchPCA, l2_normalise
 from relattr.images import Images
 
@@ -22,7 +24,7 @@ def pictures(n=5, seed=0, shape=(40, 56)):
 
 
 def slow_mean(image_map, box, cells, fine=240):
-    """Means over the parts of a box, by looking at the map at many points."""
+    """Means over the parts of a box, from samples of the map at many points."""
     height, width, channels = image_map.shape
     out = np.zeros((cells, cells, channels))
     for row in range(cells):
@@ -43,8 +45,8 @@ def test_pooling_is_the_mean_over_the_part(cells):
     boxes = np.concatenate([low, low + rng.uniform(0.05, 0.4, (4, 2))], 1)
     weights = pool_weights(boxes, cells, 6, 9)
     np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
-    found = (weights @ image_map.reshape(54, 4)).reshape(4, -1)
-    for box, row in zip(boxes, found, strict=True):
+    result = (weights @ image_map.reshape(54, 4)).reshape(4, -1)
+    for box, row in zip(boxes, result, strict=True):
         np.testing.assert_allclose(row, slow_mean(image_map, box, cells), atol=0.02)
 
 
@@ -53,7 +55,7 @@ def test_pooling_into_map_positions_is_the_identity():
 
 
 class Tiny(nn.Module):
-    """Two convolutions under the names that a backbone's layers have."""
+    """Two convolutions with the names of a backbone's layers."""
 
     def __init__(self):
         super().__init__()
@@ -75,22 +77,44 @@ def source():
 def test_map_patch_is_the_mean_of_its_positions(source):
     images = pictures(6, shape=(64, 64))
     seen = []
-    held = source.read(images, seen.append)
+    maps = source.read(images, seen.append)
     assert sum(seen) == 6
-    assert held.shape == (6, 64, 6)
-    boxes = candidate_boxes((0.25, 0.5), 0.25, 100)
-    found = source.describe(held, np.array([4, 1]), boxes)
-    assert found.shape == (2, len(boxes), source.dim)
+    assert maps.shape == (6, 64, 6)
+    boxes = candidate_boxes((16, 32), (64, 64), 0.5, 100)
+    result = source.describe(maps, np.array([4, 1]), boxes)
+    assert result.shape == (2, len(boxes), source.dim)
     for k, i in enumerate((4, 1)):
         for j in (0, 7, len(boxes) - 1):
-            expected = slow_mean(held[i].reshape(8, 8, 6).astype(float), boxes[j], 2)
-            np.testing.assert_allclose(found[k, j], expected / np.linalg.norm(expected), atol=0.02)
+            expected = slow_mean(maps[i].reshape(8, 8, 6).astype(float), boxes[j], 2)
+            np.testing.assert_allclose(result[k, j], expected / np.linalg.norm(expected), atol=0.02)
     alone = source.describe(source.read(images.subset([4]), seen.append), np.array([0]), boxes)
-    np.testing.assert_allclose(alone[0], found[0], atol=2e-3)  # half precision
-    own = np.stack([boxes[[3, 5]], boxes[[8, 2]]])  # boxes of each image
+    np.testing.assert_allclose(alone[0], result[0], atol=2e-3)  # half precision
+    boxes_by_image = np.stack([boxes[[3, 5]], boxes[[8, 2]]])  # boxes of each image
     np.testing.assert_array_equal(
-        source.describe(held, np.array([4, 1]), own), np.stack([found[0, [3, 5]], found[1, [8, 2]]])
+        source.describe(maps, np.array([4, 1]), boxes_by_image), np.stack([result[0, [3, 5]], result[1, [8, 2]]])
     )
+
+
+def test_network_patches_are_passes_over_cropped_patches():
+    """A patch of half the image, by slices; the last map of the network has 8 x 8 positions, averaged to 3 x 3."""
+    backbone = Backbone(Tiny().eval(), "tiny", Preprocessing(32, 32), fingerprint="untrained")
+    images = pictures(3, shape=(64, 64))
+    source = NetworkPatches(backbone)
+    boxes = np.array([[0.5, 0.0, 1.0, 0.5], [0.25, 0.5, 0.75, 1.0]])  # 32 x 32 px, the size of the input
+    found = source.describe(source.read(images, lambda n: None), np.array([2, 0]), boxes)
+    assert found.shape == (2, 2, source.dim) == (2, 2, 6 * 9)
+    for row, i in zip(found, (2, 0), strict=True):
+        for features, crop in zip(row, (images[i][:32, 32:], images[i][32:, 16:48]), strict=True):
+            mean, std = (
+                torch.tensor(values)[:, None, None]
+                for values in (backbone.preprocessing.mean, backbone.preprocessing.std)
+            )
+            pixels = (torch.from_numpy(crop.copy()).permute(2, 0, 1) / 255 - mean) / std
+            with torch.no_grad():
+                expected = nn.functional.adaptive_avg_pool2d(backbone.net.features(pixels[None]), 3).flatten().numpy()
+            np.testing.assert_allclose(features, expected / np.linalg.norm(expected), atol=1e-4)
+    own = source.describe(images, np.array([2]), boxes[None, 1:])
+    np.testing.assert_allclose(own[0, 0], found[0, 1], atol=1e-5)
 
 
 def test_maps_of_a_fingerprinted_network_are_cached(monkeypatch):
@@ -110,17 +134,19 @@ def test_maps_of_a_fingerprinted_network_are_cached(monkeypatch):
 def test_hog_templates_see_their_own_patch_only():
     image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     boxes = np.array([[0.0, 0.0, 0.5, 0.5], [0.5, 0.25, 1.0, 0.75]])
-    found = hog_templates(image, boxes)
-    assert found.shape == (2, HogPatches.dim)
+    templates = hog_templates(image, boxes)
+    assert templates.shape == (2, HogPatches.dim)
     other = image.copy()
     other[:, :64] = 0  # nothing of the second patch, all of the first
     changed = hog_templates(other, boxes)
-    np.testing.assert_array_equal(changed[1], found[1])
-    assert not np.allclose(changed[0], found[0])
-    np.testing.assert_allclose(hog_templates(image[:64, :64], WHOLE_IMAGE)[0], found[0])  # cut out, at the same size
+    np.testing.assert_array_equal(changed[1], templates[1])
+    assert not np.allclose(changed[0], templates[0])
+    np.testing.assert_allclose(
+        hog_templates(image[:64, :64], WHOLE_IMAGE)[0], templates[0]
+    )  # cut out, at the same size
 
 
-def test_hog_templates_do_not_mind_the_size_of_the_image():
+def test_hog_templates_do_not_depend_on_the_image_size():
     ramp = np.zeros((64, 64, 3), np.uint8)
     ramp[:, 32:] = 255
     large = np.kron(ramp, np.ones((3, 3, 1), np.uint8))
@@ -132,37 +158,37 @@ def test_hog_templates_do_not_mind_the_size_of_the_image():
 def test_hog_patches_are_templates_of_length_one(threads):
     images = pictures(4)
     source = HogPatches(threads)
-    boxes = candidate_boxes((0.5,), 0.5, 9)
-    found = source.describe(source.read(images, lambda n: None), np.array([2, 0, 3]), boxes)
-    for row, i in zip(found, (2, 0, 3), strict=True):
+    boxes = candidate_boxes((28,), (56, 40), 1.0, 9)
+    result = source.describe(source.read(images, lambda n: None), np.array([2, 0, 3]), boxes)
+    for row, i in zip(result, (2, 0, 3), strict=True):
         expected = hog_templates(images[i], boxes)
         np.testing.assert_allclose(row, expected / np.linalg.norm(expected, axis=1, keepdims=True), rtol=1e-5)
     flat = Images.from_arrays([np.full((30, 30, 3), 7, np.uint8)])
     assert not source.describe(flat, np.array([0]), boxes).any()
 
 
-def test_components_keep_the_distances_that_there_are():
+def test_components_preserve_distances():
     rng = np.random.default_rng(0)
     directions = np.linalg.qr(rng.normal(size=(HogPatches.dim, 5)))[0].T
 
     class Flat:
         dim = HogPatches.dim
 
-        def describe(self, held, which, boxes):
-            return (held[which][:, None] @ directions)[:, np.zeros(len(boxes), int)].astype(np.float32)
+        def describe(self, maps, images, boxes):
+            return (maps[images][:, None] @ directions)[:, np.zeros(len(boxes), int)].astype(np.float32)
 
-    held = rng.normal(size=(60, 5))
-    compress = PatchPCA.fit(Flat(), held, 60, WHOLE_IMAGE, 5, np.random.default_rng(1))
+    maps = rng.normal(size=(60, 5))
+    compress = PatchPCA.fit(Flat(), maps, 60, WHOLE_IMAGE, 5, np.random.default_rng(1))
     assert compress.basis.shape == (HogPatches.dim, 5)
     np.testing.assert_allclose(compress.basis.T @ compress.basis, np.eye(5), atol=1e-4)
-    rows = Flat().describe(held, np.arange(60), WHOLE_IMAGE)
+    rows = Flat().describe(maps, np.arange(60), WHOLE_IMAGE)
     short = compress(rows)
     assert short.shape == (60, 1, 5)
     before = np.linalg.norm(rows[0, 0] - rows[1:, 0], axis=1)
     np.testing.assert_allclose(np.linalg.norm(short[0, 0] - short[1:, 0], axis=1), before, rtol=1e-3)
 
 
-def test_short_features_are_left_alone(source):
+def test_short_features_are_not_compressed(source):
     images = pictures(3)
     compress = PatchPCA.fit(source, source.read(images, lambda n: None), 3, WHOLE_IMAGE, 500, np.random.default_rng(0))
     np.testing.assert_array_equal(compress.basis, np.eye(source.dim))
