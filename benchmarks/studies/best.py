@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from relattr.benchmarks.studies.coverage import Rng, all_pairs, correlation_of_accuracy, matching, random_pairs
+from relattr.benchmarks.studies.interval_coverage import Rng, all_pairs, correlation_of_accuracy, matching, random_pairs
 
 from relattr.pairs import Pairs
 from relattr.statistics import Design, Judgement, LargestDifference, difference, difference_covariance, holm
-from relattr.statistics.interval import accuracy
+from relattr.statistics.interval import estimate_accuracy
 from relattr.system.atomic import write_text
 
 LEVEL = 0.05
@@ -64,7 +64,7 @@ def draw(scenario: Scenario, rng: Rng) -> tuple[Design, list[list[Judgement]]]:
 
 def marked_worse(design: Design, methods: list[list[Judgement]]) -> tuple[set[int], set[int]]:
     """The methods marked worse than the best: by Holm's correction, and by the procedure of the tables."""
-    estimates = [accuracy(design, judgements) for judgements in methods]
+    estimates = [estimate_accuracy(design, judgements) for judgements in methods]
     best = int(np.argmax([estimate.value for estimate in estimates]))
     others = [m for m in range(len(methods)) if m != best]
     differences = {m: difference(design, methods[best], methods[m]) for m in others}

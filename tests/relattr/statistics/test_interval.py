@@ -8,7 +8,7 @@ from scipy import stats
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
-from relattr.statistics import Design, accuracy, difference, pairs_interval
+from relattr.statistics import Design, difference, estimate_accuracy, pairs_interval
 from relattr.statistics import design as design_module
 from relattr.statistics.interval import residuals
 
@@ -49,18 +49,18 @@ def test_variance_sums_covariances_of_pairs_that_share_images(seed):
         for d in {frozenset(p) for p in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)}
     )
     want = max(factor(design.n_images) * (both + single) - single, single)
-    assert accuracy(design, [judged]).variance_images == pytest.approx(want, rel=1e-9)
+    assert estimate_accuracy(design, [judged]).variance_images == pytest.approx(want, rel=1e-9)
 
 
 def test_attributes_of_the_same_images_are_dependent():
-    """Repeating a question adds no information: the interval is as binomial as for one."""
+    """A repeated attribute adds no information: the interval is that of one."""
     pairs, strengths, _ = world(1, n=60, m=300)
     once = Design([(pairs, None)])
     twice = Design([(pairs, None), (pairs, None)])
     apart = Design([(pairs, None), (pairs, np.arange(60) + 1000)])
-    one = accuracy(once, [once.judge(0, strengths=strengths)])
-    same = accuracy(twice, [twice.judge(k, strengths=strengths) for k in range(2)])
-    other = accuracy(apart, [apart.judge(k, strengths=strengths) for k in range(2)])
+    one = estimate_accuracy(once, [once.judge(0, strengths=strengths)])
+    same = estimate_accuracy(twice, [twice.judge(k, strengths=strengths) for k in range(2)])
+    other = estimate_accuracy(apart, [apart.judge(k, strengths=strengths) for k in range(2)])
     assert same.variance_images == pytest.approx(one.variance_images, rel=1e-9)
     assert other.variance_images == pytest.approx(one.variance_images / 2, rel=0.05)
     assert (same.n_ordered, other.n_images) == (600, 2 * one.n_images)
@@ -82,7 +82,7 @@ def test_agrees_with_resampling_images_literally():
             total, right_a, right_b = total + w, right_a + w * x, right_b + w * y
         accuracies.append(right_a / total)
         gaps.append((right_a - right_b) / total)
-    estimate, gap = accuracy(design, [a]), difference(design, [a], [b])
+    estimate, gap = estimate_accuracy(design, [a]), difference(design, [a], [b])
     # the bias of literal resampling is small here, and known
     q = (a.correct - a.accuracy) / len(pairs)
     d = (a.correct.astype(float) - b.correct - (a.accuracy - b.accuracy)) / len(pairs)
@@ -99,7 +99,7 @@ def test_pairs_without_shared_images_are_binomial():
     pairs = Pairs(left, right, np.ones(400, int))
     hit = rng.random(400) < 0.8
     design = Design([(pairs, None)])
-    estimate = accuracy(design, [design.judge(0, margins=np.where(hit, 1.0, -1.0))])
+    estimate = estimate_accuracy(design, [design.judge(0, margins=np.where(hit, 1.0, -1.0))])
     p = hit.mean()
     assert estimate.variance_images == pytest.approx(p * (1 - p) / 400, rel=0.01)
     assert (estimate.lower, estimate.upper) == pytest.approx(pairs_interval(int(hit.sum()), 400), abs=2e-3)
@@ -115,7 +115,7 @@ def test_explicit_and_implied_pairs_agree(monkeypatch):
         design = Design([(Pairs.all_of(t), i) for t, i in zip(truths, ids, strict=True)])
         first = [design.judge(k, strengths=m) for k, m in enumerate(predicted)]
         second = [design.judge(k, strengths=-m) for k, m in enumerate(predicted)]
-        return design, accuracy(design, first), difference(design, first, second)
+        return design, estimate_accuracy(design, first), difference(design, first, second)
 
     listed, *want = both()
     monkeypatch.setattr(design_module, "IMPLIED_FROM", 1)
@@ -130,10 +130,10 @@ def test_explicit_and_implied_pairs_agree(monkeypatch):
 def test_all_right_or_all_wrong_still_has_an_interval():
     pairs = Pairs([0, 1, 2, 3], [4, 5, 6, 7], [1, 1, 1, 1])
     design = Design([(pairs, None)])
-    perfect = accuracy(design, [design.judge(0, margins=np.ones(4))])
+    perfect = estimate_accuracy(design, [design.judge(0, margins=np.ones(4))])
     assert perfect.value == perfect.upper == 1.0
     assert 0.2 < perfect.lower < 0.9
-    none = accuracy(design, [design.judge(0, margins=-np.ones(4))])
+    none = estimate_accuracy(design, [design.judge(0, margins=-np.ones(4))])
     assert (none.lower, none.upper) == pytest.approx((1 - perfect.upper, 1 - perfect.lower))
 
 
@@ -165,9 +165,9 @@ def test_variance_over_seeds_needs_two_seeds():
     pairs, strengths, other = world(12, n=80, m=400)
     design = Design([(pairs, None)])
     one, two = design.judge(0, strengths=strengths), design.judge(0, strengths=other)
-    assert accuracy(design, [one]).variance_seeds is None
-    assert accuracy(design, [one, one]).variance_seeds == 0.0
-    estimate = accuracy(design, [one, two])
+    assert estimate_accuracy(design, [one]).variance_seeds is None
+    assert estimate_accuracy(design, [one, one]).variance_seeds == 0.0
+    estimate = estimate_accuracy(design, [one, two])
     assert estimate.value == pytest.approx((one.accuracy + two.accuracy) / 2)
     assert estimate.variance_seeds == pytest.approx(np.var([one.accuracy, two.accuracy], ddof=1) / 2)
     assert estimate.variance == pytest.approx(estimate.variance_images + estimate.variance_seeds)
@@ -177,11 +177,11 @@ def test_weights_define_the_mean():
     pairs, strengths, other = world(13)
     design = Design([(pairs, None)])
     one, two = design.judge(0, strengths=strengths), design.judge(0, strengths=other)
-    assert accuracy(design, [one, two], weights=[1.0, 0.0]).value == pytest.approx(one.accuracy)
+    assert estimate_accuracy(design, [one, two], weights=[1.0, 0.0]).value == pytest.approx(one.accuracy)
 
 
 def test_nominal_coverage_in_a_small_simulation():
-    """The committed simulation (benchmarks/studies/coverage.py) in miniature: the binomial interval fails."""
+    """The committed simulation (benchmarks/studies/interval_coverage.py) in miniature: the binomial interval fails."""
     inside = binomial = 0
     for seed in range(300):
         rng = np.random.default_rng(seed)
@@ -189,7 +189,7 @@ def test_nominal_coverage_in_a_small_simulation():
         i, j = np.triu_indices(60, 1)
         design = Design([(Pairs(i, j, np.sign(truth[i] - truth[j]).astype(np.int8)), None)])
         judged = design.judge(0, strengths=truth + noise)
-        estimate = accuracy(design, [judged])
+        estimate = estimate_accuracy(design, [judged])
         inside += estimate.lower <= 0.75 <= estimate.upper
         lower, upper = pairs_interval(judged.n_correct, judged.n_ordered)
         binomial += lower <= 0.75 <= upper
@@ -212,7 +212,7 @@ def test_invalid_input_is_refused():
     with pytest.raises(BadInput, match="strengths or margins"):
         design.judge(0)
     with pytest.raises(BadInput, match="no judgement"):
-        accuracy(design, [])
+        estimate_accuracy(design, [])
     two = Design([(pairs, None), (pairs, None)])
     with pytest.raises(BadInput, match="same test sets"):
         difference(two, [two.judge(0, margins=np.ones(2))], [two.judge(1, margins=np.ones(2))])
@@ -220,7 +220,7 @@ def test_invalid_input_is_refused():
 
 @pytest.mark.parametrize("table", [0, 1 << 20])
 def test_residuals_equal_a_dictionary_of_dyads(monkeypatch, table):
-    """Dyads are indexed by sorting if pairs are few, else in a table; both against plain Python."""
+    """Dyads are indexed by sorting if there are few pairs, otherwise by a table; both compared with plain Python."""
     monkeypatch.setattr(design_module, "_TABLE", table)
     rng = np.random.default_rng(11)
     tests = []

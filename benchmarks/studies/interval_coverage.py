@@ -1,6 +1,6 @@
 """Simulate the coverage of 95 % intervals on data with a known true accuracy whose pairs share images.
 
-    python benchmarks/studies/coverage.py --out benchmarks/studies/coverage.md
+    python benchmarks/studies/interval_coverage.py --out benchmarks/studies/interval_coverage.md
 
 Each world samples images, test pairs and a method's answers; its true accuracy is that over the population of
 images. relattr's interval is compared with the two usual ones: the binomial interval over pairs, and the plain
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.pairs import Pairs
-from relattr.statistics import Design, Judgement, accuracy, bootstrap, difference, pairs_interval
+from relattr.statistics import Design, Judgement, bootstrap, difference, estimate_accuracy, pairs_interval
 from relattr.system.atomic import write_text
 
 Rng = np.random.Generator
@@ -195,7 +195,7 @@ def measure(world: World, times: int, plain_times: int, seed: int) -> list[str]:
     width = 0.0
     for k in range(times):
         design, first, second = world.draw(np.random.default_rng([seed, k]))
-        interval = accuracy(design, first)
+        interval = estimate_accuracy(design, first)
         ours += interval.lower <= truth[0] <= interval.upper
         width += interval.upper - interval.lower
         n, correct = sum(j.n_ordered for j in first), sum(j.n_correct for j in first)
@@ -257,8 +257,8 @@ def main() -> None:
         lines = [
             "# Coverage of nominal 95 % intervals",
             "",
-            f"`python benchmarks/studies/coverage.py --times {args.times} --bootstraps {args.bootstraps} "
-            f"--seed {args.seed} --out benchmarks/studies/coverage.md`",
+            f"`python benchmarks/studies/interval_coverage.py --times {args.times} --bootstraps {args.bootstraps} "
+            f"--seed {args.seed} --out benchmarks/studies/interval_coverage.md`",
             "",
             f"Per cent of {args.times:,} samples of each world (bootstraps: {args.bootstraps:,}, 500 replicates each). "
             "Exact coverage of 95 % would give "
