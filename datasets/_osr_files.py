@@ -38,14 +38,14 @@ class OSRRelease:
     """A release below ``root``, all of whose files exist.
 
     ``image_folder`` contains the images; ``split_file``, one of `SPLIT_FILES`, names the training images,
-    ``trained_per_class`` of each class; ``entries`` are the images in the manifest, ``images/<name>``.
+    ``n_train_per_class`` of each class; ``entries`` are the images in the manifest, ``images/<name>``.
     """
 
     root: Path
     image_folder: str
     split_file: str
     entries: Sequence[ManifestEntry]
-    trained_per_class: int
+    n_train_per_class: int
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class OSRRelease:
         return np.array([index[class_of(name)] for name in self.names], np.int64)
 
     @cached_property
-    def trained(self) -> NDArray[np.bool_]:
+    def is_training(self) -> NDArray[np.bool_]:
         """Which images are training images, ``(n,)``. Raises `BadInput` if the split file is invalid."""
         names = self.training_names(self.split_file)
         return np.array([name in names for name in self.names])
@@ -69,7 +69,7 @@ class OSRRelease:
 
         Raises `BadInput` unless they are different images of OSR and as many as expected.
         """
-        path, n_expected = self.root / split_file, self.trained_per_class * len(CLASSES)
+        path, n_expected = self.root / split_file, self.n_train_per_class * len(CLASSES)
         names = _names_in_split_file(path)
         unknown = sorted(set(names) - set(self.names))
         if unknown:

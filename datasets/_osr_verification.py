@@ -70,13 +70,13 @@ def _check_training(release: OSRRelease) -> tuple[bool, str]:
     sets = {file: release.training_names(file) for file in SPLIT_FILES if (release.root / file).is_file()}
     training = release.training_names(release.split_file)
     of_class = Counter(map(class_of, training))
-    if {of_class[name] for name in CLASSES} != {release.trained_per_class}:
-        return False, f"{dict(of_class)} per class, expected {release.trained_per_class} of each"
+    if {of_class[name] for name in CLASSES} != {release.n_train_per_class}:
+        return False, f"{dict(of_class)} per class, expected {release.n_train_per_class} of each"
     if len(set(sets.values())) > 1:
         return False, f"{' and '.join(sets)} name different training images"
     digest = sha256("\n".join(sorted(training)).encode()).hexdigest()
     verdict = "the known ones" if digest == TRAINING_NAMES else f"not the known ones (SHA-256 {digest})"
-    return digest == TRAINING_NAMES, f"{release.trained_per_class} per class, from {' and '.join(sets)}; {verdict}"
+    return digest == TRAINING_NAMES, f"{release.n_train_per_class} per class, from {' and '.join(sets)}; {verdict}"
 
 
 def _check_duplicates(release: OSRRelease) -> tuple[bool, str]:
@@ -121,7 +121,7 @@ def _check_official_data(release: OSRRelease, file: str) -> tuple[bool, str]:
 
 
 def _check_pairs(release: OSRRelease, i: int, attribute: str) -> tuple[bool, str]:
-    parts = (release.trained, ~release.trained)
+    parts = (release.is_training, ~release.is_training)
     counts = tuple(Pairs.from_classes(release.classes[part], ORDER[attribute]).n_ordered for part in parts)
     expected = ORDERED_TRAINING_PAIRS[i], ORDERED_TEST_PAIRS[i]
     return counts == expected, (

@@ -10,11 +10,11 @@ from relattr.errors import BadInput
 
 DECIDES_RESULTS = False
 
-Check = Callable[[], tuple[bool, str]]
+CheckFunction = Callable[[], tuple[bool, str]]
 """Returns whether the check passed, and what was found."""
 
 
-def run_check(what: str, check: Check) -> VerificationResult:
+def run_check(what: str, check: CheckFunction) -> VerificationResult:
     """Run a check. A `BadInput` that it raises becomes a failed finding."""
     try:
         ok, detail = check()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from relattr import Method, register_method
 from relattr.errors import BadInput
-from relattr.mixins import TieRule, UsesPairAnswers
+from relattr.mixins import PairAnswersMixin, TieRule
 from relattr.needs import DEEP, Need
 
 from ._fit_run import FitRun
@@ -30,7 +30,7 @@ DEEP_SIGNS = (1, 1, -1, 1, -1)
 _FIXED = "its signs are published constants: it learns nothing from the labels"
 
 
-class AttributeVote(UsesPairAnswers, Method):
+class AttributeVote(PairAnswersMixin, Method):
     """The sum of five answers about a pair, with fixed signs; a subclass defines whose answers."""
 
     signs: tuple[int, ...] = HUMAN_SIGNS
@@ -93,7 +93,7 @@ class ReleasedSVMVote(AttributeVote):
     label="SVM + Deep Attributes-5, both orders",
     summary="The same vote of SVMs trained on both orders of each pair, which do not leak.",
 )
-class AntisymmetricSVMVote(FitRun, UsesPairAnswers, Method):
+class AntisymmetricSVMVote(FitRun, PairAnswersMixin, Method):
     """The same vote of SVMs that are antisymmetric, so that they cannot know which image is the more viral one.
 
     For each attribute a linear SVM without bias learns the annotators' answers about training pairs (who has more, or
@@ -142,6 +142,7 @@ class AntisymmetricSVMVote(FitRun, UsesPairAnswers, Method):
                 RankSVMCV(seed=run.seed_for("folds", question)) if self.C == "auto" else RankSVM(C=float(self.C))
             ).fit(x, pairs)
             weights.append(model.coef_)
+            setattr(self, f"C_{question.replace('-', '_')}_", model.C_ if self.C == "auto" else float(self.C))
         self.attributes_ = np.stack(weights)
         self.coef_ = np.array(self.signs) @ self.attributes_
 

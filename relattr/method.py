@@ -29,7 +29,7 @@ class Method:
     attributes whose names end in ``_`` (numbers, strings, NumPy arrays); `save` writes those.
 
     Optional features have mix-ins of their own in `relattr.mixins`: `InspectionMixin` for boxes and figures,
-    `UsesPairAnswers` for answers about pairs.
+    `PairAnswersMixin` for answers about pairs.
 
     Notes
     -----

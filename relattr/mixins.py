@@ -54,7 +54,7 @@ class InspectionMixin:
         return {}
 
 
-class UsesPairAnswers:
+class PairAnswersMixin:
     """For methods that use answers about pairs of images, such as those of annotators (`Images.answers`).
 
     Such answers belong to the images, like their pixels; they are not the labels of the pairs.

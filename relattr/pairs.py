@@ -11,17 +11,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadInput
 from relattr.random import derive_seed
+from relattr.readonly import read_only
 from relattr.sampling import permuted, random_bits
 
 Ties = Literal["similar", "skip"]
-_Array = TypeVar("_Array", bound=NDArray[Any])
 _Arrays = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]
 _CHUNK = 1 << 16
 """Number of pairs computed at a time, small enough for the processor cache."""
@@ -107,7 +107,7 @@ class Pairs:
         _check_distinct(names, "items")
         if seed < 0:
             raise BadInput(f"seed must be >= 0; got {seed}")
-        return _from_order(Order(_frozen(names), _frozen(values), seed))
+        return _from_order(Order(read_only(names), read_only(values), seed))
 
     @classmethod
     def from_scores(
@@ -171,7 +171,7 @@ class Pairs:
     def from_votes(cls, left: ArrayLike, right: ArrayLike, votes: ArrayLike, *, n_images: int | None = None) -> Pairs:
         """Pairs labelled by majority vote; ``votes`` ``(n, 3)`` are the counts of left, right, similar.
 
-        Among equal counts the first in that order wins (Singh & Lee, ECCV 2016, on LFW-10).
+        Ties go to the first in that order (Singh & Lee, ECCV 2016, on LFW-10).
         """
         counts = np.asarray(votes)
         if counts.ndim != 2 or counts.shape[1] != 3 or counts.dtype.kind not in "iuf":
@@ -209,7 +209,7 @@ class Pairs:
                 stop = min(start + _CHUNK, order.n_pairs)
                 part = order.pairs_at(np.arange(start, stop, dtype=np.int64))
                 left[start:stop], right[start:stop], label[start:stop] = part
-            self._arrays = _frozen(left), _frozen(right), _frozen(label)
+            self._arrays = read_only(left), read_only(right), read_only(label)
         return self._arrays
 
     @property
@@ -299,7 +299,7 @@ class Pairs:
         mask[chosen] = True
         if self._order is not None:
             inside = mask[self._order.items]
-            items, strengths = _frozen(self._order.items[inside]), _frozen(self._order.strengths[inside])
+            items, strengths = read_only(self._order.items[inside]), read_only(self._order.strengths[inside])
             return _from_order(Order(items, strengths, self._order.seed))
         return self.take(mask[self.left] & mask[self.right])
 
@@ -317,7 +317,7 @@ class Pairs:
         if absent.size:
             raise BadInput(f"image {absent[0]} is in a pair but not one of the {kept.size} given images")
         if self._order is not None:
-            return _from_order(Order(_frozen(new[self._order.items]), self._order.strengths, self._order.seed))
+            return _from_order(Order(read_only(new[self._order.items]), self._order.strengths, self._order.seed))
         return _unchecked(new[self.left], new[self.right], self.label)
 
     def fingerprint(self) -> str:
@@ -344,11 +344,6 @@ def _row_and_column(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArra
     return i, index - i * (i - 1) // 2
 
 
-def _frozen(array: _Array) -> _Array:
-    array.flags.writeable = False
-    return array
-
-
 def _from_order(order: Order) -> Pairs:
     pairs = Pairs.__new__(Pairs)
     pairs._arrays, pairs._order = None, order
@@ -358,7 +353,7 @@ def _from_order(order: Order) -> Pairs:
 def _unchecked(left: NDArray[Any], right: NDArray[Any], label: NDArray[Any]) -> Pairs:
     pairs = Pairs.__new__(Pairs)
     pairs._order = None
-    pairs._arrays = _frozen(left), _frozen(right), _frozen(label)
+    pairs._arrays = read_only(left), read_only(right), read_only(label)
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""Laws about the source of the project: layers, imports, names, language, and what commands import."""
+"""Rules about the source code: layers, imports, names, language, and what commands import."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def tree_of(path):
 
 
 def imports(module, path, top_only=False):
-    """Names of all modules that a file imports, type checking aside; with ``top_only`` not those inside functions."""
+    """Names of all modules that a file imports, except for type checking; with ``top_only``, not inside functions."""
     names = set()
 
     def visit(node):
@@ -145,7 +145,7 @@ def test_the_harness_imports_no_building_block():
     assert violations(["harness", "execution"], *BUILDING_BLOCKS) == []
 
 
-def test_bookkeeping_does_not_import_execution():
+def test_the_harness_does_not_import_execution():
     assert violations(["harness"], "execution") == []
 
 
@@ -211,7 +211,7 @@ def test_flags_of_methods_are_read_from_instances():
 
 
 def tracked_texts():
-    """The Python, Markdown and TOML files of the project; generated results and vendored files aside."""
+    """The Python, Markdown and TOML files of the project; except generated results and vendored files."""
     done = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         pytest.skip("not a git checkout")

@@ -1,4 +1,4 @@
-"""A wheel and an editable install behave the same: built, installed elsewhere, and run there."""
+"""A wheel and an editable install behave the same: built, installed in another environment, and run there."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(*command: str | Path, cwd: Path, **more: str) -> str:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "RELATTR_", "COV_"))}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "RELATTR_", "COV_"))
+    }
     done = subprocess.run(
         [str(c) for c in command],
         cwd=cwd,
-        env={**clean, **more},
+        env={**environment, **more},
         capture_output=True,
         text=True,
         timeout=3600,  # a minute or two on a quiet machine; on a crowded one the cells have limits of their own
@@ -46,18 +48,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_contains_exactly_the_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    expected = {f"relattr/{p.relative_to(ROOT / 'relattr')}" for p in (ROOT / "relattr").rglob("*") if wanted(p)}
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = {f"relattr/{p.relative_to(ROOT / 'relattr')}" for p in (ROOT / "relattr").rglob("*") if is_packaged(p)}
     for folder in ("methods", "datasets", "benchmarks", "paper_tables"):
         expected |= {
             f"relattr/{p.relative_to(ROOT)}"
             for p in (ROOT / folder).rglob("*")
-            if wanted(p) and p.parts[len(ROOT.parts) + 1] not in ("speed", "studies")
+            if is_packaged(p) and p.parts[len(ROOT.parts) + 1] not in ("speed", "studies")
         }
-    assert held == expected
+    assert names == expected
 
 
-def wanted(path: Path) -> bool:
+def is_packaged(path: Path) -> bool:
     kinds = {".py", ".toml", ".csv", ".jinja", ".txt", ".typed", ".json", ".safetensors"}
     return path.is_file() and (path.suffix in kinds or path.name == "py.typed") and "__pycache__" not in path.parts
 

@@ -1,4 +1,4 @@
-"""Outlines of shapes: polygons ``(n, 2)`` angles the origin, x right and y down."""
+"""Outlines of shapes: polygons ``(n, 2)`` around the origin, x right and y down."""
 
 from __future__ import annotations
 

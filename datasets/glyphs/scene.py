@@ -19,17 +19,17 @@ CUES = ("large", "medium", "small")
 """The cues of a scene, in the order of `Scene.cues`."""
 
 SIDES = (0.36, 0.2, 0.13)
-"""Mean side of each cue in units of the image's side; sides vary by up to `VARIATION` of it."""
+"""Mean side of each cue in units of the image's side; sides vary by up to `SIDE_VARIATION` of it."""
 
-VARIATION = 0.1
-HINTS = (0.3, 0.6, 0.3)
+SIDE_VARIATION = 0.1
+HINT_CORRELATION = (0.3, 0.6, 0.3)
 """Correlation of a scene's hint with the strength of each cue."""
 CROWDED = 0.8
 """Correlation of a scene's crowding with its hint; crowding is visible even at low resolution."""
 
-_MIDDLE = 0.26
+MAX_OFFSET = 0.26
 """Largest distance of the medium cue from the centre in x and in y; the other cues are anywhere."""
-HOME = (0.5, 0.7)
+ALIGNED_CENTRE = (0.5, 0.7)
 """Position of the medium cue in aligned scenes, on the axis of mirroring, like the mouth in aligned faces."""
 _MARGIN = 0.015
 """Smallest distance between two cues."""
@@ -80,16 +80,16 @@ def visible_strength(strength: float) -> float:
 def sample_scene(seed: int, stream: str, index: int, jitter: float | None = None) -> Scene:
     """Sample scene ``index`` of a stream (``train``, ``test``, ...), independently of the number of scenes.
 
-    The medium cue is at most ``jitter`` from `HOME` in x and in y; None: anywhere around the centre.
+    The medium cue is at most ``jitter`` from `ALIGNED_CENTRE` in x and in y; None: anywhere around the centre.
     """
     scene_seed = derive_seed(seed, "scene", stream, index)
     rng = np.random.default_rng(scene_seed)
     latent = rng.standard_normal(5)
     category = int(rng.integers(len(CATEGORIES)))
-    sides = [side * rng.uniform(1.0 - VARIATION, 1.0 + VARIATION) for side in SIDES]
+    sides = [side * rng.uniform(1.0 - SIDE_VARIATION, 1.0 + SIDE_VARIATION) for side in SIDES]
     centres = _sample_centres(sides, rng, jitter)
-    residual = math.sqrt(1.0 - sum(h * h for h in HINTS))
-    hint = float(np.dot([*HINTS, residual], latent[[0, 1, 2, 4]]))
+    residual = math.sqrt(1.0 - sum(h * h for h in HINT_CORRELATION))
+    hint = float(np.dot([*HINT_CORRELATION, residual], latent[[0, 1, 2, 4]]))
     large, medium, small = (
         Cue(x, y, side, float(z)) for (x, y), side, z in zip(centres, sides, latent[:3], strict=True)
     )
@@ -99,7 +99,7 @@ def sample_scene(seed: int, stream: str, index: int, jitter: float | None = None
 
 def _sample_centres(sides: list[float], rng: np.random.Generator, jitter: float | None) -> list[tuple[float, float]]:
     """Centres at which the three boxes lie inside the image and do not touch."""
-    home, radius = ((0.5, 0.5), _MIDDLE) if jitter is None else (HOME, jitter)
+    home, radius = ((0.5, 0.5), MAX_OFFSET) if jitter is None else (ALIGNED_CENTRE, jitter)
     ranges = [(np.full(2, 0.5 * side), np.full(2, 1.0 - 0.5 * side)) for side in sides]
     ranges[1] = np.subtract(home, radius), np.add(home, radius)
     centres: dict[int, tuple[float, float]] = {}

@@ -21,7 +21,7 @@ from relattr.check.identity import fingerprint_is_complete
 from relattr.check.law import Law, NotApplicable, require
 from relattr.errors import Blocked
 from relattr.method import Method
-from relattr.mixins import UsesPairAnswers
+from relattr.mixins import PairAnswersMixin
 from relattr.pairs import Pairs
 from relattr.registry import Plugin
 from relattr.run import Run
@@ -62,7 +62,7 @@ class MethodUnderTest:
     def questions(self) -> dict[str, Sequence[str]]:
         """The answers about pairs that the method requires."""
         method = self.plugin.create(self.values)
-        return method.questions if isinstance(method, UsesPairAnswers) else {}
+        return method.questions if isinstance(method, PairAnswersMixin) else {}
 
     def new_problem(self) -> problem.Problem:
         """A new instance of the problem, with the answers that the method requires."""

@@ -14,7 +14,7 @@ from relattr.registry import Plugin
 EVALUATION_MODULE = "relattr.execution.evaluate"
 """The module that evaluates a method; the code that it imports for this decides every result."""
 PROTOCOL = "1"
-"""The version of the evaluation: accuracy = correct / ordered pairs, a tie is an error. Raised by hand when these rules change."""
+"""The version of the evaluation rules (accuracy = correct / ordered pairs, a tie is an error), raised by hand."""
 
 
 def cell_fingerprints(cell: Cell, method: Plugin[Any], dataset: Plugin[Any]) -> dict[str, str]:

@@ -46,7 +46,7 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spearman: float | None = None
     """Rank correlation of the strengths with the scores of the ``n_images`` images; None if the set has no scores."""
     ties: Literal["error", "half", "drop"] = "error"
-    """How tied pairs count in `accuracy`; see `relattr.mixins.UsesPairAnswers.ties`."""
+    """How tied pairs count in `accuracy`; see `relattr.mixins.PairAnswersMixin.ties`."""
     boxes: BoxAccuracy | None = None
     """None unless the method gives boxes and the test set has the true ones."""
     deviation: str = ""

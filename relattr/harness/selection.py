@@ -13,7 +13,7 @@ from relattr import parameters
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.limits import Limits
-from relattr.registry import Registry, matching
+from relattr.registry import Registry, match_names
 from relattr.task import TaskName
 
 
@@ -47,7 +47,7 @@ def select_names(listed: Sequence[str], patterns: Sequence[str], registered: Map
     names: list[str] = []
     for name in listed:
         if any(c in name for c in "*?["):
-            names += [match for match in matching(registered, [name], kind) if match not in names]
+            names += [match for match in match_names(registered, [name], kind) if match not in names]
         elif name not in names:
             names.append(name)
     if not patterns:
@@ -55,7 +55,7 @@ def select_names(listed: Sequence[str], patterns: Sequence[str], registered: Map
     candidates = names + [name for name in registered if name not in names]
     of_listed = [p for p in patterns if any(fnmatch.fnmatchcase(name, p) for name in names)]
     of_others = [p for p in patterns if p not in of_listed]
-    selected = {*matching(names, of_listed, kind), *matching(candidates, of_others, kind)}
+    selected = {*match_names(names, of_listed, kind), *match_names(candidates, of_others, kind)}
     return [name for name in candidates if name in selected]
 
 
@@ -80,13 +80,13 @@ def parameter_overrides(
             if owner:
                 owners = [plugin for plugin in plugins if plugin[1] == owner]
                 if not owners and from_user:
-                    raise UnknownName("chosen method or dataset", owner, [name for _, name in plugins])
+                    raise UnknownName("selected method or dataset", owner, [name for _, name in plugins])
             else:
                 owners = [("method", name) for name in methods]
             # a method and a dataset may share a name: the setting is for those that have the parameter
             targets = [plugin for plugin in owners if parameter in plugins[plugin].types]
             if not targets and (owners if owner else from_user):
-                kind = f"parameter of {owner}" if owner else "parameter of the chosen methods"
+                kind = f"parameter of {owner}" if owner else "parameter of the selected methods"
                 raise UnknownName(kind, parameter, {name for plugin in owners for name in plugins[plugin].types})
             for plugin in targets:
                 overrides[plugin][parameter] = value

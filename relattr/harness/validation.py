@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from relattr.errors import UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
-from relattr.registry import Registry, matching
+from relattr.registry import Registry, match_names
 
 
 def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:
@@ -21,7 +21,7 @@ def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:
     for name in benchmark.dataset:
         if name not in datasets:
             raise UnknownName(f"dataset ([dataset.{name}] of benchmark {benchmark.name})", name, datasets)
-    matching(methods, benchmark.method_limits, f"method ([method_limits] of benchmark {benchmark.name})")
+    match_names(methods, benchmark.method_limits, f"method ([method_limits] of benchmark {benchmark.name})")
     for column in benchmark.table.columns:
         _validate_column(column, benchmark, registry, datasets)
 

@@ -1,7 +1,8 @@
 """Which modules of a project decide what a module computes, and their digests; imports are followed statically.
 
-Nothing is imported for this. Modules of a project are those of relattr, those of the top-level package of the module
-in question, and any other module whose file lies neither in the standard library nor among installed packages.
+The analysis is static: nothing is imported. Modules of a project are those of relattr, those of the top-level package
+of the module in question, and any other module whose file lies neither in the standard library nor among installed
+packages.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from relattr.errors import BadInput
-from relattr.identity.imports import UNKNOWN, Note, SourceFacts, read_facts
+from relattr.identity.imports import UNKNOWN, Note, SourceSummary, summarise_source
 from relattr.system.digests import digest_text
 
 
@@ -28,15 +29,15 @@ class ProjectCode:
     digests: dict[str, str]
     """By module, sorted."""
     unresolved: frozenset[str]
-    """Imported names that could not be found: of modules on a path that is only added when the code runs."""
-    computes_names: tuple[str, ...]
-    """The modules that import others under a name of which nothing is known before they run."""
+    """Imported names that could not be found, e.g. on a path added at run time."""
+    dynamic_importers: tuple[str, ...]
+    """The modules that import others under a fully dynamic name."""
 
 
 def module_digests(module: str) -> dict[str, str]:
     """Return the digest of ``module`` and of each project module that it imports, directly or not.
 
-    Modules that say ``DECIDES_RESULTS = False`` are left out. Raises `BadInput` if ``module`` has no file.
+    Modules that set ``DECIDES_RESULTS = False`` are left out. Raises `BadInput` if ``module`` has no file.
     """
     return project_code(module).digests
 
@@ -51,10 +52,10 @@ def code_digest(*modules: str) -> str:
 
 def source_digest(module: str) -> str:
     """Return the digest of one module without what it imports. Raises `BadInput` if it has no file."""
-    facts = find_facts(module)
-    if facts is None:
+    summary = summary_of(module)
+    if summary is None:
         raise BadInput(f"cannot find the source file of {module}")
-    return facts.digest
+    return summary.digest
 
 
 def source_files(modules: Sequence[str]) -> list[Path]:
@@ -70,18 +71,18 @@ def imported_modules(module: str) -> set[str]:
     """
     modules = set(module_digests(module))
     for name in tuple(modules):
-        facts = find_facts(name)
-        if facts is not None:
-            modules |= {base for base, _ in facts.imports}
-            modules |= {f"{base}.{imported}".rstrip(".*") for base, imported in facts.imports}
+        summary = summary_of(name)
+        if summary is not None:
+            modules |= {base for base, _ in summary.imports}
+            modules |= {f"{base}.{imported}".rstrip(".*") for base, imported in summary.imports}
     return {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
 
 
 def notes_of(module: str) -> dict[str, tuple[Note, ...]]:
     """Return the lines that cannot be followed, in ``module`` and in the code it runs that is not part of relattr."""
     names = (name for name in module_digests(module) if name == module or not _is_relattr(name))
-    facts = {name: find_facts(name) for name in names}
-    return {name: known.notes for name, known in facts.items() if known is not None and known.notes}
+    summaries = {name: summary_of(name) for name in names}
+    return {name: known.notes for name, known in summaries.items() if known is not None and known.notes}
 
 
 @cache
@@ -91,8 +92,8 @@ def project_code(module: str) -> ProjectCode:
         raise BadInput(f"cannot find the source file of {module}, so a change in it could not make its results stale")
     digests: dict[str, str] = {}
     unresolved: set[str] = set()
-    computes_names: list[str] = []
-    family = module.partition(".")[0]
+    dynamic_importers: list[str] = []
+    top_package = module.partition(".")[0]
     queue = _with_parents(module)
     visited: set[str] = set()
     while queue:
@@ -100,31 +101,31 @@ def project_code(module: str) -> ProjectCode:
         if name in visited:
             continue
         visited.add(name)
-        facts = find_facts(name)
-        if facts is None:
+        summary = summary_of(name)
+        if summary is None:
             if _spec_of(name) is None:
                 unresolved.add(name)
         elif name == module or decides_results(name):
-            digests[name] = facts.digest
-            queue.extend(_dependencies(name, family))
-            if UNKNOWN in facts.prefixes:
-                computes_names.append(name)
-    return ProjectCode(dict(sorted(digests.items())), frozenset(unresolved), tuple(sorted(computes_names)))
+            digests[name] = summary.digest
+            queue.extend(_dependencies(name, top_package))
+            if UNKNOWN in summary.prefixes:
+                dynamic_importers.append(name)
+    return ProjectCode(dict(sorted(digests.items())), frozenset(unresolved), tuple(sorted(dynamic_importers)))
 
 
 @cache
-def _dependencies(name: str, family: str) -> frozenset[str]:
+def _dependencies(name: str, top_package: str) -> frozenset[str]:
     """Return the names that a module imports and that may be modules of the project."""
-    facts = find_facts(name)
+    summary = summary_of(name)
     names: set[str] = set()
-    for base, imported in facts.imports if facts is not None else ():
-        if is_project_module(base, family):
+    for base, imported in summary.imports if summary is not None else ():
+        if is_project_module(base, top_package):
             names.update(_imported(base, imported))
         elif _spec_of(base.partition(".")[0]) is None:
             names.add(base)
-    for prefix in facts.prefixes if facts is not None else ():
+    for prefix in summary.prefixes if summary is not None else ():
         if prefix != UNKNOWN:
-            names.update(_modules_with_prefix(prefix, name, family))
+            names.update(_modules_with_prefix(prefix, name, top_package))
     return frozenset(names)
 
 
@@ -137,17 +138,19 @@ def decides_results(name: str) -> bool:
     if not _is_relattr(name):
         return True
     for package in _with_parents(name)[1:]:
-        facts = find_facts(package)
-        if facts is not None and not facts.decides_results:
+        summary = summary_of(package)
+        if summary is not None and not summary.decides_results:
             return False
-    facts, path = find_facts(name), find_file(name)
-    return not (facts is not None and facts.reexports is not None and path is not None and path.name == "__init__.py")
+    summary, path = summary_of(name), find_file(name)
+    return not (
+        summary is not None and summary.reexports is not None and path is not None and path.name == "__init__.py"
+    )
 
 
-def is_project_module(name: str, family: str) -> bool:
-    """Whether a module is part of relattr, of the package ``family``, or not installed like a library."""
+def is_project_module(name: str, top_package: str) -> bool:
+    """Whether a module is part of relattr, of the package ``top_package``, or not installed like a library."""
     top = name.partition(".")[0]
-    if top in ("relattr", family):
+    if top in ("relattr", top_package):
         return True
     return top not in sys.stdlib_module_names and _is_outside_libraries(top)
 
@@ -169,19 +172,19 @@ def find_file(name: str) -> Path | None:
 
 
 @cache
-def find_facts(name: str) -> SourceFacts | None:
-    """Return the facts of a module's file; None if it has none."""
+def summary_of(name: str) -> SourceSummary | None:
+    """Return the summary of a module's file; None if it has none."""
     path = find_file(name)
     try:
-        return None if path is None else read_facts(path, name)
+        return None if path is None else summarise_source(path, name)
     except OSError:
         return None
 
 
 def clear_caches() -> None:
-    """Forget everything that was read; files are read again when they are next asked for."""
+    """Clear all caches."""
     _is_outside_libraries.cache_clear()
-    for function in (project_code, _dependencies, decides_results, find_file, find_facts, _spec_of):
+    for function in (project_code, _dependencies, decides_results, find_file, summary_of, _spec_of):
         function.cache_clear()
 
 
@@ -192,20 +195,20 @@ def _is_relattr(name: str) -> bool:
 
 def _imported(base: str, name: str) -> Iterable[str]:
     """Return the modules that ``import base`` (no ``name``) or ``from base import name`` runs, packages included."""
-    facts = find_facts(base)
-    if facts is None:
+    summary = summary_of(base)
+    if summary is None:
         return _with_parents(f"{base}.{name}".strip(".*"))  # `find_file` knows which of them are modules
-    if _is_relattr(base) and facts.reexports is not None:
-        wanted = facts.reexports if name in ("", "*") else {name}
+    if _is_relattr(base) and summary.reexports is not None:
+        wanted = summary.reexports if name in ("", "*") else {name}
         modules: set[str] = set()
         for export in wanted:
-            source, original = facts.reexports.get(export, (base, export))
+            source, original = summary.reexports.get(export, (base, export))
             modules.update(_with_parents(f"{base}.{original}") if source == base else _imported(source, original))
         return modules
     modules = set(_with_parents(base))
     if name == "*":
-        modules |= {f"{base}.{export}" for export in facts.exports or ()}
-        if facts.has_computed_exports:
+        modules |= {f"{base}.{export}" for export in summary.exports or ()}
+        if summary.has_computed_exports:
             modules |= set(_submodules(base))
     elif name:
         modules.add(f"{base}.{name}")
@@ -218,11 +221,11 @@ def _with_parents(name: str) -> list[str]:
     return [".".join(parts[: k + 1]) for k in range(len(parts))]
 
 
-def _modules_with_prefix(prefix: str, importer: str, family: str) -> Iterator[str]:
+def _modules_with_prefix(prefix: str, importer: str, top_package: str) -> Iterator[str]:
     """Return the modules whose name starts like this, in its package or beside the module that imports them."""
     package, dot, _ = prefix.rpartition(".")
     if dot:
-        if is_project_module(package, family):
+        if is_project_module(package, top_package):
             yield from _with_parents(package)
             yield from (name for name in _submodules(package) if name.startswith(prefix))
         return

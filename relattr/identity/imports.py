@@ -17,7 +17,7 @@ from relattr.system.paths import cache_dir
 from relattr.system.reading import MAX_FILE, MAX_SETTINGS, read_bytes
 
 CACHE_FORMAT = f"v4.{FORMAT}"
-"""Names the layout of the cached files; change it when `SourceFacts` or what is found in a source changes."""
+"""Names the layout of the cached files; change it when `SourceSummary` or what is found in a source changes."""
 _RECURSION_LIMIT = 10_000
 """Enough for a sum of 2,000 terms on one line, wherever on the stack the digest is computed."""
 UNKNOWN = ""
@@ -37,7 +37,7 @@ class Note(msgspec.Struct, frozen=True):
     text: str
 
 
-class SourceFacts(msgspec.Struct, frozen=True):
+class SourceSummary(msgspec.Struct, frozen=True):
     """The result of the static analysis of a source file."""
 
     digest: str
@@ -57,8 +57,8 @@ class SourceFacts(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...] = ()
 
 
-def read_facts(path: Path, name: str) -> SourceFacts:
-    """Return the facts of the file of module ``name``, from the cache if this content was read before.
+def summarise_source(path: Path, name: str) -> SourceSummary:
+    """Return the summary of the file of module ``name``, from the cache if this content was read before.
 
     Raises `OSError` if it cannot be read.
     """
@@ -67,28 +67,28 @@ def read_facts(path: Path, name: str) -> SourceFacts:
         source = source.replace(b"\r\n", b"\n")
     content = hashlib.sha256(source).hexdigest()
     if path.suffix != ".py":
-        return SourceFacts(f"bytes {content}")
+        return SourceSummary(f"bytes {content}")
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     key = hashlib.sha256(f"{package}\0{name}".encode()).hexdigest()[:8]
     cached = cache_dir() / "imports" / CACHE_FORMAT / f"{content[:32]}-{key}.json"
     stored = read_cached(cached)
     if stored is not None:
-        return msgspec.json.decode(stored, type=SourceFacts)
+        return msgspec.json.decode(stored, type=SourceSummary)
     limit = sys.getrecursionlimit()
     try:
         sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
-        facts = _parse_facts(ast.parse(source, filename=str(path)), name, package)
+        summary = _summarise_tree(ast.parse(source, filename=str(path)), name, package)
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # cells that run it report the error
-        return SourceFacts(f"bytes {content}")
+        return SourceSummary(f"bytes {content}")
     finally:
         sys.setrecursionlimit(limit)
-    write_cached(cached, msgspec.json.encode(facts))
-    return facts
+    write_cached(cached, msgspec.json.encode(summary))
+    return summary
 
 
-def _parse_facts(tree: ast.Module, name: str, package: str) -> SourceFacts:
+def _summarise_tree(tree: ast.Module, name: str, package: str) -> SourceSummary:
     visitor = _Visitor(tree, name, package)
-    return SourceFacts(
+    return SourceSummary(
         digest=syntax_digest(tree),
         imports=tuple(sorted(visitor.imports)),
         prefixes=tuple(sorted(visitor.prefixes)),

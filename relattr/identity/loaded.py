@@ -1,8 +1,8 @@
-"""The project modules that a cell turns out to have run, beyond those that its imports show.
+"""Project modules loaded at run time that static analysis missed.
 
 A module may be imported under a computed name, or from a folder that the code adds to ``sys.path`` while it runs. When
-a cell ends, `sys.modules` has it. It joins the fingerprint under one of two names: ``code <module>`` where the name is
-enough to find its file again, else ``loaded <plugin> <path>``, a path relative to the file of the plugin's module.
+a cell ends, `sys.modules` contains it. It is added to the fingerprint as ``code <module>`` if its file can be found by
+name, else as ``loaded <plugin> <path>``, with a path relative to the file of the plugin's module.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from relattr.identity.code import ProjectCode, decides_results, find_facts, find_file, is_library_file, project_code
-from relattr.identity.imports import read_facts
+from relattr.identity.code import ProjectCode, decides_results, find_file, is_library_file, project_code, summary_of
+from relattr.identity.imports import summarise_source
 from relattr.system.paths import cache_dir
 
 CHANGED = "changed while it ran"
@@ -23,7 +23,7 @@ CHANGED = "changed while it ran"
 
 
 class LoadedModules:
-    """Watches which modules a cell loads, from its start on."""
+    """Records which modules a cell loads, from its start on."""
 
     def __init__(self) -> None:
         self._before = frozenset(sys.modules)
@@ -34,9 +34,9 @@ class LoadedModules:
 
         ``plugins`` are the modules of the cell's method and dataset.
         """
-        found: dict[str, str] = {}
+        digests: dict[str, str] = {}
         codes = {plugin: project_code(plugin) for plugin in plugins}
-        families = {"relattr", *(plugin.partition(".")[0] for plugin in plugins)}
+        top_packages = {"relattr", *(plugin.partition(".")[0] for plugin in plugins)}
         folders = {plugin: str(path.parent) for plugin in plugins if (path := find_file(plugin)) is not None}
         queue = list(self._candidates([*codes.values()]))
         visited: set[str] = set()
@@ -46,30 +46,30 @@ class LoadedModules:
             if name in visited or path is None or f"code {name}" in known:
                 continue
             visited.add(name)
-            is_family = name.partition(".")[0] in families
-            if not (decides_results(name) if is_family else self._is_project_file(path, folders.values())):
+            is_in_package = name.partition(".")[0] in top_packages
+            if not (decides_results(name) if is_in_package else self._is_project_file(path, folders.values())):
                 continue
-            key = f"code {name}" if is_family else _key_by_path(path, folders)
+            key = f"code {name}" if is_in_package else _key_by_path(path, folders)
             try:
-                facts = read_facts(path, name)
+                summary = summarise_source(path, name)
                 is_changed = path.stat().st_mtime_ns > self._started
             except OSError:
                 continue
-            found[key] = CHANGED if is_changed else facts.digest
-            for base, imported in facts.imports:
+            digests[key] = CHANGED if is_changed else summary.digest
+            for base, imported in summary.imports:
                 queue += [base, f"{base}.{imported}"]
-        return dict(sorted(found.items()))
+        return dict(sorted(digests.items()))
 
     def _candidates(self, codes: list[ProjectCode]) -> Iterator[str]:
         """Yield the modules that the cell may have loaded without a static import of them."""
-        packages = {importer.rpartition(".")[0] for code in codes for importer in code.computes_names}
+        packages = {importer.rpartition(".")[0] for code in codes for importer in code.dynamic_importers}
         for name in list(sys.modules):
             is_relattr = name.partition(".")[0] == "relattr"
             if packages:  # another cell, or the import of a plugin, may have loaded it before
-                counts = not is_relattr or name not in self._before or name.rpartition(".")[0] in packages
+                is_candidate = not is_relattr or name not in self._before or name.rpartition(".")[0] in packages
             else:
-                counts = not is_relattr and name not in self._before
-            if counts:
+                is_candidate = not is_relattr and name not in self._before
+            if is_candidate:
                 yield name
         for code in codes:
             yield from (name for name in code.unresolved if name in sys.modules)
@@ -92,15 +92,15 @@ def current_digest(key: str) -> str | None:
     """
     kind, _, rest = key.partition(" ")
     if kind == "code":
-        facts = find_facts(rest)
-        return None if facts is None else facts.digest
+        summary = summary_of(rest)
+        return None if summary is None else summary.digest
     plugin, _, relative = rest.partition(" ")
     plugin_path = find_file(plugin)
     if plugin_path is None:
         return None
     path = Path(os.path.normpath(plugin_path.parent / relative))
     try:
-        return read_facts(path, path.stem).digest
+        return summarise_source(path, path.stem).digest
     except OSError:
         return None
 

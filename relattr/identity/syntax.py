@@ -1,4 +1,4 @@
-"""The digest of a Python source by meaning: the same for any two sources that run alike.
+"""The digest of the syntax tree of a Python source: equal for sources that differ only in layout.
 
 Left out are comments, formatting, docstrings, statements without effect, annotations of functions and variables,
 ``if TYPE_CHECKING:`` blocks, imports from typing modules, ``@overload`` stubs, and the order of imports that stand

@@ -15,7 +15,7 @@ from relattr.networks.standardisation import FeatureStandardisation
 INITIAL_SCALE = 0.33
 """Scale of the initial crop: a third of the image."""
 SCALE_OUTPUT_FACTOR = 0.05
-"""Factor from the first output to the scale, which changes 400 times more slowly than the translation (0.05² = 1/400)."""
+"""Factor from the first output to the scale, which changes 400 times more slowly than translation (0.05² = 1/400)."""
 REDUCED_CHANNELS, HIDDEN_UNITS, MAP_SIZE = 128, 128, 6
 """Of the head: channels after its 1 x 1 convolution, hidden units, and side of the feature map it takes."""
 

@@ -27,7 +27,7 @@ def downscaled_view(images: torch.Tensor, scale: float, size: int) -> torch.Tens
 
 
 def crop_source(images: torch.Tensor, scale: float, source: CropSource) -> torch.Tensor:
-    """The images that the transformer of this scale crops: ``(n, c, h, h)`` as they are, or ``scale`` times as large."""
+    """Return the images that this transformer crops: ``(n, c, h, h)`` unchanged, or ``scale`` times as large."""
     return images if source == "full" else resize_square(images, max(1, round(scale * images.shape[-1])))
 
 

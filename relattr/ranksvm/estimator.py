@@ -32,7 +32,7 @@ class RankSVM(BaseEstimator):
 
         |w|^2 / 2  +  C/2 sum_ordered max(0, 1 - w.(x_i - x_j))^2  +  C_similar/2 sum_similar (w.(x_i - x_j))^2
 
-    as in the authors' released solver: there is no bias, the weight of a pair is not divided by the row_of of pairs,
+    as in the authors' released solver: there is no bias, the weight of a pair is not divided by the number of pairs,
     and ``C`` multiplies half of the sum (this ``C`` is twice that of scikit-learn's LinearSVC). With
     ``loss="logistic"`` the loss of an ordered pair is ``C log(1 + exp(-w.(x_i - x_j)))``. A pair given twice counts
     twice.
@@ -44,16 +44,16 @@ class RankSVM(BaseEstimator):
     loss : "squared_hinge" or "logistic".
     tol : relative tolerance: stop when the duality gap is at most ``tol`` times the objective, which bounds the
         distance of the objective from its minimum.
-    max_newton, max_cg : maximum row_of of Newton steps, and of conjugate-gradient steps in each.
+    max_newton, max_cg : maximum number of Newton steps, and of conjugate-gradient steps in each.
 
     Attributes
     ----------
     coef_ : ``(d,)`` float64, ``w``.
     objective_, gap_ : final value of the objective and of the duality gap (``|gradient|^2 / 2``).
-    n_newton_, n_cg_ : row_of of steps. converged_ : whether ``tol`` was reached.
+    n_newton_, n_cg_ : number of steps. converged_ : whether ``tol`` was reached.
     n_features_in_ : ``d``.
 
-    Results are bit-identical for the same input, machine and row_of of threads.
+    Results are bit-identical for the same input, machine and number of threads.
     """
 
     coef_: NDArray[np.float64]

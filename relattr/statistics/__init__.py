@@ -8,7 +8,7 @@ from relattr.statistics.bootstrap import Bootstrap, bootstrap
 from relattr.statistics.correlation import spearman
 from relattr.statistics.counts import PairCounts, count_margins, count_strengths
 from relattr.statistics.design import Design, Judgement
-from relattr.statistics.interval import AccuracyEstimate, Difference, accuracy, difference, pairs_interval
+from relattr.statistics.interval import AccuracyEstimate, Difference, difference, estimate_accuracy, pairs_interval
 from relattr.statistics.multiple_comparisons import holm
 from relattr.statistics.ranks import Ranks, average_ranks
 
@@ -21,13 +21,13 @@ __all__ = [
     "LargestDifference",
     "PairCounts",
     "Ranks",
-    "accuracy",
     "average_ranks",
     "bootstrap",
     "count_margins",
     "count_strengths",
     "difference",
     "difference_covariance",
+    "estimate_accuracy",
     "holm",
     "pairs_interval",
     "spearman",

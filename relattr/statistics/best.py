@@ -38,12 +38,12 @@ def difference_covariance(
 ) -> NDArray[np.float64]:
     """Estimate a covariance ``(k, k)`` of the accuracies of k methods; only that of their differences is meaningful.
 
-    ``judgements`` and ``weights`` are those of each method, as for `accuracy`, all on the tests of ``design``;
+    ``judgements`` and ``weights`` are those of each method, as for `estimate_accuracy`, all on the tests of ``design``;
     ``variances_images`` ``(k,)`` are the variances over images of the difference of each method from the method
     ``best``, and ``variances_seeds`` ``(k,)`` those of each accuracy due to retraining (default: 0).
     """
     pairs = zip(judgements, weights, strict=True)
-    sums = np.stack([residuals(design, of_method, weights)[0] for of_method, weights in pairs])
+    sums = np.stack([residuals(design, of_method, of_seeds)[0] for of_method, of_seeds in pairs])
     sums -= sums[best]
     gram = sums @ sums.T
     # the products count each dyad twice with itself; relative to the other pairs of dyads that is a common factor

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
+from relattr.readonly import read_only
 from relattr.statistics import pair_loops
 from relattr.statistics.counts import count_strengths
 
@@ -86,7 +87,8 @@ class Design:
         for k, (pairs, index) in enumerate(zip(self.pairs, self._index, strict=True)):
             left, right, label = pairs.arrays
             if pairs.n_similar or not np.array_equal(index, np.arange(self.n_images)):
-                left, right = map(_frozen, pair_loops.renumber_pairs(left, right, label, index, self.n_ordered[k]))
+                # read-only like the arrays of `Pairs`, so that Numba compiles each loop for one type only
+                left, right = map(read_only, pair_loops.renumber_pairs(left, right, label, index, self.n_ordered[k]))
             edges.append((left, right))
         return edges
 
@@ -99,7 +101,7 @@ class Design:
         n = self.n_images
         left, right = self.edges[0]
         if len(self.edges) > 1:
-            left, right = (_frozen(np.concatenate(side)) for side in zip(*self.edges, strict=True))
+            left, right = (read_only(np.concatenate(side)) for side in zip(*self.edges, strict=True))
         if n * n <= max(_TABLE, 8 * left.size):
             dyad, first, second = pair_loops.index_dyads(left, right, n)
         else:  # few pairs of many images: sort instead of a table of all dyads
@@ -153,12 +155,6 @@ class Design:
         # strict comparisons, so that a tie is an error
         correct = np.where(label > 0, values > 0, values < 0)
         return Judgement(test, correct.size, int(correct.sum()), correct)
-
-
-def _frozen(array: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Make an array read-only like those of `Pairs`, so that Numba compiles each loop for one type only."""
-    array.setflags(write=False)
-    return array
 
 
 def _last_image(pairs: Pairs) -> int:

@@ -64,7 +64,7 @@ class Difference:
         return self.variance_images + (self.variance_seeds or 0.0)
 
 
-def accuracy(
+def estimate_accuracy(
     design: Design, judgements: Sequence[Judgement], *, weights: Sequence[float] | None = None, level: float = 0.95
 ) -> AccuracyEstimate:
     """Estimate the accuracy of a method: the mean over tests of the mean over its judgements (seeds) on each.
@@ -93,7 +93,8 @@ def difference(
 ) -> Difference:
     """Estimate the paired difference of two methods on the same tests, images and pairs.
 
-    ``weights`` are those of `accuracy` for each method. Raises `BadInput` if the methods are judged on different tests.
+    ``weights`` are those of `estimate_accuracy` for each method. Raises `BadInput` if the methods are judged on
+    different tests.
     """
     from scipy import special
 

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput
+from relattr.system.numbers import is_digits
 from relattr.training.cropping import load_pixels, resize_image
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def pixel_limit() -> int:
     """Bytes of images up to which they are loaded into memory; see `PIXEL_LIMIT`."""
     text = os.environ.get("RELATTR_PIXEL_LIMIT")
     if text:
-        if not text.isdecimal():
+        if not is_digits(text):
             raise BadInput(f"RELATTR_PIXEL_LIMIT is {text!r}; expected a number of bytes")
         return int(text)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,4 +1,4 @@
-"""Every dataset of this project passes `relattr check dataset`, on its files where they are available."""
+"""Every dataset of this project passes `relattr check dataset`, with its files where they are available."""
 
 from __future__ import annotations
 

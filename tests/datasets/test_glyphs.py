@@ -13,7 +13,14 @@ from relattr.datasets.glyphs import ATTRIBUTES, CUES_OF, Glyphs, outlines, score
 from relattr.datasets.glyphs.canvas import FINE, Canvas
 from relattr.datasets.glyphs.drawing import draw_scene
 from relattr.datasets.glyphs.pretraining import CLASSES, draw_pretraining_set, picture_seed
-from relattr.datasets.glyphs.scene import CATEGORIES, CROWDED, HINTS, HOME, sample_scene, visible_strength
+from relattr.datasets.glyphs.scene import (
+    ALIGNED_CENTRE,
+    CATEGORIES,
+    CROWDED,
+    HINT_CORRELATION,
+    sample_scene,
+    visible_strength,
+)
 
 from relattr.errors import BadInput, UnknownName
 from relattr.registry import registry
@@ -31,7 +38,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def many() -> Glyphs:
-    """Enough scenes for statistics; no image is drawn."""
+    """Scenes for statistics; their images are not drawn."""
     return glyphs(n_train=2500, n_test=1500)
 
 
@@ -56,7 +63,7 @@ def test_an_image_is_the_same_in_any_order_and_process():
     assert elsewhere == hashlib.sha256(forward[4].tobytes()).hexdigest()
 
 
-def test_images_and_labels_do_not_depend_on_how_many_there_are():
+def test_images_and_labels_do_not_depend_on_their_number():
     few, more = glyphs(n_train=5, n_test=4, size=48), glyphs(n_train=9, n_test=7, size=48)
     assert more.scenes["train"][:5] == few.scenes["train"]
     assert more.scenes["test"][:4] == few.scenes["test"]
@@ -71,7 +78,7 @@ def test_another_seed_draws_other_images():
     assert glyphs(seed=1).fingerprint() != glyphs().fingerprint()
 
 
-def test_images_are_what_the_parameters_say():
+def test_images_follow_the_parameters():
     data = glyphs(n_train=3, n_test=2, size=40)
     assert len(data.images) == 5
     assert all(image.shape == (40, 40, 3) and image.dtype == np.uint8 for image in data.images)
@@ -107,8 +114,8 @@ def test_a_cues_strength_is_visible_only_inside_its_box(which, index):
     assert rows.max() < np.ceil(y1)
 
 
-def test_no_amount_of_ink_tells_a_strength():
-    """A blunt and a sharp glyph leave the same mean colour: it cannot be read from global statistics."""
+def test_the_number_of_dark_pixels_does_not_reveal_a_strength():
+    """A blunt and a sharp glyph have the same mean colour, so global statistics do not reveal the strength."""
     for index in range(6):
         before = sample_scene(2, "train", index)
         means = []
@@ -150,13 +157,13 @@ def test_the_hint_changes_the_scenery_and_no_cue():
     assert np.array_equal(round_[y0 + 4 : y1 - 3, (x0 + x1) // 2], spiky[y0 + 4 : y1 - 3, (x0 + x1) // 2])
 
 
-def test_the_hint_goes_with_the_cues_but_loosely(many):
-    told = np.array([[s.hint, *(cue.strength for cue in s.cues), s.crowding] for s in many.scenes["train"]])
-    correlation = np.corrcoef(told.T)
-    assert np.abs(correlation[0, 1:] - [*HINTS, CROWDED]).max() < 0.06
+def test_the_hint_is_weakly_correlated_with_the_cues(many):
+    latent = np.array([[s.hint, *(cue.strength for cue in s.cues), s.crowding] for s in many.scenes["train"]])
+    correlation = np.corrcoef(latent.T)
+    assert np.abs(correlation[0, 1:] - [*HINT_CORRELATION, CROWDED]).max() < 0.06
     assert np.abs(correlation[1:4, 1:4] - np.eye(3)).max() < 0.06  # one cue tells nothing of another
-    assert np.abs(correlation[4, 1:4] - CROWDED * np.array(HINTS)).max() < 0.06
-    assert np.abs(told.std(axis=0) - 1).max() < 0.05
+    assert np.abs(correlation[4, 1:4] - CROWDED * np.array(HINT_CORRELATION)).max() < 0.06
+    assert np.abs(latent.std(axis=0) - 1).max() < 0.05
 
 
 def test_boxes_lie_in_the_image_and_apart(many):
@@ -171,8 +178,8 @@ def test_boxes_lie_in_the_image_and_apart(many):
         assert not (overlap > 0).all(axis=1).any()
 
 
-def test_rims_are_where_the_boxes_say():
-    """The colour found at the rim of a box is the rim's: boxes, images and cues are in one order."""
+def test_the_rim_in_each_box_has_its_colour():
+    """Boxes, images and cues are in the same order: inside each box, the badge has its own rim colour."""
     data = glyphs(n_train=2, n_test=12)
     test = data.task(TaskName("glyphs", "multiscale", "standard")).tests[0]
     for image, boxes in zip(test.images, test.boxes, strict=True):
@@ -184,7 +191,7 @@ def test_rims_are_where_the_boxes_say():
             assert np.abs(np.array(style.RIMS[k]) - colour).max() < 50
 
 
-def test_which_boxes_decide():
+def test_boxes_are_those_of_the_deciding_badges():
     data = glyphs(n_train=4, n_test=5)
     for attribute in ATTRIBUTES:
         boxes = data.task(TaskName("glyphs", attribute, "standard")).tests[0].boxes
@@ -201,19 +208,22 @@ def test_aligned_scenes_fix_only_the_medium_badge():
     aligned = registry.dataset("glyphs-aligned").create({"n_train": 200, "n_test": 2})
     assert [task.attribute for task in aligned.tasks()] == ["local"]
     large, medium, small = (np.array([[s.cues[k].x, s.cues[k].y] for s in aligned.scenes["train"]]) for k in range(3))
-    assert HOME[0] == 0.5  # or mirroring would give it two places
-    assert np.abs(medium - HOME).max() <= aligned.jitter
-    assert np.abs(medium - HOME).max() > 0.9 * aligned.jitter
+    assert ALIGNED_CENTRE[0] == 0.5  # or mirroring would give it two places
+    assert np.abs(medium - ALIGNED_CENTRE).max() <= aligned.jitter
+    assert np.abs(medium - ALIGNED_CENTRE).max() > 0.9 * aligned.jitter
     for free in (large, small):
         assert (np.ptp(free, axis=0) > 0.5).all()
     plain = glyphs(n_train=200, n_test=2)
     assert [s.cues[1].strength for s in aligned.scenes["train"]] == [s.cues[1].strength for s in plain.scenes["train"]]
     assert aligned.fingerprint() != plain.fingerprint()
     assert "0.04 of one position" in aligned.task(aligned.tasks()[0]).protocol
-    assert all(finding.ok for finding in registry.dataset("glyphs-aligned").create({"n_train": 120, "n_test": 60, "size": 48}).verify())
+    assert all(
+        finding.ok
+        for finding in registry.dataset("glyphs-aligned").create({"n_train": 120, "n_test": 60, "size": 48}).verify()
+    )
 
 
-def test_training_and_test_images_are_drawn_apart():
+def test_training_and_test_images_differ():
     data = glyphs(n_train=30, n_test=30, size=32)
     seen = {image.tobytes() for image in data.images}
     assert len(seen) == 60
@@ -242,7 +252,7 @@ def test_the_tail_falls_as_a_power():
     assert -1 / scores.TAIL < slope[0] < -0.5 / scores.TAIL
 
 
-def test_noise_leaves_the_ceiling_it_should():
+def test_the_accuracy_ceiling_matches_a_simulation():
     for noise in (0.125, 1.0):
         data = glyphs(n_train=2, n_test=1500, noise=noise)
         judged = data.strengths("local", "test")
@@ -252,13 +262,13 @@ def test_noise_leaves_the_ceiling_it_should():
     assert 0.95 < scores.accuracy_ceiling(Glyphs().noise) < 0.97
 
 
-def test_noise_is_the_only_thing_between_recipe_and_strength():
+def test_without_noise_strengths_equal_the_recipe():
     data = glyphs(n_train=50, n_test=50, noise=0.0)
     for attribute, recipe in scores.ATTRIBUTE_WEIGHTS.items():
-        for s, found in zip(data.scenes["test"], data.strengths(attribute, "test"), strict=True):
+        for s, strength in zip(data.scenes["test"], data.strengths(attribute, "test"), strict=True):
             expected = sum(w * cue.strength for w, cue in zip(recipe.cues, s.cues, strict=True))
             expected += recipe.crowding * s.crowding + recipe.category * scores.SHIFTS[s.category]
-            assert found == pytest.approx(expected, abs=1e-12)
+            assert strength == pytest.approx(expected, abs=1e-12)
         assert sum(w**2 for w in (*recipe.cues, recipe.crowding, recipe.category)) == pytest.approx(1)
 
 
@@ -293,10 +303,10 @@ def test_labels_agree_with_scores(attribute):
     task = glyphs(n_train=60, n_test=50).task(TaskName("glyphs", attribute, "standard"))
     pairs, score = task.train.pairs, task.train.scores
     assert len(pairs) == 60 * 59 // 2
-    told = pairs.label != 0
-    assert (np.sign(score[pairs.left] - score[pairs.right]) == pairs.label)[told].all()
+    ordered = pairs.label != 0
+    assert (np.sign(score[pairs.left] - score[pairs.right]) == pairs.label)[ordered].all()
     ranks = np.argsort(np.argsort(score))
-    assert np.abs(ranks[pairs.left] - ranks[pairs.right])[~told].max() < 6  # bands of a tenth: 6 images
+    assert np.abs(ranks[pairs.left] - ranks[pairs.right])[~ordered].max() < 6  # bands of a tenth: 6 images
     assert task.tests[0].pairs.n_similar == 0
     assert len(task.tests[0].pairs) == 50 * 49 // 2
 
@@ -388,7 +398,7 @@ def test_pretraining_refuses_a_negative_number():
         ({"n_trains": 4}, "did you mean n_train"),
     ],
 )
-def test_parameters_that_cannot_be_are_refused(parameters, message):
+def test_impossible_parameters_are_refused(parameters, message):
     with pytest.raises(BadInput, match=message):
         glyphs(**parameters)
 
@@ -399,9 +409,9 @@ def test_an_unknown_task_is_refused():
 
 
 def test_verify_passes_on_drawn_data():
-    found = glyphs(n_train=120, n_test=60, size=48).verify()
-    assert len(found) == 8
-    assert all(finding.ok for finding in found), found
+    findings = glyphs(n_train=120, n_test=60, size=48).verify()
+    assert len(findings) == 8
+    assert all(finding.ok for finding in findings), findings
 
 
 def test_verify_reports_faults(monkeypatch):

@@ -1,4 +1,4 @@
-"""LFW-10: the real files against counts from the literature, and small releases of both layouts."""
+"""LFW-10: the real files have the published counts; small generated releases of both layouts."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def make() -> lfw10.LFW10:
 
 
 def real_data() -> lfw10.LFW10:
-    """The dataset on the real files; skips, with the reason, if they are missing."""
+    """The dataset with the real files; without them, the test is skipped with the reason."""
     dataset = make()
     missing = dataset.missing()
     if missing:
-        pytest.skip(f"REAL LFW-10 NOT TESTED: {missing}")
+        pytest.skip(f"real LFW-10 not tested: {missing}")
     return dataset
 
 
@@ -56,12 +56,12 @@ def standard(attribute: str) -> TaskName:
 
 def labelled(images: Any, pairs: Any) -> dict[tuple[str, str], int]:
     """(name, name), the first before the second in the alphabet -> label of the first against the second."""
-    found = {}
+    labels = {}
     for left, right, label in zip(pairs.left, pairs.right, pairs.label, strict=True):
         a, b = images.names[left], images.names[right]
-        found[min(a, b), max(a, b)] = int(label if a < b else -label)
-    assert len(found) == len(pairs)
-    return found
+        labels[min(a, b), max(a, b)] = int(label if a < b else -label)
+    assert len(labels) == len(pairs)
+    return labels
 
 
 # ---------------------------------------------------------------------- the real files
@@ -96,10 +96,10 @@ def test_real_pair_counts_and_halves(attribute: str) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_real_labels(attribute: str) -> None:
-    """Against the annotation lists, read here in another way, whatever layout was read."""
+    """Compared with the annotation lists, which are parsed independently here, for any layout."""
     dataset = real_data()
     if dataset.release.layout != "lists":
-        pytest.skip("REAL LFW-10 LISTS NOT TESTED: the official files are there")
+        pytest.skip("real LFW-10 lists not tested: the official files are used instead")
     task = dataset.task(standard(attribute))
     code = str(ATTRIBUTES.index(attribute))
     votes: dict[tuple[str, str], Counter[str]] = {}
@@ -107,19 +107,19 @@ def test_real_labels(attribute: str) -> None:
         a, b, label, of = line.split(",")
         if of == code:
             votes.setdefault((Path(a).name, Path(b).name), Counter())[label] += 1
-    wanted = {}
+    expected_labels = {}
     for (a, b), count in votes.items():
         best = max(count.values())
         label = next(int(k) for k in ("1", "-1", "0") if count[k] == best)
-        wanted[min(a, b), max(a, b)] = label if a < b else -label
-    assert labelled(task.train.images, task.train.pairs) == wanted
-    wanted = {}
+        expected_labels[min(a, b), max(a, b)] = label if a < b else -label
+    assert labelled(task.train.images, task.train.pairs) == expected_labels
+    expected_labels = {}
     for line in (dataset.root / "aaai21/lfw10_test.txt").read_text().split():
         a, b, label, of = line.split(",")
         if of == code:
             a, b = Path(a).name, Path(b).name
-            wanted[min(a, b), max(a, b)] = int(label) if a < b else -int(label)
-    assert labelled(task.tests[0].images, task.tests[0].pairs) == wanted
+            expected_labels[min(a, b), max(a, b)] = int(label) if a < b else -int(label)
+    assert labelled(task.tests[0].images, task.tests[0].pairs) == expected_labels
 
 
 @pytest.mark.real
@@ -130,13 +130,13 @@ def test_real_files_verify() -> None:
 
 
 @pytest.mark.real
-def test_the_real_lists_are_said_to_be_other_labels() -> None:
+def test_the_labels_of_the_real_lists_are_a_deviation() -> None:
     dataset = real_data()
     for attribute in ATTRIBUTES:
         task = dataset.task(standard(attribute))
-        said = [note for note in task.deviations if "not those of the published numbers" in note]
-        assert len(said) == (dataset.release.layout == "lists")
-        for note in said:
+        notes = [note for note in task.deviations if "not those of the published numbers" in note]
+        assert len(notes) == (dataset.release.layout == "lists")
+        for note in notes:
             assert f"({sum(TESTED['lists'].values()):,} ordered pairs" in note
             assert f"({sum(TESTED['votes'].values()):,})" in note
 
@@ -223,11 +223,11 @@ def write_mat(path: Path, rows: list[tuple[int, int, tuple[int, int, int]]], **c
 
 
 def expected(rows: list[tuple[int, int, tuple[int, int, int]]], rule: Callable[[Any], int]) -> dict[Any, int]:
-    wanted = {}
+    labels = {}
     for a, b, votes in rows:
         x, y = f"{a}.jpg", f"{b}.jpg"
-        wanted[min(x, y), max(x, y)] = rule(votes) if x < y else -rule(votes)
-    return wanted
+        labels[min(x, y), max(x, y)] = rule(votes) if x < y else -rule(votes)
+    return labels
 
 
 def check(task: Task, voted: Votes, test_rule: Callable[[Any], int]) -> None:
@@ -280,7 +280,7 @@ def test_cells_of_numbers_are_numbers(root: Path, voted: Votes) -> None:
     check(make().task(standard("smile")), voted, majority)
 
 
-def test_the_sides_of_test_pairs_are_a_seeded_coin(root: Path, voted: Votes) -> None:
+def test_the_sides_of_test_pairs_are_random_and_seeded(root: Path, voted: Votes) -> None:
     for key in voted:  # as if the stronger image always came first
         if key[1] == "test":
             voted[key] = [(a, b, (5, 0, 0)) for a, b, _ in voted[key]]
@@ -311,10 +311,10 @@ def test_the_fingerprint_is_of_images_and_annotations(root: Path, voted: Votes) 
 def test_no_files(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "nowhere"))
     dataset = make()
-    gone = dataset.missing()
-    assert gone is not None
+    reason = dataset.missing()
+    assert reason is not None
     for word in ("neither the official release", str(tmp_path / "nowhere"), "relattr data fetch lfw10", "RELATTR_DATA"):
-        assert word in gone
+        assert word in reason
     for use in (dataset.fingerprint, lambda: dataset.task(standard("smile"))):
         with pytest.raises(Blocked, match="relattr data fetch lfw10"):
             use()
@@ -328,16 +328,16 @@ def test_no_files(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_file_is_missing(root: Path, voted: Votes, name: str) -> None:
     (write_official if name.startswith("annotations") else write_lists)(root, voted)
     (root / name).unlink()
-    gone = make().missing()
-    assert gone is not None
-    assert f"1 files are missing (first {name})" in gone
-    assert str(root) in gone
+    reason = make().missing()
+    assert reason is not None
+    assert f"1 files are missing (first {name})" in reason
+    assert str(root) in reason
     with pytest.raises(Blocked, match=name):
         make().task(standard("smile"))
 
 
 @pytest.mark.parametrize("name", [("osr", "smile", "standard"), ("lfw10", "open", "standard"), ("lfw10", "smile", "x")])
-def test_a_task_that_is_not_one(root: Path, voted: Votes, name: tuple[str, str, str]) -> None:
+def test_an_unknown_task_raises(root: Path, voted: Votes, name: tuple[str, str, str]) -> None:
     write_lists(root, voted)
     with pytest.raises(UnknownName, match="no task is called"):
         make().task(TaskName(*name))
@@ -371,7 +371,7 @@ def test_a_bad_line_is_named(root: Path, voted: Votes, part: str, change: Callab
     assert f"{path}, line 5" in str(error.value)
 
 
-def test_a_list_that_was_cut(root: Path, voted: Votes) -> None:
+def test_a_truncated_list_is_refused(root: Path, voted: Votes) -> None:
     write_lists(root, voted)
     path = root / "aaai21/lfw10_test.txt"
     path.write_text("\n".join(path.read_text().splitlines()[:-2]))
@@ -409,16 +409,16 @@ def test_a_pair_twice_with_labels_that_disagree(
 def test_an_image_with_itself_and_an_image_on_both_sides(root: Path, voted: Votes, official: bool) -> None:
     write = write_official if official else write_lists
     a, _, votes = voted["smile", "train"][0]
-    kept = voted["smile", "train"][0]
+    original = voted["smile", "train"][0]
     voted["smile", "train"][0] = (a, a, votes)
     write(root, voted)
     with pytest.raises(BadInput, match=f"smile.* pairs image {a} with itself"):
         make().task(standard("smile"))
-    voted["smile", "train"][0] = kept
+    voted["smile", "train"][0] = original
     c, _, votes = voted["smile", "test"][0]
-    voted["smile", "test"][0] = (c, kept[0], votes)
+    voted["smile", "test"][0] = (c, original[0], votes)
     write(root, voted)
-    with pytest.raises(BadInput, match=f"image {kept[0]} is in training and test pairs of smile"):
+    with pytest.raises(BadInput, match=f"image {original[0]} is in training and test pairs of smile"):
         make().task(standard("smile"))
 
 
@@ -484,7 +484,7 @@ def write_second(root: Path, voted: Votes) -> None:
 
 
 def found_wrong(dataset: lfw10.LFW10) -> dict[str, str]:
-    """What verify finds wrong, the counts apart, which a small release cannot have."""
+    """The failed findings of verify, except the counts of pairs, which differ in a small release."""
     return {
         f.what: f.detail
         for f in dataset.verify()
@@ -493,7 +493,7 @@ def found_wrong(dataset: lfw10.LFW10) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("write", [write_lists, write_official])
-def test_verify_finds_what_was_changed(root: Path, voted: Votes, write: Callable[[Path, Votes], None]) -> None:
+def test_verify_detects_changed_files(root: Path, voted: Votes, write: Callable[[Path, Votes], None]) -> None:
     write(root, voted)
     write_second(root, voted)
     assert found_wrong(make()) == {}
@@ -530,10 +530,10 @@ def test_the_downloads_are_the_whole_release() -> None:
 
 
 @pytest.mark.real
-def test_what_can_be_fetched_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetched_files_are_sufficient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = real_data()
     if dataset.release.layout != "lists":
-        pytest.skip("REAL LFW-10 LISTS NOT TESTED: the official files are there")
+        pytest.skip("real LFW-10 lists not tested: the official files are used instead")
     for download in dataset.downloads():  # exactly those files, by links
         link = tmp_path / "data/lfw10" / download.path
         link.parent.mkdir(parents=True, exist_ok=True)

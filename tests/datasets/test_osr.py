@@ -1,4 +1,4 @@
-"""OSR: the real files against counts from the literature, and small releases of every layout."""
+"""OSR: the real files have the published counts; small generated releases of every layout."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def make() -> osr.OSR:
 
 
 def real_data() -> osr.OSR:
-    """The dataset on the real files; skips, with the reason, if they are missing."""
+    """The dataset with the real files; without them, the test is skipped with the reason."""
     dataset = make()
     missing = dataset.missing()
     if missing:
-        pytest.skip(f"REAL OSR NOT TESTED: {missing}")
+        pytest.skip(f"real OSR not tested: {missing}")
     return dataset
 
 
@@ -89,8 +89,8 @@ REAL = {  # ordered and equal pairs to train on, ordered and equal pairs to test
 def test_real_pair_counts(attribute: str) -> None:
     task = real_data().task(TaskName("osr", attribute, "standard"))
     train, (test,) = task.train.pairs, task.tests
-    found = train.n_ordered, train.n_similar, test.pairs.n_ordered, test.pairs.n_similar
-    assert found == REAL[attribute]
+    counts = train.n_ordered, train.n_similar, test.pairs.n_ordered, test.pairs.n_similar
+    assert counts == REAL[attribute]
     assert len(train) == 28680
     assert (len(task.train.images), len(test.images)) == (240, 2448)
     # counted again from file names alone
@@ -138,7 +138,7 @@ def test_real_files_verify() -> None:
 
 
 @pytest.mark.real
-def test_what_can_be_fetched_gives_the_same_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetched_files_give_the_same_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = real_data()
     here = dataset.task(TaskName("osr", "open", "standard"))
     folder = tmp_path / "data" / "osr"
@@ -183,7 +183,7 @@ def write_outdoor_scenes(path: Path, names: list[str] = TRAINING) -> None:
 
 
 def write_data(path: Path, **changed: Any) -> None:
-    """Parikh and Grauman's form: other order of images and of classes, classes counted from 1."""
+    """Parikh and Grauman's format: images and classes in another order, classes numbered from 1."""
     classes = ["coast", "forest", "highway", "insidecity", "mountain", "opencountry", "street", "tallbuilding"]
     names = NAMES[::-1]
     variables = {
@@ -208,7 +208,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_outdoor_scenes(tmp_path / "all" / "outdoor_scenes.mat")
     manifest.write_manifest(tmp_path / "osr.txt", tmp_path / "all", ["images", "outdoor_scenes.mat"])
     monkeypatch.setattr(osr.OSR, "manifest", tmp_path / "osr.txt")
-    monkeypatch.setattr(osr.OSR, "trained_per_class", TRAINED)
+    monkeypatch.setattr(osr.OSR, "n_train_per_class", TRAINED)
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "data"))
     folder = tmp_path / "data" / "osr"
     folder.mkdir(parents=True)
@@ -241,13 +241,13 @@ def test_every_layout_gives_the_same_pairs(root: Path, layout: str) -> None:
         ranks = printed_ranks(name.attribute)
         for images, pairs in ((task.train.images, task.train.pairs), (test.images, test.pairs)):
             names = images.names
-            wanted = {}
+            expected = {}
             for a, b in combinations(names, 2):
-                wanted[frozenset((a, b))] = {a: ranks[a.split("_")[0]], b: ranks[b.split("_")[0]]}
-            found = list(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.label.tolist(), strict=True))
-            assert len(found) == len(wanted)
-            for left, right, label in found:
-                strength = wanted.pop(frozenset((names[left], names[right])))
+                expected[frozenset((a, b))] = {a: ranks[a.split("_")[0]], b: ranks[b.split("_")[0]]}
+            rows = list(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.label.tolist(), strict=True))
+            assert len(rows) == len(expected)
+            for left, right, label in rows:
+                strength = expected.pop(frozenset((names[left], names[right])))
                 difference = strength[names[left]] - strength[names[right]]
                 assert label == (difference > 0) - (difference < 0)
         unseen = any("not compared name by name" in note for note in task.deviations)
@@ -294,36 +294,36 @@ def test_the_official_mask_goes_before_a_list(root: Path) -> None:
 
 def test_no_files(root: Path) -> None:
     dataset = make()
-    gone = dataset.missing()
-    assert gone is not None
+    reason = dataset.missing()
+    assert reason is not None
     for word in ("no folder images", str(root), "relattr data fetch osr", "RELATTR_DATA", "41 files"):
-        assert word in gone
+        assert word in reason
     with pytest.raises(Blocked, match="relattr data fetch osr"):
         dataset.task(TaskName("osr", "open", "standard"))
     with pytest.raises(Blocked, match="relattr data fetch osr"):
         dataset.fingerprint()
     (finding,) = dataset.verify()
     assert not finding.ok
-    assert finding.detail == gone
+    assert finding.detail == reason
 
 
 def test_an_image_or_the_split_is_missing(root: Path) -> None:
     write(root, "train240.txt")
     (root / "images" / NAMES[7]).rename(root / "kept")
-    gone = make().missing()
-    assert gone is not None
-    assert f"1 of 40 images are missing (first images/{NAMES[7]})" in gone
+    reason = make().missing()
+    assert reason is not None
+    assert f"1 of 40 images are missing (first images/{NAMES[7]})" in reason
     (root / "kept").rename(root / "images" / NAMES[7])
     (root / "train240.txt").unlink()
-    gone = make().missing()
-    assert gone is not None
-    assert "no file with the training images" in gone
+    reason = make().missing()
+    assert reason is not None
+    assert "no file with the training images" in reason
 
 
 @pytest.mark.parametrize(
     "name", [("osr", "smile", "standard"), ("osr", "open", "other"), ("lfw10", "open", "standard")]
 )
-def test_a_task_that_is_not_one(root: Path, name: tuple[str, str, str]) -> None:
+def test_an_unknown_task_raises(root: Path, name: tuple[str, str, str]) -> None:
     with pytest.raises(UnknownName, match="no task is called"):
         write(root, "train240.txt").task(TaskName(*name))
 
@@ -397,28 +397,28 @@ def test_a_bad_mask(root: Path, changed: dict[str, Any], match: str) -> None:
 
 
 def problems(dataset: osr.OSR) -> dict[str, str]:
-    """What verify finds wrong beyond the sizes, which a small release cannot have."""
+    """The failed findings of verify, except the sizes, which differ in a small release."""
     sizes = ("images of each class", "pairs of", "training images", "identical images")
     return {f.what: f.detail for f in dataset.verify() if not f.ok and not f.what.startswith(sizes)}
 
 
-def test_verify_finds_what_was_changed(root: Path) -> None:
+def test_verify_detects_changed_files(root: Path) -> None:
     dataset = write(root, "data.mat")
     table = {"attributes": ATTRIBUTES, "classes": list(osr.CLASSES), "relative_ordering": list(osr.ORDER.values())}
     (root / "relative_ordering_table1.json").write_text(json.dumps(table))
     assert problems(dataset) == {}
     content = (root / "images" / NAMES[3]).read_bytes()
     (root / "images" / NAMES[3]).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    (found,) = problems(make()).values()
-    assert f"images/{NAMES[3]} has SHA-256" in found
+    (detail,) = problems(make()).values()
+    assert f"images/{NAMES[3]} has SHA-256" in detail
     (root / "images" / NAMES[3]).write_bytes(content)
     table["relative_ordering"] = [osr.ORDER["open"], *list(osr.ORDER.values())[1:]]
     (root / "relative_ordering_table1.json").write_text(json.dumps(table))
-    (found,) = problems(make()).values()
-    assert found.startswith("another order for natural")
+    (detail,) = problems(make()).values()
+    assert detail.startswith("another order for natural")
     (root / "relative_ordering_table1.json").write_text("{}")
-    (found,) = problems(make()).values()
-    assert "not a table of class orders" in found
+    (detail,) = problems(make()).values()
+    assert "not a table of class orders" in detail
 
 
 @pytest.mark.parametrize(
@@ -434,17 +434,17 @@ def test_verify_finds_what_was_changed(root: Path) -> None:
 def test_verify_finds_an_official_file_that_disagrees(root: Path, changed: dict[str, Any], match: str) -> None:
     dataset = write(root, "data.mat")
     write_data(root / "data.mat", **changed)
-    (found,) = problems(dataset).values()
-    assert match in found
+    (detail,) = problems(dataset).values()
+    assert match in detail
 
 
 def test_verify_finds_one_image_on_both_sides(root: Path, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "all/images/coast_x3.jpg", tmp_path / "all/images/coast_x0.jpg")  # trained and tested
     _release_files.cached_manifest.cache_clear()
     manifest.write_manifest(tmp_path / "osr.txt", tmp_path / "all", ["images", "outdoor_scenes.mat"])
-    (found,) = [f for f in write(root, "train240.txt").verify() if f.what.startswith("identical images")]
-    assert not found.ok
-    assert "on both sides: images/coast_x0.jpg = images/coast_x3.jpg" in found.detail
+    (finding,) = [f for f in write(root, "train240.txt").verify() if f.what.startswith("identical images")]
+    assert not finding.ok
+    assert "on both sides: images/coast_x0.jpg = images/coast_x3.jpg" in finding.detail
 
 
 # ---------------------------------------------------------------------- downloads

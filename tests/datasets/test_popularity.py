@@ -1,4 +1,4 @@
-"""Image popularity: small lists of every kind against plain loops, faults by name, and how little is held."""
+"""Image popularity: small lists of every kind compared with plain loops, error messages, and memory use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USERS = ["12345@N00", "b", "c"]
 
 
 def rows_of(kind: str) -> list[tuple[str, float, str]]:
-    """Id, score and user; scores repeat, so that some pairs tie."""
+    """Id, score and user; some scores are equal, so that some pairs are ties."""
     draw = random.Random(kind)
     n = ALONE if kind == ONE_PER_USER else MIXED
     first = 100_000 if kind == ONE_PER_USER else 200_000
@@ -43,7 +43,7 @@ def write_list(root: Path, kind: str, rows: list[tuple[str, float, str]]) -> Non
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Both lists, and a photograph each; those of one-per-user in one folder, the others in folders below it."""
+    """Both lists and their photographs: those of one-per-user in one folder, the others in its subfolders."""
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     root = tmp_path / "popularity"
     (root / "images").mkdir(parents=True)
@@ -71,7 +71,7 @@ def test_the_tasks(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("setting", "split"), TASKS)
-def test_a_task_is_pairs_of_either_half(root: Path, setting: str, split: str) -> None:
+def test_a_task_has_pairs_within_each_half(root: Path, setting: str, split: str) -> None:
     rows = rows_of(ONE_PER_USER if setting == ONE_PER_USER else USER_MIX)
     score = {f"{name}.jpg": value for name, value, user in rows if setting != USER_SPECIFIC or user == split}
     task = make().task(TaskName("popularity", setting, split))
@@ -98,7 +98,7 @@ def test_a_task_is_pairs_of_either_half(root: Path, setting: str, split: str) ->
     assert abs(len(halves[0]) - len(halves[1])) <= 1
 
 
-def test_all_pairs_where_there_are_not_as_many(root: Path) -> None:
+def test_fewer_pairs_than_requested_are_all_used(root: Path) -> None:
     dataset = make(n_pairs=10**6)
     task = dataset.task(TaskName("popularity", ONE_PER_USER, "standard"))
     for images, pairs in ((task.train.images, task.train.pairs), (task.tests[0].images, task.tests[0].pairs)):
@@ -107,7 +107,7 @@ def test_all_pairs_where_there_are_not_as_many(root: Path) -> None:
         assert len(pairs) == sum(a != b for a, b in itertools.combinations(some, 2))
 
 
-def test_the_seed_decides_halves_and_pairs(root: Path) -> None:
+def test_the_seed_determines_halves_and_pairs(root: Path) -> None:
     name = TaskName("popularity", USER_MIX, "standard")
     first, again, other = (make(seed=seed).task(name) for seed in (0, 0, 1))
     assert first.train.images.names == again.train.images.names != other.train.images.names
@@ -136,7 +136,7 @@ def test_contract(root: Path) -> None:
     assert {f.law.name: f.detail for f in findings if f.outcome != "passed"} == {}
 
 
-def test_contract_with_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contract_without_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     for finding in (check.run() for check in dataset_checks("popularity")):
         assert finding.outcome in ("passed", "blocked"), finding.detail
@@ -200,26 +200,26 @@ def test_a_list_is_read_once_on_a_machine(root: Path, cache: Path, monkeypatch: 
                 assert one.dtype == other.dtype
                 assert one.tolist() == other.tolist()
             assert again.users == known.users
-    for kept in (cache / "lists").iterdir():
-        kept.write_bytes(kept.read_bytes()[:200])
+    for cached in (cache / "lists").iterdir():
+        cached.write_bytes(cached.read_bytes()[:200])
     files._read_cached.cache_clear()
     assert files.read_scores_list(root / LISTS[USER_MIX]).users == tuple(USERS)
 
 
-def test_a_list_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     n = 30_000
     monkeypatch.setattr(_popularity_lists, "_CHUNK_LINES", 1_000)
     lines = ["id,score,user", *(f"{10**9 + 31 * k},{k % 97 / 8},user{k % 100}" for k in range(n))]
     (tmp_path / "list.csv").write_text("\n".join(lines))
     del lines
     tracemalloc.start()
-    found = _popularity_lists.read_scores_list(tmp_path / "list.csv")
+    scores = _popularity_lists.read_scores_list(tmp_path / "list.csv")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found.ids.size == n
-    assert len(found.users) == 100
+    assert scores.ids.size == n
+    assert len(scores.users) == 100
     assert peak < 100 * n + 4e6  # as Python objects each line takes more than 200 bytes
-    names = FileNames(found.ids)
+    names = FileNames(scores.ids)
     assert (len(names), names[0], names[-1]) == (n, "1000000000.jpg", f"{10**9 + 31 * (n - 1)}.jpg")
     assert list(names[2:4]) == [names[2], names[3]]
     assert names[np.int32(5)] == names[5]
@@ -298,7 +298,7 @@ def test_a_fault_is_named(root: Path, fault: str) -> None:
     make().missing()  # and a plan goes on
 
 
-def test_a_photograph_that_is_looked_for_is_missing(root: Path) -> None:
+def test_a_missing_photograph_is_reported(root: Path) -> None:
     (root / "images" / "100007.jpg").unlink()
     with pytest.raises(Blocked, match=r"1 are not in images \(first 100007.jpg\)"):
         make().task(TaskName("popularity", ONE_PER_USER, "standard"))
@@ -306,7 +306,7 @@ def test_a_photograph_that_is_looked_for_is_missing(root: Path) -> None:
         make().fingerprint()
 
 
-def test_a_task_that_is_not_one(root: Path) -> None:
+def test_an_unknown_task_raises(root: Path) -> None:
     for setting, split in ((ONE_PER_USER, "b"), (USER_SPECIFIC, "standard"), ("views", "standard")):
         with pytest.raises((UnknownName, KeyError)):
             make().task(TaskName("popularity", setting, split))

@@ -1,4 +1,4 @@
-"""Files of Parikh and Grauman's form: pairs against plain loops, the features on their way, faults by name."""
+"""Files in Parikh and Grauman's format: pairs compared with plain loops, shipped features, error messages."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ TRAINED = [k % 3 == 0 for k in range(N)]
 
 
 def cells(texts: list[str]) -> np.ndarray:
-    found = np.empty((1, len(texts)), object)
-    found[0] = texts
-    return found
+    array = np.empty((1, len(texts)), object)
+    array[0] = texts
+    return array
 
 
 def contents() -> dict[str, Any]:
-    """Features that say what the classes' order is, and noise."""
+    """Features that encode the order of the classes, plus noise."""
     rng = np.random.default_rng(0)
     truth = np.array([[RANKS[a][c] for a in RANKS] for c in OF], float)
     feat = np.hstack([truth + rng.normal(0, 0.2, truth.shape), rng.normal(0, 1, (N, 3))])
@@ -94,13 +94,13 @@ def test_a_task(path: Path, attribute: str, images: bool) -> None:
     ):
         names = part.names
         assert sorted(names) == sorted(n for n, t in zip(NAMES, TRAINED, strict=True) if t == trained)
-        found = {
+        stronger = {
             frozenset((names[a], names[b])): (names[a], y)
             for a, b, y in zip(*map(np.ndarray.tolist, pairs.arrays), strict=True)
         }
-        assert len(found) == len(pairs) == len(names) * (len(names) - 1) // 2
+        assert len(stronger) == len(pairs) == len(names) * (len(names) - 1) // 2
         for one, other in itertools.combinations(names, 2):
-            left, y = found[frozenset((one, other))]
+            left, y = stronger[frozenset((one, other))]
             right = other if left == one else one
             a, b = (RANKS[attribute][known[name]] for name in (left, right))
             assert y == (a > b) - (a < b)
@@ -118,8 +118,8 @@ def test_a_task(path: Path, attribute: str, images: bool) -> None:
 def run(method: str, dataset: str = "pubfig", attribute: str = "Male", **values: Any) -> Result:
     parameters = {} if method == "chance" else {"C": 1.0}  # no search: it is tested with the solver
     cell = Cell(method, parameters, dataset, values, attribute, "standard", 0)
-    found, _ = evaluate_cell(cell, registry, {}, None, Run())  # type: ignore[arg-type]  # only handed on
-    return found
+    result, _ = evaluate_cell(cell, registry, {}, None, Run())  # type: ignore[arg-type]  # only handed on
+    return result
 
 
 def test_only_methods_on_features_run_without_images(path: Path) -> None:
@@ -135,13 +135,13 @@ def test_only_methods_on_features_run_without_images(path: Path) -> None:
 
 def test_without_such_features_the_method_does_not_apply() -> None:
     registry.discover()
-    found = run("ranksvm-shipped-features", "glyphs", "global", n_train=20, n_test=20)
-    assert found.status == "skipped"
-    assert found.reason == "needs features shipped with the images, and glyphs has none"
+    result = run("ranksvm-shipped-features", "glyphs", "global", n_train=20, n_test=20)
+    assert result.status == "skipped"
+    assert result.reason == "needs features shipped with the images, and glyphs has none"
 
 
 @pytest.mark.parametrize("check", method_checks("ranksvm-shipped-features"), ids=lambda check: check.law.name)
-def test_the_method_keeps_the_contract(check: Any) -> None:
+def test_contract_of_the_method(check: Any) -> None:
     finding = check.run()
     assert finding.outcome in ("passed", "not applicable"), finding.detail
 
@@ -150,20 +150,20 @@ def outcomes(name: str, **values: Any) -> dict[str, str]:
     return {f.law.name: f"{f.outcome} {f.detail}" for f in (c.run() for c in dataset_checks(name, values=values))}
 
 
-def test_the_dataset_keeps_the_contract(path: Path) -> None:
+def test_contract_with_images(path: Path) -> None:
     write_images(path.parent / "images")
-    found = outcomes("relative-attributes", file=str(path))
-    assert {law: said for law, said in found.items() if said != "passed "} == {}
+    results = outcomes("relative-attributes", file=str(path))
+    assert {law: outcome for law, outcome in results.items() if outcome != "passed "} == {}
 
 
-def test_and_without_images(path: Path) -> None:
-    found = outcomes("relative-attributes", file=str(path))
-    assert found.pop("decode").startswith("blocked image ")
-    assert found.pop("no-leak") == "passed by name only: the images are not available"
-    assert set(found.values()) == {"passed "}
+def test_contract_without_images(path: Path) -> None:
+    results = outcomes("relative-attributes", file=str(path))
+    assert results.pop("decode").startswith("blocked image ")
+    assert results.pop("no-leak") == "passed by name only: the images are not available"
+    assert set(results.values()) == {"passed "}
 
 
-def test_and_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contract_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     for name, match in (
         ("relative-attributes", "set relative-attributes.file"),
@@ -173,7 +173,7 @@ def test_and_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert match in str(make(name).missing())
         with pytest.raises(Blocked, match=match):
             make(name).fingerprint()
-        assert not [said for said in outcomes(name).values() if said.startswith("failed")]
+        assert not [outcome for outcome in outcomes(name).values() if outcome.startswith("failed")]
 
 
 def test_the_fingerprint_follows_file_and_images(path: Path) -> None:
@@ -188,7 +188,7 @@ def test_the_fingerprint_follows_file_and_images(path: Path) -> None:
     assert len(set(seen)) == 4
 
 
-def test_verify_holds_the_predictions_to_the_predictor(path: Path) -> None:
+def test_verify_compares_the_predictions_with_the_predictor(path: Path) -> None:
     def wrong() -> dict[str, str]:
         return {f.what: f.detail for f in make().verify() if not f.ok}
 
@@ -261,7 +261,7 @@ def test_a_damaged_file(path: Path, damage: Callable[[Path], Any]) -> None:
         make().task(TaskName("pubfig", "Male", "standard"))
 
 
-def test_images_that_are_not_there(path: Path, tmp_path: Path) -> None:
+def test_missing_images_are_reported(path: Path, tmp_path: Path) -> None:
     write_images(path.parent / "images")
     (path.parent / "images" / NAMES[5]).unlink()
     with pytest.raises(Blocked, match=f"1 of {N} images are not in .*first {NAMES[5]}"):
@@ -270,6 +270,6 @@ def test_images_that_are_not_there(path: Path, tmp_path: Path) -> None:
         make(images=str(tmp_path / "nowhere")).fingerprint()
 
 
-def test_a_task_that_is_not_one(path: Path) -> None:
+def test_an_unknown_task_raises(path: Path) -> None:
     with pytest.raises(UnknownName, match="Female"):
         make().task(TaskName("pubfig", "Female", "standard"))

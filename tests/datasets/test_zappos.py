@@ -1,4 +1,4 @@
-"""UT-Zap50K: the real annotations against known counts, and small releases with images."""
+"""UT-Zap50K: the real annotations have the known counts; small generated releases with images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TRAINED = {"open": 1463, "pointy": 1228, "sporty": 1383, "comfort": 1477}
 def folder(real: Callable[[str], Path]) -> Path:
     real("zappos")
     if make().missing_annotations():
-        pytest.skip(f"REAL ZAPPOS NOT TESTED: {make().missing_annotations()}")
+        pytest.skip(f"real UT-Zap50K not tested: {make().missing_annotations()}")
     return make().folder
 
 
@@ -53,18 +53,18 @@ def rows(folder: Path, file: str, variable: str, attribute: str) -> list[list[fl
 
 
 def as_more(rows: list[list[float]]) -> dict[frozenset[int], int]:
-    """{images of a pair, from 0} -> the image that has more, -1 where neither has."""
+    """``{images of a pair, from 0: the image with more, or -1}``."""
     return {
         frozenset((int(a) - 1, int(b) - 1)): {1: int(a) - 1, 2: int(b) - 1, 3: -1}[int(y)] for a, b, _, y, *_ in rows
     }
 
 
 def more_of(pairs: Any) -> dict[frozenset[int], int]:
-    found = {}
+    winners = {}
     for left, right, label in zip(*(side.tolist() for side in pairs.arrays), strict=True):
-        found[frozenset((left, right))] = {1: left, -1: right, 0: -1}[label]
-    assert len(found) == len(pairs)
-    return found
+        winners[frozenset((left, right))] = {1: left, -1: right, 0: -1}[label]
+    assert len(winners) == len(pairs)
+    return winners
 
 
 @pytest.mark.real
@@ -131,14 +131,14 @@ def test_real_counts_and_paths(folder: Path) -> None:
 @pytest.mark.real
 def test_the_reason_says_how_to_get_missing_images(folder: Path) -> None:
     if any((make().root / name).is_dir() for name in zappos.IMAGE_FOLDERS):
-        pytest.skip("the real images are there")
+        pytest.skip("the real images are available")
     for name in ("zappos", "zappos-fine"):
         dataset = make(name)
-        gone = dataset.missing()
-        assert gone is not None
-        for said in ("ut-zap50k-images.zip", "https://vision.cs.utexas.edu/", str(dataset.root), "unpack"):
-            assert said in gone
-        assert "relattr data fetch" not in gone  # it would not bring them
+        reason = dataset.missing()
+        assert reason is not None
+        for part in ("ut-zap50k-images.zip", "https://vision.cs.utexas.edu/", str(dataset.root), "unpack"):
+            assert part in reason
+        assert "relattr data fetch" not in reason  # it would not bring them
         for use in (dataset.fingerprint, lambda dataset=dataset: dataset.task(dataset.tasks()[0])):
             with pytest.raises(Blocked, match=r"ut-zap50k-images\.zip"):
                 use()
@@ -219,23 +219,23 @@ def files() -> Files:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Path:
     """The folder of a small release of 60 shoes, 50 of them in pairs, without images yet."""
-    found = tmp_path / "data" / "zappos"
-    files.write(found / "ut-zap50k-data")
+    folder = tmp_path / "data" / "zappos"
+    files.write(folder / "ut-zap50k-data")
     for name, value in {"n_images": N_IMAGES, "n_test": N_TEST}.items():
         monkeypatch.setattr(zappos.Zappos, name, value)
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "data"))
-    return found
+    return folder
 
 
 def by_name(images: Any, pairs: Any) -> dict[frozenset[str], str]:
-    """{(kind of shoe aside) file names of a pair} -> the one that has more, "" where neither has."""
+    """``{file names of a pair, without the category: the one with more, or ""}``."""
     names = [Path(name).name for name in images.names]
     return {
         frozenset(names[i] for i in pair): names[more] if more >= 0 else "" for pair, more in more_of(pairs).items()
     }
 
 
-def wanted(rows: Any) -> dict[frozenset[str], str]:
+def expected_winners(rows: Any) -> dict[frozenset[str], str]:
     names = [Path(path).name for path in PATHS]
     return {frozenset(names[i] for i in pair): names[more] if more >= 0 else "" for pair, more in as_more(rows).items()}
 
@@ -255,13 +255,15 @@ def test_tasks_have_the_pairs_of_the_release(root: Path, files: Files, release: 
         k, split = ATTRIBUTES.index(name.attribute), int(name.split) - 1
         train, test = (files.order[k][part[k][split] - 1] for part in (files.train, files.test))
         judged = {t.name: t for t in task.tests}
-        assert by_name(task.train.images, task.train.pairs) == wanted(train)
-        assert by_name(judged["test"].images, judged["test"].pairs) == wanted(test)
+        assert by_name(task.train.images, task.train.pairs) == expected_winners(train)
+        assert by_name(judged["test"].images, judged["test"].pairs) == expected_winners(test)
         trained = {int(i) for i in train[:, :2].ravel()}
         seen = [bool({int(a), int(b)} & trained) for a, b in test[:, :2]]
-        unseen = wanted(test[~np.array(seen)])
-        found = by_name(judged["test-unseen"].images, judged["test-unseen"].pairs) if "test-unseen" in judged else {}
-        assert found == unseen
+        unseen = expected_winners(test[~np.array(seen)])
+        unseen_pairs = (
+            by_name(judged["test-unseen"].images, judged["test-unseen"].pairs) if "test-unseen" in judged else {}
+        )
+        assert unseen_pairs == unseen
         shared = len({int(i) for i in test[:, :2].ravel()} & trained)
         assert (f"{shared} of the " in judged["test"].note) == (shared > 0)
         assert ("square release" in " ".join(task.deviations)) == release.endswith("square")
@@ -283,16 +285,16 @@ def test_fine_tasks(root: Path, files: Files, similar: bool) -> None:
         assert str(name) == f"zappos-fine/{ATTRIBUTES[k]}/standard"
         task = dataset.task(name)
         test = next(t for t in task.tests if t.name == "test")
-        assert by_name(test.images, test.pairs) == wanted(files.hard[k])
-        expected = wanted(files.order[k])
+        assert by_name(test.images, test.pairs) == expected_winners(files.hard[k])
+        expected = expected_winners(files.order[k])
         if similar:
-            expected |= wanted(files.equal[k][N_FINE:])
+            expected |= expected_winners(files.equal[k][N_FINE:])
         assert by_name(task.train.images, task.train.pairs) == expected
         assert any(("as similar" if similar else "not trained on") in note for note in task.notes)
         assert not set(by_name(task.train.images, task.train.pairs)) & set(by_name(test.images, test.pairs))
 
 
-def test_the_sides_of_test_pairs_are_a_seeded_coin(root: Path, files: Files) -> None:
+def test_the_sides_of_test_pairs_are_random_and_seeded(root: Path, files: Files) -> None:
     for k in range(4):  # as if the image with more always came first
         files.order[k][:, 3] = 1
     files.write(root / "ut-zap50k-data")
@@ -320,8 +322,8 @@ def test_the_fingerprint_is_of_images_and_annotations(root: Path, files: Files) 
 def test_contract_on_a_small_release(root: Path, name: str) -> None:
     write_images(root, "ut-zap50k-images")
     findings = {check.law.name: check.run() for check in dataset_checks(name)}
-    found = {law: f.detail for law, f in findings.items() if f.outcome == "failed"}
-    assert list(found) == ["verify"]  # what is known of the real files is not so of these
+    failed = {law: f.detail for law, f in findings.items() if f.outcome == "failed"}
+    assert list(failed) == ["verify"]  # it expects the counts of the real files
 
 
 def test_spellings() -> None:
@@ -337,10 +339,10 @@ def test_spellings() -> None:
 def test_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
     for name in ("zappos", "zappos-fine"):
-        gone = make(name).missing()
-        assert gone is not None
-        for said in ("relattr data fetch zappos", "4 of 4 annotation files", "ut-zap50k-images.zip", str(tmp_path)):
-            assert said in gone
+        reason = make(name).missing()
+        assert reason is not None
+        for part in ("relattr data fetch zappos", "4 of 4 annotation files", "ut-zap50k-images.zip", str(tmp_path)):
+            assert part in reason
         with pytest.raises(Blocked, match="relattr data fetch zappos"):
             make(name).task(make(name).tasks()[0])
         (finding,) = make(name).verify()
@@ -351,20 +353,20 @@ def test_an_image_or_a_file_is_missing(root: Path) -> None:
     write_images(root, "ut-zap50k-images")
     lost = next((root / "ut-zap50k-images/Shoes/Heels/L.A.M.B").glob("1.*.jpg"))
     lost.unlink()
-    gone = make().missing()
-    assert gone is not None
-    assert "1 of the " in gone
-    assert f"first Shoes/Heels/L.A.M.B/{lost.name}" in gone
+    reason = make().missing()
+    assert reason is not None
+    assert "1 of the " in reason
+    assert f"first Shoes/Heels/L.A.M.B/{lost.name}" in reason
     with pytest.raises(Blocked, match="unpack it"):
         make().fingerprint()
     (root / "ut-zap50k-data/train-test-splits.mat").unlink()
-    gone = make().missing()
-    assert gone is not None
-    assert "annotation files are missing" in gone
+    reason = make().missing()
+    assert reason is not None
+    assert "annotation files are missing" in reason
 
 
 @pytest.mark.parametrize("name", [("zappos", "smile", "1"), ("zappos", "open", "11"), ("zappos-fine", "open", "1")])
-def test_a_task_that_is_not_one(root: Path, name: tuple[str, str, str]) -> None:
+def test_an_unknown_task_raises(root: Path, name: tuple[str, str, str]) -> None:
     write_images(root, "ut-zap50k-images")
     for dataset in ("zappos", "zappos-fine"):
         with pytest.raises(UnknownName, match="no task is called"):
@@ -376,9 +378,9 @@ def test_a_damaged_file_blocks_the_plan_and_fails_the_task(root: Path, file: str
     write_images(root, "ut-zap50k-images")
     path = root / "ut-zap50k-data" / file
     path.write_bytes(path.read_bytes()[:-200])
-    gone = make().missing()
-    assert gone is not None
-    assert "is it truncated?" in gone
+    reason = make().missing()
+    assert reason is not None
+    assert "is it truncated?" in reason
     for use in (make().fingerprint, lambda: make().task(TaskName("zappos", "open", "1"))):
         with pytest.raises(BadInput, match="is not a complete MATLAB file") as error:
             use()
@@ -452,7 +454,7 @@ def test_a_fault_is_named(root: Path, files: Files, change: Callable[[Files], An
     assert str(root) in str(error.value)
 
 
-def test_what_to_fetch() -> None:
+def test_the_downloads_are_all_files() -> None:
     downloads = {download.path: download for download in make().downloads()}
     assert set(downloads) == {*_zappos_files.FILES, "train-test-splits-pairs.mat"}
     labels = downloads["zappos-labels.mat"]

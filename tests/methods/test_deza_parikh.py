@@ -1,4 +1,4 @@
-"""The vote over five attributes: of given answers, and of models that learn them."""
+"""Votes over five attributes: with given answers, and with models that learn them."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def grey(n: int) -> Images:
 
 
 @pytest.mark.parametrize(
-    ("name", "who", "signs"),
+    ("name", "answerer", "signs"),
     [
         ("human-attributes-5", "annotators", (1, 1, -1, 1, 1)),
         ("svm-deep-attributes-5", "released-svms", (1, 1, -1, 1, -1)),
     ],
 )
-def test_vote_is_signed_sum_of_answers(name: str, who: str, signs: tuple[int, ...]) -> None:
+def test_vote_is_signed_sum_of_answers(name: str, answerer: str, signs: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     answers = rng.integers(-1, 2, (4, 5))
     couples = np.array([[0, 1], [3, 2], [4, 5], [7, 6]])
-    images = grey(8).with_answers(who, PairAnswers(couples, answers, FIVE)).subset([7, 6, 5, 4, 3, 2, 1, 0])
+    images = grey(8).with_answers(answerer, PairAnswers(couples, answers, FIVE)).subset([7, 6, 5, 4, 3, 2, 1, 0])
     method = registry.method(name).create()
     method.fit(TrainingSet(images, Pairs([], [], [])), Run())
     # image k of the subset is image 7 - k of the collection; every second pair is the other way round
     pairs = Pairs([7, 5, 3, 1], [6, 4, 2, 0], [1, 1, -1, -1])
     expected = [sum(s * a for s, a in zip(signs, row, strict=True)) for row in answers.tolist()]
-    found = method.compare(images, pairs)
-    assert found.tolist() == [expected[0], -expected[1], -expected[2] * -1, -expected[3]]
-    assert method.compare(images, pairs.swapped()).tolist() == (-found).tolist()
-    with pytest.raises(BadInput, match=f"{who} have no answer about pair 0"):
+    margins = method.compare(images, pairs)
+    assert margins.tolist() == [expected[0], -expected[1], -expected[2] * -1, -expected[3]]
+    assert method.compare(images, pairs.swapped()).tolist() == (-margins).tolist()
+    with pytest.raises(BadInput, match=f"{answerer} have no answer about pair 0"):
         method.compare(images, Pairs([0], [7], [1]))
 
 
@@ -59,7 +59,7 @@ def test_invalid_signs_are_refused() -> None:
 
 
 def latent(n: int, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Strengths of five attributes ``(n, 5)`` and features ``(n, 8)`` that hold them, mixed."""
+    """Strengths of five attributes ``(n, 5)``, and features ``(n, 8)`` that are linear mixtures of them."""
     rng = np.random.default_rng(seed)
     five = rng.normal(size=(n, 5))
     mixing = np.random.default_rng(99).normal(size=(5, 8))
@@ -85,8 +85,8 @@ def test_antisymmetric_svms_learn_and_sum_the_answers(monkeypatch: pytest.Monkey
     method.fit(TrainingSet(images.subset(np.arange(60)), Pairs([0], [1], [1])), Run())
     test = images.subset(np.arange(60, 80))
     truth = five[60:] @ np.array([1, 1, -1, 1, -1])
-    found = method.strength(test)
-    assert np.corrcoef(found, truth)[0, 1] > 0.97
+    strengths = method.strength(test)
+    assert np.corrcoef(strengths, truth)[0, 1] > 0.97
     pairs = Pairs.from_scores(truth)
     np.testing.assert_allclose(method.compare(test, pairs.swapped()), -method.compare(test, pairs))
     # one attribute alone is the answers to one question
@@ -95,7 +95,7 @@ def test_antisymmetric_svms_learn_and_sum_the_answers(monkeypatch: pytest.Monkey
     # the labels of the pairs have no say
     again = registry.method("svm-deep-attributes-5-sound").create({"C": 1.0})
     again.fit(TrainingSet(images.subset(np.arange(60)), Pairs([0], [1], [-1])), Run())
-    np.testing.assert_array_equal(again.strength(test), found)
+    np.testing.assert_array_equal(again.strength(test), strengths)
 
 
 @pytest.mark.parametrize("name", ["human-attributes-5", "svm-deep-attributes-5"])

@@ -1,4 +1,4 @@
-"""Linear methods on blocks of features: what goes in, how it is scaled, and that they keep the contract."""
+"""Linear methods on feature blocks: inputs, scaling, and the contract."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def method(name: str, **values: Any) -> Any:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Features of 3 numbers that the name and the image decide; and what was asked for."""
+    """Three numbers per image that depend on the name and the image; and a record of the requests."""
     calls: list[tuple[Any, ...]] = []
 
     def rows(name: str, images: Images) -> Rows:
@@ -50,9 +50,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append((f"{name} words", len(images), n_words, vocabulary))
         return np.full((n_words, 2), len(name), np.float32)
 
-    def coded(name: str, images: Images, given: Rows, vocabulary: str, threads: int) -> Rows:
-        assert (given == len(name)).all()
-        calls.append((name, len(given), vocabulary))
+    def coded(name: str, images: Images, descriptors: Rows, vocabulary: str, threads: int) -> Rows:
+        assert (descriptors == len(name)).all()
+        calls.append((name, len(descriptors), vocabulary))
         return rows(name, images)
 
     def deep(images: Images, backbone: str, layer: str, device: str, normalise: str = "l2") -> Rows:
@@ -68,8 +68,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 def test_rows_of_table_2_have_the_published_blocks() -> None:
     names = [row.method for row in load_benchmark("table2").rows if row.method.startswith("linear-")]
-    made = {name: method(name) for name in names}
-    assert {name: made[name].blocks for name in names} == {
+    methods = {name: method(name) for name in names}
+    assert {name: methods[name].blocks for name in names} == {
         "linear-gist": ("gist",),
         "linear-color-histogram": ("color-histogram",),
         "linear-texture": ("texture",),
@@ -88,17 +88,17 @@ def test_rows_of_table_2_have_the_published_blocks() -> None:
             "objects",
         ),
     }
-    assert [name for name in names if DEEP in made[name].needs()] == [
+    assert [name for name in names if DEEP in methods[name].needs()] == [
         "linear-gist",
         "linear-decaf",
         "linear-objects",
         "linear-combined",
     ]
-    own_colors = [name for name in names if any("Khan et al." in d for d in made[name].deviations())]
+    own_colors = [name for name in names if any("Khan et al." in d for d in methods[name].deviations())]
     assert own_colors == ["linear-color-histogram", "linear-color-patches", "linear-combined"]
     assert any("SSIM" in d for d in method("svm-image-features").deviations())
     for name in names:  # each has its regression too
-        assert method(name.replace("linear", "svr")).blocks == made[name].blocks
+        assert method(name.replace("linear", "svr")).blocks == methods[name].blocks
 
 
 def test_published_colour_names_are_a_need(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +110,13 @@ def test_published_colour_names_are_a_need(tmp_path: Any, monkeypatch: pytest.Mo
 
 
 def test_blocks_are_concatenated_each_of_length_1(asked: list[tuple[Any, ...]]) -> None:
-    made = problem.make_problem()
+    small = problem.make_problem()
     combined = method("linear-combined", C=1.0, words=7, backbone="squeezenet1_0", layer="pooled")
-    combined.fit(made.train, Run())
-    x = combined.features(made.test)
+    combined.fit(small.train, Run())
+    x = combined.features(small.test)
     assert x.shape == (problem.N_TEST, 8 * 3)
     np.testing.assert_allclose(np.linalg.norm(x.reshape(-1, 8, 3), axis=2), 1, atol=1e-6)
-    np.testing.assert_allclose(combined.strength(made.test), x @ combined.coef_, atol=1e-5)
+    np.testing.assert_allclose(combined.strength(small.test), x @ combined.coef_, atol=1e-5)
     assert ("color-patches words", problem.N_TRAIN, 7, "lattice") in asked
     assert {("squeezenet1_0", "pooled"), ("squeezenet1_0", "scores"), ("gist", "lattice")} <= set(asked)
     # words are learnt from training images, and never again
@@ -124,26 +124,26 @@ def test_blocks_are_concatenated_each_of_length_1(asked: list[tuple[Any, ...]]) 
 
 
 def test_standardisation_uses_training_images(asked: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
-    made = problem.make_problem()
+    small = problem.make_problem()
     svm = method("svm-image-features", C=1.0)
-    svm.fit(made.train, Run())
-    x = svm.features(made.train.images)
+    svm.fit(small.train, Run())
+    x = svm.features(small.train.images)
     assert x.shape == (problem.N_TRAIN, 4 * 3)
     np.testing.assert_allclose(x.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(x.std(0), 1, atol=1e-4)
-    assert abs(float(svm.features(made.test.subset([0])).mean())) < 3  # by those of training, not by its own
+    assert abs(float(svm.features(small.test.subset([0])).mean())) < 3  # by those of training, not by its own
     constant = method("linear-gist", scaling="standard", C=1.0)
     monkeypatch.setattr(
         relattr.features.blocks,
         "direct_features",
         lambda name, images, vocabulary: np.stack([np.array([5, image.mean()], np.float32) for image in images]),
     )
-    constant.fit(made.train, Run())
-    assert (constant.features(made.test)[:, 0] == 0).all()
+    constant.fit(small.train, Run())
+    assert (constant.features(small.test)[:, 0] == 0).all()
 
 
 def test_without_scaling_deep_features_keep_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the network gives them; ``l2`` divides each by its length."""
+    """Deep features are unscaled; ``l2`` divides each by its length."""
     raw = np.array([[3.0, 4.0], [0.0, 2.0]], np.float32)
 
     def deep(images: Images, backbone: str, layer: str, device: str, normalise: str = "l2") -> Rows:
@@ -173,21 +173,21 @@ def test_regression_uses_scores_and_no_pairs(asked: list[tuple[Any, ...]], targe
     from relattr.pairs import Pairs
     from relattr.statistics import spearman
 
-    made = problem.make_problem()
+    small = problem.make_problem()
     svr = method("svr-texture", target=target)
     assert svr.uses_scores
-    svr.fit(made.train, Run())
+    svr.fit(small.train, Run())
     assert svr.C_ in svr.Cs
-    found = svr.strength(made.train.images)
-    assert made.train.scores is not None
-    assert (spearman(found, made.train.scores) or 0) > 0.9
+    strengths = svr.strength(small.train.images)
+    assert small.train.scores is not None
+    assert (spearman(strengths, small.train.scores) or 0) > 0.9
     again = method("svr-texture", target=target)
-    again.fit(dataclasses.replace(made.train, pairs=Pairs([0], [1], [1])), Run())
-    np.testing.assert_array_equal(again.strength(made.train.images), found)
+    again.fit(dataclasses.replace(small.train, pairs=Pairs([0], [1], [1])), Run())
+    np.testing.assert_array_equal(again.strength(small.train.images), strengths)
     # what is added to or multiplied with all scores changes nothing
     other = method("svr-texture", target=target)
-    other.fit(dataclasses.replace(made.train, scores=5 * made.train.scores - 70), Run())
-    np.testing.assert_allclose(other.strength(made.test), svr.strength(made.test), rtol=1e-3, atol=1e-3)
+    other.fit(dataclasses.replace(small.train, scores=5 * small.train.scores - 70), Run())
+    np.testing.assert_allclose(other.strength(small.test), svr.strength(small.test), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["linear-color-histogram", "svr-texture"])

@@ -1,4 +1,4 @@
-"""Audits of pairs and tasks with deliberate faults, and of the released files."""
+"""Audits detect deliberate faults in pairs and tasks; audits of the released files."""
 
 import os
 from pathlib import Path

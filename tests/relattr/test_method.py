@@ -1,4 +1,4 @@
-"""What the base class of methods does for them: margins, and keeping what was fitted."""
+"""The base class of methods: margins, saving and loading."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from relattr.task import TrainingSet
 
 
 class Brightness(Method):
-    """The mean grey level, to a power; counts what it is asked."""
+    """The mean grey level, to a power; counts the images."""
 
     gamma: float = 1.0
 
     def __post_init__(self):
-        self.asked = []
+        self.images_seen = []
 
     def fit(self, train, run):
         self.mean_ = float(np.mean([image.mean() for image in train.images]))
@@ -32,7 +32,7 @@ class Brightness(Method):
         self.sure_ = True
 
     def strength(self, images):
-        self.asked.append(images.indices.tolist())
+        self.images_seen.append(images.indices.tolist())
         return np.array([(image.mean() - self.mean_) ** self.gamma for image in images]) * self.weights_[1]
 
 
@@ -62,18 +62,18 @@ def test_margins_are_differences_of_strengths(fitted, images):
 def test_the_strength_of_each_image_is_computed_once(fitted, images):
     fitted.compare(images, Pairs.all_of([3, 1, 2, 5], items=[7, 2, 9, 4]))
     fitted.compare(images, Pairs([3, 3, 3], [1, 1, 0], [1, 1, 0]))
-    assert fitted.asked == [[2, 4, 7, 9], [0, 1, 3]]
+    assert fitted.images_seen == [[2, 4, 7, 9], [0, 1, 3]]
 
 
 def test_images_without_a_pair_have_no_strength(fitted, images):
-    found = strengths_in_pairs(fitted, images, Pairs([2], [8], [1]))
-    assert found.shape == (12,)
-    assert np.flatnonzero(np.isfinite(found)).tolist() == [2, 8]
+    strengths = strengths_in_pairs(fitted, images, Pairs([2], [8], [1]))
+    assert strengths.shape == (12,)
+    assert np.flatnonzero(np.isfinite(strengths)).tolist() == [2, 8]
 
 
 def test_without_pairs_no_strength_is_computed(fitted, images):
     assert fitted.compare(images, Pairs([], [], [])).shape == (0,)
-    assert fitted.asked == []
+    assert fitted.images_seen == []
 
 
 def test_a_strength_of_the_wrong_shape_raises(images):
@@ -176,13 +176,13 @@ def test_loading_another_file_raises_an_error_that_names_it(tmp_path, name, cont
         Brightness().load(path)
 
 
-@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
-def test_loading_a_damaged_file_raises(fitted, tmp_path, kept):
+@pytest.mark.parametrize("n_bytes", [0.2, 0.5, 0.9])
+def test_loading_a_damaged_file_raises(fitted, tmp_path, n_bytes):
     fitted.big_ = np.random.default_rng(0).random(1000)
     path = tmp_path / "m.npz"
     fitted.save(path)
     content = path.read_bytes()
-    for damage in (content[: int(kept * len(content))], content[:600] + bytes(50) + content[650:]):
+    for damage in (content[: int(n_bytes * len(content))], content[:600] + bytes(50) + content[650:]):
         path.write_bytes(damage)
         method = Brightness()
         with pytest.raises(BadInput, match="does not hold a fitted"):

@@ -10,14 +10,14 @@ import pytest
 
 from relattr.images import Images, PairAnswers
 from relattr.method import Method
-from relattr.mixins import InspectionMixin, UsesPairAnswers
+from relattr.mixins import InspectionMixin, PairAnswersMixin
 from relattr.pairs import Pairs
 from relattr.parameters import types_of
 from relattr.run import Run
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 
-class Voter(UsesPairAnswers, Method):
+class Voter(PairAnswersMixin, Method):
     """Uses answers about training and test pairs."""
 
     weight: float = 1.0

@@ -1,4 +1,4 @@
-"""What is missing is said, with what to do about it; looking never fails."""
+"""Missing needs are reported with a remedy; the test for them never fails."""
 
 from __future__ import annotations
 

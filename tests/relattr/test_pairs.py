@@ -25,7 +25,7 @@ explicit = st.integers(2, 9).flatmap(
 )
 
 
-def made(rows):
+def make_pairs(rows):
     return Pairs([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
 
 
@@ -34,22 +34,22 @@ def listed(pairs):
 
 
 def relations(pairs):
-    """Each pair without its sides: (smaller image, larger image) -> which has more."""
-    found = {}
+    """``{(smaller image, larger image): the label of the smaller}``, independent of sides."""
+    labels = {}
     for left, right, label in listed(pairs):
         key = (min(left, right), max(left, right))
-        assert key not in found, "a pair came twice"
-        found[key] = label if left < right else -label
-    return found
+        assert key not in labels, "a pair came twice"
+        labels[key] = label if left < right else -label
+    return labels
 
 
 def by_loop(values, items=None):
     items = range(len(values)) if items is None else items
-    found = {}
+    labels = {}
     for (a, x), (b, y) in itertools.combinations(zip(items, values, strict=True), 2):
         sign = (x > y) - (x < y)
-        found[(min(a, b), max(a, b))] = sign if a < b else -sign
-    return found
+        labels[(min(a, b), max(a, b))] = sign if a < b else -sign
+    return labels
 
 
 # ---------------------------------------------------------------------- all pairs
@@ -82,7 +82,7 @@ def test_fewer_than_two_images_have_no_pairs(n):
 
 @given(strengths.filter(lambda v: len(v) > 1), st.integers(0, 99))
 def test_an_order_equals_its_arrays(values, seed):
-    """What is said of the order without the arrays is what the arrays say."""
+    """Properties computed from the order alone equal those of the arrays."""
     implied = Pairs.all_of(values, seed=seed)
     arrays = Pairs(*Pairs.all_of(values, seed=seed).arrays)
     assert implied.order is not None
@@ -99,15 +99,15 @@ def test_the_arrays_of_an_order_do_not_depend_on_the_chunk_size(monkeypatch):
 
 
 def test_positions_of_large_orders_are_exact():
-    """Where a square root in floating point could be off by one."""
+    """Indices for which a floating-point square root could be off by one."""
     from relattr.pairs import _row_and_column
 
     i = np.array([1, 2, 3, 10**6, 94_906_267, 2**31 - 2], np.int64)
     first = i * (i - 1) // 2
     for index, j in ((first, 0 * i), (first + i - 1, i - 1)):
-        found = _row_and_column(index)
-        np.testing.assert_array_equal(found[0], i)
-        np.testing.assert_array_equal(found[1], j)
+        result = _row_and_column(index)
+        np.testing.assert_array_equal(result[0], i)
+        np.testing.assert_array_equal(result[1], j)
 
 
 # ---------------------------------------------------------------------- samples
@@ -118,16 +118,16 @@ def test_a_sample_is_a_subset_of_a_double_loop(values, seed, ties, data):
     everything = {k: v for k, v in by_loop(values).items() if v or ties == "similar"}
     count = data.draw(st.integers(0, len(everything)))
     pairs = Pairs.from_scores(values, count=count, seed=seed, ties=ties)
-    found = relations(pairs)
-    assert len(found) == count == len(pairs)
-    assert found.items() <= everything.items()
+    sample = relations(pairs)
+    assert len(sample) == count == len(pairs)
+    assert sample.items() <= everything.items()
 
 
 @pytest.mark.parametrize("ties", ["similar", "skip"])
 def test_without_a_count_all_pairs_are_returned(ties):
     values = [0, 1, 1, 2, 2, 2]
-    found = relations(Pairs.from_scores(values, ties=ties))
-    assert found == {k: v for k, v in by_loop(values).items() if v or ties == "similar"}
+    result = relations(Pairs.from_scores(values, ties=ties))
+    assert result == {k: v for k, v in by_loop(values).items() if v or ties == "similar"}
 
 
 @pytest.mark.parametrize("ties", ["similar", "skip"])
@@ -148,9 +148,9 @@ def test_the_seed_determines_the_sample():
 def test_skipping_ties_samples_the_few_ordered_pairs():
     values = np.zeros(400)
     values[7] = 1
-    found = relations(Pairs.from_scores(values, count=399, ties="skip", seed=2))
-    assert len(found) == 399
-    assert all(7 in pair and label for pair, label in found.items())
+    sample = relations(Pairs.from_scores(values, count=399, ties="skip", seed=2))
+    assert len(sample) == 399
+    assert all(7 in pair and label for pair, label in sample.items())
 
 
 def test_every_pair_is_equally_likely():
@@ -289,8 +289,8 @@ def test_an_image_index_that_is_too_large_raises():
         (lambda: Pairs.all_of([0, 1], items=[1]), "1 items"),
         (lambda: Pairs.all_of([0, 1, 2], items=[4, 3, 4]), "image 4 twice"),
         (lambda: Pairs.all_of([0, 1], seed=-1), "seed"),
-        (lambda: made([(0, 1, 1)]).renumbered([0, 2]), "image 1 is in a pair"),
-        (lambda: made([(0, 1, 1)]).renumbered([0, 1, 0]), "image 0 twice"),
+        (lambda: make_pairs([(0, 1, 1)]).renumbered([0, 2]), "image 1 is in a pair"),
+        (lambda: make_pairs([(0, 1, 1)]).renumbered([0, 1, 0]), "image 0 twice"),
         (lambda: Pairs.all_of([1, 2, 3]).renumbered([0, 2]), "image 1 is in a pair"),
     ],
 )
@@ -302,7 +302,7 @@ def test_invalid_strengths_and_numbers_raise(call, message):
 # ---------------------------------------------------------------------- immutability
 
 
-@pytest.mark.parametrize("pairs", [made([(0, 1, 1), (2, 1, 0)]), Pairs.all_of([1, 2, 3])])
+@pytest.mark.parametrize("pairs", [make_pairs([(0, 1, 1), (2, 1, 0)]), Pairs.all_of([1, 2, 3])])
 def test_pairs_are_immutable(pairs):
     for part in (pairs, pairs.swapped(), pairs.ordered(), pairs.random_sides(1), pairs.renumbered([0, 1, 2])):
         for array in part.arrays:
@@ -324,22 +324,22 @@ def test_pairs_neither_share_nor_freeze_input_arrays():
 
 @given(explicit)
 def test_swapping_twice_is_the_identity(rows):
-    pairs = made(rows)
+    pairs = make_pairs(rows)
     assert listed(pairs.swapped()) == [(b, a, -y) for a, b, y in rows]
     assert listed(pairs.swapped().swapped()) == rows
 
 
 @given(explicit)
 def test_ordered_and_similar_partition_the_pairs(rows):
-    pairs = made(rows)
+    pairs = make_pairs(rows)
     assert listed(pairs.ordered()) == [row for row in rows if row[2]]
     assert listed(pairs.similar()) == [row for row in rows if not row[2]]
     assert listed(Pairs.concatenate([pairs.ordered(), pairs.similar()])) == sorted(rows, key=lambda row: row[2] == 0)
     assert pairs.images.tolist() == sorted({image for row in rows for image in row[:2]})
 
 
-def test_images_with_large_indices():
-    assert made([(2_000_000_000, 5, 1), (5, 9, 0)]).images.tolist() == [5, 9, 2_000_000_000]
+def test_large_image_indices_are_supported():
+    assert make_pairs([(2_000_000_000, 5, 1), (5, 9, 0)]).images.tolist() == [5, 9, 2_000_000_000]
 
 
 def test_concatenating_nothing_gives_no_pairs():
@@ -348,12 +348,12 @@ def test_concatenating_nothing_gives_no_pairs():
 
 @given(explicit, st.integers(0, 99))
 def test_random_sides_preserve_the_comparisons(rows, seed):
-    turned = made(rows).random_sides(seed)
+    turned = make_pairs(rows).random_sides(seed)
     for (a, b, y), (c, d, z) in zip(rows, listed(turned), strict=True):
         assert (c, d, z) in ((a, b, y), (b, a, -y))
     # done again, nothing is undone; and the sides that were there before are forgotten
     assert listed(turned.random_sides(seed)) == listed(turned)
-    assert listed(made(rows).swapped().random_sides(seed)) == listed(turned)
+    assert listed(make_pairs(rows).swapped().random_sides(seed)) == listed(turned)
 
 
 def test_random_sides_make_labels_independent_of_the_side():
@@ -370,22 +370,22 @@ def test_random_sides_make_labels_independent_of_the_side():
 
 @given(explicit, st.randoms(use_true_random=False))
 def test_renumbering_can_be_undone(rows, random):
-    pairs = made(rows)
-    kept = [*pairs.images.tolist(), 100, 101]
-    random.shuffle(kept)
-    new = pairs.renumbered(kept)
-    assert [(kept[a], kept[b], y) for a, b, y in listed(new)] == rows
+    pairs = make_pairs(rows)
+    images = [*pairs.images.tolist(), 100, 101]
+    random.shuffle(images)
+    new = pairs.renumbered(images)
+    assert [(images[a], images[b], y) for a, b, y in listed(new)] == rows
 
 
 @given(strengths, st.randoms(use_true_random=False))
 def test_renumbering_an_order_renumbers_its_arrays(values, random):
     items = list(range(5, 5 + len(values)))
-    kept = list(items)
-    random.shuffle(kept)
+    images = list(items)
+    random.shuffle(images)
     implied = Pairs.all_of(values, items=items, seed=1)
-    new = implied.renumbered(kept)
+    new = implied.renumbered(images)
     assert new.order is not None
-    assert [(kept[a], kept[b], y) for a, b, y in listed(new)] == listed(implied)
+    assert [(images[a], images[b], y) for a, b, y in listed(new)] == listed(implied)
 
 
 def test_take_by_mask_and_by_position_agree():
@@ -399,7 +399,7 @@ def test_take_by_mask_and_by_position_agree():
 
 @given(explicit, explicit)
 def test_fingerprints_of_pairs_are_equal_iff_the_pairs_are(rows, others):
-    assert (made(rows).fingerprint() == made(others).fingerprint()) == (rows == others)
+    assert (make_pairs(rows).fingerprint() == make_pairs(others).fingerprint()) == (rows == others)
 
 
 @given(strengths, strengths, st.integers(0, 2), st.integers(0, 2))

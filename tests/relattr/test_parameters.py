@@ -56,9 +56,9 @@ def from_command_line(key: str, text: str) -> Any:
     ],
 )
 def test_a_command_line_value_is_converted_to_the_type(key, text, value):
-    found = from_command_line(key, text)
-    assert found == value
-    assert type(found) is type(value)
+    result = from_command_line(key, text)
+    assert result == value
+    assert type(result) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_command_line_value_is_converted_to_the_type(key, text, value):
     ],
 )
 def test_text_is_converted_to_the_type(key, value, same):
-    found = getattr(create_plugin(Thing, "method", "thing", {key: value}), key)
-    assert found == same
-    assert type(found) is type(same)
+    result = getattr(create_plugin(Thing, "method", "thing", {key: value}), key)
+    assert result == same
+    assert type(result) is type(same)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_parameters_are_inherited_without_class_variables():
 
 
 def test_values_of_returns_the_given_values():
-    given = {
+    values = {
         "number": 2.5,
         "count": 3,
         "flag": True,
@@ -150,15 +150,15 @@ def test_values_of_returns_the_given_values():
         "sizes": (7,),
         "pair": (1, "b"),
     }
-    made = create_plugin(Thing, "method", "thing", given)
-    again = create_plugin(Thing, "method", "thing", values_of(made))
-    assert values_of(again) == values_of(made)
-    assert {key: getattr(again, key) for key in given} == given
+    plugin = create_plugin(Thing, "method", "thing", values)
+    again = create_plugin(Thing, "method", "thing", values_of(plugin))
+    assert values_of(again) == values_of(plugin)
+    assert {key: getattr(again, key) for key in values} == values
 
 
 def test_values_survive_a_round_trip_through_json():
-    made = create_plugin(Thing, "method", "thing", {"sizes": [3, 4]})
-    assert values_of(made)["sizes"] == [3, 4]  # and no tuple, which would differ from what a row says
+    plugin = create_plugin(Thing, "method", "thing", {"sizes": [3, 4]})
+    assert values_of(plugin)["sizes"] == [3, 4]  # and no tuple, which would differ from what a row says
     for number in (float("inf"), float("nan")):  # JSON has neither: a row could not say which it was
         with pytest.raises(BadInput, match="finite"):
             create_plugin(Thing, "method", "thing", {"number": number})
@@ -167,6 +167,6 @@ def test_values_survive_a_round_trip_through_json():
 
 
 def test_instances_do_not_share_mutable_values():
-    made = create_plugin(Thing, "method", "thing", {"sizes": [1]})
-    assert made.sizes == (1,)
+    plugin = create_plugin(Thing, "method", "thing", {"sizes": [1]})
+    assert plugin.sizes == (1,)
     assert create_plugin(Thing, "method", "thing", {}).sizes == (1, 2)

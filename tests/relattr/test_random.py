@@ -1,4 +1,4 @@
-"""Seeds of components: reproducible, and none disturbs another."""
+"""Seeds of components: reproducible and independent of each other."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def test_every_component_of_every_seed_has_a_distinct_seed():
 
 
 def test_a_seed_is_the_same_in_another_process():
-    """Nothing of the process, such as Python's salted hash of strings, gets in."""
+    """It does not depend on the process, for example on Python's salted string hash."""
     code = "from relattr.random import derive_seed; print(derive_seed(3, 'folds', 2))"
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert int(found) == derive_seed(3, "folds", 2)
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert int(output) == derive_seed(3, "folds", 2)
 
 
 def test_generators_are_reproducible_and_independent():

@@ -1,4 +1,4 @@
-"""The pseudo-random order is a permutation, and any part of it is that part of the whole."""
+"""The pseudo-random order is a permutation; parts of it equal slices of the whole."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_order_is_a_permutation(n, seed):
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**63 - 1), st.data())
-def test_a_part_equals_a_slice_of_the_whole(n, seed, data):
+def test_a_part_equals_a_slice_of_the_permutation(n, seed, data):
     start = data.draw(st.integers(0, n))
     stop = data.draw(st.integers(start, n))
     np.testing.assert_array_equal(permuted(start, stop, n, seed), permuted(0, n, n, seed)[start:stop])

@@ -1,4 +1,4 @@
-"""Counting by sorting agrees with counting pair by pair, and with plain Python."""
+"""Counting by sorting compared with counting pair by pair, and with plain Python."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_strengths_equal_a_double_loop(rows, seed):
 
 @pytest.mark.parametrize("sizes", [(360, 328, 260, 308, 374, 410, 292, 356), (30,) * 8, (1, 700), (500,)])
 def test_ranked_classes_equal_counting_pairs(sizes):
-    """The shape of OSR: eight classes, equal ranks among them."""
+    """Data like OSR: eight classes, some with equal ranks."""
     rng = np.random.default_rng(0)
     ranks = [4, 3, 4, 2, 1, 1, 2, 1]
     classes = np.repeat(np.arange(len(sizes)), sizes)

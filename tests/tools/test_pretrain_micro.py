@@ -1,4 +1,4 @@
-"""The script that pretrains `micro`: learns simple shapes in seconds, reproducibly, and writes half precision."""
+"""The script that pretrains `micro` learns simple shapes, reproducibly, and writes half precision."""
 
 from __future__ import annotations
 

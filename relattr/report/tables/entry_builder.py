@@ -31,7 +31,7 @@ from relattr.report.tables.result_notes import (
 )
 from relattr.report.tables.row_results import RowResults
 from relattr.report.tables.significance import ComputedEntry, EntryJudgements, TestRows, attribute_weights
-from relattr.statistics import accuracy
+from relattr.statistics import estimate_accuracy
 
 LeakNotes = Mapping[str, Sequence[LeakNote]]
 """Dataset -> notes on its leaks."""
@@ -230,7 +230,7 @@ class EntryBuilder:
         n_images = 0
         try:
             design, judged, keys = self._judge.judge(rows)
-            estimate = accuracy(design, judged, weights=attribute_weights(rows), level=LEVEL)
+            estimate = estimate_accuracy(design, judged, weights=attribute_weights(rows), level=LEVEL)
             lower, upper, n_images = 100 * estimate.lower, 100 * estimate.upper, estimate.n_images
             image_error = 100 * estimate.variance_images**0.5
             seed_error = None if estimate.variance_seeds is None else 100 * estimate.variance_seeds**0.5

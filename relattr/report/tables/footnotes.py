@@ -1,6 +1,6 @@
 """Placement of notes: once for all measured numbers, at a row, at a column, or at one number.
 
-A note that holds for a whole row is marked at the name of the row instead of at each of its numbers.
+A note that applies to a whole row is marked at its label instead of at each of its numbers.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from relattr.report.tables.entry import TableEntry
 from relattr.report.tables.table import PaperTable
 
 GENERAL = "All measured numbers"
-"""Introduces the notes that hold for every measured number."""
+"""Introduces the notes that apply to every measured number."""
 
 
 @dataclass(frozen=True)
 class Footnotes:
     """The notes of selected columns of a table, each at one place.
 
-    ``general`` notes hold for every measured number and need no mark. Those in ``columns`` ``[column]``, ``rows``
+    ``general`` notes apply to every measured number and have no mark. Those in ``columns`` ``[column]``, ``rows``
     ``[row]`` and ``entries`` ``[row][column]`` are marked with the letters in ``letters``, in order of first use.
     """
 
@@ -40,7 +40,7 @@ class Footnotes:
         return f" ({marks})" if marks else ""
 
     def listing(self, escape: Callable[[str], str] = str) -> list[str]:
-        """All notes in plain text, one a line, each with its letter."""
+        """All notes in plain text, one per line, each with its letter."""
         lines = [f"{GENERAL}: {escape('; '.join(self.general))}"] if self.general else []
         return lines + [f"({letter}) {escape(note)}" for note, letter in self.letters.items()]
 
@@ -48,7 +48,7 @@ class Footnotes:
 def place_footnotes(table: PaperTable, columns: Sequence[int] | None = None, *, at_rows: bool = True) -> Footnotes:
     """Place the notes of a table.
 
-    Only those of ``columns`` (default: all). ``at_rows``: whether notes shared by a whole row go to its name.
+    Only those of ``columns`` (default: all). ``at_rows``: whether notes shared by a whole row are placed at its label.
     """
     columns = range(len(table.columns)) if columns is None else columns
     grid = [[row.entries[k] for k in columns] for row in table.rows]

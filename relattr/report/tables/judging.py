@@ -33,10 +33,10 @@ TestKey = str
 
 @dataclass(frozen=True, eq=False)
 class TestPairs:
-    """The pairs of a test set; ``identities`` ``(n,)`` is the index in the dataset of each image of the test set."""
+    """The pairs of a test set; ``image_ids`` ``(n,)`` is the index in the dataset of each image of the test set."""
 
     pairs: Pairs
-    identities: NDArray[np.integer]
+    image_ids: NDArray[np.integer]
 
 
 class NotJudgeable(Exception):
@@ -70,7 +70,7 @@ def store_test_pairs(results: Path, key: TestKey, test_pairs: TestPairs) -> None
         }
     else:
         arrays = dict(zip(("left", "right", "label"), test_pairs.pairs.arrays, strict=True))
-    arrays["identities"] = np.asarray(test_pairs.identities, np.int64)
+    arrays["identities"] = np.asarray(test_pairs.image_ids, np.int64)
     write_arrays(_path(results, key), {**arrays, "sha256": _digest(key, arrays)})
 
 
@@ -126,7 +126,7 @@ class Judge:
         ordered = tuple(sorted(set(keys)))
         if ordered not in self._designs:
             parts = [self._test_pairs[key] for key in ordered]
-            self._designs[ordered] = Design([(p.pairs, p.identities) for p in parts if isinstance(p, TestPairs)])
+            self._designs[ordered] = Design([(p.pairs, p.image_ids) for p in parts if isinstance(p, TestPairs)])
         return self._designs[ordered], {key: k for k, key in enumerate(ordered)}
 
     def _judge(self, design: Design, place: int, result: Result, test: TestResult) -> Judgement:

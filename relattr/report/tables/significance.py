@@ -67,7 +67,7 @@ def mark_best_entries(judge: Judge, grid: Sequence[Sequence[ComputedEntry]]) -> 
 def _adjustment(
     computed: Mapping[int, ComputedEntry], best: int, comparisons: Mapping[int, Difference]
 ) -> Callable[[float], float]:
-    """How the p-value of a comparison with the best is adjusted for its having been chosen among these entries."""
+    """Return the adjustment of p-values of comparisons with the best for its selection among these entries."""
     entries = [each.judgements for each in computed.values() if each.judgements is not None]
     n = len(entries)
     if n < 3:

@@ -1,4 +1,4 @@
-"""Weights are file in a stated order, checked, fingerprinted, and their absence is explained."""
+"""Weights are searched for in the documented order, verified and fingerprinted; missing weights are explained."""
 
 from __future__ import annotations
 

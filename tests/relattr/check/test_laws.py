@@ -53,7 +53,7 @@ class ReadsLabels(Plain):
 
 
 class StoresStateInClass(Plain):
-    """Stores what it learned in its class."""
+    """Stores its fitted state in its class."""
 
     slope = 1.0
 

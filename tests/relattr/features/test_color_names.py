@@ -1,4 +1,4 @@
-"""Fifty colour names: the vocabulary of our own against its definition, the released table, and histograms."""
+"""Fifty colour names: the built-in vocabulary, the released table, and histograms."""
 
 from __future__ import annotations
 

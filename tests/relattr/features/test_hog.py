@@ -77,20 +77,20 @@ def reference_cell(image: Image, y: int, x: int, cell: int) -> list[float]:
 @pytest.mark.parametrize(("cell", "cells"), [(8, [(0, 0), (3, 5), (7, 2)]), (3, [(0, 0), (11, 20), (27, 23), (14, 1)])])
 def test_dense_map_equals_plain_loop(cell: int, cells: list[tuple[int, int]]) -> None:
     image = picture(40, 38, seed=cell)
-    got = dense_hog(image, cell=cell)
-    assert got.shape == (40 - 4 * cell, 38 - 4 * cell, 31)
-    assert got.dtype == np.float32
+    result = dense_hog(image, cell=cell)
+    assert result.shape == (40 - 4 * cell, 38 - 4 * cell, 31)
+    assert result.dtype == np.float32
     for i, j in cells:
         expected = reference_cell(image, i + 2 * cell, j + 2 * cell, cell)
-        np.testing.assert_allclose(got[i, j], expected, rtol=2e-5, atol=2e-6)
-    assert got.max() > 0.1
+        np.testing.assert_allclose(result[i, j], expected, rtol=2e-5, atol=2e-6)
+    assert result.max() > 0.1
 
 
 def test_every_pixel_of_a_small_map() -> None:
     image = picture(20, 21, seed=5)
-    got = dense_hog(image, cell=4)
+    result = dense_hog(image, cell=4)
     expected = [[reference_cell(image, i + 8, j + 8, 4) for j in range(5)] for i in range(4)]
-    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(result, expected, rtol=2e-5, atol=2e-6)
 
 
 def test_stride_of_a_cell_is_bilinear_voting_into_a_lattice() -> None:
@@ -107,8 +107,8 @@ def test_stride_of_a_cell_is_bilinear_voting_into_a_lattice() -> None:
                     if 0 <= i < lattice.shape[0] and 0 <= j < lattice.shape[1]:
                         lattice[i, j, direction] += length * wy * wx
     energies = np.sum((lattice[..., :9] + lattice[..., 9:]) ** 2, axis=-1)
-    got = dense_hog(image, cell=cell, stride=cell)
-    assert got.shape[:2] == (3, 4)
+    result = dense_hog(image, cell=cell, stride=cell)
+    assert result.shape[:2] == (3, 4)
     for i in range(1, 4):
         for j in range(1, 5):
             blocks = [
@@ -116,7 +116,7 @@ def test_stride_of_a_cell_is_bilinear_voting_into_a_lattice() -> None:
                 for a, b in ((1, 1), (-1, 1), (1, -1), (-1, -1))
             ]
             expected = cell_features(list(lattice[i, j]), blocks)
-            np.testing.assert_allclose(got[i - 1, j - 1], expected, rtol=2e-5, atol=2e-6)
+            np.testing.assert_allclose(result[i - 1, j - 1], expected, rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 90), (0, -90), (90, 0), (-90, 0), (60, 60), (-30, 80), (99, 98)])
@@ -133,11 +133,11 @@ def test_a_ramp_votes_for_one_direction(dx: int, dy: int) -> None:
 def test_faint_gradients_are_damped_by_epsilon() -> None:
     image = np.full((24, 24, 3), 50, dtype=np.uint8)
     image[11, 12] += 1  # at the border of a cell its energy is small against the epsilon of 1e-4
-    got = dense_hog(image, cell=4)
-    assert got[..., :27].max() > 0.1
+    result = dense_hog(image, cell=4)
+    assert result[..., :27].max() > 0.1
     for i in range(8):
         for j in range(8):
-            np.testing.assert_allclose(got[i, j], reference_cell(image, i + 8, j + 8, 4), rtol=2e-5, atol=2e-6)
+            np.testing.assert_allclose(result[i, j], reference_cell(image, i + 8, j + 8, 4), rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize(("channels", "direction"), [((0, 1), 0), ((1, 0), 4), ((1, 2), 0), ((2, 1), 4)])
@@ -196,10 +196,10 @@ def test_uniform_image_is_zero() -> None:
 
 def test_values_are_in_their_range() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
-    got = dense_hog(noise)
-    assert got.min() >= 0
-    assert got[..., :27].max() <= 0.4 + 1e-6
-    assert got[..., 27:].max() <= 0.2357 * 18 * 0.2 + 1e-6
+    result = dense_hog(noise)
+    assert result.min() >= 0
+    assert result[..., :27].max() <= 0.4 + 1e-6
+    assert result[..., 27:].max() <= 0.2357 * 18 * 0.2 + 1e-6
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_invalid_images_are_named(fitted: HOG2x2, image: Any) -> None:
         fitted.transform([pictures(1)[0], image])
 
 
-def test_too_small_without_padding() -> None:
+def test_images_too_small_for_hog_are_refused() -> None:
     with pytest.raises(BadInput, match="32 x 40 px is too small"):
         HOG2x2(pad=0).fit(pictures(2, 32, 40))
 

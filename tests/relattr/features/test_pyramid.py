@@ -37,9 +37,9 @@ def test_equals_a_loop_over_dense_codes(n: int, m: int, k: int, levels: tuple[in
     weights = rng.normal(size=(n, k)).astype(np.float32)
     codes = np.zeros((n, m), np.float32)
     np.put_along_axis(codes, indices, weights, axis=1)
-    got = max_pool(indices, weights, positions, size, m, levels)
-    assert got.dtype == np.float32
-    np.testing.assert_array_equal(got, reference_pool(codes, positions, size, levels))
+    result = max_pool(indices, weights, positions, size, m, levels)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, reference_pool(codes, positions, size, levels))
 
 
 def test_default_is_21_cells_of_256_words() -> None:

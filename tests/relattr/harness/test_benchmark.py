@@ -1,4 +1,4 @@
-"""Benchmark files that are refused."""
+"""Invalid benchmark files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits of cells: validated, combined, and shares of the memory."""
+"""Limits of cells: validation, combination, and shares of the memory."""
 
 from __future__ import annotations
 

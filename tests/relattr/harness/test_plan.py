@@ -23,7 +23,7 @@ def test_failures_run_again_only_with_retry(workspace, record_start):
     workspace.relattr("run", code=0)
 
 
-def test_a_broken_dataset_costs_its_own_cells_only(workspace):
+def test_a_broken_dataset_affects_only_its_cells(workspace):
     workspace.write_method("plain")
     text = (workspace.plugins / "tiny.py").read_text()
     text = text.replace('"tiny"', '"broken"').replace("class Tiny", "class Broken")
@@ -42,7 +42,7 @@ def test_a_broken_dataset_costs_its_own_cells_only(workspace):
 
 
 @pytest.mark.parametrize("command", [["--help"], ["list", "methods"], ["plan"], ["status"]])
-def test_these_commands_import_nothing_heavy(workspace, command):
+def test_light_commands_import_no_heavy_library(workspace, command):
     path = workspace.plugins / "tiny.py"
     imports = "from relattr import Dataset, Images, Pairs, Task, TestSet, TrainingSet, UnknownName, register_dataset"
     path.write_text(path.read_text().replace(imports, "from relattr import Dataset, register_dataset"))

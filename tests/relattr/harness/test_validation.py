@@ -49,6 +49,6 @@ def test_unregistered_methods_may_have_any_parameters(workspace):
 def test_a_limit_without_a_matching_method_is_an_error(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark()
-    assert "(of a limit) is called 'plian'; did you mean plain" in workspace.relattr(
+    assert "--time-limit: no selected method is called 'plian'; did you mean plain" in workspace.relattr(
         "plan", "--time-limit", "plian=5m", code=2
     )

@@ -1,4 +1,4 @@
-"""The modules in a fingerprint are those that the code runs: no more, no fewer."""
+"""A fingerprint contains exactly the modules that the code runs."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_modules_with_a_common_prefix_are_all_followed(project):
 
 def test_a_name_of_which_nothing_is_known_is_reported(project):
     name = project({"a.py": "import importlib\ndef f(k):\n    return importlib.import_module(k)"})
-    assert project_code(f"{name}.a").computes_names == (f"{name}.a",)
+    assert project_code(f"{name}.a").dynamic_importers == (f"{name}.a",)
     assert notes_of(f"{name}.a")[f"{name}.a"][0].text == "imports a module whose name is computed"
 
 
@@ -235,7 +235,7 @@ def test_names_of_relattr_stand_for_their_modules(project):
         }
     )
     of = {m: {s for s in module_digests(f"{name}.{m}") if s.startswith("relattr")} for m in "abcde"}
-    assert of["a"] == of["d"] == {"relattr.pairs", "relattr.sampling", "relattr.random"}
+    assert of["a"] == of["d"] == {"relattr.pairs", "relattr.readonly", "relattr.sampling", "relattr.random"}
     assert of["a"] < of["b"]
     assert of["c"] == {"relattr.random"}
     assert of["e"] == set()
@@ -252,8 +252,8 @@ def test_a_re_exported_name_stands_for_its_module(project):
 PLUMBING = ("cli", "check", "execution", "harness", "identity", "report", "system")
 
 
-def test_code_that_plans_runs_and_reports_counts_nowhere():
-    """Nothing but its place says so: the package, or the module, has `DECIDES_RESULTS = False`."""
+def test_planning_and_reporting_code_is_in_no_fingerprint():
+    """Their package, or the module itself, sets `DECIDES_RESULTS = False`."""
     for package in PLUMBING:
         assert not decides_results(f"relattr.{package}")
     for module in ("relattr.harness.store", "relattr.system.http", "relattr.registry", "relattr.errors"):
@@ -262,13 +262,13 @@ def test_code_that_plans_runs_and_reports_counts_nowhere():
         assert decides_results(module)
 
 
-def test_a_plugin_cannot_take_itself_out(project):
+def test_a_plugin_cannot_exclude_itself(project):
     name = project({"a.py": "from . import b", "b.py": "DECIDES_RESULTS = False"})
     assert inside(name, "a") == {"", "a", "b"}
 
 
 def test_the_standard_library_wins_over_a_neighbour(project):
-    """relattr has a module `statistics` of its own; who imports Python's does not depend on a Python version."""
+    """relattr has its own module `statistics`; code that imports Python's does not depend on the Python version."""
     name = project({"a.py": "import statistics, json", "statistics.py": "", "json.py": ""})
     assert inside(name, "a") == {"", "a"}
     assert "statistics" not in module_digests(f"{name}.a")
@@ -283,8 +283,8 @@ def test_a_module_beside_a_single_file_plugin_counts(project, tmp_path):
 
 
 def test_other_packages_do_not_count():
-    found = module_digests("relattr.pairs")
-    assert set(found) == {"relattr.pairs", "relattr.sampling", "relattr.random"}
+    digests = module_digests("relattr.pairs")
+    assert set(digests) == {"relattr.pairs", "relattr.readonly", "relattr.sampling", "relattr.random"}
 
 
 def test_a_module_without_source_is_refused():
@@ -315,5 +315,5 @@ def test_following_imports_of_all_plugins_imports_no_library():
         "assert entries and all(module_digests(entry.module) for entry in entries)\n"
         "print([name for name in ('numpy', 'torch', 'scipy', 'PIL') if name in {*sys.modules} - before])\n"
     )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert found.strip() == "[]"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert output.strip() == "[]"

@@ -1,4 +1,4 @@
-"""What only running a cell reveals joins its fingerprint, and is found again when the result is read."""
+"""Modules detected only at run time are added to the fingerprint, and are found again for a stored result."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_module_on_a_path_added_at_run_time_is_found(cell, tmp_path, monkeypat
     assert current_digest(key) is None
 
 
-def test_libraries_and_plumbing_are_not_found(cell):
+def test_libraries_and_harness_code_are_left_out(cell):
     text = "def run(name):\n    import colorsys, pygments, relattr.harness.estimate\n"
     assert cell({"plugin.py": text}, "")[1] == {}
 

@@ -1,4 +1,4 @@
-"""On a copy of relattr: an edit of layout changes no fingerprint, an edit of a constant exactly those that use it."""
+"""On a copy of relattr: layout edits change no fingerprint; edits of a constant change those of its users only."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def changed_by(root, edits):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    return set(found["names"]), [set(names) for names in found["changes"]]
+    changes = json.loads(done.stdout)
+    return set(changes["names"]), [set(names) for names in changes["changes"]]
 
 
 TRAINER, NEWTON, COUNTS = "relattr/training/trainer.py", "relattr/ranksvm/newton.py", "relattr/statistics/counts.py"

@@ -1,4 +1,4 @@
-"""A result is stale after a change in any code or declared file that it ran, and after no other change."""
+"""A result is stale after a change of code or declared files that it used, and after no other change."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def states(workspace) -> dict[str, str]:
     return {words[1]: f"{words[0]} {' '.join(words[5:])}" for words in lines if len(words) > 4 and words[3] == "seed"}
 
 
-def stale(found: dict[str, str]) -> set[str]:
-    return {name for name, state in found.items() if not state.startswith("done")}
+def stale(digests: dict[str, str]) -> set[str]:
+    return {name for name, state in digests.items() if not state.startswith("done")}
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_missing_declared_file_blocks_only_its_cells(methods):
 def test_check_lists_what_cannot_be_followed(workspace):
     workspace.write_method("runs-text", "exec(open('code.txt').read())")
     workspace.write_method("plain")
-    told = workspace.relattr("check", "method", "runs-text", "plain", "--law", "identity")
-    assert "runs_text.py:14 runs text as code with exec()" in told
-    assert "reads a file with open(); list it in `files`" in told
-    assert "plain.py" not in told
+    output = workspace.relattr("check", "method", "runs-text", "plain", "--law", "identity")
+    assert "runs_text.py:14 runs text as code with exec()" in output
+    assert "reads a file with open(); list it in `files`" in output
+    assert "plain.py" not in output

@@ -1,4 +1,4 @@
-"""The digest of a source changes with what it means, never with how it is written."""
+"""The digest of a source changes with its semantics, not with its layout."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def edited(old: str, new: str) -> str:
         ('"m"', "'m'"),
     ],
 )
-def test_how_it_is_written_changes_nothing(old, new):
+def test_layout_and_comments_do_not_change_the_digest(old, new):
     imports = "from typing import cast\n"
     assert digest(imports + edited(old, new)) == digest(imports + SOURCE)
 
@@ -110,7 +110,7 @@ def test_how_it_is_written_changes_nothing(old, new):
         ("LIMIT: float", "if CHECKING:\n    import heavy\nLIMIT: float"),
     ],
 )
-def test_what_it_means_changes_the_digest(old, new):
+def test_a_semantic_change_changes_the_digest(old, new):
     assert digest(edited(old, new)) != digest(SOURCE)
 
 

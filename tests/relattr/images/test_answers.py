@@ -1,4 +1,4 @@
-"""Answers about pairs: looked up either way round, and against a dictionary."""
+"""Answers about pairs: lookup in either order, compared with a dictionary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relattr.errors import BadInput
 from relattr.images import Images, PairAnswers
 
 
-def made(n: int = 30, k: int = 3, seed: int = 0) -> tuple[PairAnswers, dict[tuple[int, int], list[int]]]:
+def make_answers(n: int = 30, k: int = 3, seed: int = 0) -> tuple[PairAnswers, dict[tuple[int, int], list[int]]]:
     rng = np.random.default_rng(seed)
     first, second = np.triu_indices(12, 1)
     some = rng.permutation(first.size)[:n]
@@ -26,18 +26,18 @@ def made(n: int = 30, k: int = 3, seed: int = 0) -> tuple[PairAnswers, dict[tupl
 
 
 def test_answers_equal_a_dictionary() -> None:
-    answers, known = made()
+    answers, known = make_answers()
     assert len(answers) == 30
     left, right = (side.ravel() for side in np.meshgrid(np.arange(14), np.arange(14)))
     left, right = left[left != right], right[left != right]
-    found, there = answers.of(left, right)
-    for a, b, row, is_there in zip(left.tolist(), right.tolist(), found.tolist(), there.tolist(), strict=True):
+    result, there = answers.of(left, right)
+    for a, b, row, is_there in zip(left.tolist(), right.tolist(), result.tolist(), there.tolist(), strict=True):
         assert is_there == ((a, b) in known)
         assert row == known.get((a, b), [0, 0, 0])
 
 
 def test_swapped_pairs_have_negated_answers() -> None:
-    answers, _ = made()
+    answers, _ = make_answers()
     left, right = np.arange(11), np.arange(1, 12)
     forth, back = answers.of(left, right), answers.of(right, left)
     np.testing.assert_array_equal(forth[0], -back[0])
@@ -45,10 +45,10 @@ def test_swapped_pairs_have_negated_answers() -> None:
 
 
 def test_answers_among_some_images() -> None:
-    answers, known = made()
+    answers, known = make_answers()
     images = [7, 2, 11, 0, 5, 99]
-    left, right, found = answers.among(images)
-    listed = {(images[a], images[b]): row for a, b, row in zip(left, right, found.tolist(), strict=True)}
+    left, right, result = answers.among(images)
+    listed = {(images[a], images[b]): row for a, b, row in zip(left, right, result.tolist(), strict=True)}
     expected = {pair for pair in known if set(pair) <= set(images)}
     assert {frozenset(pair) for pair in listed} == {frozenset(pair) for pair in expected}
     assert len(listed) == len(expected) // 2
@@ -59,18 +59,18 @@ def test_answers_among_some_images() -> None:
 
 def test_an_empty_set_of_answers() -> None:
     none = PairAnswers(np.zeros((0, 2)), np.zeros((0, 2)), ["a", "b"])
-    found, there = none.of([0, 1], [2, 3])
-    assert found.shape == (2, 2)
+    result, there = none.of([0, 1], [2, 3])
+    assert result.shape == (2, 2)
     assert not there.any()
     assert [part.size for part in none.among([3, 1])] == [0, 0, 0]
 
 
 def test_subsets_of_images_keep_their_answers() -> None:
     images = Images.from_arrays([np.full((2, 2, 3), k, np.uint8) for k in range(12)])
-    answers, known = made()
+    answers, known = make_answers()
     part = images.with_answers("people", answers).subset([5, 3, 8, 1]).subset([2, 0])
-    found, _ = part.answers["people"].of(part.indices[[0]], part.indices[[1]])
-    assert found[0].tolist() == known.get((8, 5), [0, 0, 0])
+    result, _ = part.answers["people"].of(part.indices[[0]], part.indices[[1]])
+    assert result[0].tolist() == known.get((8, 5), [0, 0, 0])
     assert not images.answers  # the collection itself stays as it was
     assert set(part.with_answers("others", answers).answers) == {"people", "others"}
 

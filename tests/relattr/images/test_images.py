@@ -1,4 +1,4 @@
-"""`Images`: addressing, sharing, limits, fingerprints, and refusals."""
+"""`Images`: indexing, sharing, limits, fingerprints, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RankSVM against a reference solver on explicit pair differences; its invariances; its errors."""
+"""RankSVM compared with a reference solver on explicit pair differences; invariances; errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from relattr.ranksvm import RankSVM, RankSVMCV, fit_many
 
 
 def objective(x: np.ndarray, pairs: Pairs, w: np.ndarray, c: float, c_similar: float, loss: str) -> tuple:
-    """METHODS: |w|^2/2 + C/2 sum max(0, 1 - w d)^2 + C_S/2 sum (w d)^2, and its gradient, from the differences."""
+    """The objective |w|²/2 + C/2 Σ max(0, 1 - w·d)² + C_S/2 Σ (w·d)² and its gradient, from explicit differences d.
+
+    With the loss "logistic", C Σ log(1 + exp(-w·d)) replaces the second term.
+    """
     x = x.astype(np.float64)
     left, right, label = pairs.arrays
     d = x[left] - x[right]
@@ -153,7 +156,7 @@ def test_a_tiny_weight_still_orders_the_pairs(n: int, d: int) -> None:
     assert cosine == pytest.approx(1, abs=1e-6)
 
 
-def test_pairs_that_cancel_leave_zero() -> None:
+def test_contradictory_pairs_give_zero_weights() -> None:
     x = np.random.default_rng(0).normal(size=(4, 3))
     model = RankSVM().fit(x, Pairs([0, 1], [1, 0], [1, 1]))
     assert not model.coef_.any()
@@ -338,7 +341,7 @@ def test_invalid_arguments_are_refused() -> None:
 
 @pytest.mark.parametrize("twins", [False, True])
 def test_float32_with_few_images_is_as_accurate_as_float64(twins: bool) -> None:
-    """K is rounded to float32 there, but not the minimum; images given twice make K singular."""
+    """K is rounded to float32, which does not change the minimum; duplicate images make K singular."""
     rng = np.random.default_rng(9)
     x = (5.0 + rng.normal(size=(60, 400))).astype(np.float32)
     if twins:

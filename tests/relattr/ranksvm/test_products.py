@@ -1,4 +1,4 @@
-"""X v and X' u against NumPy."""
+"""X v and X' u compared with NumPy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relattr.ranksvm.products import GramSpace, PrimalSpace, choose_space, matve
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (8, 5), (131, 33), (1030, 300), (4097, 65)])
-def test_products_in_float64(shape: tuple[int, int], dtype: type) -> None:
+def test_products_of_float64_arrays(shape: tuple[int, int], dtype: type) -> None:
     rng = np.random.default_rng(0)
     x = (rng.normal(size=shape) + 50).astype(dtype)
     v, u = rng.normal(size=shape[1]), rng.normal(size=shape[0])

@@ -33,17 +33,17 @@ def test_folds_share_no_image(folds: int, kind: str) -> None:
         pairs = Pairs(centre, centre + np.tile([1, 2, 3, 4], 40), np.ones(160, np.int8))
     parts = split_by_image(pairs, folds, 0, 30)
     assert len(parts) == folds
-    held = [set(held_out.images.tolist()) for _, held_out in parts]
-    for (train, held_out), images in zip(parts, held, strict=True):
+    held_out_images = [set(held_out.images.tolist()) for _, held_out in parts]
+    for (train, held_out), images in zip(parts, held_out_images, strict=True):
         assert not images & set(train.images.tolist())
         assert train.n_ordered > 0
         assert held_out.n_ordered > 0
-    assert sum(map(len, held)) == len(set().union(*held))
+    assert sum(map(len, held_out_images)) == len(set().union(*held_out_images))
     judged = sum(len(held_out) for _, held_out in parts)
     if kind in ("one pair per image", "components of five"):
         assert judged == len(pairs)
         assert all(len(train) + len(held_out) == len(pairs) for train, held_out in parts)
-    sizes = [len(images) for images in held]
+    sizes = [len(images) for images in held_out_images]
     assert max(sizes) - min(sizes) <= 5
     if kind == "implied":
         assert all(p.order is not None for part in parts for p in part)
@@ -122,16 +122,16 @@ def test_search_starts_where_regularisation_decides(kind: str, scale: float) -> 
     if kind == "implied":
         pairs = Pairs.all_of(strengths)
     trace = sum(((scale * (x[i] - x[j])) ** 2).sum() for i, j in zip(pairs.left, pairs.right, strict=True))
-    found = lowest_c(scale * x, pairs)
-    assert found * trace <= 0.1 < 10 * found * trace
-    assert np.log10(found) == pytest.approx(round(np.log10(found)))
+    C = lowest_c(scale * x, pairs)
+    assert C * trace <= 0.1 < 10 * C * trace
+    assert np.log10(C) == pytest.approx(round(np.log10(C)))
     mean_difference = sum(y * (x[i] - x[j]) for i, j, y in zip(*pairs.arrays, strict=True))
-    direction = RankSVM(found, tol=1e-10).fit(scale * x, pairs).coef_
+    direction = RankSVM(C, tol=1e-10).fit(scale * x, pairs).coef_
     cosine = direction @ mean_difference / np.linalg.norm(direction) / np.linalg.norm(mean_difference)
     assert cosine > 0.999  # and the same for any smaller C
 
 
-def test_identical_features_start_somewhere() -> None:
+def test_identical_features_still_give_a_grid_of_c() -> None:
     assert lowest_c(np.ones((4, 3)), Pairs.all_of(np.arange(4.0))) == 1e-4
 
 
@@ -148,7 +148,7 @@ def test_search_follows_the_scale_of_features_and_pairs() -> None:
 
 
 def test_the_default_search_goes_below_a_fixed_grid() -> None:
-    """Large features and a hundred pairs an image: the best C is far below 1e-4."""
+    """Large features and a hundred pairs per image: the best C is far below 1e-4."""
     rng = np.random.default_rng(0)
     x = 30 * rng.normal(size=(200, 400))
     x[:, :10] *= 3
@@ -161,7 +161,7 @@ def test_the_default_search_goes_below_a_fixed_grid() -> None:
 
 
 class Accuracies:
-    """Validation accuracies of C = 1e-3, 1e-2, ... by table, on 10,000 pairs."""
+    """Validation accuracies for C = 1e-3, 1e-2, ... from a list, on 10,000 pairs."""
 
     def __init__(self, *values: float) -> None:
         self.values = values
@@ -182,8 +182,8 @@ class Accuracies:
     ],
 )
 def test_search_ends_past_the_best_value(values: tuple[float, ...], evaluated: int) -> None:
-    found, counts = _search(Accuracies(*values), 1e-3)  # type: ignore[arg-type]
-    np.testing.assert_allclose(found, 10.0 ** np.arange(-3, evaluated - 3))
+    C, counts = _search(Accuracies(*values), 1e-3)  # type: ignore[arg-type]
+    np.testing.assert_allclose(C, 10.0 ** np.arange(-3, evaluated - 3))
     assert counts.shape == (1, evaluated, 2)
 
 

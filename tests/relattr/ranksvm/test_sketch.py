@@ -40,8 +40,8 @@ def test_the_trace_is_that_of_the_laplacian() -> None:
     sketch_ = Sketch(x)
     trace = 0.3 * 2 * len(pairs)  # at w = 0 every pair is inside the margin, and adds C for each of its images
     expected = 1.0 + trace * sketch_.variances
-    got = sketch_.inverse(loss.curvature(start), 600)
-    np.testing.assert_allclose(got, expected[-1] / expected - 1.0, rtol=0.05, atol=1e-3)
+    result = sketch_.inverse(loss.curvature(start), 600)
+    np.testing.assert_allclose(result, expected[-1] / expected - 1.0, rtol=0.05, atol=1e-3)
 
 
 @pytest.mark.parametrize("explicit", [True, False])

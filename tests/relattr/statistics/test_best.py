@@ -1,4 +1,4 @@
-"""Comparison with a best chosen by the data: against Tukey's range, sums over pairs, and literal simulation."""
+"""Comparison with the best method: Tukey's range, sums over pairs, and a plain simulation."""
 
 import itertools
 

@@ -1,11 +1,11 @@
-"""The bootstrap against a literal loop: resample images and evaluate the pairs among them."""
+"""The bootstrap compared with a plain loop: resample images and evaluate the pairs among them."""
 
 import numpy as np
 import pytest
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
-from relattr.statistics import Design, accuracy, bootstrap
+from relattr.statistics import Design, bootstrap, estimate_accuracy
 from relattr.statistics import design as design_module
 from relattr.statistics.bootstrap import draw_counts, weighted_counts
 
@@ -96,7 +96,7 @@ def test_bootstrap_variance_equals_its_closed_form():
     design = Design([(pairs, None)])
     judged = design.judge(0, strengths=truth_like)
     drawn = bootstrap(design, [judged], replicates=20_000)
-    estimate = accuracy(design, [judged])
+    estimate = estimate_accuracy(design, [judged])
     variance = drawn.replicates.var() * drawn.shrink**2
     n = design.n_images
     assert variance == pytest.approx(estimate.variance_images / (n * (n - 1) / (n - 2) ** 2), rel=0.06)
@@ -111,7 +111,7 @@ def test_calibrated_interval_is_near_the_analytic_one():
     design = Design([(pairs, None)])
     judged = design.judge(0, strengths=truth + 0.8 * rng.standard_normal(150))
     lower, upper = bootstrap(design, [judged], replicates=4000).interval()
-    analytic = accuracy(design, [judged])
+    analytic = estimate_accuracy(design, [judged])
     assert lower == pytest.approx(analytic.lower, abs=0.008)
     assert upper == pytest.approx(analytic.upper, abs=0.008)
 

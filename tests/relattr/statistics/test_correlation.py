@@ -36,7 +36,7 @@ def test_depends_on_the_order_only() -> None:
     assert spearman(x.astype(np.float32), np.arange(4)) == spearman(np.arange(4.0), x)
 
 
-def test_is_none_where_undefined() -> None:
+def test_an_undefined_correlation_is_none() -> None:
     assert spearman(np.ones(3), np.arange(3)) is None
     assert spearman(np.arange(3.0), np.ones(3)) is None
     assert spearman(np.zeros(1), np.zeros(1)) is None

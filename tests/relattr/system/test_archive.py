@@ -1,4 +1,4 @@
-"""Zip files are unpacked completely and inside their folder, or refused without leaving files behind."""
+"""Zip files are unpacked completely into their folder, or refused without leaving files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file is complete or unchanged, whatever fails and whenever the process ends."""
+"""A file is either complete or unchanged after any failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from relattr.system.atomic import (
 )
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_written_files_are_read_back(tmp_path):
     write_text(tmp_path / "a" / "b.txt", "é\n\n")
     assert (tmp_path / "a" / "b.txt").read_bytes() == "é\n\n".encode()
     write_bytes(tmp_path / "a" / "b.txt", b"\x00\xff")
@@ -113,14 +113,14 @@ def damaged_files():
 
 @pytest.mark.parametrize(("name", "content"), list(damaged_files()))
 @pytest.mark.parametrize("mode", [None, "r", "r+"])
-def test_a_damaged_array_is_none(tmp_path, name, content, mode):
+def test_a_damaged_array_is_read_as_none(tmp_path, name, content, mode):
     (tmp_path / "f.npy").write_bytes(content)
     assert read_array(tmp_path / "f.npy", mode) is None
     assert read_array(tmp_path / "missing.npy", mode) is None
 
 
 @pytest.mark.parametrize("mode", [None, "r", "r+"])
-def test_a_truncated_array_is_none(tmp_path, mode):
+def test_a_truncated_array_is_read_as_none(tmp_path, mode):
     write_array(tmp_path / "f.npy", np.arange(1000))
     os.truncate(tmp_path / "f.npy", 5000)
     assert read_array(tmp_path / "f.npy", mode) is None

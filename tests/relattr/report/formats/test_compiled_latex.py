@@ -1,4 +1,4 @@
-"""All tables through a real LaTeX: those of the reference results, and one with everything that may break it."""
+"""All tables compiled by LaTeX: those of the reference results, and one with difficult text."""
 
 import re
 import shutil

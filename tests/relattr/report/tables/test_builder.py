@@ -1,4 +1,4 @@
-"""Tables: their columns, their attribute tables, their ranks; the same whatever the order of the results."""
+"""Tables: columns, attribute tables and ranks; independent of the order of the results."""
 
 import re
 

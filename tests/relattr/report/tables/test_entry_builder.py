@@ -1,4 +1,4 @@
-"""Entries: the numbers of the results, the published number beside them, and a status where a number is missing."""
+"""Entries: measured and published numbers, and a status where a number is missing."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Each note reaches the reader of a number exactly once, and stands at no number it does not hold for."""
+"""Each note is placed at every number it applies to, once, and at no other."""
 
 from dataclasses import replace
 

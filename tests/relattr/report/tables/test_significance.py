@@ -7,7 +7,7 @@ def best(table, column=0):
     return {row.label: row.entries[column].best for row in table.rows}
 
 
-def test_the_best_and_what_does_not_differ_from_it(synthetic, column, entry_of):
+def test_the_best_and_those_not_different_from_it_are_marked(synthetic, column, entry_of):
     for method, noise in (("good", 0.2), ("nearly", 0.201), ("bad", 6.0)):
         synthetic.add(method, "a", "x", noise=noise)
     table = synthetic.table(["good", "nearly", "bad"], [column])

@@ -1,4 +1,4 @@
-"""Each verdict on a result that deserves it: from the stored result to the entry of the table."""
+"""Each verdict, from the stored result to the entry of the table."""
 
 import numpy as np
 import pytest
