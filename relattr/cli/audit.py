@@ -26,11 +26,13 @@ def command(names: Sequence[str], results: Path, settings: Sequence[str], plugin
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars
     from relattr.harness.selection import parse_settings
-    from relattr.registry import matching
+    from relattr.registry import match_names
     from relattr.report.tables.audits import cached_audit
 
     registry, values = load_registry(plugin_folders), parse_settings(settings)
-    datasets = {name: registry.dataset(name).create(values) for name in matching(registry.datasets, names, "dataset")}
+    datasets = {
+        name: registry.dataset(name).create(values) for name in match_names(registry.datasets, names, "dataset")
+    }
     with Failures() as failures:
         for name, dataset in datasets.items():
             with failures.caught(name):

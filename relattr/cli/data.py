@@ -101,8 +101,8 @@ def _select(
     names: Sequence[str], registry: Registry, values: Mapping[str, Any] | None = None
 ) -> list[tuple[str, Dataset]]:
     """The datasets of these names. Raises `UnknownName` for an unknown name or parameter, before any is used."""
-    from relattr.registry import matching
+    from relattr.registry import match_names
 
     return [
-        (name, registry.dataset(name).create(values or {})) for name in matching(registry.datasets, names, "dataset")
+        (name, registry.dataset(name).create(values or {})) for name in match_names(registry.datasets, names, "dataset")
     ]
