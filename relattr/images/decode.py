@@ -131,7 +131,8 @@ def _transparent_colour(image: Image.Image) -> Any:
     Pillow has the value as in the file, where grey may have 1, 2, 4 or 16 bits and colour 16, but scales the pixels.
     """
     colour = image.info.get("transparency")
-    raw_mode = image.tile[0][3] if getattr(image, "tile", None) else ""
+    tile = getattr(image, "tile", None)  # only images that are read from a file have it
+    raw_mode = tile[0][3] if tile else ""
     if isinstance(colour, int) and image.mode in ("1", "L") and isinstance(raw_mode, str):
         return colour * {"1": 255, "L;2": 85, "L;4": 17}.get(raw_mode, 1)
     if isinstance(colour, tuple) and isinstance(raw_mode, str) and ";16" in raw_mode:
