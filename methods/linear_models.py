@@ -184,6 +184,12 @@ class LinearSVROnBlocks(FeatureBlockMethod):
     # on ranks, which reversed labels reverse exactly; scores with a heavy tail have no such counterpart
     check_with: ClassVar[dict[str, Any]] = {**FeatureBlockMethod.check_with, "target": "rank"}
 
+    def notes(self) -> Sequence[str]:
+        notes = list(super().notes())
+        if self.C == "auto" and getattr(self, "C_", None) in (min(self.Cs), max(self.Cs)):
+            notes.append(f"C = {self.C_:g} is an end of the values of Khosla et al.; a better one may lie beyond it")
+        return notes
+
     def fit(self, train: TrainingSet, run: Run) -> None:
         from scipy.stats import rankdata
 

@@ -201,3 +201,20 @@ def test_all_rows_create_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in filter(named, registry.methods):
         assert isinstance(method(name), Method)
         assert registry.methods[name].summary
+
+
+def test_parikh_and_grauman_use_the_spatial_layer() -> None:
+    row = method("parikh-grauman-cnn")
+    assert (row.layer, row.C) == ("spatial", 0.1)
+
+
+def test_a_choice_of_c_at_an_end_is_noted() -> None:
+    row = method("ranksvm-hog2x2")
+    row.C_, row.C_end_ = 1e9, "upper"
+    assert any("C = 1e+09 is the upper end" in text for text in row.notes())
+    row.C_end_ = ""
+    assert not any("end of the values" in text for text in row.notes())
+    regression = method("svr-gist")
+    for c, noted in ((0.01, True), (1.0, False), (100.0, True)):
+        regression.C_ = c
+        assert any("is an end of the values" in text for text in regression.notes()) == noted

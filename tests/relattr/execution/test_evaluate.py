@@ -25,7 +25,7 @@ from relattr.mixins import InspectionMixin, PairAnswersMixin, TieRule
 from relattr.pairs import Pairs
 from relattr.registry import Constant, Plugin, Registry
 from relattr.run import Run
-from relattr.task import Task, TestSet, TrainingSet
+from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 BRIGHTNESS = [30, 10, 20, 50, 40, 0]
 
@@ -245,3 +245,25 @@ def test_methods_without_pixels_depend_on_labels_only(tmp_path: Path) -> None:
     pixels, people = make_plan(benchmark, registry, Store(tmp_path)).cells
     assert (pixels.state, people.state) == ("blocked", "missing")
     assert people.fingerprints["data"] == "labels"
+
+
+class Chooser(Brightness):
+    """Chooses numbers in `fit`, and has a note on one dataset."""
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        self.C_, self.epochs_, self.name_ = np.float64(0.125), 7, "seven"
+        self.error_ = float("nan")  # not a number that JSON has
+        self.coef_ = np.arange(3.0)
+
+    def notes(self) -> Sequence[str]:
+        return [f"C is {self.C_:g}"] if hasattr(self, "C_") else []
+
+    def notes_on(self, task: TaskName) -> Sequence[str]:
+        return [f"about {task.attribute} of {task.dataset}"]
+
+
+def test_what_a_method_chose_is_stored() -> None:
+    result = decode_result(encode_result(result_of(Chooser)))
+    assert result.fitted == {"C_": 0.125, "epochs_": 7, "name_": "seven"}
+    assert result.method_notes == ("C is 0.125", f"about brightness of {result.cell.dataset}")
+    assert result_of(Brightness).fitted == {}
