@@ -12,7 +12,7 @@ from pathlib import Path
 
 from relattr.errors import BadInput
 from relattr.system.numbers import parse_float
-from relattr.system.reading import MAX_TABLE, open_regular
+from relattr.system.reading import MAX_TEXT, open_regular
 
 DELIMITERS = (",", ";", "\t")
 MAX_COUNT = 2**31 - 1
@@ -59,7 +59,7 @@ def open_csv(path: Path, formats: Sequence[CsvColumns]) -> Iterator[CsvTable]:
     whose number of cells differs from the header's, an empty cell, and a file without rows.
     """
     try:
-        binary = open_regular(path, MAX_TABLE)
+        binary = open_regular(path, MAX_TEXT)
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
     with binary:
@@ -92,6 +92,11 @@ def parse_count(cell: str, where: str) -> int:
     if value < 0 or value % 1 or value > MAX_COUNT:
         raise BadInput(f"{where} is {cell[:80]!r}; expected a count: 0, 1, 2, ... (at most {MAX_COUNT:,})")
     return int(value)
+
+
+def has_control(text: str) -> bool:
+    """Whether a text has control characters, line separators or surrogates; other invisible characters are allowed."""
+    return not text.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in text)
 
 
 def _encoding(path: Path, start: bytes) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
 
-from ._csv_tables import CsvColumns, CsvTable, open_csv, parse_count, parse_number
+from ._csv_tables import CsvColumns, CsvTable, has_control, open_csv, parse_count, parse_number
 from ._release_files import file_state
 
 PAIRS = CsvColumns(("left", "right", "label"), ("attribute",))
@@ -263,7 +263,7 @@ def _sorted_images(images: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str,
 
 def _parse_attribute(cell: str, path: Path, where: str) -> str:
     """The attribute of a row; the file's stem where the file has no attribute column."""
-    if "/" in cell or _has_control(cell):
+    if "/" in cell or has_control(cell):
         raise BadInput(f"{where}: attribute is {cell[:80]!r}; expected text without / and control characters")
     return unicodedata.normalize("NFC", cell or path.stem)
 
@@ -288,14 +288,9 @@ def _path_problem(name: str) -> str:
         return "is an absolute path"
     if ".." in PurePosixPath(name).parts:
         return "leads out of the folder"
-    if _has_control(name):
+    if has_control(name):
         return "has a control character"
     return ""
-
-
-def _has_control(text: str) -> bool:
-    """Whether a text has control characters, line separators or surrogates; other invisible characters are allowed."""
-    return not text.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in text)
 
 
 def _parse_votes(cells: list[str], where: str) -> tuple[int, int, int]:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from relattr.errors import BadInput
 from relattr.identity import code_digest
+from relattr.sampling import random_words
 from relattr.system.atomic import write_arrays
 from relattr.system.digests import digest_files, digest_text
 from relattr.system.npz import read_npz
 from relattr.system.numbers import parse_float
 from relattr.system.paths import cache_dir
 
-from ._csv_tables import CsvColumns, open_csv, parse_number
+from ._csv_tables import CsvColumns, has_control, open_csv, parse_number
 from ._release_files import file_state
 
 COLUMNS = CsvColumns(("id", "score"), ("user",))
@@ -33,7 +34,7 @@ _CHUNK_LINES = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class PopularityScores:
-    """The photographs of one list, in its order: ``ids`` ``(n,)`` bytes, ``score`` ``(n,)``.
+    """The photographs of one list, sorted by id: ``ids`` ``(n,)`` bytes, ``score`` ``(n,)``.
 
     ``user`` ``(n,)`` is an index into ``users``, which are in the order of first mention; both are empty where the
     list has no user column.
@@ -132,8 +133,10 @@ def _parse_list(path: Path) -> PopularityScores:
                 value = parse_number(score, f"{path}, line {line}: score")
             scores.append(value)
             if has_users:
-                if user not in index and ("/" in user or not user.isprintable()):
-                    raise BadInput(f"{path}, line {line}: user is {user[:80]!r}; expected text without /")
+                if user not in index and ("/" in user or has_control(user)):
+                    raise BadInput(
+                        f"{path}, line {line}: user is {user[:80]!r}; expected text without / and control characters"
+                    )
                 users.append(index.setdefault(user, len(index)))
             if len(ids) == _CHUNK_LINES:
                 flush()
@@ -147,4 +150,18 @@ def _parse_list(path: Path) -> PopularityScores:
             f"{path}: id {all_ids[first].decode()!r} is listed twice, with the scores {all_scores[first]:g} and "
             f"{all_scores[second]:g}; expected one line per photograph"
         )
-    return PopularityScores(path, all_ids, all_scores, all_users, tuple(index))
+    # sorted, so that nothing depends on the order of the lines
+    users_in_order = all_users[order] if all_users.size else all_users
+    return PopularityScores(path, all_ids[order], all_scores[order], users_in_order, tuple(index))
+
+
+def identify_photographs(ids: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """A pseudo-random integer for each id ``(n,)``, which depends on that id alone."""
+    width = -(-ids.dtype.itemsize // 8) * 8
+    columns = ids.astype(f"S{width}").view("<u8").reshape(ids.size, width // 8)
+    words = np.zeros(ids.size, np.uint64)
+    for k in range(columns.shape[1]):
+        column = columns[:, k].astype(np.uint64)
+        mixed = random_words((words ^ column).view(np.int64), k)
+        words = np.where(column != 0, mixed, words)  # the padding does not count: it depends on the longest id
+    return words.view(np.int64)

@@ -22,11 +22,11 @@ from relattr.errors import BadInput, Blocked
 from relattr.images import Images, SampledFileSource
 from relattr.pairs import Pairs
 from relattr.random import derive_seed
-from relattr.sampling import permuted
+from relattr.sampling import random_words
 from relattr.system.digests import digest_files, digest_text
 from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
-from ._popularity_lists import COLUMNS, FileNames, PopularityScores, read_scores_list
+from ._popularity_lists import COLUMNS, FileNames, PopularityScores, identify_photographs, read_scores_list
 from ._release_files import require_available, require_task
 from ._verification import check_available, join_first, run_check
 
@@ -178,11 +178,15 @@ class Popularity(Dataset):
         return self._collections[name]
 
     def halves(self, setting: str, split: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The training and the test photographs, a random half each: positions in the list, ascending."""
+        """The training and the test photographs, a random half each: positions in the list, ascending.
+
+        The ids decide: a photograph that is added moves at most one other to the other half.
+        """
         scores = self.scored(setting)
         members = scores.of_user(split) if setting == USER_SPECIFIC else np.arange(scores.ids.size)
         n = members.size
-        order = members[permuted(0, n, n, derive_seed(self.seed, "popularity", setting, split))]
+        identities = identify_photographs(scores.ids[members])
+        order = members[np.argsort(random_words(identities, derive_seed(self.seed, "popularity", setting, split)))]
         return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
 
     def pairs(self, setting: str, part: str, split: str, images: NDArray[np.int64]) -> Pairs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from relattr.datasets import _popularity_lists
-from relattr.datasets._popularity_lists import FileNames
+from relattr.datasets._popularity_lists import FileNames, identify_photographs
 from relattr.datasets.popularity import EACH_USER, LISTS, ONE_PER_USER, USER_MIX, USER_SPECIFIC, Popularity
 
 from relattr.check import dataset_checks
@@ -112,6 +113,36 @@ def test_the_seed_determines_halves_and_pairs(root: Path) -> None:
     first, again, other = (make(seed=seed).task(name) for seed in (0, 0, 1))
     assert first.train.images.names == again.train.images.names != other.train.images.names
     assert first.tests[0].pairs.fingerprint() == again.tests[0].pairs.fingerprint()
+
+
+@pytest.mark.parametrize("setting", [ONE_PER_USER, USER_MIX])
+def test_the_order_of_lines_changes_nothing(root: Path, setting: str) -> None:
+    name = TaskName("popularity", setting, "standard")
+    first = make().task(name)
+    path = root / f"{setting}.csv"
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, *sorted(lines, reverse=True)]))
+    again = make().task(name)
+    assert first.train.images.names == again.train.images.names
+    assert first.train.pairs.fingerprint() == again.train.pairs.fingerprint()
+    assert first.tests[0].pairs.fingerprint() == again.tests[0].pairs.fingerprint()
+
+
+@pytest.mark.parametrize("new", ["1", "424242", "zzzzzzzzzzzzzzzzzzzzzzzzz"])
+def test_an_added_photograph_moves_at_most_one_other(root: Path, new: str) -> None:
+    before = make().task(TaskName("popularity", ONE_PER_USER, "standard")).train.images.names
+    path = root / "one-per-user.csv"
+    path.write_text(f"{path.read_text().rstrip()}\n{new},1.5,somebody\n")
+    shutil.copy(next((root / "images").glob("*.jpg")), root / "images" / f"{new}.jpg")
+    after = make().task(TaskName("popularity", ONE_PER_USER, "standard")).train.images.names
+    assert len(set(before) ^ set(after)) <= 2
+
+
+def test_photographs_are_identified_by_their_ids_alone() -> None:
+    ids = np.array([b"1", b"12345678", b"123456789", b"a_b"])
+    longer = np.append(ids, b"x" * 40)
+    assert (identify_photographs(ids) == identify_photographs(longer)[:4]).all()
+    assert np.unique(identify_photographs(longer)).size == 5
 
 
 def test_users_need_not_be_named(root: Path) -> None:

@@ -54,7 +54,7 @@ def test_duplicated_photographs_are_named_and_noted(tmp_path: Path) -> None:
     assert "0 cells computed" in again.output
 
 
-def test_an_image_that_cannot_be_read_is_named_before_the_cells_run(tmp_path: Path) -> None:
+def test_an_unreadable_image_is_named_before_the_cells_run(tmp_path: Path) -> None:
     lines = draw(tmp_path / "own")
     for k in range(0, N, 2):
         (tmp_path / "own" / f"{k}.png").write_bytes(b"no image")
