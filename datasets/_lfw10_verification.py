@@ -10,7 +10,7 @@ from relattr.errors import BadInput
 from relattr.system.manifest import ManifestEntry
 from relattr.system.numbers import is_digits
 
-from ._lfw10_files import ATTRIBUTES, LFW10Release
+from ._lfw10_annotations import ATTRIBUTES, LFW10Release
 from ._release_files import compare_with_manifest, identical_files, read_lines
 from ._verification import join_first, run_check
 

@@ -1,8 +1,8 @@
-"""The classes of OSR, their order by each attribute, and the files of a release."""
+"""The files of a release of OSR: its images, and those that name the training images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +15,7 @@ from relattr.system.manifest import ManifestEntry
 from relattr.system.reading import MAX_TEXT, read_text
 
 from ._matlab import cell_texts, numeric_array, read_mat
-
-CLASSES = ("tallbuilding", "insidecity", "street", "highway", "coast", "opencountry", "mountain", "forest")
-
-ORDER: Mapping[str, tuple[int, ...]] = {
-    "natural": (1, 2, 2, 3, 4, 4, 4, 4),
-    "open": (1, 2, 2, 4, 4, 4, 3, 1),
-    "perspective": (7, 5, 6, 4, 2, 1, 3, 3),
-    "size-large": (5, 3, 3, 4, 4, 2, 2, 1),
-    "diagonal-plane": (6, 4, 4, 5, 3, 2, 2, 1),
-    "depth-close": (4, 4, 4, 4, 1, 3, 2, 4),
-}
-"""Rank of each of `CLASSES` (larger = more, equal = similar): Parikh & Grauman, ICCV 2011, Table 1."""
+from ._osr_classes import CLASSES, class_of
 
 OFFICIAL_DATA = ("data.mat", "osr/data.mat", "relative_attributes/osr/data.mat")
 SPLIT_FILES = (*OFFICIAL_DATA, "train240.txt", "outdoor_scenes.mat")
@@ -79,14 +68,6 @@ class OSRRelease:
                 f"{path} names {len(names)} training images, {len(set(names))} of them different; expected {n_expected}"
             )
         return frozenset(names)
-
-
-def class_of(name: str) -> str:
-    """Return the class in a file name: ``coast_natu919.jpg`` -> ``coast``. Raises `BadInput` for an unknown class."""
-    scene = name.partition("_")[0]
-    if scene not in CLASSES:
-        raise BadInput(f"image {name!r} has none of the classes {', '.join(CLASSES)}")
-    return scene
 
 
 def _names_in_split_file(path: Path) -> list[str]:

@@ -15,7 +15,8 @@ from relattr.system.manifest import ManifestEntry
 from relattr.system.reading import read_json
 
 from ._matlab import cell_texts, numeric_array, read_mat
-from ._osr_files import CLASSES, OFFICIAL_DATA, ORDER, SPLIT_FILES, OSRRelease, class_of
+from ._osr_classes import CLASS_RANKS, CLASSES, class_of
+from ._osr_files import OFFICIAL_DATA, SPLIT_FILES, OSRRelease
 from ._release_files import compare_with_manifest, identical_files
 from ._verification import join_first, run_check
 
@@ -48,7 +49,7 @@ def verify_osr(release: OSRRelease) -> list[VerificationResult]:
             findings.append(run_check(what, partial(_check_official_data, release, file)))
     if (release.root / TABLE).is_file():
         findings.append(run_check(f"{TABLE} agrees with the class order", partial(_check_table, release.root / TABLE)))
-    for i, attribute in enumerate(ORDER):
+    for i, attribute in enumerate(CLASS_RANKS):
         findings.append(run_check(f"pairs of {attribute}", partial(_check_pairs, release, i, attribute)))
     return findings
 
@@ -122,7 +123,7 @@ def _check_official_data(release: OSRRelease, file: str) -> tuple[bool, str]:
 
 def _check_pairs(release: OSRRelease, i: int, attribute: str) -> tuple[bool, str]:
     parts = (release.is_training, ~release.is_training)
-    counts = tuple(Pairs.from_classes(release.classes[part], ORDER[attribute]).n_ordered for part in parts)
+    counts = tuple(Pairs.from_classes(release.classes[part], CLASS_RANKS[attribute]).n_ordered for part in parts)
     expected = ORDERED_TRAINING_PAIRS[i], ORDERED_TEST_PAIRS[i]
     return counts == expected, (
         "{:,} ordered training pairs and {:,} ordered test pairs, expected {:,} and {:,}".format(*counts, *expected)
@@ -132,13 +133,13 @@ def _check_pairs(release: OSRRelease, i: int, attribute: str) -> tuple[bool, str
 def _order_differences(
     attributes: Sequence[str], classes: Sequence[str], ranks: Sequence[Sequence[float]]
 ) -> list[str]:
-    """The attributes whose class order, whatever integers express it, differs from `ORDER`."""
-    if sorted(attributes) != sorted(ORDER) or sorted(classes) != sorted(CLASSES):
+    """The attributes whose class order, whatever integers express it, differs from `CLASS_RANKS`."""
+    if sorted(attributes) != sorted(CLASS_RANKS) or sorted(classes) != sorted(CLASSES):
         return [f"attributes {list(attributes)} of classes {list(classes)}"]
     wrong = []
     for attribute, row in zip(attributes, ranks, strict=True):
         rank_of = dict(zip(classes, row, strict=True))
         levels = sorted(set(row))
-        if tuple(levels.index(rank_of[name]) + 1 for name in CLASSES) != ORDER[attribute]:
+        if tuple(levels.index(rank_of[name]) + 1 for name in CLASSES) != CLASS_RANKS[attribute]:
             wrong.append(f"another order for {attribute}: {rank_of}")
     return wrong

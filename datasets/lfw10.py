@@ -26,7 +26,7 @@ from relattr.system.download import Download
 from relattr.system.manifest import ManifestEntry
 from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
-from ._lfw10_files import ATTRIBUTES, TEST_LIST, LFW10Release
+from ._lfw10_annotations import ATTRIBUTES, TEST_LIST, LFW10Release
 from ._lfw10_verification import EXCHANGED, ORDERED_TEST_PAIRS, verify_lfw10
 from ._release_files import (
     CHECKSUMS,

@@ -25,7 +25,8 @@ from relattr.system.download import Download
 from relattr.system.manifest import ManifestEntry
 from relattr.task import PublishedTraining, Task, TaskName, TestSet, TrainingSet
 
-from ._osr_files import CLASSES, OFFICIAL_DATA, ORDER, SPLIT_FILES, OSRRelease
+from ._osr_classes import CLASS_RANKS, CLASSES
+from ._osr_files import OFFICIAL_DATA, SPLIT_FILES, OSRRelease
 from ._osr_verification import verify_osr
 from ._release_files import (
     CHECKSUMS,
@@ -83,7 +84,7 @@ class OSR(Dataset):
     n_train_per_class: ClassVar[int] = N_TRAIN_PER_CLASS
 
     def attributes(self) -> Sequence[str]:
-        return tuple(ORDER)
+        return tuple(CLASS_RANKS)
 
     # ------------------------------------------------------------------ files
 
@@ -142,7 +143,7 @@ class OSR(Dataset):
     def task(self, name: TaskName) -> Task:
         require_task(self, name)
         train, test = np.flatnonzero(self.release.is_training), np.flatnonzero(~self.release.is_training)
-        classes, ranks = self.release.classes, ORDER[name.attribute]
+        classes, ranks = self.release.classes, CLASS_RANKS[name.attribute]
 
         def pairs(images: NDArray[np.int64], part: str) -> Pairs:
             # the seed decides which image of a pair is on the left, so that the label does not depend on the side

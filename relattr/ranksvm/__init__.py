@@ -4,7 +4,7 @@
 selects ``C`` by cross-validation grouped by image.
 """
 
+from relattr.ranksvm.cross_validation import RankSVMCV
 from relattr.ranksvm.estimator import RankSVM, fit_many
-from relattr.ranksvm.search import RankSVMCV
 
 __all__ = ["RankSVM", "RankSVMCV", "fit_many"]

@@ -67,9 +67,9 @@ def real_data() -> osr.OSR:
 
 
 def test_the_class_order_is_the_printed_one() -> None:
-    assert list(osr.ORDER) == ATTRIBUTES
+    assert list(osr.CLASS_RANKS) == ATTRIBUTES
     for attribute in ATTRIBUTES:
-        assert dict(zip(osr.CLASSES, osr.ORDER[attribute], strict=True)) == printed_ranks(attribute)
+        assert dict(zip(osr.CLASSES, osr.CLASS_RANKS[attribute], strict=True)) == printed_ranks(attribute)
 
 
 # ---------------------------------------------------------------------- the real files
@@ -252,7 +252,7 @@ def test_every_layout_gives_the_same_pairs(root: Path, layout: str) -> None:
                 assert label == (difference > 0) - (difference < 0)
         unseen = any("not compared name by name" in note for note in task.deviations)
         assert unseen == (layout in ("train240.txt", "outdoor_scenes.mat"))
-        assert any("same image" in note for note in task.notes)
+        assert any("identical images" in note for note in task.notes)
 
 
 def test_all_tasks_share_one_collection_and_nothing_of_the_test(root: Path) -> None:
@@ -404,7 +404,11 @@ def problems(dataset: osr.OSR) -> dict[str, str]:
 
 def test_verify_detects_changed_files(root: Path) -> None:
     dataset = write(root, "data.mat")
-    table = {"attributes": ATTRIBUTES, "classes": list(osr.CLASSES), "relative_ordering": list(osr.ORDER.values())}
+    table = {
+        "attributes": ATTRIBUTES,
+        "classes": list(osr.CLASSES),
+        "relative_ordering": list(osr.CLASS_RANKS.values()),
+    }
     (root / "relative_ordering_table1.json").write_text(json.dumps(table))
     assert problems(dataset) == {}
     content = (root / "images" / NAMES[3]).read_bytes()
@@ -412,7 +416,7 @@ def test_verify_detects_changed_files(root: Path) -> None:
     (detail,) = problems(make()).values()
     assert f"images/{NAMES[3]} has SHA-256" in detail
     (root / "images" / NAMES[3]).write_bytes(content)
-    table["relative_ordering"] = [osr.ORDER["open"], *list(osr.ORDER.values())[1:]]
+    table["relative_ordering"] = [osr.CLASS_RANKS["open"], *list(osr.CLASS_RANKS.values())[1:]]
     (root / "relative_ordering_table1.json").write_text(json.dumps(table))
     (detail,) = problems(make()).values()
     assert detail.startswith("another order for natural")

@@ -10,7 +10,7 @@ from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.random import generator
 from relattr.ranksvm import RankSVM, RankSVMCV
-from relattr.ranksvm.search import _search, lowest_c, split_by_image
+from relattr.ranksvm.cross_validation import _search, lowest_c, split_by_image
 
 
 def problem(n: int, d: int, m: int, seed: int = 0) -> tuple[np.ndarray, Pairs, np.ndarray]:
