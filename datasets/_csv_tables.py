@@ -173,7 +173,8 @@ def _rows(
         if len(cells) > width and not any(cells[width:]):
             del cells[width:]
         if len(cells) != width:
-            raise BadInput(f"{path}, line {line}: {len(cells)} cells; expected {width}, one for each column")
+            cause = "; is there a decimal comma?" if len(cells) == width + 1 and cells[-1].isdecimal() else ""
+            raise BadInput(f"{path}, line {line}: {len(cells)} cells; expected {width}, one for each column{cause}")
         if "" in cells:
             raise BadInput(f"{path}, line {line}: {header[cells.index('')]} is empty")
         yield line, cells if in_order else [cells[k] if k >= 0 else "" for k in order]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -31,6 +31,8 @@ LABELS = {
 }
 ZEROS = ("0", "-0", "0.0", "-0.0")
 LABEL_NAMES = "1 or left (left has more), -1 or right (right has more), 0 or similar"
+MIN_ONE_SIDED = 10
+"""If sides are random, so many labels are on one side about once in 500 attributes."""
 _EXACT_DIGITS = 15
 """Numbers of at most so many digits differ as floats if they differ as text."""
 
@@ -130,7 +132,7 @@ def _read_comparisons(path: Path, state: tuple[int, ...]) -> Comparisons:
 def _read_pairs(path: Path, table: CsvTable, index: dict[str, int]) -> Comparisons:
     by_attribute: dict[str, PairRows] = {}
     has_votes = table.columns is VOTES
-    n_by_label: Counter[str] = Counter()
+    n_by_label: Counter[tuple[str, str]] = Counter()
     conflict: tuple[str, tuple[int, int], int] | None = None
     for line, (left, right, *answer, attribute) in table.rows:
         where = f"{path}, line {line}"
@@ -145,7 +147,7 @@ def _read_pairs(path: Path, table: CsvTable, index: dict[str, int]) -> Compariso
             label = LABELS.get(answer[0].casefold())
             if label is None:
                 raise BadInput(f"{where}: label is {answer[0][:80]!r}; expected {LABEL_NAMES}{_label_hint(answer[0])}")
-            n_by_label[answer[0].casefold()] += 1
+            n_by_label[name, answer[0].casefold()] += 1
             votes = (int(label == 1), int(label == -1), int(label == 0))
         rows.add(left_index, right_index, votes, line)
         pair = (min(left_index, right_index), max(left_index, right_index))
@@ -154,6 +156,7 @@ def _read_pairs(path: Path, table: CsvTable, index: dict[str, int]) -> Compariso
     images = tuple(index)
     if conflict is not None:
         _refuse_conflict(path, by_attribute[conflict[0]], *conflict, images)
+    _refuse_similar_names(path, by_attribute)
     _refuse_zero_as_right(path, n_by_label)
     rank, sorted_images = _sorted_images(images)
     pairs, notes = {}, {}
@@ -196,18 +199,39 @@ def _refuse_conflict(
     )
 
 
-def _refuse_zero_as_right(path: Path, n_by_label: Counter[str]) -> None:
-    """Raise `BadInput` for labels 0 and 1, or 0 and -1, without the third: 0 may mean that the other image has more."""
-    n_zero = sum(n_by_label[text] for text in ZEROS)
-    n_left = sum(n for text, n in n_by_label.items() if LABELS[text] == 1)
-    n_right = sum(n for text, n in n_by_label.items() if LABELS[text] == -1)
-    if n_zero and (n_left == 0) != (n_right == 0):
-        label, absent, side = ("1", "-1", "right") if n_left else ("-1", "1", "left")
-        raise BadInput(
-            f"{path}: the labels are {label} ({n_left + n_right:,} rows) and 0 ({n_zero:,} rows), and none is "
-            f"{absent}. 0 means similar: if it should mean that the {side} image has more, write {absent} or {side}; "
-            "if the images are similar, write similar in place of 0"
-        )
+def _refuse_zero_as_right(path: Path, n_by_label: Counter[tuple[str, str]]) -> None:
+    """Raise `BadInput` for labels 0 and 1, or 0 and -1, without the third: 0 may mean that the other image has more.
+
+    In a file with all three labels, an attribute with only two of them is refused if it has so many rows that chance is
+    no explanation.
+    """
+
+    def check(what: str, rows: Mapping[tuple[str, str], int], min_ordered: int) -> None:
+        n_zero = sum(n for (_, text), n in rows.items() if text in ZEROS)
+        n_left, n_right = (sum(n for (_, text), n in rows.items() if LABELS[text] == label) for label in (1, -1))
+        if n_zero and (n_left == 0) != (n_right == 0) and n_left + n_right >= min_ordered:
+            label, absent, side = ("1", "-1", "right") if n_left else ("-1", "1", "left")
+            raise BadInput(
+                f"{path}: the labels{what} are {label} ({n_left + n_right:,} rows) and 0 ({n_zero:,} rows), and none "
+                f"is {absent}. 0 means similar: if it should mean that the {side} image has more, write {absent} or "
+                f"{side}; if the images are similar, write similar in place of 0"
+            )
+
+    check("", n_by_label, 1)
+    for attribute in dict.fromkeys(attribute for attribute, _ in n_by_label):
+        check(f" of {attribute!r}", {key: n for key, n in n_by_label.items() if key[0] == attribute}, MIN_ONE_SIDED)
+
+
+def _refuse_similar_names(path: Path, attributes: Iterable[str]) -> None:
+    """Raise `BadInput` for two attributes that differ only in case or spaces: they are meant to be one."""
+    known: dict[str, str] = {}
+    for attribute in attributes:
+        other = known.setdefault("".join(attribute.split()).casefold(), attribute)
+        if other != attribute:
+            raise BadInput(
+                f"{path}: the attributes {other!r} and {attribute!r} differ only in case or spaces; write one of them "
+                "in all rows"
+            )
 
 
 def _read_scores(path: Path, table: CsvTable, index: dict[str, int]) -> Comparisons:
@@ -231,6 +255,7 @@ def _read_scores(path: Path, table: CsvTable, index: dict[str, int]) -> Comparis
             raise BadInput(
                 f"{where}: image {image!r} has the category {category!r}, but {categories[k]!r} in an earlier line"
             )
+    _refuse_similar_names(path, by_attribute)
     rank, sorted_images = _sorted_images(tuple(index))
     arrays = {}
     for attribute, scores in by_attribute.items():

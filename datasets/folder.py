@@ -37,6 +37,9 @@ USAGE = (
     "images are named by their paths below that folder"
 )
 
+MAX_EXPLAINED_PAIRS = 5_000_000
+"""Of larger files, the design is not analysed for a message."""
+
 
 @register_dataset("folder", label="Own images")
 class Folder(Dataset):
@@ -178,6 +181,8 @@ class Folder(Dataset):
     def _explain(self, attribute: str) -> str:
         """Why one side of the split has no ordered pair, and what to change."""
         pairs = self._all_pairs(attribute)
+        if pairs.n_ordered and len(pairs) > MAX_EXPLAINED_PAIRS:
+            return "give more comparisons, or set another folder.test or folder.seed"
         ordered = pairs.ordered() if pairs.n_ordered else pairs.take(np.empty(0, np.int64))
 
         def works_with_seed(seed: int) -> bool:

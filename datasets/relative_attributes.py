@@ -80,6 +80,7 @@ class RelativeAttributes(Dataset):
 }"""
     licence = "none stated; for research, citing Parikh and Grauman (2011); do not redistribute"
     homepage = "https://www.cc.gatech.edu/~parikh/relative.html"
+    location_parameters = ("file", "images")
 
     # ------------------------------------------------------------------ files
 

@@ -65,6 +65,25 @@ def test_labels_0_and_1_are_refused(tmp_path: Path, one: str, absent: str, side:
     assert "write similar in place of 0" in message
 
 
+def test_one_attribute_with_labels_0_and_1_is_refused(tmp_path: Path) -> None:
+    sound = [f"{NAMES[a]},{NAMES[b]},{k % 3 - 1},sound" for k, (a, b) in enumerate(ALL[:60])]
+    for n_rows, refused in ((18, False), (20, True)):
+        odd = [f"{NAMES[a]},{NAMES[b]},{k % 2},odd" for k, (a, b) in enumerate(ALL[:n_rows])]
+        problem = write(tmp_path, "left,right,label,attribute", *sound, *odd).missing() or ""
+        assert ("labels of 'odd' are 1 (10 rows) and 0 (10 rows), and none is -1" in problem) == refused
+        words = [row.replace(",0,odd", ",similar,odd") for row in odd]
+        assert write(tmp_path, "left,right,label,attribute", *sound, *words).missing() is None
+
+
+@pytest.mark.parametrize("kind", ["pairs", "scores"])
+def test_attributes_that_differ_in_case_are_one_attribute(tmp_path: Path, kind: str) -> None:
+    lines = {
+        "pairs": ["left,right,label,attribute", "p/00.png,p/01.png,1,Ripe", "p/00.png,p/02.png,1,ripe"],
+        "scores": ["image,score,attribute", "p/00.png,1,Ripe", "p/01.png,1,ri pe"],
+    }[kind]
+    assert "differ only in case or spaces; write one of them" in error_of(write(tmp_path, *lines))
+
+
 def test_labels_as_words_and_zeros_that_are_meant(tmp_path: Path) -> None:
     words = ["left", "Right", "EQUAL", "similar", "same", "tie", "1.0", "-1.0", "+1"]
     rows = [f"{NAMES[a]},{NAMES[b]},{word}" for (a, b), word in zip(ALL, words, strict=False)]
@@ -306,6 +325,7 @@ def test_spreadsheet_exports_are_read(tmp_path: Path, export: str) -> None:
     ("content", "hint"),
     [
         (b"image;score\np/00.png;0,5\n", "'0,5'; expected a finite number with a decimal point, not a comma"),
+        (b"image,score\np/00.png,0,5\n", "line 2: 3 cells; expected 2, one for each column; is there a decimal comma?"),
         ("image,score\np/00.png,1\n".encode("utf-16-le"), "UTF-16 text without a byte order mark"),
         (b"image,score\n" + 13 * b"p/00.png,1\n" + b"p/caf\xe9.png,1\n", "line 15: is not UTF-8 text (byte 0xe9)"),
         (b"image,sc\xf6re\n", "line 1: is not UTF-8 text"),
@@ -351,7 +371,7 @@ def test_a_name_in_the_other_form_of_unicode_is_found(tmp_path: Path) -> None:
         assert "in two forms of Unicode" in str(both.missing())
 
 
-def test_two_files_whose_names_differ_only_in_form_are_two_images(tmp_path: Path) -> None:
+def test_names_that_differ_only_in_form_are_two_images(tmp_path: Path) -> None:
     pair = [unicodedata.normalize(form, "p/caf\u00e9.png") for form in ("NFC", "NFD")]
     dataset = write(tmp_path, *PLAIN, f"{pair[0]},3", f"{pair[1]},4", names=[*NAMES, *pair])
     if len(list((tmp_path / "p").iterdir())) == N + 2:  # not where the file system has one form only

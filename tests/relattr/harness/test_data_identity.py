@@ -152,6 +152,17 @@ def test_datasets_without_a_location_keep_their_keys() -> None:
     assert (glyphs.data, glyphs.location, glyphs.available) == ("", {}, True)
 
 
+def test_files_of_relative_attributes_have_a_location_too() -> None:
+    registry.discover()
+    one, other = (
+        identify_data(registry.dataset("relative-attributes").create({"file": file})) for file in ("a.mat", "b.mat")
+    )
+    assert one.location == {"file": "a.mat", "images": ""}
+    assert one.dataset_parameters == other.dataset_parameters == {}
+    assert not one.available
+    assert one.data != other.data
+
+
 def test_a_location_is_stored_with_the_result(tmp_path: Path) -> None:
     run(tmp_path / "r", str(draw(tmp_path / "d")))
     (result,) = (result for result in Store(tmp_path / "r") if isinstance(result, Result))
