@@ -6,11 +6,16 @@ Commands are imported when they are used, so that ``--help`` and ``list`` answer
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import warnings
+from typing import Any
 
 import click
 
 from relattr import __version__
+from relattr.cli.failures import describe_os_error
+from relattr.cli.output import Streams, discard_stdout, echo
 from relattr.errors import RelattrError
 
 DECIDES_RESULTS = False
@@ -90,26 +95,53 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. An error caused by the user is printed in one line, with exit code 2."""
+    streams = Streams()
+    warnings.showwarning = _show_warning
+    code = streams.exit_code(_run())
+    if _has_foreign_plugins():  # their exit handlers and threads decide neither the exit code nor when this ends
+        os._exit(code)
+    sys.exit(code)
+
+
+def _has_foreign_plugins() -> bool:
+    """Whether plugins are loaded that are not part of relattr."""
+    module = sys.modules.get("relattr.registry")
+    if module is None:
+        return False
+    registry = module.registry
+    modules = {plugin.module for table in (registry.methods, registry.datasets) for plugin in table.values()}
+    return bool(registry.broken) or not all(name.startswith("relattr.") for name in modules)
+
+
+def _run() -> int:
     try:
-        sys.exit(cli(standalone_mode=False) or 0)  # without standalone mode click returns the code of an Exit
+        return int(cli(standalone_mode=False) or 0)  # without standalone mode click returns the code of an Exit
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        _show(error)
+        return 2
     except click.exceptions.Abort:
-        click.echo("stopped; finished cells are stored, and the same command continues from there", err=True)
-        sys.exit(130)
+        echo("stopped; finished cells are stored, and the same command continues from there", err=True)
+        return 130
     except RelattrError as error:
-        click.echo(f"relattr: {error}", err=True)
-        sys.exit(2)
+        echo(f"relattr: {error}", err=True)
+        return 2
     except BrokenPipeError:  # `relattr list | head`
-        sys.stderr.close()
-        sys.exit(0)
+        discard_stdout()
+        return 0
     except OSError as error:
         if error.filename is None:  # not about a file that the user named
             raise
-        click.echo(
-            f"relattr: {error.filename}: {error.strerror}; choose another folder or file (--out, --results), or make "
-            "this one readable and writable",
-            err=True,
-        )
-        sys.exit(2)
+        echo(f"relattr: {describe_os_error(error)}", err=True)
+        return 2
+
+
+def _show_warning(message: Warning | str, *details: Any, **options: Any) -> None:
+    echo(f"relattr: warning: {message}", err=True)
+
+
+def _show(error: click.ClickException) -> None:
+    """Print an error of click, whose message may have any characters of an argument."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        echo(error.ctx.get_usage(), err=True)
+        echo(f"Try '{error.ctx.command_path} {error.ctx.help_option_names[0]}' for help.\n", err=True)
+    echo(f"Error: {error.format_message()}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from relattr.cli.failures import Failures
 from relattr.cli.options import plugins_option, results_option, settings_option
+from relattr.cli.output import echo
 
 
 @click.command("audit")
@@ -39,8 +40,8 @@ def command(names: Sequence[str], results: Path, settings: Sequence[str], plugin
                 with progress_bars():
                     audit = cached_audit(results, dataset, recompute=True)
                 for observation in audit.observations:
-                    click.echo(str(observation))
+                    echo(str(observation))
                     if observation.severity == "leak":
                         failures.add()
                 if not audit.observations:
-                    click.echo(f"{name}: nothing found")
+                    echo(f"{name}: nothing found")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relattr.cli.integer import IntegerRange
 from relattr.cli.options import plugins_option
+from relattr.cli.output import echo
 
 if TYPE_CHECKING:
     from relattr.training.schedule import Preset
@@ -27,13 +29,13 @@ DECIDES_RESULTS = False
     show_default=True,
     help="The training schedule, as for the ranking networks.",
 )
-@click.option("--updates", type=click.IntRange(1), metavar="N", help="Steps, in place of the preset's.")
+@click.option("--updates", type=IntegerRange(1), metavar="N", help="Steps, in place of the preset's.")
 @click.option("--rate", type=float, metavar="X", help="Learning rate, in place of the preset's.")
 @click.option("--attribute", metavar="NAME", help="The task whose training images are used; by default the first.")
 @click.option("--split", metavar="NAME", help="Its split; by default the first.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
+@click.option("--seed", type=IntegerRange(0), default=0, show_default=True, metavar="N")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option("--threads", type=IntegerRange(1), default=1, show_default=True, metavar="N")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the dataset. May be repeated."
 )
@@ -112,7 +114,7 @@ def command(
         dataset=dataset,
         trained_on=f"{task.name}, {len(task.train.images):,} images {task.train.images.collection_fingerprint[:16]}",
     )
-    click.echo(
+    echo(
         f"wrote {file}: {len(names)} categories ({', '.join(names)}), {fitted.accuracy:.1%} of "
         f"{fitted.n_labelled:,} training images classified correctly, fingerprint {record.fingerprint[:16]}"
     )

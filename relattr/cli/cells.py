@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
-
 from relattr.cli.options import selection_from_options
+from relattr.cli.output import echo
 from relattr.cli.plugins import load_registry
 from relattr.cli.wording import counted
 from relattr.harness.benchmark import load_benchmark
@@ -41,6 +40,6 @@ def count_states(cells: Sequence[PlannedCell]) -> str:
 def report_unavailable(plan: Plan) -> None:
     """Print the plugins that the benchmark lists and that do not exist, and the datasets without tasks."""
     if plan.unregistered:
-        click.echo("\nListed in the benchmark but not registered: " + ", ".join(sorted(plan.unregistered)))
+        echo("\nListed in the benchmark but not registered: " + ", ".join(sorted(plan.unregistered)))
     for name, reason in plan.without_tasks.items():
-        click.echo(f"\nNo tasks of {name}: {reason}")
+        echo(f"\nNo tasks of {name}: {reason}")

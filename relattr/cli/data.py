@@ -10,6 +10,7 @@ import click
 
 from relattr.cli.failures import Failures
 from relattr.cli.options import plugins_option, settings_option
+from relattr.cli.output import echo
 
 if TYPE_CHECKING:
     from relattr.dataset import Dataset
@@ -36,9 +37,9 @@ def list_datasets(plugin_folders: Sequence[Path]) -> None:
             dataset = entry.create()
             missing, attributes = dataset.missing(), ", ".join(dataset.attributes())
         except Exception as error:  # an error in one plugin must not hide the others
-            click.echo(f"{name}  {entry.label}: broken\n    {type(error).__name__}: {error}")
+            echo(f"{name}  {entry.label}: broken\n    {type(error).__name__}: {error}")
             continue
-        click.echo(f"{name}  {entry.label}: {'available' if missing is None else 'not available'}")
+        echo(f"{name}  {entry.label}: {'available' if missing is None else 'not available'}")
         fields = [
             ("attributes", attributes),
             ("licence", " ".join(dataset.licence.split())),
@@ -47,7 +48,7 @@ def list_datasets(plugin_folders: Sequence[Path]) -> None:
             ("folder", str(dataset.root) if dataset.downloads() or missing is not None else ""),
             ("missing", missing or ""),
         ]
-        click.echo(aligned([(field, text) for field, text in fields if text], indent="    "))
+        echo(aligned([(field, text) for field, text in fields if text], indent="    "))
 
 
 @command.command()
@@ -67,12 +68,12 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
             with failures.caught(name):
                 downloads = dataset.downloads()
                 if not downloads:
-                    click.echo(f"{name}: nothing to fetch; {dataset.missing() or 'it needs no files'}")
+                    echo(f"{name}: nothing to fetch; {dataset.missing() or 'it needs no files'}")
                     continue
-                click.echo(f"{name}: licence: {' '.join(dataset.licence.split())}")
+                echo(f"{name}: licence: {' '.join(dataset.licence.split())}")
                 with progress_bars():
                     fetch_files(downloads, dataset.root, what=name)
-                click.echo(f"{name}: {dataset.missing() or f'all files are in {dataset.root}'}")
+                echo(f"{name}: {dataset.missing() or f'all files are in {dataset.root}'}")
 
 
 @command.command()
@@ -92,7 +93,7 @@ def verify(names: Sequence[str], settings: Sequence[str], plugin_folders: Sequen
                 if not results:
                     raise BadInput(f"nothing to verify: {dataset.missing() or 'the dataset defines no checks'}")
                 for result in results:
-                    click.echo(f"{name}: {'ok   ' if result.ok else 'WRONG'} {result.what}: {result.detail}")
+                    echo(f"{name}: {'ok   ' if result.ok else 'WRONG'} {result.what}: {result.detail}")
                     if not result.ok:
                         failures.add()
 

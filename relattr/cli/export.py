@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from relattr.cli.options import plugins_option, results_option
+from relattr.cli.output import echo
 from relattr.cli.wording import counted
 
 
@@ -56,7 +57,7 @@ def command(
     selected: list[Result] = []
     for item in store:
         if not isinstance(item, Result):
-            click.echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
+            echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
         else:
             selected.append(item)
     if scope is not None:
@@ -64,13 +65,13 @@ def command(
     frame = exporting.results_frame(selected, registry, store)
     stale = set(frame.loc[frame["state"] == "stale", "key"])
     if stale and not keep_stale:
-        click.echo(f"left out, stale: {counted(len(stale), 'cell')}; --keep-stale includes them, marked", err=True)
+        echo(f"left out, stale: {counted(len(stale), 'cell')}; --keep-stale includes them, marked", err=True)
         selected = [result for result in selected if result.cell.key not in stale]
         frame = frame[~frame["key"].isin(stale)]
     n = exporting.write_frames(out, [frame], exporting.RESULT_COLUMNS)
-    click.echo(f"wrote {out}: {counted(n, 'row')} of {counted(len(selected), 'cell')}")
+    echo(f"wrote {out}: {counted(n, 'row')} of {counted(len(selected), 'cell')}")
     if strengths is not None:
         n = exporting.write_frames(
             strengths, exporting.strengths_frames(selected, registry, store), exporting.STRENGTH_COLUMNS
         )
-        click.echo(f"wrote {strengths}: {n:,} rows")
+        echo(f"wrote {strengths}: {n:,} rows")

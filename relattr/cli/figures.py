@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from relattr.cli.options import benchmark_options, selection_from_options
+from relattr.cli.output import echo
 
 
 @click.command("figures")
@@ -55,10 +56,10 @@ def command(benchmark: str, out: Path | None, order: Any, queries: Any, **option
     for figure in draw_figures(definition, registry, Store(options["results"]), selection, folder, shown):
         any_figure = True
         if figure.error:
-            click.echo(f"not drawn: {figure.subject}: {figure.error}", err=True)
+            echo(f"not drawn: {figure.subject}: {figure.error}", err=True)
             continue
-        click.echo(f"{figure.subject}: {figure.summary}" if figure.summary else figure.subject)
+        echo(f"{figure.subject}: {figure.summary}" if figure.summary else figure.subject)
         for path in figure.files:
-            click.echo(f"  wrote {path}")
+            echo(f"  wrote {path}")
     if not any_figure:
-        click.echo("nothing to draw: no stored result has boxes, neighbours or chains; run the benchmark first")
+        echo("nothing to draw: no stored result has boxes, neighbours or chains; run the benchmark first")

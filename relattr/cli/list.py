@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from relattr.cli.options import plugins_option
+from relattr.cli.output import echo
 from relattr.cli.text_table import print_table
 
 
@@ -29,6 +30,6 @@ def command(kind: str, plugin_folders: Sequence[Path]) -> None:
 
     catalogue = load_catalogue(plugin_folders)
     for where, error in catalogue.broken:
-        click.echo(f"plugin {where} could not be loaded and is left out: {error}", err=True)
+        echo(f"plugin {where} could not be loaded and is left out: {error}", err=True)
     entries = catalogue.methods if kind == "methods" else catalogue.datasets
     print_table(["name", "label", "summary"], [(entry.name, entry.label, entry.summary) for entry in entries])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from relattr.cli.output import echo
 from relattr.errors import BadInput
 
 TEMPLATE = '''"""{label}: describe in one line how it compares two images."""
@@ -87,6 +88,6 @@ def method(name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
         file.write(TEMPLATE.format(name=name, label=" ".join(words).capitalize(), cls=cls))
-    click.echo(f"wrote {path}; it runs as it is:")
-    click.echo(f"    relattr check method {name} --plugins {folder}")
-    click.echo(f"    relattr run quick --plugins {folder} --methods {name}")
+    echo(f"wrote {path}; it runs as it is:")
+    echo(f"    relattr check method {name} --plugins {folder}")
+    echo(f"    relattr run quick --plugins {folder} --methods {name}")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from relattr import progress
+from relattr.system.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,11 +52,11 @@ def _bars(console: Console) -> Progress:
 def _listener(bars: Progress) -> progress.Listener:
     @contextmanager
     def listen(description: str, total: int) -> Iterator[progress.Advance]:
-        task = bars.add_task(f"  {description}", total=total)
+        task = bars.add_task(f"  {one_line(description)}", total=total)
 
         def advance(n: int, note: str = "") -> None:
             if note:
-                bars.update(task, description=f"  {description}: {note}")
+                bars.update(task, description=f"  {one_line(f'{description}: {note}')}")
             bars.advance(task, n)
 
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from relattr.cli.options import plugins_option, results_option
+from relattr.cli.output import echo
 
 
 @click.command("report")
@@ -38,4 +39,4 @@ def command(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: 
     path = out or Path("paper_tables/out") / f"{definition.name}.html"
     figures = path.parent / "figures" / definition.name
     write_text(path, benchmark_to_html(definition, registry, Store(results), audit=audit, figures=figures))
-    click.echo(f"wrote {path}")
+    echo(f"wrote {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -9,14 +10,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import click
-
+from relattr.cli.output import echo
 from relattr.execution.job import Job
 from relattr.harness.cell import Cell
 from relattr.harness.estimate import CellDurations
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.units import format_duration
+from relattr.system.text import one_line, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -69,7 +70,8 @@ class Reporter:
             )
             self._bars.start()
             self._tasks[""] = self._bars.add_task("cells", total=self._total)
-        threading.Thread(target=self._print_running_cells, daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # the system refuses another thread: there are fewer messages
+            threading.Thread(target=self._print_running_cells, daemon=True).start()
         return self
 
     def __exit__(
@@ -88,9 +90,9 @@ class Reporter:
         with self._lock:
             self._running[job.cell.key] = job.cell, time.monotonic(), ""
             if self._bars is not None:
-                self._tasks[job.cell.key] = self._bars.add_task(f"  {job.cell}", total=None)
+                self._tasks[job.cell.key] = self._bars.add_task(f"  {one_line(str(job.cell))}", total=None)
             elif self._verbose:
-                self.print(f"started: {job.cell}")
+                self.print(f"started: {one_line(str(job.cell))}")
 
     def progressed(self, job: Job, description: str, done: int, total: int) -> None:
         """A running cell reports its progress."""
@@ -101,7 +103,9 @@ class Reporter:
                 self._running[job.cell.key] = cell, start, f"{description} {done}/{total}"
             task = self._tasks.get(job.cell.key)
             if self._bars is not None and task is not None:
-                self._bars.update(task, description=f"  {job.cell}: {description}", completed=done, total=total)
+                self._bars.update(
+                    task, description=f"  {one_line(f'{job.cell}: {description}')}", completed=done, total=total
+                )
 
     def finished(self, planned: PlannedCell, result: Result) -> None:
         """A cell has finished, and its result is stored."""
@@ -117,7 +121,7 @@ class Reporter:
                 accuracies = ", ".join(f"{test.test} {100 * test.accuracy:.2f} %" for test in result.tests)
                 fit, compare = result.seconds_fit or 0.0, result.seconds_compare or 0.0
                 outcome = f"{accuracies}  ({format_duration(fit)} to fit, {format_duration(compare)} to compare)"
-            self.print(f"[{self._done}/{self._total}] {planned.cell}: {outcome}{self._remaining_time()}")
+            self.print(f"[{self._done}/{self._total}] {one_line(str(planned.cell))}: {outcome}{self._remaining_time()}")
             if self._verbose:
                 for text in result.warnings:
                     self.print(f"    warning: {text}")
@@ -129,16 +133,18 @@ class Reporter:
         with self._lock:
             self._remove(planned)
             if not self._quiet:
-                self.print(f"[{self._done}/{self._total}] {planned.cell}: {result.status}, by another run")
+                self.print(
+                    f"[{self._done}/{self._total}] {one_line(str(planned.cell))}: {result.status}, by another run"
+                )
 
     def print(self, text: str) -> None:
         """Print a line."""
         with self._lock:
             self._last_output = time.monotonic()
             if self._bars is not None:
-                self._bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                self._bars.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
             else:
-                click.echo(f"{time.monotonic() - self._start:7.1f} s  {text}", err=True)
+                echo(f"{time.monotonic() - self._start:7.1f} s  {text}", err=True)
 
     # ------------------------------------------------------------------ internals
 
@@ -182,4 +188,5 @@ class Reporter:
                 counts = f"[{self._done}/{self._total}] done{self._failures()}; {len(self._running)} running"
                 self.print(f"{counts}{self._remaining_time()}")
                 for cell, start, progress in list(self._running.values())[:10]:
-                    self.print(f"    {cell}: {format_duration(now - start)}{', ' + progress if progress else ''}")
+                    text = one_line(f"{cell}: {format_duration(now - start)}{', ' + progress if progress else ''}")
+                    self.print(f"    {text}")

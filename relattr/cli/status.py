@@ -8,6 +8,7 @@ import click
 
 from relattr.cli.cells import count_states, plan_from_options, report_unavailable, state_of
 from relattr.cli.options import benchmark_options
+from relattr.cli.output import echo
 from relattr.cli.text_table import print_table
 from relattr.harness.store import Unreadable
 from relattr.harness.units import format_duration, format_size
@@ -37,5 +38,5 @@ def command(benchmark: str, **options: Any) -> None:
     report_unavailable(plan)
     for item in store:
         if isinstance(item, Unreadable):
-            click.echo(f"not a result: {item.path}: {item.reason}")
-    click.echo(f"\n{count_states(plan.cells)}. Results in {options['results']}/.")
+            echo(f"{'cannot be read' if item.inaccessible else 'not a result'}: {item.path}: {item.reason}")
+    echo(f"\n{count_states(plan.cells)}. Results in {options['results']}/.")

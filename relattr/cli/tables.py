@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from relattr.cli.options import plugins_option, results_option
+from relattr.cli.output import echo
 
 
 @click.command("tables")
@@ -61,15 +62,13 @@ def command(
         leaks = benchmark_leak_notes(definition, registry, store) if audit else None
         table = build_table(definition, registry, store, leaks, against)
         for line in table.unreadable:
-            click.echo(f"left out, not a result: {line}", err=True)
-        click.echo(table_to_text(table))
+            echo(f"left out, not a result: {line}", err=True)
+        echo(table_to_text(table))
         if table.ablation is not None:
-            click.echo(ablation_to_text(table.ablation))
+            echo(ablation_to_text(table.ablation))
         paper_tables.append(table)
     paths = write_tables(paper_tables, out)
     for path in paths:
-        click.echo(f"wrote {path}")
+        echo(f"wrote {path}")
     if not any(path.suffix == ".pdf" for path in paths):
-        click.echo(
-            "no tables.pdf: pdflatex is not installed (Debian: texlive-latex-recommended texlive-science lmodern)"
-        )
+        echo("no tables.pdf: pdflatex is not installed (Debian: texlive-latex-recommended texlive-science lmodern)")

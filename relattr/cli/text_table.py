@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
+from relattr.cli.output import echo
+from relattr.system.text import one_line
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -14,7 +15,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Output that is not a terminal depends neither on a width nor on Rich, whose import takes 50 ms.
     """
     if not sys.stdout.isatty():
-        click.echo(aligned(rows))
+        echo(aligned(rows))
         return
     from rich.console import Console
     from rich.table import Table
@@ -24,7 +25,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in header:
         table.add_column(name, overflow="fold")  # nothing is cut off, however narrow the terminal
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(one_line(cell)) for cell in row))
     Console().print(table)
 
 
@@ -32,6 +33,7 @@ def aligned(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     """Rows of text as left-aligned columns; the last column may have any width."""
     if not rows:
         return ""
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = []
     for row in rows:

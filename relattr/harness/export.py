@@ -155,8 +155,8 @@ def strengths_frames(results: Iterable[Result], registry: Registry, store: Store
 def write_frames(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[str, type]) -> int:
     """Write tables below each other as CSV or, if the name ends in ``.parquet``, as Parquet; return the row count.
 
-    ``columns`` are the columns of each table, with their types. Numbers have full precision. The file appears when it
-    is complete.
+    ``columns`` are the columns of each table, with their types. Numbers have full precision. In CSV, text that a
+    spreadsheet would take for a formula begins with an apostrophe. The file appears when it is complete.
 
     Raises `BadInput` for another ending, or for Parquet without pyarrow.
     """

@@ -67,6 +67,8 @@ def digest_files(root: Path, names: Sequence[str], max_bytes: int = MAX_FILE) ->
             stat = os.stat(f"{folder}/{name}")  # creating a Path takes three times as long as `stat`
             if not S_ISREG(stat.st_mode) or stat.st_size > max_bytes:
                 require_regular(root / name, max_bytes)
+        except ValueError as error:
+            raise BadInput(f"cannot read {root / name}: is not a valid file name") from error
         except OSError as error:
             raise BadInput(f"cannot read {root / name}: {error.strerror}") from error
         # the ctime also changes when a program sets the mtime, as rsync and `touch -r` do

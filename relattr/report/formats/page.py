@@ -30,6 +30,7 @@ from relattr.report.tables.entry import SECTIONS, VERDICTS, TableEntry
 from relattr.report.tables.footnotes import GENERAL, Footnotes, place_footnotes
 from relattr.report.tables.table import PaperTable
 from relattr.system.reading import MAX_RESULT, read_bytes, read_text
+from relattr.system.text import printable
 
 MAX_CURVES = 120
 """How many learning curves are drawn at most."""
@@ -72,8 +73,9 @@ def benchmark_to_html(
 ) -> str:
     """Return the page of a benchmark.
 
-    It loads nothing from elsewhere, and all text from plugins, logs and labels is escaped. ``figures`` is a folder of
-    PNG files (those that ``relattr figures`` writes), each with its caption in a ``.txt`` file of the same name.
+    It loads nothing from elsewhere, and all text from plugins, logs and labels is escaped, control characters too.
+    ``figures`` is a folder of PNG files (those that ``relattr figures`` writes), each with its caption in a ``.txt``
+    file of the same name.
     """
     audits = audit_benchmark(benchmark, registry, store) if audit else {}
     table = build_table(benchmark, registry, store, leak_notes(audits))
@@ -118,6 +120,7 @@ def benchmark_to_html(
         cells=[_cell(result, store, all_detailed or result.status != "ok") for result in results],
         all_detailed=all_detailed,
     )
+    page = printable(page)
     return page if page.endswith("\n") else page + "\n"
 
 

@@ -14,6 +14,7 @@ from relattr.report.tables.captions import BOLD
 from relattr.report.tables.entry import TableEntry
 from relattr.report.tables.footnotes import place_footnotes
 from relattr.report.tables.table import PaperTable
+from relattr.system.text import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,7 +37,7 @@ def table_to_text(table: PaperTable) -> str:
             cells.append(_cell(entry) + footnotes.suffix(notes))
         rows.append(cells)
     lines = [table.title, "", _aligned(header, rows)]
-    listing = footnotes.listing()
+    listing = [one_line(line) for line in footnotes.listing()]
     lines += ["", *listing] if listing else []
     lines += ["", table.caption.replace(BOLD, BOLD.replace("Bold", "Star"))]
     if table.improvement is not None:
