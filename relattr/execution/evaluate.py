@@ -230,7 +230,7 @@ def _evaluate_boxes(method: Method, test: TestSet, arrays: CellArrays) -> BoxAcc
     if boxes is None or not isinstance(method, InspectionMixin):
         return None
     arrays.boxes[test.name] = boxes
-    first = method.initial_boxes(test.images)
+    first = None if test.boxes is None else method.initial_boxes(test.images)
     if test.boxes is None or first is None:
         return None
     from relattr.statistics.boxes import score_boxes
