@@ -161,10 +161,7 @@ class ViralNetC(ViralNet):
         elif hasattr(self, "_saved_network"):
             notes.append(self._saved_network)
         elif self.supplement_weights:
-            notes.append(
-                f"supplementary features of {', '.join(_several(self.supplement))} with the weights "
-                f"{', '.join(Path(file).name for file in _several(self.supplement_weights))}"
-            )
+            notes.append(f"supplementary features of the networks {self._stated_supplement()}")
         if getattr(self, "_categories_decide", False):
             notes.append(
                 "the categories of the training images decide the labels of the pairs: a network that recognises the "
@@ -182,16 +179,22 @@ class ViralNetC(ViralNet):
         elif self.category_network:
             if published is not None and published.categories_of == getattr(self, "_categories_of", ""):
                 return ""
-            network = f"that of the file {Path(self.category_network).name}"
+            network = f"that of category_network={self.category_network}"
         else:
-            names = ", ".join(_several(self.supplement))
             if self.supplement_weights and published is not None and published.supplement:
                 return ""  # the files are the user's, who knows which networks they are; a note names them
-            network = f"the pretrained {names}"
+            network = f"pretrained ({self._stated_supplement()})"
         instead = (
             f", the published one {published.supplement}" if published is not None and published.supplement else ""
         )
         return f"its category network is {network}{instead}"
+
+    def _stated_supplement(self) -> str:
+        """The parameters of the supplement as text: ``supplement=alexnet``."""
+        stated = {"supplement": self.supplement, "supplement_weights": self.supplement_weights}
+        return ", ".join(
+            f"{name}={value if isinstance(value, str) else list(value)}" for name, value in stated.items() if value
+        )
 
     def supplement_source(self, train: TrainingSet, run: Run) -> tuple[Any, str]:
         if train.categories is not None:
@@ -206,8 +209,8 @@ class ViralNetC(ViralNet):
             extractor, record = load_category_network(Path(self.category_network))
             self._categories_of = record.dataset
             self._saved_network = (
-                f"category network trained on {record.trained_on}: {len(record.categories)} categories "
-                f"({', '.join(record.categories)}), {record.backbone}"
+                f"category_network={self.category_network} was trained on {record.trained_on}: "
+                f"{len(record.categories)} categories ({', '.join(record.categories)}), {record.backbone}"
             )
             return [SupplementaryNetwork(extractor.to(run.device))], record.backbone
         from relattr.training.supplement import pretrained_extractor

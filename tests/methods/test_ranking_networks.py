@@ -285,12 +285,15 @@ def test_supplement_is_published_only_where_the_dataset_says_so():
         "its category network is trained on the training images, the published one Places205-AlexNet and Hybrid-CNN"
     ]
     assert deviation(scenes, supplement=("caffenet", "caffenet"))[0].startswith(
-        "its category network is the pretrained caffenet, caffenet, the published one Places205"
+        "its category network is pretrained (supplement=['caffenet', 'caffenet']), the published one Places205"
     )
     named = {"supplement": ("caffenet", "caffenet"), "supplement_weights": ("places.safetensors", "hybrid.safetensors")}
     assert deviation(scenes, **named) == []
     notes = registry.method("viralnet-c").create({"backbone": "caffenet", **named}).notes()
-    assert any("with the weights places.safetensors, hybrid.safetensors" in note for note in notes)
+    assert any(
+        "supplement=['caffenet', 'caffenet'], supplement_weights=['places.safetensors', 'hybrid.safetensors']" in note
+        for note in notes
+    )
 
 
 def test_several_supplements_are_concatenated(tmp_path):
@@ -355,7 +358,10 @@ def test_saved_category_network_is_used_elsewhere(tmp_path):
     )
     network.fit(train, Run(seed=0))
     assert not any("category network" in text for text in network.deviations())
-    assert any("trained on viral/a/b: 2 categories (even, odd), tiny" in note for note in network.notes())
+    assert any(
+        f"category_network={path} was trained on viral/a/b: 2 categories (even, odd), tiny" in note
+        for note in network.notes()
+    )
     (used,) = network.fitted.supplement.networks
     np.testing.assert_array_equal(as_array(used.extractor, x), as_array(extractor, x))
     assert network.needs()[-1].fingerprint().startswith("weights:")
