@@ -9,7 +9,7 @@ processes of their own, in which plugins answer directly.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from relattr import registry as registry_module
 from relattr.errors import BadInput, Blocked, RelattrError, describe_error, shortened
 from relattr.needs import Need
 from relattr.registry import Plugin, Registry
-from relattr.system.contained import Contained, ContainedError, is_supported
+from relattr.system.contained import Contained, ContainedError, ProcessEnded, is_supported
 from relattr.task import TaskName
 
 DECIDES_RESULTS = False
@@ -29,7 +29,7 @@ Answer = Callable[[Any], Any]
 def contain_answers(registry: Registry) -> None:
     """From now on, plugins of this registry answer in a fork. Has no effect where that is not supported."""
     if is_supported():
-        registry_module.set_creation_hook(_Host(registry).attach)
+        registry_module.set_creation_hook(_Host(registry))
 
 
 def answer_directly() -> None:
@@ -40,8 +40,7 @@ def answer_directly() -> None:
 
 def end_fork() -> None:
     """End the fork, if there is one; the next question starts another one."""
-    hook = registry_module.creation_hook()
-    host = getattr(hook, "__self__", None)
+    host = registry_module.creation_hook()
     if isinstance(host, _Host):
         host.fork.close()
 
@@ -53,11 +52,33 @@ class _Host:
         self.registry = registry
         self.fork = Contained(self._answer)
         self._instances: dict[str, Any] = {}
+        self._created: set[str] = set()
 
-    def attach(self, plugin: Plugin[Any], instance: Any) -> None:
-        """Replace the methods of a new instance that answer questions; those of other registries are left alone."""
+    def before_creation(self, plugin: Plugin[Any], values: Mapping[str, Any]) -> None:
+        """Create it in the fork first, if that runs code of the plugin. Raises `ProcessEnded` if that ends the fork."""
+        if not self._is_registered(plugin) or not hasattr(plugin.cls, "__post_init__"):
+            return
+        try:
+            question = [plugin.kind, plugin.name, json.loads(json.dumps(values)), "create"]
+        except (TypeError, ValueError):  # it is refused in this process
+            return
+        key = json.dumps(question, sort_keys=True)
+        if key in self._created:
+            return
+        try:
+            self.fork.ask(question)
+        except ProcessEnded as error:
+            raise ProcessEnded(f"creating {plugin.kind} {plugin.name}: {error}") from None
+        self._created.add(key)
+
+    def _is_registered(self, plugin: Plugin[Any]) -> bool:
+        """Whether it belongs to this registry; plugins of others are left alone."""
         registered: Any = self.registry.datasets if plugin.kind == "dataset" else self.registry.methods
-        if registered.get(plugin.name) is not plugin:
+        return registered.get(plugin.name) is plugin
+
+    def after_creation(self, plugin: Plugin[Any], instance: Any) -> None:
+        """Replace the methods of a new instance that answer questions."""
+        if not self._is_registered(plugin):
             return
         about = [plugin.kind, plugin.name, parameters.values_of(instance)]
         if plugin.kind == "method":
@@ -96,6 +117,8 @@ class _Host:
                 plugin: Plugin[Any] = self.registry.dataset(name) if kind == "dataset" else self.registry.method(name)
                 self._instances[key] = plugin.create(values)
             instance = self._instances[key]
+            if what == "create":
+                return ["answer", None]
             if what == "needs":
                 return ["answer", len(list(instance.needs()))]
             if what.startswith("need "):

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from relattr import parameters
 from relattr.dataset import Dataset
@@ -49,10 +49,12 @@ class Plugin(Generic[P]):
 
     def create(self, overrides: Mapping[str, Any] | None = None) -> P:
         """An instance with the preset parameters, some of them overridden."""
+        if _creation_hook is not None:
+            _creation_hook.before_creation(self, overrides or {})
         instance = parameters.create_plugin(self.cls, self.kind, self.name, {**self.preset, **(overrides or {})})
         vars(instance)["name"] = self.name  # one class may be registered under several names
         if _creation_hook is not None:
-            _creation_hook(self, instance)
+            _creation_hook.after_creation(self, instance)
         return instance
 
     @property
@@ -77,18 +79,29 @@ class Plugin(Generic[P]):
 
 Candidate = tuple[str, Callable[[], object]]
 """The place of a plugin (`BrokenPlugin.where`), and what imports it."""
-CreationHook = Callable[[Plugin[Any], Any], None]
+
+
+class CreationHook(Protocol):
+    """What is called whenever a plugin is created."""
+
+    def before_creation(self, plugin: Plugin[Any], values: Mapping[str, Any]) -> None:
+        """Called with the parameters to override; may raise an exception, and the plugin is not created."""
+
+    def after_creation(self, plugin: Plugin[Any], instance: Any) -> None:
+        """Called with the new instance."""
+
+
 _creation_hook: CreationHook | None = None
 
 
 def set_creation_hook(hook: CreationHook | None) -> None:
-    """Call ``hook`` with each plugin and each new instance of it from now on; None: no longer."""
+    """Call ``hook`` whenever a plugin is created from now on; None: no longer."""
     global _creation_hook
     _creation_hook = hook
 
 
 def creation_hook() -> CreationHook | None:
-    """The function that `set_creation_hook` has set."""
+    """What `set_creation_hook` has set."""
     return _creation_hook
 
 

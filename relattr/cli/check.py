@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
 from relattr.cli.options import plugins_option, settings_option
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
+from relattr.system.contained import is_supported
+
+if TYPE_CHECKING:
+    from relattr.check.law import Check
 
 laws_option = click.option(
     "--law", "laws", multiple=True, metavar="GLOB", help="Only laws that match. May be repeated."
@@ -62,19 +69,67 @@ def _check(
     registry = load_registry(folders, contained=False)
     registered = registry.methods if kind == "method" else registry.datasets
     values = parse_settings(settings)
-    n_failed = 0
+    selected: dict[str, list[Check]] = {}
     for name in match_names(registered, names, kind):
         checks = method_checks(name, values=values) if kind == "method" else dataset_checks(name, values=values)
-        selected = set(match_names([check.law.name for check in checks], laws or ["*"], "law"))
-        for check in checks:
-            if check.law.name not in selected:
-                continue
-            result = check.run()
-            n_failed += result.outcome == "failed"
-            outcome = result.outcome.upper() if result.outcome == "failed" else result.outcome
-            echo(f"{name}  {outcome:<14}  {check.law.name}: {check.law.statement}")
-            if result.detail:
-                echo("    " + result.detail.rstrip().replace("\n", "\n    "))
+        chosen = set(match_names([check.law.name for check in checks], laws or ["*"], "law"))
+        selected[name] = [check for check in checks if check.law.name in chosen]
+    n_failed = _check_in_forks(selected) if is_supported() else sum(_check_plugin(*item) for item in selected.items())
     if n_failed:
         echo(f"{counted(n_failed, 'law')} failed", err=True)
         raise click.exceptions.Exit(1)
+
+
+def _check_plugin(name: str, checks: Sequence[Check]) -> int:
+    """Run and print the checks of one plugin; return how many failed."""
+    n_failed = 0
+    for check in checks:
+        result = check.run()
+        n_failed += result.outcome == "failed"
+        outcome = result.outcome.upper() if result.outcome == "failed" else result.outcome
+        echo(f"{name}  {outcome:<14}  {check.law.name}: {check.law.statement}")
+        if result.detail:
+            echo("    " + result.detail.rstrip().replace("\n", "\n    "))
+    return n_failed
+
+
+def _check_in_forks(selected: Mapping[str, Sequence[Check]]) -> int:
+    """Check plugins in a fork, and those after one that ends it in another fork; return the number of failures."""
+    remaining = list(selected.items())
+    n_failed = 0
+    while remaining:
+        reader, writer = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _check_and_exit(remaining, writer)
+        os.close(writer)
+        with open(reader, "rb") as file:
+            counts = [int(line) for line in file.read().split()[: len(remaining)]]
+        _, status = os.waitpid(pid, 0)
+        n_failed += sum(counts)
+        if len(counts) < len(remaining):
+            code = os.waitstatus_to_exitcode(status)
+            end = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+            echo(f"{remaining[len(counts)][0]}  FAILED          its code ended the process {end}")
+            n_failed += 1
+        remaining = remaining[len(counts) + 1 :]
+    return n_failed
+
+
+def _check_and_exit(selected: Sequence[tuple[str, Sequence[Check]]], writer: int) -> NoReturn:
+    """Check plugins, write the number of failures of each to a pipe, and end the process."""
+    code = 1
+    try:
+        for name, checks in selected:
+            n_failed = _check_plugin(name, checks)
+            sys.stdout.flush()
+            os.write(writer, f"{n_failed}\n".encode())
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from relattr.errors import BadInput
+from relattr.errors import BadInput, RelattrError
 from relattr.execution.determinism import seed_global_generators, set_threads
 from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.pool import CellPool
@@ -70,7 +70,14 @@ def local_executor(
             parallel = Parallel(
                 n_jobs=jobs, backend="threading", return_as="generator_unordered", pre_dispatch=jobs, batch_size=1
             )
-            yield from _close_on_early_exit(parallel(delayed(run_job)(job) for job in cells), pool.close)
+            try:
+                yield from _close_on_early_exit(parallel(delayed(run_job)(job) for job in cells), pool.close)
+            except RuntimeError as error:
+                if "can't start new thread" not in str(error):
+                    raise
+                raise RelattrError(
+                    f"the system refuses a thread for each of {jobs} parallel cells (see ulimit -u); use --jobs 1"
+                ) from error
 
         yield execute
 

@@ -215,7 +215,10 @@ class CellPool:
             with self._lock:
                 server_has_ended = self._server is None or self._server.poll() is not None
                 if self._control is not None and not server_has_ended:
-                    self._read_control(0.05)
+                    try:
+                        self._read_control(0.05)
+                    except EOFError:  # it is about to end
+                        server_has_ended = True
             if server_has_ended:
                 break
         code = self._exit_codes.pop(pid, None) if pid is not None else None

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from relattr.execution import ipc, processes
+from relattr.system.compiled import import_numba
 
 FORK_SAFE_THREADS = ("jemalloc_bg_thd",)
 """Threads of memory allocators that suspend themselves while the process forks."""
@@ -81,6 +82,8 @@ def _preload(control: Connection, config: dict[str, Any]) -> Any:
             # a module that cannot be imported is reported by the cell that needs it
             with contextlib.suppress(Exception, SystemExit):
                 importlib.import_module(module)
+        # once, for cells that call compiled loops; the loops of statistics are not called in cells
+        import_numba({module for module in config["preload"] if not module.startswith("relattr.statistics")})
         from relattr.execution import (
             determinism,
             supervisor,  # noqa: F401

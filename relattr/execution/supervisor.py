@@ -366,7 +366,7 @@ def serve_jobs(connection: Connection, registry: Registry, server: int) -> None:
                 outcome = SupervisedCell(job, registry, connection).run()
             except Exception as error:  # of this process, not of the cell: the runner starts another supervisor
                 reason = f"its supervisor failed: {describe_error(error)}"
-                outcome = LostCell(reason, 2, traceback=traceback.format_exc()[-MAX_TRACEBACK_BYTES:])
+                outcome = LostCell(reason, 2, traceback=clean_text(traceback.format_exc(), MAX_TRACEBACK_BYTES))
             ipc.send_message(connection, outcome)
             if isinstance(outcome, LostCell) and outcome.traceback:
                 break

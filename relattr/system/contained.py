@@ -108,7 +108,7 @@ class Contained:
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        pid = os.fork()
+        pid = _fork_patiently()
         if pid == 0:
             try:
                 mine.close()
@@ -216,6 +216,18 @@ def unchanged_process() -> Iterator[None]:
         if folder:
             with contextlib.suppress(OSError):
                 os.chdir(folder)
+
+
+def _fork_patiently(patience: float = 10.0) -> int:
+    """`os.fork`, repeated while the system refuses it. Raises `RelattrError` after ``patience`` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return os.fork()
+        except OSError as error:
+            if time.monotonic() > end:
+                raise RelattrError(f"the system refuses another process: {error.strerror} (see ulimit -u)") from error
+        time.sleep(0.1)
 
 
 def _limits() -> tuple[float, float]:

@@ -136,6 +136,31 @@ def test_a_need_that_misbehaves_is_an_error_of_its_method(create, reply):
     assert need.fingerprint() == "odd need"
 
 
+def test_code_that_runs_at_creation_is_tried_in_the_fork(monkeypatch):
+    class Created(Dataset):
+        """Ends the process for one value."""
+
+        value: int = 0
+
+        def __post_init__(self) -> None:
+            if self.value == 1:
+                os._exit(0)
+            if self.value == 2:
+                raise BadInput("2 is not a value")
+
+    registry = Registry()
+    registry.datasets["created"] = plugin = Plugin("created", "C", Created, {})
+    contain_answers(registry)
+    try:
+        assert plugin.create({"value": 3}).value == 3
+        with pytest.raises(ContainedError, match="creating dataset created: it ended its process with exit code 0"):
+            plugin.create({"value": 1})
+        with pytest.raises(BadInput, match="2 is not a value"):
+            plugin.create({"value": 2})
+    finally:
+        answer_directly()
+
+
 def test_types_of_errors_are_kept(create, monkeypatch):
     monkeypatch.setitem(REPLIES, "blocked", lambda: (_ for _ in ()).throw(Blocked("no files")))
     monkeypatch.setitem(REPLIES, "bad", lambda: (_ for _ in ()).throw(BadInput("row 3: 5 is not a label")))

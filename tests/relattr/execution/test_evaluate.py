@@ -125,6 +125,72 @@ def test_values_that_cannot_be_stored_fail_the_cell() -> None:
         assert output in result.reason
 
 
+class Raises(Brightness):
+    """Raises an exception of this kind."""
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        raise self.error
+
+
+class Unprintable(ValueError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class LongNotes(Brightness):
+    def notes(self) -> Any:
+        return ["x" * 10_000_000, "bad \udcff"]
+
+
+class ManyNotes(Brightness):
+    def notes(self) -> Any:
+        return ["x"] * 100_000
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("x" * (40 << 20)), "characters left out"),
+        (ValueError("bad \udcff name"), "ValueError: bad \\udcff name"),
+        (Unprintable(), "Unprintable (its message cannot be computed: RuntimeError)"),
+        (SystemExit("y" * (40 << 20)), "characters left out"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_a_row_has_a_bounded_text_whatever_is_raised(error: BaseException, reason: str) -> None:
+    Raises.error = error
+    result = result_of(Raises)
+    assert result.status in ("failed", "crashed")
+    assert reason in result.reason
+    content = encode_result(result)
+    assert len(content) < 100_000
+    assert decode_result(content) == result
+
+
+def test_notes_are_bounded() -> None:
+    result = result_of(LongNotes)
+    assert result.status == "ok"
+    assert len(encode_result(result)) < 20_000
+    assert "bad \\udcff" in result.method_notes
+    result = result_of(ManyNotes)
+    assert (result.status, result.reason) == (
+        "failed",
+        "BadInput: notes() are 100,000 texts; expected at most 200",
+    )
+
+
+def test_a_fingerprint_that_is_not_text_fails_the_cell() -> None:
+    class Numbered(Squares):
+        def fingerprint(self) -> Any:
+            return 5
+
+    result = result_of(Brightness, Numbered)
+    assert (result.status, result.reason) == (
+        "failed",
+        "BadInput: fingerprint() of dataset squares gave 5; expected text",
+    )
+
+
 def test_strengths_are_correlated_with_scores_of_pairs() -> None:
     result = result_of(Brightness)
     scored, plain = result.tests

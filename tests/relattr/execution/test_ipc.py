@@ -79,3 +79,18 @@ def test_shutting_down_wakes_a_waiting_thread(pair):
     ipc.shut_down(local)
     thread.join(10)
     assert ended
+
+
+def test_a_wait_may_be_longer_than_the_system_allows(pair):
+    local, remote = pair
+    ipc.send_message(remote, "text")
+    assert ipc.receive_message(local, timeout=1e9) == "text"  # poll() takes at most 2^31 ms
+
+
+def test_a_message_of_another_type_is_refused(pair):
+    local, remote = pair
+    ipc.send_message(remote, [1, 2])
+    ipc.send_message(remote, "text")
+    with pytest.raises(ipc.BadMessage, match="not a message"):
+        ipc.receive_message(local, type=str)
+    assert ipc.receive_message(local, type=str) == "text"

@@ -6,10 +6,11 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
+import msgspec
 import pytest
 
 from relattr.execution import ipc
-from relattr.execution.job import CellResult
+from relattr.execution.job import CellResult, LostCell, RefusedCell
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -81,3 +82,90 @@ def test_an_unfinished_message_does_not_block(supervised, tmp_path):
     assert not cell._read(reader, pipes)
     os.close(reader)
     assert cell.result is None
+
+
+def test_messages_of_any_content_are_noted_and_ignored(supervised):
+    cell, runner = supervised
+    contents = [
+        b"",
+        b"\xc0",
+        b"\xdd\xff\xff\xff\xff",  # an array of 4,294,967,295 items that do not follow
+        b"\x91" * 100_000,  # nested
+        b"\x94\xa8progress\xa1\xff\x01\x02",  # text that is not UTF-8
+        msgspec.msgpack.encode(["progress", "text", 2**60, 1]),
+        msgspec.msgpack.encode(["progress"]),
+        msgspec.msgpack.encode(["result", b"row"]),
+    ]
+    for content in contents:
+        cell._handle_reports(len(content).to_bytes(4, "big") + content)
+    assert not runner.poll(0)
+    assert cell.result is None
+    progress = msgspec.msgpack.encode(["progress", "still works", 1, 2])
+    bad = b"\0\0\0\1\xc0"
+    cell._handle_reports(bad + bad + len(progress).to_bytes(4, "big") + progress + bad)
+    assert ipc.receive_message(runner) == ["progress", "still works", 1, 2]
+
+
+def test_a_message_that_never_ends_counts_as_memory(job):
+    from relattr.execution.supervisor import SupervisedCell
+    from relattr.harness.limits import Limits
+    from relattr.registry import Registry
+
+    runner, supervisor = ipc.socket_pair()
+    with runner, supervisor:
+        limited = msgspec.structs.replace(job, limits=Limits(memory="64M"))
+        cell = SupervisedCell(limited, Registry(), supervisor)
+        before = cell._exceeds_memory_limit(), cell.peak
+        cell._handle_reports((1 << 30).to_bytes(4, "big") + b"x" * (70 << 20))
+        assert cell._exceeds_memory_limit()
+        assert not before[0]
+        assert cell.peak >= before[1] + (70 << 20)
+
+
+@pytest.mark.parametrize("row", [b"[" * 100_000, b"{}", b"\xff", b" " * (17 << 20)])
+def test_a_result_that_is_not_one_is_a_crashed_cell(supervised, row):
+    cell, _ = supervised
+    outcome = cell._completed(CellResult(row, b""), 1.0, "")
+    stored = msgspec.json.decode(outcome.row)
+    assert stored["status"] == "crashed"
+    assert "its process sent no readable result" in stored["reason"]
+
+
+def test_an_error_of_a_supervisor_reaches_the_runner(job, monkeypatch):
+    import threading
+
+    from relattr.execution import supervisor as module
+    from relattr.registry import Registry
+
+    def fail(self):
+        raise RuntimeError("no CUDA \udcff")
+
+    monkeypatch.setattr(module.SupervisedCell, "run", fail)
+    monkeypatch.setattr(module.processes, "set_child_subreaper", lambda: None)
+    monkeypatch.setattr(module.processes, "set_parent_death_signal", lambda *arguments: None)
+    monkeypatch.setattr(module.processes, "kill_descendants", lambda pid: 0)
+    monkeypatch.setattr(module.signal, "signal", lambda *arguments: None)
+    runner, supervisor = ipc.socket_pair()
+    with runner, supervisor:
+        thread = threading.Thread(target=module.serve_jobs, args=(supervisor, Registry(), 0))
+        thread.start()
+        ipc.send_message(runner, job)
+        lost = ipc.receive_message(runner, 20, LostCell)
+        thread.join(20)
+        assert not thread.is_alive()  # such a supervisor does not run another cell
+    assert lost.reason.startswith("its supervisor failed: RuntimeError: no CUDA")
+    assert "in fail" in lost.traceback
+    assert lost.max_attempts == 2
+
+
+def test_a_refused_fork_is_an_outcome(supervised, monkeypatch):
+    from relattr.execution import processes
+
+    def refuse(patience=0.0):
+        raise processes.ProcessRefused("the system refuses another process: EAGAIN")
+
+    cell, _ = supervised
+    monkeypatch.setattr(processes, "fork_patiently", refuse)
+    n_open = len(os.listdir("/proc/self/fd"))
+    assert cell.run() == RefusedCell("the system refuses another process: EAGAIN")
+    assert len(os.listdir("/proc/self/fd")) == n_open
