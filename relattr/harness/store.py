@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 
+_SMALL = 1 << 20
+
+
 @dataclass(frozen=True)
 class Unreadable:
     """A file in the store that is not a valid result of this version, and the reason."""
@@ -148,14 +151,18 @@ class Store:
             return False
         return False
 
-    def _digest(self, path: Path) -> str:
-        """The SHA-256 of a file; it is read once for each version of the file. Raises OSError if it cannot be read."""
+    def _size_and_digest(self, path: Path) -> tuple[int, str]:
+        """The size of a file and its SHA-256; it is read once for each version. Raises OSError if it cannot be read."""
         status = require_regular(path, MAX_TABLE)
         version = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
         if path not in self._digests or self._digests[path][0] != version:
             with open_regular(path, MAX_TABLE) as file:
-                self._digests[path] = version, hashlib.file_digest(file, "sha256").hexdigest()
-        return self._digests[path][1]
+                if status.st_size < _SMALL:  # `file_digest` would take longer to create its buffer
+                    digest = hashlib.sha256(file.read(_SMALL)).hexdigest()
+                else:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self._digests[path] = version, digest
+        return status.st_size, self._digests[path][1]
 
     def __iter__(self) -> Iterator[Result | Unreadable]:
         paths = (path for path in self.folder.glob("*/*/*.json") if not path.parent.name.startswith("."))
@@ -188,10 +195,10 @@ class Store:
         if result.arrays is not None:
             npz = path.with_suffix(".npz")
             try:
-                size = require_regular(npz, MAX_TABLE).st_size
+                size, digest = self._size_and_digest(npz)
                 if size != result.arrays.bytes:
                     return Unreadable(path, f"its {npz.name} has {size:,} bytes, expected {result.arrays.bytes:,}")
-                if self._digest(npz) != result.arrays.sha256:
+                if digest != result.arrays.sha256:
                     return Unreadable(path, f"its {npz.name} does not have the SHA-256 that is stored with the result")
             except OSError as error:
                 return _unreadable(path, f"its {npz.name} cannot be read: ", error)
