@@ -1,1 +1,1 @@
-"""The methods, one file a family; see CONTRIBUTING.md for adding one."""
+"""The methods, one file per family; see CONTRIBUTING.md for adding one."""

@@ -73,7 +73,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     frozen : share of the backbone's layers that is not trained.
     frozen_localiser : whether the localisers' backbones are not trained.
     standardise : whether features are standardised to AlexNet's magnitude.
-    crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
+    crop, view : side length of the crops and of the localisers' views, relative to the backbone's input size.
     test_views : crops per test image: 1, 2 or 10.
     precision : of the forward pass in training: ``fp32`` (both presets) or ``bf16``.
     held_out : share of the training images, in [0, 0.5), that is not trained on; its accuracy is shown beside the
@@ -151,8 +151,8 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
         if self.preset == "fast":
             return ()
         notes = [
-            "images are resized to squares of at most 256 pixels a side (the papers state the size, not how it was "
-            "reached)"
+            "images are resized to squares with a side of at most 256 pixels (the papers state the size, not how it "
+            "was reached)"
         ]
         if hasattr(self, "_training"):
             notes.append(self._training)

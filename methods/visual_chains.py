@@ -70,7 +70,7 @@ class VisualChains(FitRun, InspectionMixin, Method):
         pass a patch; ``map``, its last map on the whole image, averaged over ``cells x cells`` parts of the patch, one
         pass an image; or ``hog``, an 8 x 8 HOG template.
     discovery : features for chains and detectors, ``hog`` or ``map``, reduced to ``components`` principal components.
-    image_size, cells : for ``map``, the px a side to which the image is resized, and the parts a side of a patch.
+    image_size, cells : for ``map``, the side in pixels to which images are resized, and the parts per side of a patch.
     components : see ``discovery``.
     sides : of the candidate patches, px of the original image; images are taken to have the median size of the
         training images.

@@ -29,8 +29,8 @@ class FeatureMapPatches:
     Parameters
     ----------
     backbone : a name, or a `Backbone`.
-    image_size : px a side of the square that the whole image is resized to.
-    cells : parts a side of a patch.
+    image_size : side length in pixels of the square that the whole image is resized to.
+    cells : parts per side of a patch.
     device : ``cpu``, ``cuda``, ...
 
     Raises `BadInput` for a network without a feature map at this input size, and what `FeatureExtractor` raises.

@@ -22,15 +22,16 @@ Halves = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class GrowthConfig:
-    """Hyperparameters of growing: ``rounds``, images added ``per_round`` in both halves together, and the detector's.
-
-    ``gain`` is the weight of a patch's detector response against distances (lambda in the paper).
-    """
+    """Hyperparameters of growing."""
 
     rounds: int = 3
+    """Number of rounds of growth."""
     per_round: int = 80
+    """Number of images added per round, in both halves together."""
     gain: float = 0.05
+    """Weight of a patch's detector response against distances (lambda in the paper)."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    """Hyperparameters of the detectors."""
 
 
 @dataclass(frozen=True, eq=False)

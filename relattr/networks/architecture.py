@@ -35,7 +35,7 @@ class Architecture:
     dropout : probability of dropout after the ranker's last layers; see `relattr.networks.scoring.Extractor`.
     frozen : share of the ranker's layers that is not trained.
     frozen_localiser : whether the backbones of the localisers are not trained.
-    crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
+    crop, view : side length of the crops and of the localisers' views, relative to the backbone's input size.
     """
 
     backbone: str

@@ -27,7 +27,7 @@ class Ranker(ScoringNetwork):
     localisers : one per scale; none for a network that sees the whole image only.
     whole : whether the whole image is one of the inputs.
     supplement : number of supplementary features per image, from another, frozen network.
-    sizes : pixels a side of the whole image, of each crop and of each localiser's view, as the backbone sees them.
+    sizes : side length in pixels of the whole image, each crop and each localiser's view, as the backbone sees them.
     scales : of each localiser's view; see `relattr.networks.multiscale_pyramid`.
     sample_from : what the transformers crop: the image at full size, or downscaled to their scale.
     """

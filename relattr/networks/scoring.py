@@ -46,7 +46,7 @@ class Extractor(nn.Module):
         features = self.backbone.forward_features(x, self.layer).flatten(1)
         if features.shape[1] != self.dim:
             raise BadInput(
-                f"{self.backbone.name} gives {features.shape[1]} features for {x.shape[-1]} pixels a side and "
+                f"{self.backbone.name} gives {features.shape[1]} features for images of side {x.shape[-1]} and "
                 f"{self.dim} for {self.backbone.input_size}; it needs an input of that size"
             )
         return self.dropout(self.standardise(features.float()))

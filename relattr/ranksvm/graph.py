@@ -1,9 +1,19 @@
 """Explicit pairs as a graph over images, and the squared hinge loss on its edges.
 
-A pair depends on the features only through the scores ``s = X w`` of its two images, so sums over pairs are sums over
-the edges of a graph, which is stored as compressed adjacency lists in both directions (Chapelle & Keerthi, "Efficient
-algorithms for ranking with SVMs", 2010, write the same with a sparse matrix A). The list of an image is summed by one
-thread in a fixed order, so there are no data races and results do not depend on the number of threads.
+A pair depends on the features only through the decision values ``s = X w`` of its two images, so sums over pairs are
+sums over the edges of a graph, which is stored as compressed adjacency lists in both directions (Chapelle & Keerthi,
+"Efficient algorithms for ranking with SVMs", 2010, write the same with a sparse matrix A). The list of an image is
+summed by one thread in a fixed order, so there are no data races and results do not depend on the number of threads.
+
+Arrays of the kernels, for n images and m pairs:
+
+- ``left``, ``right``, ``label`` ``(m,)``: the pairs
+- ``flat`` ``(2 m,)``, ``starts`` ``(3 n + 1,)``: the adjacency lists, see `PairGraph`
+- ``counts``, ``at`` ``(chunks, 3 n)``: lengths of the segments of ``flat``, and the positions to write to next
+- ``bounds`` ``(chunks + 1,)``: chunks of consecutive images, one per task of a parallel loop
+- ``s``, ``t``, ``g``, ``out`` ``(n,)`` float64: decision values, a vector, the gradient, the product ``L t``
+- ``active``, ``size`` ``(n,)``: the number of pairs of each image inside the margin; ``near`` holds their other images,
+  those of image i from position ``at[i]`` on
 """
 
 from __future__ import annotations
@@ -23,7 +33,7 @@ _SERIAL = 1 << 18  # adjacency entries below which starting a second thread cost
 
 
 class HessianOperator(Protocol):
-    """Hessian of a loss with respect to the scores at a point: a weighted graph Laplacian L over images."""
+    """Hessian of a loss with respect to the decision values at a point: a weighted graph Laplacian L over images."""
 
     def apply(self, t: Floats) -> Floats:
         """Return the Hessian-vector product ``L t`` for ``t`` ``(n,)``."""
@@ -31,10 +41,10 @@ class HessianOperator(Protocol):
 
 
 class PairwiseLoss(Protocol):
-    """Loss of a set of pairs as a function of the scores of the images."""
+    """Loss of a set of pairs as a function of the decision values of the images."""
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
-        """Return the value, and the gradient ``(n,)`` with respect to the scores ``s`` ``(n,)``."""
+        """Return the value, and the gradient ``(n,)`` with respect to the decision values ``s`` ``(n,)``."""
         ...
 
     def curvature(self, s: Floats) -> HessianOperator:
@@ -47,6 +57,7 @@ class PairwiseLoss(Protocol):
 
 @njit(nogil=True)
 def _count(left: Index, right: Index, label: Index, counts: Index, start: int, stop: int) -> None:
+    """Count the entries of each segment for pairs ``start`` to ``stop``; ``counts`` ``(3 n,)`` is one chunk's."""
     for e in range(start, stop):
         turn = (right[e] - left[e]) * (label[e] < 0)  # arithmetic, since a branch on the label is unpredictable
         similar = label[e] == 0
@@ -56,6 +67,7 @@ def _count(left: Index, right: Index, label: Index, counts: Index, start: int, s
 
 @njit(nogil=True)
 def _fill(left: Index, right: Index, label: Index, at: Index, flat: Index, start: int, stop: int) -> None:
+    """Write the entries of pairs ``start`` to ``stop`` into ``flat`` at positions ``at`` ``(3 n,)``, which advance."""
     for e in range(start, stop):
         turn = (right[e] - left[e]) * (label[e] < 0)
         similar = label[e] == 0
@@ -98,6 +110,7 @@ def _fill_parallel(left: Index, right: Index, label: Index, at: Index, flat: Ind
 
 @njit(nogil=True)
 def _mark(left: Index, right: Index, label: Index, used: Index, start: int, stop: int) -> int:
+    """Mark the images of pairs ``start`` to ``stop`` in ``used`` ``(n,)``, and count the ordered pairs."""
     ordered = 0
     for e in range(start, stop):
         used[left[e]] = True
@@ -164,7 +177,7 @@ def _balanced(degree: NDArray[np.int64], chunks: int) -> NDArray[np.int64]:
 def _hinge(
     s: Floats, c: float, c_similar: float, flat: Index, starts: Index, g: Floats, active: Index, start: int, stop: int
 ) -> float:
-    """Compute the loss of these rows (similar pairs occur twice), gradients, and numbers of pairs inside the margin."""
+    """Compute the loss of images ``start`` to ``stop``, and their ``g`` and ``active``; similar pairs occur twice."""
     ordered = 0.0
     similar = 0.0
     for i in range(start, stop):
@@ -204,7 +217,7 @@ def _hinge_parallel(
 
 @njit(nogil=True)
 def _active(s: Floats, flat: Index, starts: Index, near: Index, at: Index, start: int, stop: int) -> None:
-    """List the neighbours inside the margin without branches: each is written, then kept or overwritten."""
+    """Write the neighbours inside the margin to ``near``. Without branches: each is written, then kept or replaced."""
     for i in range(start, stop):
         end = at[i]
         offset = 1.0 - s[i]
@@ -239,6 +252,7 @@ def _product(
     start: int,
     stop: int,
 ) -> None:
+    """Compute ``out = L t`` for images ``start`` to ``stop``."""
     for i in range(start, stop):
         row = near[at[i] : at[i] + size[i]]
         even = row.size - row.size % 4
@@ -287,7 +301,7 @@ class SquaredHingeLoss:
         self._near = np.empty(0, graph.flat.dtype)
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
-        """Return the value, and the gradient ``(n,)`` with respect to the scores ``s`` ``(n,)``."""
+        """Return the value, and the gradient ``(n,)`` with respect to the decision values ``s`` ``(n,)``."""
         graph, g = self.graph, np.empty(self.graph.n)
         arguments = s, self.c, self.c_similar, graph.flat, graph.starts, g, self._n_active
         return (_hinge(*arguments, 0, graph.n) if graph.serial else _hinge_parallel(*arguments, graph.bounds)), g

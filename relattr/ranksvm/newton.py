@@ -2,7 +2,8 @@
 
 The objective ``|w|^2 / 2 + loss(X w)`` is convex. Its Hessian ``I + X' L X``, with a graph Laplacian L over images, is
 never formed. Preconditioned conjugate gradients solve for the Newton step (Chapelle & Keerthi, 2010), followed by a
-line search. A conjugate-gradient step needs one product ``X v``, which also updates the scores, and one ``X' u``.
+line search. A conjugate-gradient step needs one product ``X v``, which also updates the decision values, and one
+``X' u``.
 
 The solver is a generator: it yields the vectors whose products it needs, and receives the products. It therefore reads
 like a solver of a single problem, while `run_solvers` batches the requests of many solvers into one pass.
@@ -40,7 +41,7 @@ class NotFiniteError(ArithmeticError):
 
 @dataclass
 class NewtonResult:
-    """Result of a solver: the final point and its scores, objective, duality gap, and number of steps."""
+    """Result of a solver: final point, its decision values ``scores``, objective, duality gap, and number of steps."""
 
     point: Floats
     scores: Floats
@@ -98,9 +99,12 @@ def truncated_newton(
     """Minimise ``|w|^2 / 2 + loss(X w)`` from ``w = 0``, for points of ``size`` coordinates and ``n`` images.
 
     If not ``primal``, a point is ``a`` with ``w = X' a`` and ``|w|^2 = a' X w``, so that inner products are computed
-    from scores. Scores come from a Gram matrix that may be rounded to float32, which suffices for the steps; before
-    stopping they are recomputed from the features ("exact"), and if the gap is then too large, the iteration
+    from decision values. These come from a Gram matrix that may be rounded to float32, which suffices for the steps;
+    before stopping they are recomputed from the features ("exact"), and if the gap is then too large, the iteration
     continues. ``sketch`` is a preconditioner for the primal.
+
+    ``point``, the residual ``r``, the CG direction ``q`` and ``step`` have shape ``(size,)``; the decision values
+    ``s``, the loss gradient ``g`` and the products with X, whose names begin with ``t_``, have shape ``(n,)``.
     """
     point, s = np.zeros(size), np.zeros(n)
     square = 0.0  # |w|^2
@@ -182,7 +186,8 @@ def _line_search(
 ) -> tuple[float, float, Floats]:
     """Find a step length at which the slope of the objective, which increases along the step, is nearly zero.
 
-    ``cross = w . step``, ``length = |step|^2``, ``slope`` is the initial slope. Safeguarded regula falsi. Returns the
+    ``s`` and ``t_step = X step``, ``(n,)``, are the decision values and their change per unit of step length;
+    ``cross = w . step``, ``length = |step|^2``; ``slope`` is the initial slope. Safeguarded regula falsi. Returns the
     step length, and value and gradient of the loss there.
     """
     lower, slope_lower = 0.0, slope

@@ -1,10 +1,18 @@
-"""Squared hinge loss on all pairs of images with scores, without enumerating them.
+"""Squared hinge loss on all pairs of images with known strengths, without enumerating them.
 
-Sort the images by their predicted scores s. Image i is inside the margin with the images j of lower true strength with
+Sort the images by their decision values s. Image i is inside the margin with the images j of lower true strength with
 s_j > s_i - 1, which are contiguous in the sorted order except for their true strength. A sweep inserts images into a
 Fenwick tree indexed by true strength, so that the sums over them are prefix sums: value, gradient and Hessian-vector
 product of all n(n-1)/2 pairs take O(n log n) (Lee & Lin, "Large-scale linear RankSVM", Neural Computation 2014, with
 order-statistic trees). Images of equal strength are similar pairs, whose sums have a closed form.
+
+Arrays of the kernels, for n images:
+
+- ``s``, ``t`` ``(n,)`` float64: decision values, and a vector to multiply
+- ``ranked`` ``(n,)``: the images in ascending order of s
+- ``level`` ``(n,)``: the rank of the true strength of each image, below ``n_levels``
+- ``count``, ``total`` ``(n,)``: for each image, the number of images inside its margin, and the sum of s or t over them
+- ``reach`` ``(n,)``: the number of images inserted into the tree before each step of a sweep
 """
 
 from __future__ import annotations
@@ -50,10 +58,10 @@ class SortedLevels:
 
 @njit(nogil=True)
 def _sweep_hinge(s: Floats, ranked: Ints, level: Ints, n_levels: int, count: Ints, total: Floats, lower: bool) -> None:
-    """Compute for each image the number of images inside its margin, and the sum of their scores.
+    """Compute for each image the number of images inside its margin, and the sum of their decision values.
 
-    If ``lower``, over images of lower level, sweeping down from the highest score; else over images of higher level,
-    sweeping up.
+    If ``lower``, over images of lower level, sweeping down from the highest decision value; else over images of higher
+    level, sweeping up.
     """
     n = s.size
     tree_count = np.zeros(n_levels + 1, np.int64)
@@ -93,7 +101,7 @@ def _hinge_sums(s: Floats, ranked: Ints, level: Ints, n_levels: int, count: Ints
 def _sweep_product(
     t: Floats, ranked: Ints, level: Ints, n_levels: int, reach: Ints, total: Floats, lower: bool
 ) -> None:
-    """Compute the sums of ``t`` over the same images; ``reach`` is the number of images inserted at each step."""
+    """Compute the sums of ``t`` over the images inside the margin of each image."""
     n = t.size
     tree = np.zeros(n_levels + 1)
     inserted = 0
@@ -121,7 +129,7 @@ def _product_sums(t: Floats, ranked: Ints, level: Ints, n_levels: int, reach: In
 
 
 class OrderSquaredHingeLoss:
-    """`relattr.ranksvm.graph.SquaredHingeLoss` for all pairs of images with scores."""
+    """`relattr.ranksvm.graph.SquaredHingeLoss` for all pairs of images with known strengths."""
 
     def __init__(self, levels: SortedLevels, c: float, c_similar: float) -> None:
         self.levels, self.c, self.c_similar = levels, c, c_similar
@@ -139,7 +147,7 @@ class OrderSquaredHingeLoss:
         return ranked, count, total
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
-        """Return the value, and the gradient ``(n,)`` with respect to the scores ``s`` ``(n,)``."""
+        """Return the value, and the gradient ``(n,)`` with respect to the decision values ``s`` ``(n,)``."""
         levels = self.levels
         local = s[levels.items]
         local -= local.mean()  # only differences matter, and centring reduces rounding errors
@@ -166,6 +174,7 @@ class OrderSquaredHingeLoss:
 
 @njit(nogil=True)
 def _reach(s: Floats, lower: bool) -> Ints:
+    """Return ``reach`` for decision values in the order of the sweep."""
     n = s.size
     out = np.empty(n, np.int64)
     inserted = 0

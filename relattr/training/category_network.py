@@ -1,8 +1,8 @@
 """The category network of ViralNet-C: trained to classify the categories of images, then frozen and used for features.
 
-Dubey & Agarwal (MM 2017, Section 3.3) train it beforehand on the training images of Viral and their five categories, and
-use the same network for the popularity of images. A trained network can therefore be saved in a file, with the names of
-its categories, what it was trained on, and a fingerprint.
+Dubey & Agarwal (MM 2017, Section 3.3) train it beforehand on the training images of Viral and their five categories,
+and use the same network for the popularity of images. A trained network can therefore be saved in a file, with the
+names of its categories, what it was trained on, and a fingerprint.
 """
 
 from __future__ import annotations

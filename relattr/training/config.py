@@ -32,7 +32,7 @@ class TrainingConfig:
     schedule : hyperparameters.
     seed : of all random numbers.
     views : random crops per image and step: 1 for all inputs of the network, or one per input.
-    supplement : supplementary features of the images, ``(n, d)``, on the training device or, if they are large, the CPU.
+    supplement : supplementary features of the images, ``(n, d)``, on the training device, or the CPU if they are large.
     checkpoint : folder for checkpoints; None to write none.
     evaluate : returns the network's accuracy on held-out images, in [0, 1]; called about ten times a run, in
         evaluation mode. Its time is not counted as training time.

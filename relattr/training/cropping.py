@@ -35,7 +35,7 @@ _N_MEASURED = 64
 
 
 def image_side(images: Images) -> int:
-    """Pixels a side that images are resized to: the longest side among the first ones, at most `MAX_SIDE`."""
+    """Side length in pixels that images are resized to: the longest side among the first ones, at most `MAX_SIDE`."""
     return min(MAX_SIDE, max(max(images[i].shape[:2]) for i in range(min(len(images), _N_MEASURED))))
 
 
@@ -67,7 +67,7 @@ class Cropper:
     Parameters
     ----------
     preprocessing : gives mean and standard deviation of the network's input.
-    size : pixels a side of the resized crop.
+    size : side length of the resized crop in pixels.
     side : of a crop, relative to the side of the image, in (0, 1].
     """
 

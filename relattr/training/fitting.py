@@ -48,7 +48,7 @@ class FittedRanker:
     architecture, schedule : of the network.
     network : the ranker.
     supplement : the networks that give supplementary features; None without one.
-    side : pixels a side that images are resized to before they are cropped.
+    side : side length in pixels that images are resized to before they are cropped.
     device : where the networks are.
     workers : threads that decode images.
     """

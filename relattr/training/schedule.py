@@ -46,7 +46,7 @@ class Schedule:
     initial_scale : side of the initial crop of the first transformer relative to the image.
     standardise : whether features are standardised to AlexNet's magnitude before the heads; None: for all backbones
         except AlexNet and VGG.
-    crop, view : pixels a side of the crops and of the localisers' views, relative to the backbone's input size.
+    crop, view : side length of the crops and of the localisers' views, relative to the backbone's input size.
     test_views : crops per test image, whose strengths are summed: 1, 2 or 10.
     precision : of the forward pass in training: ``fp32``, or ``bf16`` for autocasting to bfloat16.
 

@@ -95,7 +95,7 @@ def train(
                     note.append(f"held out {100 * last_accuracy:.1f} %")
                 note += [
                     f"{n_processes * n_images / elapsed:.0f} images/s",
-                    f"{n_processes * n_terms / elapsed:,.0f} pairs/s",
+                    f"{n_processes * n_terms / elapsed:,.0f} terms/s",
                     f"{elapsed / (step + 1 - start) * (total - step - 1):.0f} s left",
                 ]
                 advance(0, ", ".join(note))
@@ -159,4 +159,4 @@ def _held_out_accuracy(network: nn.Module, config: TrainingConfig) -> float:
 
 
 def _training_accuracy(n_correct: int, n_predictions: int) -> str:
-    return f"{100 * n_correct / n_predictions:.1f} % of the batches' pairs" if n_predictions else "no ordered pair"
+    return f"{100 * n_correct / n_predictions:.1f} % of predictions correct" if n_predictions else "no predictions"

@@ -152,7 +152,7 @@ def test_progress_shows_loss_accuracy_speed_and_time():
     with progress.listening(Listener):
         fit(training(evaluate=lambda: 0.75))
     assert messages[0] == ("a network", 12)
-    assert re.fullmatch(r"loss \d\.\d+, held out 75\.0 %, \d+ images/s, [\d,]+ pairs/s, \d+ s left", messages[-1])
+    assert re.fullmatch(r"loss \d\.\d+, held out 75\.0 %, \d+ images/s, [\d,]+ terms/s, \d+ s left", messages[-1])
 
 
 def test_each_image_passes_the_network_once_per_batch():
