@@ -1,4 +1,4 @@
-"""Measure how soon training on sparse pairs begins: processor seconds until the first batch, by number of pairs.
+"""Measure the start of training on sparse pairs: processor seconds until the first batch, by number of pairs.
 
 Pairs are drawn as in `popularity`: a million among 465,000 images. A batch is 25 pairs (`training.shuffled_pairs`)
 or 50 images and all pairs among them (`training.batch_sampler`), which divides the whole epoch at once.

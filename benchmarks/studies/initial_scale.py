@@ -66,7 +66,7 @@ def main() -> None:
         first: list[Any] = []
         last: list[Any] = []
         for seed in range(args.seeds):
-            method = registry.method("viralnet-m").create({**given, **variant})
+            method: Any = registry.method("viralnet-m").create({**given, **variant})
             method.fit(task.train, Run(seed=seed, device=args.device))
             accuracies.append(100 * count_strengths(method.strength(test.images), test.pairs).accuracy)
             first.append(method.initial_boxes(test.images))

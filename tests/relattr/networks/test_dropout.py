@@ -39,7 +39,7 @@ class SmallAlexNet(nn.Module):
 
 
 @pytest.mark.parametrize("caffe", [False, True])
-def test_a_feature_survives_both_dropouts_in_a_quarter_of_the_cases(caffe):
+def test_a_feature_survives_both_dropouts_in_a_quarter_of_cases(caffe):
     extractor = Extractor(Backbone(SmallAlexNet(caffe), "small", HOW), standardise=False, dropout=0.5)
     assert extractor.layer == "fc7"
     x = torch.zeros(500, 3, 8, 8)
@@ -55,7 +55,7 @@ def test_a_feature_survives_both_dropouts_in_a_quarter_of_the_cases(caffe):
         assert (extractor(x) == 1).all()
 
 
-def test_without_a_probability_the_pretrained_network_is_unchanged():
+def test_without_dropout_the_pretrained_network_is_unchanged():
     backbone = Backbone(SmallAlexNet(caffe=False), "small", HOW)
     extractor = Extractor(backbone, standardise=False)
     assert [layer.p for layer in backbone.net.classifier if isinstance(layer, nn.Dropout)] == [0.3, 0.3]

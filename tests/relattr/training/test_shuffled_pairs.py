@@ -41,7 +41,7 @@ def test_each_pair_is_in_one_batch_of_an_epoch(pairs):
     assert again == orders[0]
 
 
-def test_epochs_of_singh_and_lee_have_the_published_number_of_batches():
+def test_epochs_have_the_published_number_of_batches():
     voted = Pairs(np.arange(500), np.arange(500) + 500, np.ones(500, np.int8))
     assert PairwiseObjective(voted, 50, batching="pairs").batches_per_epoch == 20  # LFW-10: 400 epochs, 8,000 steps
     scenes = Pairs.all_of(np.repeat(np.arange(8.0), 30))
@@ -58,9 +58,7 @@ def test_loss_is_the_mean_cross_entropy_of_the_pairs_of_a_batch():
         first, second = float(strength[k]), float(strength[k + 4])
         p = 1 / (1 + np.exp(-(first - second)))
         (label,) = (
-            y
-            for i, j, y in zip(*LISTED.arrays, strict=True)
-            if (i, j) == (batch.images[k], batch.images[k + 4])
+            y for i, j, y in zip(*LISTED.arrays, strict=True) if (i, j) == (batch.images[k], batch.images[k + 4])
         )
         target = (label + 1) / 2
         terms.append(-target * np.log(p) - (1 - target) * np.log(1 - p))
