@@ -86,6 +86,18 @@ class _Host:
             return
         for question, check in DATASET_QUESTIONS.items():
             vars(instance)[question] = partial(self._ask, about, question, check)
+        if not plugin.module.startswith("relattr."):
+            for name in TRIED_FIRST:
+                vars(instance)[name] = partial(self._try_first, about, name, getattr(instance, name))
+
+    def _try_first(self, about: list[Any], name: str, method: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a method whose result stays in a process: in the fork, and here unless that ends the fork."""
+        plain = [_plain(argument) for argument in arguments]
+        try:
+            self.fork.ask([*about, "try", name, *plain])
+        except ProcessEnded as error:
+            raise ProcessEnded(f"{name}() of {about[0]} {about[1]}: {error}") from None
+        return method(*arguments)
 
     def _ask(self, about: list[Any], question: str, check: Answer, *arguments: Any) -> Any:
         kind, name, _ = about
@@ -118,6 +130,10 @@ class _Host:
                 self._instances[key] = plugin.create(values)
             instance = self._instances[key]
             if what == "create":
+                return ["answer", None]
+            if what == "try":
+                name, *plain = arguments
+                getattr(instance, name)(*(TaskName(*item) if isinstance(item, list) else item for item in plain))
                 return ["answer", None]
             if what == "needs":
                 return ["answer", len(list(instance.needs()))]
@@ -206,3 +222,6 @@ DATASET_QUESTIONS: dict[str, Answer] = {
     "labels_fingerprint": _text,
 }
 """The methods of a dataset that are asked in the fork, and what checks the answer."""
+
+TRIED_FIRST = ("task", "released_pairs", "downloads", "verify")
+"""Methods of datasets that are not part of relattr that are called in the fork before they are called here."""

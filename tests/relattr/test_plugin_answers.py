@@ -54,6 +54,9 @@ class Odd(Dataset):
     def fingerprint(self) -> Any:
         return self._reply("fingerprint", "odd 1")
 
+    def task(self, name: TaskName) -> Any:
+        return self._reply("task", ("task of", name))
+
 
 class NeedsOdd(Method):
     """Has a need that gives the reply of this name."""
@@ -134,6 +137,16 @@ def test_a_need_that_misbehaves_is_an_error_of_its_method(create, reply):
     with pytest.raises(RelattrError, match="of method needs-odd"):
         need.missing()
     assert need.fingerprint() == "odd need"
+
+
+@pytest.mark.parametrize("reply", ["exit", "crash"])
+def test_a_task_that_ends_its_process_is_an_error(create, reply):
+    task = TaskName("odd", "a", "standard")
+    with pytest.raises(ContainedError, match=r"^task\(\) of dataset odd: it ended its process"):
+        create("odd", question="task", reply=reply).task(task)
+    with pytest.raises(ZeroDivisionError):  # as without a fork
+        create("odd", question="task", reply="raise").task(task)
+    assert create("odd").task(task) == ("task of", task)
 
 
 def test_code_that_runs_at_creation_is_tried_in_the_fork(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -36,7 +37,7 @@ def rows(workspace) -> dict[str, dict]:
         "for s in (signal.SIGCHLD, signal.SIGTERM): signal.signal(s, signal.SIG_IGN)",
         "import atexit; atexit.register(os._exit, 0)",
         "import threading; threading.Thread(target=time.sleep, args=(1000,)).start()",
-        "if '-c' in sys.argv[:1] and 'execution.server' in open('/proc/self/cmdline').read(): os._exit(0)",
+        "if '-c' in sys.argv[:1] and 'execution.server' in pathlib.Path('/proc/self/cmdline').read_text(): os._exit(0)",
         "signal.alarm(3)",
         "os.chdir('/'); sys.stdout = sys.stderr = None",
     ],
@@ -46,7 +47,7 @@ def test_a_plugin_cannot_end_the_run_at_import(workspace, body):
     workspace.write_method("good")
     workspace.write_method("raises", "raise ValueError('x')")
     workspace.write_benchmark()
-    (workspace.plugins / "aaa.py").write_text(f"import os, signal, sys, time\n{body}\n")
+    (workspace.plugins / "aaa.py").write_text(f"import os, pathlib, signal, sys, time\n{body}\n")
     output = workspace.relattr("run", code=1)
     assert {name: row["status"] for name, row in rows(workspace).items()} == {"good": "ok", "raises": "failed"}, output
     assert "2 cells computed" in output
@@ -126,15 +127,15 @@ def test_results_that_vanish_in_mid_run_are_counted(workspace, wait_for):
     output = "".join(runner.communicate(timeout=60))
     assert runner.returncode == 1, output
     assert "lost: good on tiny/a0/standard, seed 0: its result was stored and is not there any more" in output
-    assert "1 cells computed, 0 already available, 1 without a valid result" in output
+    assert re.search(r"1 cells? computed, 0 already available, 1 without a valid result", output)
 
 
 def test_refused_processes_are_tried_again(workspace):
     workspace.write_method("good")
     workspace.write_benchmark(seeds=range(3))
     (workspace.plugins / "aaa.py").write_text(
-        "import os\n"
-        "if 'execution.server' in open('/proc/self/cmdline').read():\n"
+        "import os, pathlib\n"
+        "if 'execution.server' in pathlib.Path('/proc/self/cmdline').read_text():\n"
         "    fork, counts = os.fork, [0]\n"
         "    def refuse():\n"
         "        counts[0] += 1\n"
