@@ -31,9 +31,9 @@ def test_streamed_images_equal_those_in_memory(workers, side):
     loaded, streamed = load_pixels(images(), side, "cpu"), StreamedPixels(images(), side, "cpu", workers)
     assert streamed.shape == tuple(loaded.shape)
     batches = [np.array(batch) for batch in ([3, 0, 3], [6], [1, 2, 4, 5], [0, 0])]
-    found = list(with_pixels(streamed, batches, lambda batch: batch))
+    batches_read = list(with_pixels(streamed, batches, lambda batch: batch))
     expected = list(with_pixels(loaded, batches, lambda batch: batch))
-    for (batch, pixels), (same, others) in zip(found, expected, strict=True):
+    for (batch, pixels), (same, others) in zip(batches_read, expected, strict=True):
         assert batch is same
         assert torch.equal(pixels, others)
     assert torch.equal(streamed[torch.tensor([5, 1])], loaded[torch.tensor([5, 1])])
