@@ -192,14 +192,14 @@ def run(args: argparse.Namespace, steps: Iterator[tuple[int, int]], judge: Calla
 def our_steps(network: Any, pixels: Any, pairs: Any, cropper: Any, schedule: Any, seed: int) -> Any:
     """Run the steps of relattr's trainer, one at a time."""
     from relattr.training.config import TrainingConfig
-    from relattr.training.head import fit_head
     from relattr.training.objectives import PairwiseObjective
     from relattr.training.optimiser import create_optimiser, parameter_groups
+    from relattr.training.score_layer import fit_score_layer
     from relattr.training.trainer import training_steps
 
     config = TrainingConfig("speed", PairwiseObjective(pairs, schedule.batch), pixels, cropper, schedule, seed)
     if schedule.head_batches:
-        fit_head(network, config)
+        fit_score_layer(network, config)
         yield 0, 0
     for n_images, judged, _ in training_steps(
         network, create_optimiser(parameter_groups(network, schedule), schedule), config

@@ -1,8 +1,8 @@
 """Measure the accuracy of networks with more inputs when only the score layer is fitted.
 
 A ViralNet's score is a linear function of the features of the whole image and of each crop. Only that function is
-fitted here, by `relattr.training.head.fit_head`, which is the first step of the preset `fast`: on the whole image alone
-(the siamese network), with the initial crop of one transformer (ViralNet) and with those of three (ViralNet-M). The
+fitted here, by `relattr.training.score_layer`, the first step of the preset `fast`: on the whole image alone (the
+siamese network), with the initial crop of one transformer (ViralNet) and with those of three (ViralNet-M). The
 initial crops are those of untrained transformers. Each fit uses the preset's weight decay and 10 and 100 times that, to
 tell a lack of information from overfitting: OSR has 240 training images.
 
@@ -25,9 +25,9 @@ from relattr.networks.architecture import Architecture, build_ranker, centre_ini
 from relattr.networks.multiscale_pyramid import SCALES
 from relattr.registry import registry
 from relattr.statistics import count_strengths
-from relattr.training import head
+from relattr.training import score_layer
 from relattr.training.config import TrainingConfig
-from relattr.training.cropping import MAX_SIDE, load_pixels
+from relattr.training.cropping import MAX_TRAINING_SIDE, load_pixels
 from relattr.training.fitting import N_CALIBRATION_IMAGES, FittedRanker, create_cropper
 from relattr.training.objectives import PairwiseObjective
 from relattr.training.schedule import PRESETS
@@ -47,14 +47,14 @@ def accuracies(scales: tuple[float, ...], backbone: str, attributes: list[str]) 
     for attribute in attributes:
         task = dataset.task(next(name for name in dataset.tasks() if name.attribute == attribute))
         (test,) = task.tests
-        pixels = load_pixels(task.train.images, MAX_SIDE, "cpu")
+        pixels = load_pixels(task.train.images, MAX_TRAINING_SIDE, "cpu")
         for times in TIMES:
             network = build_ranker(architecture, seed=SEED)
-            cropper = create_cropper(architecture, network, MAX_SIDE)
+            cropper = create_cropper(architecture, network, MAX_TRAINING_SIDE)
             if scales:
                 centre_initial_crops(network, cropper.fixed(pixels[:N_CALIBRATION_IMAGES], 1))
             if test_features is None:  # the same for all attributes, as only the score layer is trained
-                test_features = FittedRanker(architecture, SCHEDULE, network, None, MAX_SIDE, "cpu").features(
+                test_features = FittedRanker(architecture, SCHEDULE, network, None, MAX_TRAINING_SIDE, "cpu").features(
                     test.images
                 )
             config = TrainingConfig(
@@ -65,12 +65,12 @@ def accuracies(scales: tuple[float, ...], backbone: str, attributes: list[str]) 
                 schedule=SCHEDULE,
                 seed=SEED,
             )
-            default = head.WEIGHT_DECAY
-            head.WEIGHT_DECAY = default * times
+            default = score_layer.WEIGHT_DECAY
+            score_layer.WEIGHT_DECAY = default * times
             try:
-                head.fit_head(network, config)
+                score_layer.fit_score_layer(network, config)
             finally:
-                head.WEIGHT_DECAY = default
+                score_layer.WEIGHT_DECAY = default
             with torch.no_grad():
                 strengths = network.score_features(torch.from_numpy(test_features)).double().numpy()
             yield attribute, times, 100 * count_strengths(strengths, test.pairs).accuracy

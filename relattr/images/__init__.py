@@ -41,7 +41,7 @@ __all__ = [
     "SampledFileSource",
 ]
 
-MAX_SIDE = 512
+MAX_STORED_SIDE = 512
 """Larger images are downscaled to this longer side when they are read; no feature uses a higher resolution."""
 
 DECODE_LIMIT = 16 * 1024**3
@@ -75,10 +75,10 @@ class _Collection:
         if not isinstance(self.source, FileSource):
             return self.source.fingerprint
         decoder = code_digest("relattr.images.decode")
-        return digest_text(self.source.fingerprint, decoder, PIL.__version__, str(MAX_SIDE))
+        return digest_text(self.source.fingerprint, decoder, PIL.__version__, str(MAX_STORED_SIDE))
 
     def read(self, index: int) -> NDArray[np.uint8]:
-        image = self.source.read(index, MAX_SIDE)
+        image = self.source.read(index, MAX_STORED_SIDE)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise BadImage(
                 f"image {self.source.names[index]} is {image.dtype} {image.shape}; expected uint8 (height, width, 3)"

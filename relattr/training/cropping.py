@@ -28,15 +28,15 @@ MULTISCALE_CROP_SIDE = 0.9**0.5
 """The same for ViralNet-M: 90 % of the area (Dubey & Agarwal)."""
 MIN_OFFSET = 1 / 256
 """Smallest distance of a training crop from the upper and left border: offsets are 1 to 30 pixels."""
-MAX_SIDE = 256
+MAX_TRAINING_SIDE = 256
 """Largest side, in pixels, that images are resized to before they are cropped."""
 _CHUNK = 256
 _N_MEASURED = 64
 
 
 def image_side(images: Images) -> int:
-    """Side length in pixels that images are resized to: the longest side among the first ones, at most `MAX_SIDE`."""
-    return min(MAX_SIDE, max(max(images[i].shape[:2]) for i in range(min(len(images), _N_MEASURED))))
+    """Side in pixels that images are resized to: the longest side of the first ones, at most `MAX_TRAINING_SIDE`."""
+    return min(MAX_TRAINING_SIDE, max(max(images[i].shape[:2]) for i in range(min(len(images), _N_MEASURED))))
 
 
 def load_pixels(

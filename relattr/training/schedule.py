@@ -33,7 +33,7 @@ class Schedule:
         each; ``images``: a step has ``batch`` different images and all labelled pairs among them.
     rate : the highest learning rate.
     cycle : whether the learning rate follows one cycle (a rise to ``rate``, then a cosine decay); else it is constant.
-    head_batches : batches that the score layer alone is first fitted to (`relattr.training.head`); 0 to skip that.
+    head_batches : batches to which the score layer alone is first fitted (`relattr.training.score_layer`); 0: none.
     localiser_rate : multiplier of the localisers' learning rate (of their heads', in ``fast``).
     momentum, dampening : of SGD. Torch7 damps by default, so ``rate`` is the step size for a constant gradient.
     weight_decay : L2 penalty, of biases too.

@@ -25,9 +25,9 @@ from relattr.system.digests import digest_text
 from relattr.system.malloc import retain_freed_memory
 from relattr.training import checkpoint, distributed
 from relattr.training.config import TrainingConfig
-from relattr.training.head import fit_head
 from relattr.training.objectives import BatchResult
 from relattr.training.optimiser import create_optimiser, set_learning_rate
+from relattr.training.score_layer import fit_score_layer
 from relattr.training.streamed_pixels import with_pixels
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def train(
     seconds_before = float(curve[-1][3]) if curve else 0.0
     started = saved = time.monotonic()
     if not start and config.schedule.head_batches:
-        fit_head(network, config)
+        fit_score_layer(network, config)
         seconds_before += time.monotonic() - started
         started = saved = time.monotonic()
     network.train()

@@ -1,4 +1,4 @@
-"""What the user selects: attributes, seeds, parameters, and datasets that the benchmark does not list."""
+"""Selection by the user: attributes, seeds, parameters, and datasets that the benchmark does not list."""
 
 from __future__ import annotations
 

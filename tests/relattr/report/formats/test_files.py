@@ -1,4 +1,4 @@
-"""The files of tables: which are written, that none is overwritten, and that old ones do not stay."""
+"""The files of tables: which are written, updated and removed."""
 
 import shutil
 

@@ -16,7 +16,7 @@ from relattr.backbones.backbone import Backbone
 from relattr.backbones.names import Preprocessing
 from relattr.networks import ranker, scoring
 from relattr.networks.classifier import Classifier
-from relattr.training import head
+from relattr.training import score_layer
 from relattr.training.config import TrainingConfig
 from relattr.training.cropping import Cropper
 from relattr.training.objectives import ClassificationObjective, PairwiseObjective, RegressionObjective
@@ -62,7 +62,7 @@ def seen_by(net: ranker.Ranker, config: TrainingConfig, images) -> np.ndarray:
 
 
 @pytest.mark.parametrize("supplemented", [False, True])
-def test_head_reaches_the_minimum(supplemented):
+def test_the_fit_reaches_the_minimum(supplemented):
     extra = torch.from_numpy(np.random.default_rng(6).normal(size=(N, 5))).float() if supplemented else None
     config = training(supplement=extra)
     net = ranker.Ranker(extractor(), supplement=5 if supplemented else 0, sizes=(64, 64, 64))
@@ -71,7 +71,7 @@ def test_head_reaches_the_minimum(supplemented):
     x = seen_by(net, config, range(N))
     if extra is not None:
         x = np.concatenate([x, extra.numpy()], 1)
-    decay = head.WEIGHT_DECAY * (x[images] ** 2).sum(1).mean()
+    decay = score_layer.WEIGHT_DECAY * (x[images] ** 2).sum(1).mean()
 
     def loss(w: np.ndarray) -> float:
         total = 0.0
@@ -83,7 +83,7 @@ def test_head_reaches_the_minimum(supplemented):
         return total + decay / 2 * (w @ w)
 
     optimum = minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B", options={"maxiter": 20, "maxfun": 10**5})
-    head.fit_head(net, config)
+    score_layer.fit_score_layer(net, config)
     ours = loss(net.score.weight.detach().double().numpy()[0])
     assert ours < loss(np.zeros(x.shape[1])) - 0.1
     assert ours == pytest.approx(optimum.fun, abs=2e-3)
@@ -94,9 +94,9 @@ def test_only_the_score_layer_changes_reproducibly(training_mode):
     one, two = network().train(training_mode), network().train(training_mode)
     before = {name: value.clone() for name, value in one.state_dict().items()}
     torch.manual_seed(1)
-    head.fit_head(one, training())
+    score_layer.fit_score_layer(one, training())
     torch.manual_seed(2)
-    head.fit_head(two, training())
+    score_layer.fit_score_layer(two, training())
     assert one.training is training_mode
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]), name
@@ -105,16 +105,16 @@ def test_only_the_score_layer_changes_reproducibly(training_mode):
     assert all(p.grad is None for p in one.parameters())
 
 
-def test_head_for_regression_and_classification():
+def test_the_fit_for_regression_and_classification():
     net = network()
     config = training(objective=RegressionObjective(STRENGTHS, 8))
-    head.fit_head(net, config)
+    score_layer.fit_score_layer(net, config)
     predictions = net.score(torch.from_numpy(seen_by(net, config, range(N))).float()).squeeze(1).detach().numpy()
     assert np.corrcoef(predictions, STRENGTHS)[0, 1] > 0.8
     classes = (STRENGTHS > 0).astype(int)
     classifier = Classifier(extractor(), 2)
     config = training(objective=ClassificationObjective(classes, 8))
-    head.fit_head(classifier, config)
+    score_layer.fit_score_layer(classifier, config)
     classifier.eval()
     predictions = classifier([config.cropper.fixed(config.pixels, 1)[0]]).score.argmax(1).numpy()
     assert (predictions == classes).mean() > 0.8
@@ -138,4 +138,4 @@ def test_non_finite_features_are_an_error_with_advice():
     with pytest.raises(
         BadInput, match=r"a network: the loss is nan before the first step, .*; check the backbone's weights"
     ):
-        head.fit_head(net, training())
+        score_layer.fit_score_layer(net, training())

@@ -30,7 +30,7 @@ MAX_ITERATIONS = 50
 _CHUNK = 64
 
 
-def fit_head(network: Ranker | Classifier, config: TrainingConfig) -> None:
+def fit_score_layer(network: Ranker | Classifier, config: TrainingConfig) -> None:
     """Fit ``network.score`` in place to the first ``head_batches`` batches, on the centre crop of each image.
 
     Raises `BadInput` if the loss is not finite, because the network's features are not.
