@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from relattr import Method, register_method
 from relattr.mixins import InspectionMixin
-from relattr.needs import DEEP, Need
+from relattr.needs import Need
 
 from ._fit_run import FitRun
 
@@ -62,6 +62,9 @@ class VisualChains(FitRun, InspectionMixin, Method):
     trained and evaluated on the validation pairs, where a tie counts as correct. An image is described by the patches
     of the ``k_ens`` most accurate ones, each block of features times the accuracy; the final RankSVM is trained on all
     training pairs.
+
+    With ``appearance="patches"`` an image takes ``k_init * (1 + k_pert)`` passes of the network in training and ``k_ens``
+    in tests, and the final features take ``4 * k_ens * 9216`` bytes an image: 420 passes and 2.2 MB with AlexNet.
 
     Parameters
     ----------
@@ -174,10 +177,10 @@ class VisualChains(FitRun, InspectionMixin, Method):
                 raise BadInput(f"visual-chains: {name} must be one or more numbers above 0; got {list(values)}")
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import PretrainedWeights
+        from relattr.backbones.weights import backbone_needs
 
         if {"patches", "map"} & {self.appearance, self.discovery}:
-            return DEEP, PretrainedWeights(self.backbone)
+            return backbone_needs(self.backbone)
         return ()
 
     def deviations(self) -> Sequence[str]:
