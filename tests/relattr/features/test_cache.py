@@ -243,7 +243,7 @@ def test_changed_rows_are_computed_again(images, cache, damage):
     assert feature.count == Counter([*range(30), 4, 7])
 
 
-def test_without_a_writable_cache_rows_are_computed_every_time(images, monkeypatch, tmp_path):
+def test_rows_are_computed_every_time_without_a_writable_cache(images, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("RELATTR_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr(module, "cache_dir", lambda: tmp_path / "file" / "cache")

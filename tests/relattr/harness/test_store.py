@@ -273,7 +273,7 @@ def put_in_place(path, kind):
         path.symlink_to("/dev/zero" if kind == "device" else "/dev/tty")
 
 
-def test_arrays_of_a_huge_header_or_another_compression_are_named(store):
+def test_arrays_with_a_huge_header_or_in_lzma_are_named(store):
     """The digest is right here: as if a method had written the file."""
     import io
     import zipfile
@@ -327,7 +327,9 @@ def test_an_inaccessible_result_blocks_only_its_own_cell(store, monkeypatch):
     registry = Registry()
     registry.methods["m"] = Plugin("m", "M", Method, {})
     registry.datasets["d"] = Plugin("d", "D", Method, {})
-    monkeypatch.setattr(store, "read", lambda cell: Unreadable(store.path(cell), "Permission denied", inaccessible=True))
+    monkeypatch.setattr(
+        store, "read", lambda cell: Unreadable(store.path(cell), "Permission denied", inaccessible=True)
+    )
     state = look_up_cell(CELL, registry, store)
     assert state.state == "inaccessible"
     assert "cannot be read: Permission denied" in state.reason

@@ -217,7 +217,7 @@ def test_changed_pixels_are_decoded_again(tmp_path, damage):
     assert source.count[8] == 2
 
 
-def test_without_a_writable_folder_images_are_decoded_at_every_access(tmp_path):
+def test_images_are_decoded_each_time_without_a_writable_folder(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     source = Source(3)
     store = DecodedImages(tmp_path / "file" / "store", 3, source.read)

@@ -72,7 +72,7 @@ def fill(out):
         out[k] = add(k, 1)
 
 
-def test_a_loop_is_compiled_at_its_first_call_with_those_it_calls():
+def test_a_loop_is_compiled_at_its_first_call():
     assert isinstance(add_twice, Kernel)
     assert __name__ in compiled.modules_with_kernels
     assert add_twice(1.0, 2.0) == 5.0 == add_twice.py_func(1.0, 2.0)
