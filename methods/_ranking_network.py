@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from relattr import BadInput, Method, TrainingSet
 from relattr.mixins import InspectionMixin
-from relattr.needs import DEEP, Need
+from relattr.needs import Need
 from relattr.task import PublishedTraining
 
 from ._fit_run import FitRun
@@ -122,9 +122,9 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             raise BadInput(f"epochs must be at least 1; got {self.epochs}")
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import PretrainedWeights
+        from relattr.backbones.weights import backbone_needs
 
-        return (DEEP, PretrainedWeights(self.backbone))
+        return backbone_needs(self.backbone)
 
     def deviations(self) -> Sequence[str]:
         deviations = []

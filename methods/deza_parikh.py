@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from relattr import Method, register_method
 from relattr.errors import BadInput
 from relattr.mixins import PairAnswersMixin, TieRule
-from relattr.needs import DEEP, Need
+from relattr.needs import Need
 
 from ._fit_run import FitRun
 
@@ -112,9 +112,9 @@ class AntisymmetricSVMVote(FitRun, PairAnswersMixin, Method):
     exempt: ClassVar[Mapping[str, str]] = {"noise": _FIXED}
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import PretrainedWeights
+        from relattr.backbones.weights import backbone_needs
 
-        return (DEEP, PretrainedWeights(self.backbone))
+        return backbone_needs(self.backbone)
 
     def deviations(self) -> Sequence[str]:
         return (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr import Method, register_method
-from relattr.needs import DEEP, Need
+from relattr.needs import Need
 
 from ._fit_run import FitRun
 
@@ -137,9 +137,9 @@ class RankSVMOnBackbone(RankSVMMethod):
     published_parameters: ClassVar[Mapping[str, Any]] = {"backbone": "caffenet"}
 
     def needs(self) -> Sequence[Need]:
-        from relattr.backbones.weights import PretrainedWeights
+        from relattr.backbones.weights import backbone_needs
 
-        return (DEEP, PretrainedWeights(self.backbone))
+        return backbone_needs(self.backbone)
 
     def deviations(self) -> Sequence[str]:
         if self.backbone == "alexnet":

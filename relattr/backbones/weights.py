@@ -25,6 +25,7 @@ from typing import Literal
 
 from relattr.backbones.names import BUILT_IN_BACKBONES, ResolvedBackbone, registered_backbones, resolve_backbone
 from relattr.errors import BadInput, Blocked
+from relattr.needs import DEEP, Need
 from relattr.system.cached import read_cached, write_cached
 from relattr.system.digests import digest_file
 from relattr.system.paths import cache_dir, expand_home, is_offline, weights_dir
@@ -165,6 +166,11 @@ class PretrainedWeights:
             known = resolve_backbone(self.backbone)
             return f"undownloaded:{known.hub_file or known.hf_repo or known.file_stem}"
         return weights.sha256
+
+
+def backbone_needs(backbone: str) -> tuple[Need, ...]:
+    """Return the needs of a method on a backbone: the packages of the extra ``deep``, and its pretrained weights."""
+    return (DEEP, PretrainedWeights(backbone))
 
 
 def cached_sha256(path: Path) -> str:

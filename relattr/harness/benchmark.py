@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 from relattr.bounds import MAX_SEED, MAX_THREADS
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.limits import Limits
+from relattr.system.paths import package_folder
 from relattr.system.reading import read_bytes
 
 RESERVED_NAMES = ("macros", "preamble", "tables")
@@ -95,12 +95,7 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def benchmark_folder() -> Path:
     """Return the folder of the benchmarks that are part of relattr."""
-    spec = importlib.util.find_spec("relattr.benchmarks")
-    if spec is None or not spec.submodule_search_locations:
-        raise BadInput(
-            "the package relattr.benchmarks is missing; install relattr with 'pip install .' or 'pip install -e .'"
-        )
-    return Path(next(iter(spec.submodule_search_locations)))
+    return package_folder("relattr.benchmarks")
 
 
 def benchmark_names() -> list[str]:

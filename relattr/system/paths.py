@@ -15,6 +15,7 @@ Without a home directory, ``<user cache>/relattr`` is ``relattr-<user id>`` in t
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def expand_home(path: str | Path) -> Path:
     Where there is no such user or no home, the path stays as it is: it is a file whose name begins with ``~``.
     """
     return Path(os.path.expanduser(path))
+
+
+def package_folder(package: str) -> Path:
+    """Return the folder of a package of relattr that has data files. Raises `BadInput` if it is not installed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise BadInput(f"the package {package} is missing; install relattr with 'pip install .' or 'pip install -e .'")
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def _folder(variable: str, default: str) -> Path:

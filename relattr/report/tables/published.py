@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from relattr.errors import BadInput
 from relattr.system.numbers import parse_float
+from relattr.system.paths import package_folder
 from relattr.system.reading import MAX_TEXT, open_regular
 
 HEADER = [
@@ -71,7 +71,7 @@ class PublishedRow:
 @cache
 def published_numbers() -> tuple[PublishedNumber, ...]:
     """Return all published numbers, in the order of the file; raises as `read_published` does."""
-    return read_published(_folder() / "published.csv")
+    return read_published(package_folder("relattr.paper_tables") / "published.csv")
 
 
 @cache
@@ -159,12 +159,3 @@ def _percentage(text: str, where: str) -> float | None:
     if text and (value is None or not 0 <= value <= 100):
         raise BadInput(f"{where}: {text!r} is not a percentage; expected a number from 0 to 100, or nothing")
     return value
-
-
-def _folder() -> Path:
-    spec = importlib.util.find_spec("relattr.paper_tables")
-    if spec is None or not spec.submodule_search_locations:
-        raise BadInput(
-            "the package relattr.paper_tables is not installed; run 'pip install .' or 'pip install -e .' in relattr"
-        )
-    return Path(next(iter(spec.submodule_search_locations)))
