@@ -74,9 +74,7 @@ def test_a_copy_elsewhere_is_the_same_cell(tmp_path: Path) -> None:
     assert plan_cell(tmp_path / "r", str(tmp_path / "elsewhere" / "e")).cell.key == first.key
 
 
-def test_two_projects_with_one_relative_path_share_a_results_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_projects_with_one_path_share_a_results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = tmp_path / "r"
     for project, shift in (("x", 0), ("y", 7)):
         draw(tmp_path / project / "data", shift)
@@ -96,7 +94,7 @@ def test_changed_content_is_another_cell(tmp_path: Path) -> None:
     assert plan_cell(tmp_path / "r", str(tmp_path / "d")).cell.key != first.key
 
 
-def test_the_table_shows_the_results_on_this_content_at_its_present_place(tmp_path: Path) -> None:
+def test_results_are_shown_where_their_content_is_now(tmp_path: Path) -> None:
     results = tmp_path / "r"
     run(results, str(draw(tmp_path / "one")))
     run(results, str(draw(tmp_path / "two", 3)))
@@ -109,7 +107,7 @@ def test_the_table_shows_the_results_on_this_content_at_its_present_place(tmp_pa
     assert now.cells[0].state == "done"
 
 
-def test_without_the_data_the_latest_content_at_its_place_is_shown(tmp_path: Path) -> None:
+def test_without_data_the_latest_content_at_its_place_is_shown(tmp_path: Path) -> None:
     results, place = tmp_path / "r", tmp_path / "data"
     for shift in (0, 3):
         run(results, str(draw(place, shift)))
