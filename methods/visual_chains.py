@@ -63,8 +63,8 @@ class VisualChains(FitRun, InspectionMixin, Method):
     of the ``k_ens`` most accurate ones, each block of features times the accuracy; the final RankSVM is trained on all
     training pairs.
 
-    With ``appearance="patches"`` an image takes ``k_init * (1 + k_pert)`` passes of the network in training and ``k_ens``
-    in tests, and the final features take ``4 * k_ens * 9216`` bytes an image: 420 passes and 2.2 MB with AlexNet.
+    With ``appearance="patches"`` an image takes ``k_init * (1 + k_pert)`` passes of the network in training, 420 by
+    default, and ``k_ens`` in tests; its final features take 2.2 MB with AlexNet.
 
     Parameters
     ----------
