@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from relattr.benchmarks.studies.interval_coverage import Rng, all_pairs, correlation_of_accuracy, matching, random_pairs
+from interval_coverage import Rng, all_pairs, correlation_of_accuracy, matching, random_pairs
 
 from relattr.pairs import Pairs
 from relattr.statistics import Design, Judgement, LargestDifference, difference, difference_covariance, holm

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
-
 from relattr.datasets import _matlab
 from relattr.datasets._matlab import cell_texts, numeric_array, read_mat
+
 from relattr.errors import BadInput
 
 

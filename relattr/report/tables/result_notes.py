@@ -93,6 +93,10 @@ def _changed_parameters(
     return ResultNotes(tuple(deviations), tuple(remarks))
 
 
+MAX_NAMED_CHANGES = 3
+"""Changes that a note names; a table has no room for a hundred modules."""
+
+
 class StalenessNotes:
     """Compares results with the code and data that are installed now; fingerprints are computed once."""
 
@@ -119,7 +123,12 @@ class StalenessNotes:
                 self._current[key] = None
         current = self._current[key]
         differences = fingerprint_differences(result.fingerprints, current) if current is not None else []
-        return [f"computed with code or data that has changed since: {', '.join(differences)}"] if differences else []
+        if not differences:
+            return []
+        named = ", ".join(differences[:MAX_NAMED_CHANGES])
+        more = len(differences) - MAX_NAMED_CHANGES
+        rest = f" and {more} more; relattr plan lists them" if more > 0 else ""
+        return [f"computed with code or data that has changed since: {named}{rest}"]
 
 
 def missing_attributes_note(attributes: Sequence[str], measured: Iterable[str], results: Iterable[Result]) -> list[str]:
