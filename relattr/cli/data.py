@@ -11,6 +11,7 @@ import click
 from relattr.cli.failures import Failures
 from relattr.cli.options import plugins_option, settings_option
 from relattr.cli.output import echo
+from relattr.errors import RelattrError
 
 if TYPE_CHECKING:
     from relattr.dataset import Dataset
@@ -37,7 +38,8 @@ def list_datasets(plugin_folders: Sequence[Path]) -> None:
             dataset = entry.create()
             missing, attributes = dataset.missing(), ", ".join(dataset.attributes())
         except Exception as error:  # an error in one plugin must not hide the others
-            echo(f"{name}  {entry.label}: broken\n    {type(error).__name__}: {error}")
+            reason = str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
+            echo(f"{name}  {entry.label}: broken\n    {reason}")
             continue
         echo(f"{name}  {entry.label}: {'available' if missing is None else 'not available'}")
         fields = [
