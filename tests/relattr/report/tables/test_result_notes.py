@@ -87,10 +87,18 @@ def test_a_parameter_that_the_method_reports_is_noted_once(synthetic, plugins):
     assert "cells is 3 (default: 2)" in notes
 
 
-def test_a_preset_is_not_noted_as_none(synthetic, plugins, column):
+def test_a_preset_value_is_not_noted(synthetic, plugins, column):
     method = plugins.method("viralnet").create({"preset": "fast", "updates": 50, "batch": 5})
     values, deviations = parameters.values_of(method), tuple(method.deviations())
     synthetic.add("viralnet", "a", "x", parameters=values, deviations=deviations)
     notes = synthetic.table(["viralnet"], [column], registry=plugins).rows[0].entries[0].notes
     assert len([note for note in notes if "updates" in note]) == 1
     assert "None" not in "".join(notes)
+
+
+def test_a_parameter_that_no_longer_exists_is_called_so(synthetic, plugins, column):
+    values = {**parameters.values_of(plugins.method("ranksvm-gist").create()), "folds": 5, "vocabulary": "DD50"}
+    synthetic.add("ranksvm-gist", "a", "x", parameters=values)
+    notes = synthetic.table(["ranksvm-gist"], [column], registry=plugins).rows[0].entries[0].notes
+    assert "folds is 5 (no longer a parameter)" in notes
+    assert not any("vocabulary" in note for note in notes)  # the published value
