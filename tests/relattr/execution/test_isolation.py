@@ -163,7 +163,7 @@ def test_killed_cells_are_retried_and_then_given_up(workspace, record_start):
     assert (
         "crashed: killed on tiny/a0/standard, seed 0: its process was killed from outside (SIGKILL), 3 times" in output
     )
-    assert "its supervisor died, or was killed, 5 times in a row" in output
+    assert "its supervisor died, or was killed (SIGKILL), 5 times in a row" in output
     assert "[3/3]" in output
 
 
