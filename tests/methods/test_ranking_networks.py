@@ -218,8 +218,8 @@ def schedule_of(monkeypatch):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(fitting, "fit_ranker", instead)
-        given = problem.make_problem().train
-        train = TrainingSet(given.images, given.pairs, published=published)
+        train = problem.make_problem().train
+        train = TrainingSet(train.images, train.pairs, published=published)
         network = registry.method("viralnet").create({"backbone": "tiny", **parameters})
         with pytest.raises(KeyboardInterrupt):
             network.fit(train, Run(seed=0))
@@ -279,8 +279,8 @@ def test_supplement_is_published_only_where_the_dataset_says_so():
         return [text for text in network.deviations() if "category network" in text]
 
     scenes = PublishedTraining(supplement="Places205-AlexNet and Hybrid-CNN")
-    own = PublishedTraining(supplement="trained on five categories", categories_of="viral")
-    assert deviation(own) == []
+    published = PublishedTraining(supplement="trained on five categories", categories_of="viral")
+    assert deviation(published) == []
     assert deviation(scenes) == [
         "its category network is trained on the training images, the published one Places205-AlexNet and Hybrid-CNN"
     ]
@@ -300,19 +300,19 @@ def test_several_supplements_are_concatenated(tmp_path):
     import torch
     from safetensors.torch import save_file
 
-    given = problem.make_problem()
+    small = problem.make_problem()
     torch.manual_seed(5)
     other = micro_net.MicroNet(9)  # another number of classes, as Places205 has
     save_file(other.state_dict(), tmp_path / "other.safetensors")
     weights = (str(tmp_path / "other.safetensors"),) * 2
     network = method("viralnet-c", updates=2, supplement=("tiny", "tiny"), supplement_weights=weights)
-    network.fit(given.train, Run(seed=0))
+    network.fit(small.train, Run(seed=0))
     supplement = network.fitted.supplement
     assert network.fitted.network.score.in_features == (2 + 2) * 256
     # by hand: the whole image at 64 pixels through the other network, standardised over the training images
     from relattr.training.cropping import load_pixels
 
-    pixels = load_pixels(given.train.images, network.fitted.side, "cpu")
+    pixels = load_pixels(small.train.images, network.fitted.side, "cpu")
     x = torch.nn.functional.interpolate(pixels.float(), (64, 64), mode="bilinear", align_corners=False)
     with torch.no_grad():
         maps = other.eval().features((x / 255 - 0.5) / 0.25)
@@ -320,22 +320,22 @@ def test_several_supplements_are_concatenated(tmp_path):
     raw = torch.nn.functional.layer_norm(raw, raw.shape[1:])
     live = raw.std(0) > 1e-3
     expected = ((raw - raw.mean(0)) / raw.std(0))[:, live]
-    found = supplement(pixels)
-    torch.testing.assert_close(found[:, :256][:, live], expected, atol=2e-2, rtol=0)
-    assert torch.equal(found[:, :256], found[:, 256:])
+    features = supplement(pixels)
+    torch.testing.assert_close(features[:, :256][:, live], expected, atol=2e-2, rtol=0)
+    assert torch.equal(features[:, :256], features[:, 256:])
     network.save(tmp_path / "fitted.npz")
     again = method("viralnet-c", updates=2, supplement=("tiny", "tiny"), supplement_weights=weights)
     again.load(tmp_path / "fitted.npz")
-    np.testing.assert_array_equal(again.strength(given.test), network.strength(given.test))
+    np.testing.assert_array_equal(again.strength(small.test), network.strength(small.test))
 
 
 def test_saved_category_network_is_used_elsewhere(tmp_path):
     from relattr.training.category_network import fit_category_network, load_category_network, save_category_network
     from relattr.training.schedule import PRESETS
 
-    given, path = problem.make_problem(), tmp_path / "categories.safetensors"
+    small, path = problem.make_problem(), tmp_path / "categories.safetensors"
     schedule = dataclasses.replace(PRESETS["fast"], updates=6, batch=8)
-    trained = fit_category_network(given.train.images, given.train.categories, "tiny", schedule, 3)
+    trained = fit_category_network(small.train.images, small.train.categories, "tiny", schedule, 3)
     record = save_category_network(
         path,
         trained.network,
@@ -354,7 +354,7 @@ def test_saved_category_network_is_used_elsewhere(tmp_path):
     network = method("viralnet-c", updates=2, category_network=str(path))
     assert not network.uses_categories
     train = TrainingSet(
-        given.train.images, given.train.pairs, published=PublishedTraining(supplement="Viral's", categories_of="viral")
+        small.train.images, small.train.pairs, published=PublishedTraining(supplement="Viral's", categories_of="viral")
     )
     network.fit(train, Run(seed=0))
     assert not any("category network" in text for text in network.deviations())

@@ -101,9 +101,9 @@ def test_network_patches_are_passes_over_cropped_patches():
     images = pictures(3, shape=(64, 64))
     source = NetworkPatches(backbone)
     boxes = np.array([[0.5, 0.0, 1.0, 0.5], [0.25, 0.5, 0.75, 1.0]])  # 32 x 32 px, the size of the input
-    found = source.describe(source.read(images, lambda n: None), np.array([2, 0]), boxes)
-    assert found.shape == (2, 2, source.dim) == (2, 2, 6 * 9)
-    for row, i in zip(found, (2, 0), strict=True):
+    result = source.describe(source.read(images, lambda n: None), np.array([2, 0]), boxes)
+    assert result.shape == (2, 2, source.dim) == (2, 2, 6 * 9)
+    for row, i in zip(result, (2, 0), strict=True):
         for features, crop in zip(row, (images[i][:32, 32:], images[i][32:, 16:48]), strict=True):
             mean, std = (
                 torch.tensor(values)[:, None, None]
@@ -113,8 +113,8 @@ def test_network_patches_are_passes_over_cropped_patches():
             with torch.no_grad():
                 expected = nn.functional.adaptive_avg_pool2d(backbone.net.features(pixels[None]), 3).flatten().numpy()
             np.testing.assert_allclose(features, expected / np.linalg.norm(expected), atol=1e-4)
-    own = source.describe(images, np.array([2]), boxes[None, 1:])
-    np.testing.assert_allclose(own[0, 0], found[0, 1], atol=1e-5)
+    single = source.describe(images, np.array([2]), boxes[None, 1:])
+    np.testing.assert_allclose(single[0, 0], result[0, 1], atol=1e-5)
 
 
 def test_maps_of_a_fingerprinted_network_are_cached(monkeypatch):

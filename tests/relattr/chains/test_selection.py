@@ -50,8 +50,8 @@ def test_no_image_is_on_both_sides(pairs, kind, share):
 
 def test_a_search_through_the_graph_keeps_most_pairs():
     """500 pairs of 640 images, as on LFW-10: a split of the images at random keeps about half of them."""
-    kept = [sum(map(len, split_pairs(sparse_pairs(640, 500, seed), 0.4, seed))) for seed in range(5)]
-    assert np.mean(kept) > 350
+    n_pairs = [sum(map(len, split_pairs(sparse_pairs(640, 500, seed), 0.4, seed))) for seed in range(5)]
+    assert np.mean(n_pairs) > 350
 
 
 def test_accuracy_is_that_of_a_ranker_with_ties_right(pairs):
@@ -63,8 +63,8 @@ def test_accuracy_is_that_of_a_ranker_with_ties_right(pairs):
     margins = [(float((x[i] - x[j]) @ w) * label) for i, j, label in zip(*validation.arrays, strict=True) if label]
     right = sum(margin >= 0 for margin in margins)
     assert sum(margin == 0 for margin in margins) > 10
-    found = validation_accuracy(x, training, validation, 0.1)
-    assert found == pytest.approx(right / len(margins), abs=2.5 / len(margins))
+    accuracy = validation_accuracy(x, training, validation, 0.1)
+    assert accuracy == pytest.approx(right / len(margins), abs=2.5 / len(margins))
     constant = np.ones((60, 2), np.float32)
     constant[training.images, 0] = 0.0  # no validation image differs from another
     constant[training.images, 1] = np.random.default_rng(3).normal(size=training.images.size)

@@ -617,12 +617,12 @@ def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
 
 def test_offline_names_what_is_missing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.routes["/a"] = lambda h, n: h.ranged()
-    here, gone = a_download(server.url("/a"), path="here"), a_download(server.url("/a"), path="gone")
+    here, absent = a_download(server.url("/a"), path="here"), a_download(server.url("/a"), path="gone")
     fetch_files([here], tmp_path, policy=QUICK)
     monkeypatch.setenv("RELATTR_OFFLINE", "1")
     assert fetch_files([here], tmp_path, policy=QUICK) == FetchSummary(1, 0)
     with pytest.raises(Blocked, match=r"(?s)RELATTR_OFFLINE is set, and 1 of 2 toys are not in .*gone \(http") as error:
-        fetch_files([here, gone], tmp_path, what="toys", policy=QUICK)
+        fetch_files([here, absent], tmp_path, what="toys", policy=QUICK)
     assert "here (" not in str(error.value)
     assert len(server.requests) == 1
 
