@@ -13,7 +13,7 @@ normalisations and textures, on colour.
 cells alike. scikit-image has no such thing.
 *LLC*: codes of the same descriptors in the same 256 words. The peer finds the nearest words of all descriptors
 at once with a matrix product and argpartition, then solves k x k systems one by one; same codes to 1e-4.
-*LBP*: 59 uniform patterns of all pixels against scikit-image's (which also has the border), and the whole feature.
+*LBP*: the whole feature, whose patterns are scikit-image's.
 *GIST*: the 32 filters after the prefilter against a loop of NumPy's Fourier transforms, one filter at a time; same
 numbers to 1e-3.
 *Colour*: the histograms and patches; there is no peer.
@@ -33,7 +33,7 @@ from relattr.features.color_patches import ColorPatches
 from relattr.features.hog import dense_hog, stacked_hog
 from relattr.features.hog2x2 import HOG2x2
 from relattr.features.lab import lab_histogram
-from relattr.features.lbp import lbp, uniform_patterns
+from relattr.features.lbp import lbp
 from relattr.features.llc import encode_llc
 
 Array = npt.NDArray[np.floating]
@@ -135,30 +135,9 @@ def llc_rows(images: npt.NDArray[np.uint8], k: int = 3, beta: float = 0.03) -> l
 
 
 def lbp_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
-    """Local binary patterns against scikit-image's."""
-    from skimage.feature import local_binary_pattern
-
-    grey = images.mean(axis=3).astype(np.uint8)
-    few = grey[:4]
-    # one number for each of 256 codes in either numbering: if ours is a function of theirs and back, both agree
-    theirs = local_binary_pattern(grey[0], 8, 1, method="nri_uniform")[1:-1, 1:-1].astype(int)
-    together = np.zeros((59, 59))
-    np.add.at(together, (uniform_patterns(grey[0]).astype(int), theirs), 1)
-    agree = together.max(axis=1).sum() / together.sum()
-    if agree < 0.999:
-        raise RuntimeError(f"only {agree:.2%} of the patterns are the peer's: these timings compare different work")
-    ours, peer, whole = seconds(
-        [
-            lambda: [uniform_patterns(image) for image in grey],
-            lambda: [local_binary_pattern(image, 8, 1, method="nri_uniform") for image in few],
-            lambda: lbp(images),
-        ]
-    )
-    n = len(images)
-    return [
-        row("LBP patterns", n / ours, len(few) / peer, "images/s", f"peer: scikit-image; {agree:.2%} the same"),
-        row("LBP feature, whole", n / whole, None, "images/s", "three levels of 59 patterns: 1,239-d"),
-    ]
+    """The whole LBP feature, whose patterns are computed by scikit-image."""
+    (whole,) = seconds([lambda: lbp(images)])
+    return [row("LBP feature, whole", len(images) / whole, None, "images/s", "three levels of 59 patterns: 1,239-d")]
 
 
 def gist_by_loop(grey: Array) -> Array:

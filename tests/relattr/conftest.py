@@ -70,6 +70,9 @@ folder = pathlib.Path({folder!r}); folder.mkdir(exist_ok=True)
 """
 
 
+NOBODY = 65534
+
+
 class Workspace:
     """A folder with plugins, a benchmark file and results, in which commands are run."""
 
@@ -86,6 +89,17 @@ class Workspace:
             "OMP_NUM_THREADS": "1",
             "PYTHONWARNINGS": "error",
         }
+        self.prefix: list[str] = []
+        """What stands before every command, for example a change of the user."""
+
+    def become_user_without_home(self) -> None:
+        """Run the following commands as a user who owns this folder and nothing else, and has no home."""
+        capability = "+dac_read_search"  # the interpreter may lie in a folder that only root can read
+        self.prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        self.prefix += [f"--inh-caps={capability}", f"--ambient-caps={capability}"]
+        self.environment = {k: v for k, v in self.environment.items() if k not in ("HOME", "NUMBA_CACHE_DIR", "USER")}
+        for path in (self.folder, *self.folder.rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
 
     def write_method(
         self, name: str, body: str = "pass", *, imports: str = "", parameters: str = "", noise: str = "0.0"
@@ -120,7 +134,7 @@ class Workspace:
         """Start a relattr command without waiting for it."""
         self.started.append(
             subprocess.Popen(
-                self.command(*arguments),
+                [*self.prefix, *self.command(*arguments)],
                 cwd=self.folder,
                 env=self.environment,
                 text=True,
@@ -133,7 +147,13 @@ class Workspace:
     def run_command(self, command: Sequence[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command line in this folder."""
         return subprocess.run(
-            command, cwd=self.folder, env=self.environment, text=True, capture_output=True, timeout=timeout, check=False
+            [*self.prefix, *command],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
 
     def relattr(self, *arguments: str, timeout: float = 120, code: int | None = 0) -> str:

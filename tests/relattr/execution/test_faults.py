@@ -21,6 +21,23 @@ pytestmark = [
 ]
 
 
+USERS = pytest.mark.parametrize("user", ["current", "without a home"])
+"""For the tests that also run as a user who owns only the working folder and has no home."""
+
+
+@pytest.fixture
+def become(workspace):
+    """Return a function that makes the following commands run as a user; call it when all files are written."""
+
+    def become(user):
+        if user == "without a home":
+            if os.geteuid() or not shutil.which("setpriv"):
+                pytest.skip("only root can become another user, with setpriv")
+            workspace.become_user_without_home()
+
+    return become
+
+
 def rows(workspace) -> dict[str, dict]:
     """The result of each method."""
     return {
@@ -77,7 +94,8 @@ def test_nothing_survives_the_server_and_a_supervisor(workspace, wait_for):
     assert rows(workspace)["hides"]["attempts"] == 2
 
 
-def test_limits_hold_for_the_cell_of_a_stopped_supervisor(workspace):
+@USERS
+def test_limits_hold_for_the_cell_of_a_stopped_supervisor(workspace, become, user):
     workspace.write_method("stops", "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(60)")
     workspace.write_method(
         "stops-again",
@@ -86,12 +104,14 @@ def test_limits_hold_for_the_cell_of_a_stopped_supervisor(workspace):
     )
     workspace.write_method("good")
     workspace.write_benchmark(more="[limits]\ntime = '2s'\n")
+    become(user)
     workspace.relattr("run", "-j", "1", code=1)
     found = {name: (row["status"], row["attempts"]) for name, row in rows(workspace).items()}
     assert found == {"stops": ("timeout", 1), "stops-again": ("timeout", 1), "good": ("ok", 1)}
 
 
-def test_shared_memory_counts_and_is_removed(workspace):
+@USERS
+def test_shared_memory_counts_and_is_removed(workspace, become, user):
     name = f"/dev/shm/relattr-test-{os.getpid()}"
     workspace.write_method(
         "memfd",
@@ -105,6 +125,7 @@ def test_shared_memory_counts_and_is_removed(workspace):
         "leaks", f"import time\nf = open({name + '-2'!r}, 'wb')\nf.write(b'x' * 9999)\nf.flush()\ntime.sleep(0.5)"
     )
     workspace.write_benchmark(more="[limits]\ntime = '60s'\nmemory = '300M'\n")
+    become(user)
     workspace.relattr("run", "-j", "1", code=1)
     found = {name: row["status"] for name, row in rows(workspace).items()}
     assert found == {"memfd": "memory", "devshm": "memory", "leaks": "ok"}
@@ -149,7 +170,8 @@ def test_refused_processes_are_tried_again(workspace):
     assert [(row["status"], row["attempts"]) for row in found] == [("ok", 1)] * 3
 
 
-def test_a_plugin_that_misbehaves_when_asked_costs_its_own_cells(workspace):
+@USERS
+def test_a_plugin_that_misbehaves_when_asked_costs_its_own_cells(workspace, become, user):
     workspace.write_method("good")
     for name, body in (("number", "return 5"), ("exits", "import os; os._exit(0)"), ("dies", "import os; os.abort()")):
         (workspace.plugins / f"odd_{name}.py").write_text(
@@ -160,6 +182,7 @@ def test_a_plugin_that_misbehaves_when_asked_costs_its_own_cells(workspace):
     workspace.write_benchmark()
     path = workspace.folder / "bench.toml"
     path.write_text(path.read_text().replace("['tiny']", "['number', 'exits', 'dies', 'tiny']"))
+    become(user)
     output = workspace.relattr("run", code=1)
     statuses = {
         row["cell"]["dataset"]: row["status"]

@@ -73,7 +73,9 @@ def test_a_negative_number_of_threads_is_refused(workspace):
     assert "threads must be between 0 and 4096; got -1" in output
 
 
-@pytest.mark.parametrize("device", ["gpu", "banana", "CUDA", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "mps:1", "", "cuda 0"])
+@pytest.mark.parametrize(
+    "device", ["gpu", "banana", "CUDA", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "mps:1", "", "cuda 0"]
+)
 def test_another_word_is_not_a_device(device):
     with pytest.raises(BadInput, match="is not a device; expected auto, cpu, cuda"):
         resources.check_device(device, here=False)

@@ -167,7 +167,9 @@ def test_streamed_training_gives_the_same_network(threads, monkeypatch):
     more = {"supplement": np.arange(N) % 3, "supplement_backbone": "tiny"}
     loaded, curves = fit_ranker(ARCHITECTURE, SCHEDULE, objective, images(), Run(seed=2), **more)
     monkeypatch.setenv("RELATTR_PIXEL_LIMIT", "0")  # the supplementary features go into a file too
-    streamed, same_curves = fit_ranker(ARCHITECTURE, SCHEDULE, objective, images(), Run(seed=2, threads=threads), **more)
+    streamed, same_curves = fit_ranker(
+        ARCHITECTURE, SCHEDULE, objective, images(), Run(seed=2, threads=threads), **more
+    )
     assert [isinstance(pixels, StreamedPixels) for pixels in used] == [False, False, True, True]
     for name, value in loaded.network.state_dict().items():
         assert torch.equal(value, streamed.network.state_dict()[name]), name
