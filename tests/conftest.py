@@ -26,6 +26,13 @@ _COMPILED = Path(tempfile.gettempdir()) / f"relattr-tests-{os.getuid() if hasatt
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_COMPILED))
 
 
+# workers of pytest-xdist share the processors; with a full set of threads each, they mostly wait for one another
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _WORKERS > 1:
+    for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(_variable, str(max(1, (os.cpu_count() or 1) // _WORKERS)))
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder for each test."""

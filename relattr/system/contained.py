@@ -101,6 +101,10 @@ class Contained:
         if self._socket is not None:
             self._end("closed")
 
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # the interpreter may be shutting down
+            self.close()
+
     # ------------------------------------------------------------------ the process
 
     def _fork(self) -> None:

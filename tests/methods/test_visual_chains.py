@@ -79,7 +79,9 @@ def test_random_labels_give_chance(task):
     test = task.tests[0]
     accuracies = []
     for draw in range(2):
-        pairs = Pairs.from_scores(generator(draw, "random labels").normal(size=100), count=600, seed=draw)
+        pairs = Pairs.from_scores(
+            generator(draw, "random labels").normal(size=len(task.train.images)), count=600, seed=draw
+        )
         method = registry.method("visual-chains").create(QUICK)
         method.fit(dataclasses.replace(task.train, pairs=pairs), Run())
         accuracies.append(count_margins(method.compare(test.images, test.pairs), test.pairs).accuracy)
@@ -95,7 +97,7 @@ def test_artifacts_are_training_patches_weak_to_strong(task, fitted):
     assert (np.diff(accuracy) <= 0).all()
     assert ((accuracy > 0.4) & (accuracy <= 1)).all()
     assert indices.min() >= 0
-    assert indices.max() < 100
+    assert indices.max() < len(task.train.images)
     assert (boxes[..., :2] >= 0).all()
     assert (boxes[..., 2:] <= 1).all()
     strength = task.train.scores

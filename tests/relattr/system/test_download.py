@@ -721,7 +721,10 @@ class RawServer:
         with suppress(OSError), connection:
             request = b""
             while self._reads_request and b"\r\n\r\n" not in request:
-                request += connection.recv(65536)
+                part = connection.recv(65536)
+                if not part:  # the client is gone
+                    return
+                request += part
             self._serve(connection)
 
     def close(self) -> None:
