@@ -100,6 +100,9 @@ class Workspace:
         self.environment = {k: v for k, v in self.environment.items() if k not in ("HOME", "NUMBA_CACHE_DIR", "USER")}
         for path in (self.folder, *self.folder.rglob("*")):
             os.chown(path, NOBODY, NOBODY)
+        for parent in self.folder.parents:  # those that pytest makes are its user's alone
+            if parent.stat().st_uid == os.getuid() and parent.name.startswith(("pytest-", "popen-")):
+                parent.chmod(0o711)
 
     def write_method(
         self, name: str, body: str = "pass", *, imports: str = "", parameters: str = "", noise: str = "0.0"
