@@ -8,6 +8,7 @@ cells of a spatial pyramid, finest level first (``pyramid``), and L2 normalisati
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -26,7 +27,7 @@ Progress = Callable[[int], object]
 Self = TypeVar("Self", bound="EncodedFeature")
 
 
-class EncodedFeature:
+class EncodedFeature(ABC):
     """Base class of encoded features: ``fit`` learns the dictionary, ``transform`` computes features.
 
     A subclass defines ``width``, ``count`` and ``descriptors``.
@@ -70,17 +71,17 @@ class EncodedFeature:
         self.max_descriptors = max_descriptors
 
     @property
+    @abstractmethod
     def width(self) -> int:
         """Length of a descriptor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self, height: int, width: int) -> int:
         """Return the number of descriptors of an image of this size."""
-        raise NotImplementedError
 
+    @abstractmethod
     def descriptors(self, image: Pixels) -> tuple[Floats, Floats]:
         """Return the descriptors of an image ``(n, width)``, and y and x of their centres in px, origin at top left."""
-        raise NotImplementedError
 
     @property
     def dimensions(self) -> int:
