@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import stat
 import sys
 import time
 
@@ -39,15 +38,10 @@ def answer(question):
     if question == "object":
         return object()
     if question == "close":
-        os.closerange(3, 256)
+        sys._getframe(1).f_locals["connection"].close()
         time.sleep(1000)
     if question == "garbage":
-        for handle in range(3, 64):
-            try:
-                if stat.S_ISSOCK(os.fstat(handle).st_mode):
-                    os.write(handle, b"\xff" * 100)
-            except OSError:
-                continue
+        sys._getframe(1).f_locals["connection"].sendall(b"\xff" * 100)
         time.sleep(1000)
     return 2 * question
 
