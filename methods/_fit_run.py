@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relattr.run import Run
+from relattr.run_settings import Run
 
 
 class FitRun:

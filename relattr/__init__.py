@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from relattr.method import Method
     from relattr.pairs import Pairs
     from relattr.registry import register_constant, register_dataset, register_method
-    from relattr.run import Run
+    from relattr.run_settings import Run
     from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ _MODULES = {
     "register_constant": "registry",
     "register_dataset": "registry",
     "register_method": "registry",
-    "Run": "run",
+    "Run": "run_settings",
     "Task": "task",
     "TaskName": "task",
     "TestSet": "task",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from relattr.images import Images
     from relattr.pairs import Pairs
-    from relattr.run import Run
+    from relattr.run_settings import Run
     from relattr.task import TaskName, TrainingSet
 
 

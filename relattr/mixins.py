@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relattr.images import Images
-    from relattr.run import Run
+    from relattr.run_settings import Run
     from relattr.task import Task, TestSet, TrainingSet
 
 TieRule = Literal["error", "half", "drop"]

@@ -56,7 +56,7 @@ LIGHT = (
     "progress",
     "random",
     "registry",
-    "run",
+    "run_settings",
     "system",
     "task",
 )

@@ -65,7 +65,7 @@ def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
     from relattr.harness.selection import parse_settings
     from relattr.method import strengths_in_pairs
     from relattr.registry import registry
-    from relattr.run import Run
+    from relattr.run_settings import Run
     from relattr.statistics import count_strengths
 
     registry.discover()

@@ -27,7 +27,7 @@ from relattr.pairs import Pairs
 from relattr.ranksvm import RankSVM
 from relattr.ranksvm.accuracy import pairwise_accuracy
 from relattr.registry import registry
-from relattr.run import Run
+from relattr.run_settings import Run
 
 SIDE = 250
 """Width and height of the images, px."""

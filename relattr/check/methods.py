@@ -24,7 +24,7 @@ from relattr.method import Method
 from relattr.mixins import PairAnswersMixin
 from relattr.pairs import Pairs
 from relattr.registry import Plugin
-from relattr.run import Run
+from relattr.run_settings import Run
 from relattr.statistics import count_margins
 from relattr.task import TrainingSet
 

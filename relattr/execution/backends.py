@@ -182,7 +182,7 @@ def inline_executor(registry: Registry, *, on_start: StartCallback = _ignore_sta
     """Run cells in this process, one after another, without limits: for debuggers, and on other systems than Linux."""
     from relattr.execution.evaluate import evaluate_cell
     from relattr.harness.provenance import record_provenance
-    from relattr.run import Run
+    from relattr.run_settings import Run
 
     def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
         for job in cells:

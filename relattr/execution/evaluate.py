@@ -19,7 +19,7 @@ from relattr.identity.loaded import LoadedModules
 from relattr.method import strengths_in_pairs
 from relattr.mixins import InspectionMixin, PairAnswersMixin
 from relattr.registry import Plugin, Registry
-from relattr.run import Run
+from relattr.run_settings import Run
 
 if TYPE_CHECKING:
     from relattr.method import Method

@@ -31,7 +31,7 @@ from relattr.harness.provenance import record_provenance
 from relattr.harness.units import parse_size
 from relattr.harness.versions import imported_versions
 from relattr.registry import registry
-from relattr.run import Run
+from relattr.run_settings import Run
 
 MAX_WARNINGS = 50
 """Maximum number of different warnings in a result."""

@@ -32,7 +32,7 @@ from relattr.training.trainer import train
 
 if TYPE_CHECKING:
     from relattr.images import Images
-    from relattr.run import Run
+    from relattr.run_settings import Run
 
 TEST_BATCH_SIZE = 64
 """Images per batch in a test."""

@@ -19,7 +19,7 @@ from relattr.execution.evaluate import evaluate_cell
 from relattr.harness.cell import Cell
 from relattr.harness.result import Result
 from relattr.registry import registry
-from relattr.run import Run
+from relattr.run_settings import Run
 from relattr.task import TaskName
 
 CLASSES = ["Alex Rodriguez", "Clive Owen", "Hugh Laurie", "Jared Leto"]

@@ -13,7 +13,7 @@ from relattr.errors import BadInput
 from relattr.images import Images, PairAnswers
 from relattr.pairs import Pairs
 from relattr.registry import registry
-from relattr.run import Run
+from relattr.run_settings import Run
 from relattr.task import TrainingSet
 
 FIVE = ("animal", "synthetically-generated", "beautiful", "explicit", "sexual")

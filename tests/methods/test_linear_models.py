@@ -19,7 +19,7 @@ from relattr.images import Images
 from relattr.method import Method
 from relattr.needs import DEEP
 from relattr.registry import registry
-from relattr.run import Run
+from relattr.run_settings import Run
 
 Rows = NDArray[np.float32]
 

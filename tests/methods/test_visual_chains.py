@@ -16,7 +16,7 @@ from relattr.images import Images
 from relattr.pairs import Pairs
 from relattr.random import generator
 from relattr.registry import registry
-from relattr.run import Run
+from relattr.run_settings import Run
 from relattr.statistics import count_margins
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 

@@ -12,7 +12,7 @@ from relattr.errors import BadInput
 from relattr.images import Images
 from relattr.method import Method, strengths_in_pairs
 from relattr.pairs import Pairs
-from relattr.run import Run
+from relattr.run_settings import Run
 from relattr.task import TrainingSet
 
 

@@ -13,7 +13,7 @@ from relattr.method import Method
 from relattr.mixins import InspectionMixin, PairAnswersMixin
 from relattr.pairs import Pairs
 from relattr.parameters import types_of
-from relattr.run import Run
+from relattr.run_settings import Run
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from relattr.random import derive_seed, generator
-from relattr.run import Run
+from relattr.run_settings import Run
 
 WORDS = [(), ("a",), ("b",), ("a", "b"), ("ab",), ("a", 1), ("a", 11), ("a", 1, 1), ("1", "a")]
 

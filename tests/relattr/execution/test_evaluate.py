@@ -24,7 +24,7 @@ from relattr.method import Method
 from relattr.mixins import InspectionMixin, PairAnswersMixin, TieRule
 from relattr.pairs import Pairs
 from relattr.registry import Constant, Plugin, Registry
-from relattr.run import Run
+from relattr.run_settings import Run
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 BRIGHTNESS = [30, 10, 20, 50, 40, 0]
