@@ -56,17 +56,24 @@ class RankSVMCV(BaseEstimator):
     Parameters
     ----------
     Cs : candidate values; None for the search above.
-    folds : number of folds, >= 2. seed : determines the folds and the sample. min_pairs, max_pairs : see above.
+    folds : number of folds, >= 2.
+    seed : determines the folds and the sample.
+    min_pairs, max_pairs : see above.
     C_similar, loss, tol, max_newton, max_cg : see `RankSVM`.
 
     Attributes
     ----------
-    C_ : the selected C. Cs_ : the candidates that were evaluated, in ascending order.
-    end_ : "lower" or "upper" if C_ is that end of the candidates, so that the best value may lie beyond, else "".
+    C_ : the selected C.
+    Cs_ : the candidates that were evaluated, in ascending order.
+    end_ : "lower" or "upper" if ``C_`` is that end of the candidates, so that the best value may lie beyond, else "".
         Below the lower end of the default search the order of the images is the same, so this is not an end.
     accuracies_ : ``(n_Cs,)`` validation accuracy of each candidate (NaN if unavailable).
-    fold_accuracies_ : ``(n_folds_, n_Cs)``. n_folds_ : number of folds. n_validation_pairs_ : ordered validation pairs.
-    ranksvm_ : the `RankSVM` fitted on all pairs, with the same coef_. n_features_in_ : d.
+    fold_accuracies_ : ``(n_folds_, n_Cs)``.
+    n_folds_ : number of folds.
+    n_validation_pairs_ : number of ordered validation pairs.
+    ranksvm_ : the `RankSVM` fitted on all pairs.
+    coef_ : its ``coef_``.
+    n_features_in_ : ``d``.
     """
 
     C_: float

@@ -28,7 +28,7 @@ _KEEP_ALL = 0.75  # from this share of images in use, copying their rows costs m
 class RankSVM(BaseEstimator):
     """Linear ranking function ``x -> w . x`` learned from pairs of images (Parikh & Grauman, ICCV 2011).
 
-    Minimises, over ordered pairs (i has more than j) and similar pairs,
+    Minimises, over ordered pairs (i has more than j) and similar pairs::
 
         |w|^2 / 2  +  C/2 sum_ordered max(0, 1 - w.(x_i - x_j))^2  +  C_similar/2 sum_similar (w.(x_i - x_j))^2
 
@@ -50,7 +50,8 @@ class RankSVM(BaseEstimator):
     ----------
     coef_ : ``(d,)`` float64, ``w``.
     objective_, gap_ : final value of the objective and of the duality gap (``|gradient|^2 / 2``).
-    n_newton_, n_cg_ : number of steps. converged_ : whether ``tol`` was reached.
+    n_newton_, n_cg_ : number of steps.
+    converged_ : whether ``tol`` was reached.
     n_features_in_ : ``d``.
 
     Results are bit-identical for the same input, machine and number of threads.
