@@ -91,6 +91,8 @@ class TestSet:
         strengths with them is reported too, over the images that occur in a pair.
     deviation : how these pairs differ from those of the published numbers, so that the numbers cannot be compared;
         empty if they can.
+    fold : whether these are the pairs of one fold of a cross-validation, whose folds are the splits of the dataset. The
+        accuracy is then that on the pairs of all folds together, not the mean over the splits.
     """
 
     __test__: ClassVar[bool] = False  # keeps pytest from collecting it as a test class
@@ -102,6 +104,7 @@ class TestSet:
     note: str = ""
     scores: NDArray[Any] | None = None
     deviation: str = ""
+    fold: bool = False
 
     def __post_init__(self) -> None:
         _check_pairs(f"test set {self.name!r}", self.images, self.pairs)

@@ -24,7 +24,7 @@ from relattr.run_settings import Run
 if TYPE_CHECKING:
     from relattr.method import Method
     from relattr.pairs import Pairs
-    from relattr.task import Task, TestSet
+    from relattr.task import Task, TestSet, TrainingSet
 
 
 MAX_TEXT_LENGTH = 4000
@@ -102,14 +102,16 @@ def _fit_and_compare(
     if not has_fingerprints:  # the plan could not determine them; a result without any could never become stale
         _check_fingerprint(dataset.fingerprint() if method.uses_pixels else dataset.labels_fingerprint(), cell.dataset)
     task = dataset.task(cell.task)
-    _check_applicable(method, task)
+    reason = unmet_requirement(method, task.train, task.name.dataset)
+    if reason is not None:
+        raise _NotApplicable(reason)
     tests = _usable_tests(method, task)
     if method.uses_pixels:
         task.train.images.prepare()
     started = time.perf_counter()
     method.fit(task.train, run)
     fitted = time.perf_counter()
-    rows = tuple(_evaluate_test_set(method, test, arrays) for test in tests)
+    rows = tuple(evaluate_test_set(method, test, arrays) for test in tests)
     compared = time.perf_counter()
     if isinstance(method, InspectionMixin):
         arrays.artifacts.update(method.artifacts(task.train, run))
@@ -149,18 +151,19 @@ def _check_strings(what: str, values: Any) -> tuple[str, ...]:
     return tuple(clean_text(value, MAX_TEXT_LENGTH) for value in values)
 
 
-def _check_applicable(method: Method, task: Task) -> None:
-    """Raise `_NotApplicable` if the task lacks something that the method uses."""
+def unmet_requirement(method: Method, train: TrainingSet, dataset: str) -> str | None:
+    """What a method uses and this training set of ``dataset`` lacks; None if it lacks nothing."""
     for uses, values, what in (
-        (method.uses_scores, task.train.scores, "a score for each training image"),
-        (method.uses_categories, task.train.categories, "a category for each training image"),
-        (method.uses_shipped_features, task.train.images.shipped_features, "features shipped with the images"),
+        (method.uses_scores, train.scores, "a score for each training image"),
+        (method.uses_categories, train.categories, "a category for each training image"),
+        (method.uses_shipped_features, train.images.shipped_features, "features shipped with the images"),
     ):
         if uses and values is None:
-            raise _NotApplicable(f"needs {what}, and {task.name.dataset} has none")
+            return f"needs {what}, and {dataset} has none"
     if isinstance(method, PairAnswersMixin):
-        for name in method.missing_train_answers(task.train):
-            raise _NotApplicable(f"needs the answers of {name} about training pairs, and {task.name.dataset} has none")
+        for name in method.missing_train_answers(train):
+            return f"needs the answers of {name} about training pairs, and {dataset} has none"
+    return None
 
 
 def _usable_tests(method: Method, task: Task) -> Sequence[TestSet]:
@@ -176,7 +179,12 @@ def _usable_tests(method: Method, task: Task) -> Sequence[TestSet]:
     return tests
 
 
-def _evaluate_test_set(method: Method, test: TestSet, arrays: CellArrays) -> TestResult:
+def evaluate_test_set(method: Method, test: TestSet, arrays: CellArrays) -> TestResult:
+    """Count the pairs of a test set that a fitted method orders correctly.
+
+    The strengths of its images, or the margins of its pairs, are added to ``arrays``. Raises `BadInput` for a test set
+    without an ordered pair, and for strengths or margins of the wrong shape or that are not finite.
+    """
     from relattr.statistics import count_margins, count_strengths, spearman
 
     correlation = None
@@ -205,6 +213,7 @@ def _evaluate_test_set(method: Method, test: TestSet, arrays: CellArrays) -> Tes
         spearman=correlation,
         boxes=_evaluate_boxes(method, test, arrays),
         ties=ties,
+        fold=test.fold,
     )
     if ties == "error":
         return row

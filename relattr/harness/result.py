@@ -51,6 +51,8 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None unless the method gives boxes and the test set has the true ones."""
     deviation: str = ""
     """How the pairs differ from those of the published numbers; such a number is not comparable."""
+    fold: bool = False
+    """Whether the pairs are one fold of a cross-validation; see `relattr.task.TestSet`."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:

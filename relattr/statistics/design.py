@@ -24,6 +24,9 @@ from relattr.statistics.counts import count_strengths
 IMPLIED_FROM = 200_000
 """Pairs implied by an order are enumerated only if there are fewer than this."""
 _TABLE = 1 << 20
+CROSS_VALIDATION_FACTOR = 2.0
+"""Factor of the variance over images in cross-validation, where each image also decides models that others are tested
+with; benchmarks/studies/cross_validation.md has the coverage of the intervals with and without it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +56,14 @@ class Design:
     ----------
     tests : for each test set its pairs, and ``(n,)`` integers that identify its images: test sets share the images
         whose identifiers are equal. None means ``0, 1, ...``.
+    cross_validated : whether each test set has the pairs of all folds of a cross-validation. Variances over images are
+        then multiplied by `CROSS_VALIDATION_FACTOR`.
 
     Raises `BadInput` for a test set without an ordered pair.
     """
 
-    def __init__(self, tests: Sequence[tuple[Pairs, ArrayLike | None]]) -> None:
+    def __init__(self, tests: Sequence[tuple[Pairs, ArrayLike | None]], *, cross_validated: bool = False) -> None:
+        self.variance_factor = CROSS_VALIDATION_FACTOR if cross_validated else 1.0
         self.pairs = [pairs for pairs, _ in tests]
         self.n_ordered = [pairs.n_ordered for pairs in self.pairs]
         identities = []

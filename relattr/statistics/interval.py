@@ -78,7 +78,7 @@ def estimate_accuracy(
     seeds, df_seeds = _variance_seeds(judgements, weights)
     tests = {j.test for j in judgements}
     df = _satterthwaite(images, df_images, seeds, df_seeds)
-    lower, upper = _wilson(value, images + (seeds or 0.0), df, design.n_images / 2, level)
+    lower, upper = _wilson(value, images + (seeds or 0.0), df, design.n_images / (2 * design.variance_factor), level)
     n_ordered = sum(design.n_ordered[t] for t in tests)
     return AccuracyEstimate(value, lower, upper, images, seeds, design.n_images, n_ordered)
 
@@ -147,7 +147,7 @@ def _variance_images(design: Design, judgements: Sequence[Judgement], weights: S
         return 0.0, float(max(1, n - 1))
     dispersion = float((sums**4).sum()) - float(sums @ sums) ** 2 / n  # n times the variance of the terms S_i^2
     df = 2.0 * float(sums @ sums) ** 2 / dispersion if dispersion > 0 else float(n)
-    return max(total - squares, squares), float(np.clip(df, 1.0, n))
+    return design.variance_factor * max(total - squares, squares), float(np.clip(df, 1.0, n))
 
 
 def residuals(
@@ -199,8 +199,8 @@ def _satterthwaite(images: float, df_images: float, seeds: float | None, df_seed
 def _wilson(p: float, variance: float, df: float, fallback: float, level: float) -> tuple[float, float]:
     """Return Wilson's interval at the effective number of pairs, or at ``fallback`` if all outcomes are equal.
 
-    If every pair is correct, or every pair wrong, the sample variance is zero. Half the number of images is then used:
-    the number of pairs that can share no image.
+    If every pair is correct, or every pair wrong, the sample variance is zero. Half the number of images is then used,
+    the number of pairs that can share no image, divided by the design's variance factor.
     """
     from scipy import special
 

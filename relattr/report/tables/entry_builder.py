@@ -11,8 +11,10 @@ from relattr.dataset import Dataset
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.result import Result
 from relattr.registry import Registry
+from relattr.report.tables import short_notes
 from relattr.report.tables.audits import LeakNote
 from relattr.report.tables.entry import LEVEL, TableEntry, reproduction_verdict
+from relattr.report.tables.folds import TestRows, group_folds, pooled_accuracy
 from relattr.report.tables.judging import Judge, NotJudgeable
 from relattr.report.tables.published import (
     RELIABILITY,
@@ -30,7 +32,7 @@ from relattr.report.tables.result_notes import (
     result_notes,
 )
 from relattr.report.tables.row_results import RowResults
-from relattr.report.tables.significance import ComputedEntry, EntryJudgements, TestRows, attribute_weights
+from relattr.report.tables.significance import ComputedEntry, EntryJudgements
 from relattr.statistics import estimate_accuracy
 
 LeakNotes = Mapping[str, Sequence[LeakNote]]
@@ -150,7 +152,7 @@ class EntryBuilder:
         reason = self._registry.constants[row.method].reason if row.method in self._registry.constants else ""
         protocol = number.protocol if number is not None else ""
         note = "; ".join(part for part in ("published, not measured here", reason, protocol) if part)
-        return replace(entry, status="published", notes=(note,))
+        return replace(entry, status="published", notes=(note,), short_notes=(short_notes.PUBLISHED,))
 
     def _without_number(
         self, entry: TableEntry, row: RowResults, column: ColumnSpec, results: Sequence[Result]
@@ -159,7 +161,8 @@ class EntryBuilder:
         failures = sorted({result.status for result in results if result.status != "ok"})
         if failures:
             reasons = sorted({f"{r.status}: {first_line(r.reason)}" for r in results if r.status != "ok"})
-            return replace(entry, status=failures[0], notes=tuple(reasons))
+            short = dict.fromkeys(short_notes.FAILURES[status] for status in failures)
+            return replace(entry, status=failures[0], notes=tuple(reasons), short_notes=tuple(short))
         if row.method not in self._registry.methods and not row.results:
             note = "not run: no installed method provides this row"
         elif column.dataset not in self._registry.datasets:
@@ -196,8 +199,8 @@ class EntryBuilder:
         by_attribute: dict[str, TestRows] = defaultdict(list)
         for result, test in rows:
             by_attribute[result.cell.attribute].append((result, test))
-        means = [sum(test.accuracy for _, test in of_one) / len(of_one) for of_one in by_attribute.values()]
-        measured = 100 * sum(means) / len(means)
+        accuracies = [[pooled_accuracy(group) for group in group_folds(of_one)] for of_one in by_attribute.values()]
+        measured = 100 * sum(sum(of_one) / len(of_one) for of_one in accuracies) / len(accuracies)
         wanted = self._wanted_cells(column, set(by_attribute), results)
         places = {place_of(result) for result, _ in rows}
         of_rows = [result_notes(result, test, self._registry) for result, test in rows]
@@ -206,37 +209,57 @@ class EntryBuilder:
         if number.over_part:
             entry = replace(entry, published=number.accuracy, reliability=number.reliability)
             partial = [f"{note} (the published number beside it is over the same attributes)" for note in partial]
-        deviations = [note for notes in of_rows for note in notes.deviations]
+        elif attribute is None and len(attributes) > 1 and len(by_attribute) == 1:
+            entry = replace(entry, published=None, reliability="")  # a published mean is not the number of one attribute
+        # nobody has published a number for a person's own images
+        deviations = [
+            note
+            for (result, _), notes in zip(rows, of_rows, strict=True)
+            if not result.cell.data
+            for note in notes.deviations
+        ]
         # a mean over other attributes or splits is another quantity; one over fewer seeds is only less precise
         comparable = (
             not deviations
             and (not partial or number.over_part)
             and {place[:2] for place in wanted} <= {place[:2] for place in places}
         )
+        missing = missing_cells_note(wanted, places, results)
+        leaks = [
+            leak.text
+            for leak in self._leaks.get(column.dataset, ())
+            if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
+        ]
+        stale = [note for result, _ in rows for note in self._staleness.of(result)]
         notes = [
             *deviations,
             *partial,
-            *missing_cells_note(wanted, places, results),
+            *missing,
             *(note for notes in of_rows for note in notes.remarks),
-            *(
-                leak.text
-                for leak in self._leaks.get(column.dataset, ())
-                if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
-            ),
-            *(note for result, _ in rows for note in self._staleness.of(result)),
+            *leaks,
+            *stale,
         ]
+        kinds = {
+            short_notes.PART: partial,
+            short_notes.INCOMPLETE: missing,
+            short_notes.LEAK: leaks,
+            short_notes.DIFFERENT: deviations if self._benchmark.table.published else (),
+            short_notes.EARLIER_CODE: stale,
+        }
+        short = [text for text, of_kind in kinds.items() if of_kind]
         lower = upper = image_error = seed_error = None
         judgements = None
         n_images = 0
         try:
-            design, judged, keys = self._judge.judge(rows)
-            estimate = estimate_accuracy(design, judged, weights=attribute_weights(rows), level=LEVEL)
+            judged = self._judge.judge(rows)
+            estimate = estimate_accuracy(judged.design, judged.judgements, weights=judged.weights, level=LEVEL)
             lower, upper, n_images = 100 * estimate.lower, 100 * estimate.upper, estimate.n_images
             image_error = 100 * estimate.variance_images**0.5
             seed_error = None if estimate.variance_seeds is None else 100 * estimate.variance_seeds**0.5
-            judgements = EntryJudgements(design, judged, keys, rows)
+            judgements = EntryJudgements(judged, rows)
         except NotJudgeable as error:
             notes.append(f"no interval: {error}")
+            short.append(short_notes.NO_INTERVAL)
         seeds = {result.cell.seed for result, _ in rows}
         verdict = (
             "" if entry.published is None else reproduction_verdict(measured, lower, upper, entry.published, comparable)
@@ -259,6 +282,7 @@ class EntryBuilder:
             seconds=sum((r.seconds_fit or 0.0) + (r.seconds_compare or 0.0) for r, _ in rows) / len(seeds),
             verdict=verdict,
             notes=tuple(dict.fromkeys(notes)),
+            short_notes=tuple(short),
         )
         return ComputedEntry(entry, judgements)
 
@@ -299,8 +323,8 @@ def _seed_spread(by_attribute: Mapping[str, TestRows]) -> float | None:
     """
     by_seed: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for attribute, rows in by_attribute.items():
-        for result, test in rows:
-            by_seed[result.cell.seed][attribute].append(100 * test.accuracy)
+        for group in group_folds(rows):
+            by_seed[group[0][0].cell.seed][attribute].append(100 * pooled_accuracy(group))
     complete = [of_seed for of_seed in by_seed.values() if set(of_seed) == set(by_attribute)]
     if len(complete) < 2:
         return None

@@ -22,6 +22,7 @@ from relattr.harness.result import Result, TestResult
 from relattr.harness.store import Store
 from relattr.pairs import Pairs
 from relattr.registry import Registry
+from relattr.report.tables.folds import attribute_weights, group_folds
 from relattr.statistics import Design, Judgement
 from relattr.system.atomic import write_arrays
 from relattr.system.digests import digest_array, digest_text
@@ -37,6 +38,20 @@ class TestPairs:
 
     pairs: Pairs
     image_ids: NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """The judgements of several results on one design, with the weight of each in their mean accuracy.
+
+    The folds of a cross-validation are one test set of the design and have one judgement. ``tests`` are the sorted keys
+    of the test sets, each fold with its own.
+    """
+
+    design: Design
+    judgements: list[Judgement]
+    weights: list[float]
+    tests: tuple[TestKey, ...]
 
 
 class NotJudgeable(Exception):
@@ -92,52 +107,87 @@ class Judge:
         self._store = store
         self._test_pairs: dict[TestKey, TestPairs | str] = {}
         """The pairs of each test set, or why they are unavailable."""
-        self._designs: dict[tuple[TestKey, ...], Design] = {}
+        self._designs: dict[tuple[tuple[TestKey, ...], ...], Design] = {}
         self._values: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
         self._reloaded: set[TestKey] = set()
 
-    def judge(self, rows: Sequence[tuple[Result, TestResult]]) -> tuple[Design, list[Judgement], tuple[TestKey, ...]]:
-        """Judge results on the design of all their test sets.
-
-        Returns the design, the judgement of each result, and the sorted keys of the test sets. Raises `NotJudgeable`
-        with the reason.
-        """
-        keys = [test_key(result, test.test) for result, test in rows]
-        for key, (result, test) in zip(keys, rows, strict=True):
+    def judge(self, rows: Sequence[tuple[Result, TestResult]]) -> Judgements:
+        """Judge results of one method on the design of all their test sets. Raises `NotJudgeable` with the reason."""
+        for result, test in rows:
+            key = test_key(result, test.test)
             if test.ties != "error":
                 raise NotJudgeable("the published rule for this row does not count ties as errors")
             test_pairs = self._find_pairs(key, result, test)
             if isinstance(test_pairs, str):
                 raise NotJudgeable(test_pairs)
+        groups = [sorted(group, key=lambda row: test_key(row[0], row[1].test)) for group in group_folds(rows)]
+        keys = [tuple(test_key(result, test.test) for result, test in group) for group in groups]
         while True:
             try:
-                design, places = self._design(keys)
-                judgements = [self._judge(design, places[key], *row) for key, row in zip(keys, rows, strict=True)]
+                design, places = self._design(keys, cross_validated=any(test.fold for _, test in rows))
+                judgements = [self._judge(design, places[key], group) for key, group in zip(keys, groups, strict=True)]
             except _CountMismatch as error:
                 if not self._reload_pairs(error.key, error.result, error.test):
                     raise
             except RelattrError as error:
                 raise NotJudgeable(str(error)) from error
             else:
-                return design, judgements, tuple(sorted(places))
+                tests = tuple(sorted({fold for key in keys for fold in key}))
+                return Judgements(design, judgements, attribute_weights(groups), tests)
 
-    def _design(self, keys: Iterable[TestKey]) -> tuple[Design, Mapping[TestKey, int]]:
-        """The design of test sets whose pairs are known, and the index of each in it."""
+    def _design(
+        self, keys: Iterable[tuple[TestKey, ...]], *, cross_validated: bool
+    ) -> tuple[Design, Mapping[tuple[TestKey, ...], int]]:
+        """The design of test sets whose pairs are known, and the index of each in it.
+
+        A test set is given by its key, or by those of the folds that it consists of.
+        """
         ordered = tuple(sorted(set(keys)))
         if ordered not in self._designs:
-            parts = [self._test_pairs[key] for key in ordered]
-            self._designs[ordered] = Design([(p.pairs, p.image_ids) for p in parts if isinstance(p, TestPairs)])
+            parts = [self._pairs_of(key) for key in ordered]
+            self._designs[ordered] = Design(parts, cross_validated=cross_validated)
         return self._designs[ordered], {key: k for k, key in enumerate(ordered)}
 
-    def _judge(self, design: Design, place: int, result: Result, test: TestResult) -> Judgement:
+    def _pairs_of(self, key: tuple[TestKey, ...]) -> tuple[Pairs, NDArray[np.integer] | None]:
+        """The pairs of a test set and what identifies its images; those of several folds, as pairs of the dataset."""
+        folds = [fold for each in key if isinstance(fold := self._test_pairs[each], TestPairs)]
+        if len(folds) == 1:
+            return folds[0].pairs, folds[0].image_ids
+        left = np.concatenate([fold.image_ids[fold.pairs.left] for fold in folds])
+        right = np.concatenate([fold.image_ids[fold.pairs.right] for fold in folds])
+        return Pairs(left, right, np.concatenate([fold.pairs.label for fold in folds])), None
+
+    def _judge(self, design: Design, place: int, group: Sequence[tuple[Result, TestResult]]) -> Judgement:
+        if len(group) == 1:
+            result, test = group[0]
+            kind, values = self._values_of(result, test)
+            judgement = design.judge(place, **{kind: values})
+            if (judgement.n_ordered, judgement.n_correct) != (test.n_ordered, test.n_correct):
+                raise _CountMismatch(test_key(result, test.test), result, test)
+            return judgement
+        return design.judge(place, margins=np.concatenate([self._margins(*row) for row in group]))
+
+    def _margins(self, result: Result, test: TestResult) -> NDArray[np.float64]:
+        """The margin of each pair of a test set, ``(n_pairs,)``."""
+        key = test_key(result, test.test)
+        fold = self._test_pairs[key]
+        assert isinstance(fold, TestPairs)
+        left, right, label = fold.pairs.arrays
+        kind, values = self._values_of(result, test)
+        if kind == "strengths":
+            if values.ndim != 1 or values.size <= max(left.max(initial=-1), right.max(initial=-1)):
+                raise _CountMismatch(key, result, test)
+            values = values[left] - values[right]
+        if values.shape != label.shape or np.count_nonzero(np.sign(values) * label > 0) != test.n_correct:
+            raise _CountMismatch(key, result, test)
+        return values
+
+    def _values_of(self, result: Result, test: TestResult) -> tuple[str, NDArray[Any]]:
+        """What `_read_values` returns, read once."""
         key = result.cell.key, test.test
         if key not in self._values:
             self._values[key] = self._read_values(result, test)
-        kind, values = self._values[key]
-        judgement = design.judge(place, **{kind: values})
-        if (judgement.n_ordered, judgement.n_correct) != (test.n_ordered, test.n_correct):
-            raise _CountMismatch(test_key(result, test.test), result, test)
-        return judgement
+        return self._values[key]
 
     def _read_values(self, result: Result, test: TestResult) -> tuple[str, NDArray[Any]]:
         """``"strengths"`` and the strengths of the test images, or ``"margins"`` and the margins of the test pairs."""
@@ -171,7 +221,9 @@ class Judge:
         if isinstance(test_pairs, str) or not _has_counts(test_pairs, test):
             return False
         self._test_pairs[key] = test_pairs
-        self._designs = {keys: design for keys, design in self._designs.items() if key not in keys}
+        self._designs = {
+            tests: design for tests, design in self._designs.items() if not any(key in folds for folds in tests)
+        }
         return True
 
     def _read_pairs(self, key: TestKey) -> TestPairs | None:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from relattr.harness.result import Result, TestResult
 from relattr.report.tables.entry import LEVEL, TableEntry
-from relattr.report.tables.judging import Judge, NotJudgeable, TestKey, test_key
-from relattr.statistics import Design, Difference, Judgement, LargestDifference, difference, difference_covariance
-
-TestRows = list[tuple[Result, TestResult]]
-"""Results, each with its outcome on one test set."""
+from relattr.report.tables.folds import TestRows
+from relattr.report.tables.judging import Judge, Judgements, NotJudgeable, TestKey, test_key
+from relattr.statistics import Difference, LargestDifference, difference, difference_covariance
 
 
 @dataclass(frozen=True)
 class EntryJudgements:
-    """The pairwise judgements that an entry summarises; needed to compare it with others."""
+    """The pairwise judgements that an entry summarises, and their results; needed to compare it with others."""
 
-    design: Design
-    judgements: list[Judgement]
-    tests: tuple[TestKey, ...]
+    judged: Judgements
     rows: TestRows
+
+    @property
+    def tests(self) -> tuple[TestKey, ...]:
+        """The sorted keys of its test sets."""
+        return self.judged.tests
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _adjustment(
     computed: Mapping[int, ComputedEntry], best: int, comparisons: Mapping[int, Difference]
 ) -> Callable[[float], float]:
     """Return the adjustment of p-values of comparisons with the best for its selection among these entries."""
-    entries = [each.judgements for each in computed.values() if each.judgements is not None]
+    entries = [each.judgements.judged for each in computed.values() if each.judgements is not None]
     n = len(entries)
     if n < 3:
         return lambda p: p
@@ -79,7 +79,7 @@ def _adjustment(
     covariance = difference_covariance(
         design,
         [entry.judgements for entry in entries],
-        [attribute_weights(entry.rows) for entry in entries],
+        [entry.weights for entry in entries],
         variances_images=[comparisons[i].variance_images if i in comparisons else 0.0 for i in computed],
         variances_seeds=[(error / 100) ** 2 for error in seeds],
         best=list(computed).index(best),
@@ -97,8 +97,9 @@ def compare_entries(judge: Judge, first: EntryJudgements | None, second: EntryJu
             first, second = _restrict(judge, first, common), _restrict(judge, second, common)
         except NotJudgeable:
             return None
-    weights = attribute_weights(first.rows), attribute_weights(second.rows)
-    return difference(first.design, first.judgements, second.judgements, weights=weights, level=LEVEL)
+    one, other = first.judged, second.judged
+    weights = one.weights, other.weights
+    return difference(one.design, one.judgements, other.judgements, weights=weights, level=LEVEL)
 
 
 def _restrict(judge: Judge, entry: EntryJudgements, tests: set[TestKey]) -> EntryJudgements:
@@ -106,11 +107,4 @@ def _restrict(judge: Judge, entry: EntryJudgements, tests: set[TestKey]) -> Entr
     rows = [(result, test) for result, test in entry.rows if test_key(result, test.test) in tests]
     if not rows:
         raise NotJudgeable("no test set in common")
-    design, judgements, keys = judge.judge(rows)
-    return EntryJudgements(design, judgements, keys, rows)
-
-
-def attribute_weights(rows: TestRows) -> list[float]:
-    """Weights that give every attribute the same weight, and every split and seed of it an equal share."""
-    attributes = [result.cell.attribute for result, _ in rows]
-    return [1.0 / (len(set(attributes)) * attributes.count(attribute)) for attribute in attributes]
+    return EntryJudgements(judge.judge(rows), rows)
