@@ -8,7 +8,7 @@ from scipy import stats
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
-from relattr.statistics import Design, LargestDifference, difference, difference_covariance, holm
+from relattr.statistics import Design, LargestDifference, best, difference, difference_covariance, holm, range_loops
 
 
 @pytest.mark.parametrize("k", [3, 5, 12])
@@ -54,6 +54,19 @@ def test_an_invalid_p_value_is_refused(p):
 def test_an_invalid_covariance_is_refused(covariance):
     with pytest.raises(BadInput, match="finite square array"):
         LargestDifference(covariance)
+
+
+@pytest.mark.parametrize("k", [3, 40])
+def test_the_compiled_maxima_are_those_of_numpy(k):
+    rng = np.random.default_rng(k)
+    draws = rng.standard_normal((1000, k))
+    factor = rng.standard_normal((k, 5))
+    factor[2] = factor[0]  # two methods with the same answers
+    inverse = best._inverse_deviations(factor)
+    assert inverse[0, 2] == 0
+    assert inverse[0, 1] == pytest.approx(1 / np.linalg.norm(factor[0] - factor[1]))
+    compiled = range_loops.largest_differences(draws, inverse)
+    np.testing.assert_array_equal(compiled, best._largest_differences(draws, inverse))
 
 
 def judged(seed, pairs_of, n=60, k=4, noise=0.8):
