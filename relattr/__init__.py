@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from relattr.dataset import Dataset, VerificationResult
     from relattr.errors import BadImage, BadInput, Blocked, RelattrError, UnknownName
     from relattr.images import Images
+    from relattr.images.loading import load_images
+    from relattr.interface.evaluation import Evaluation, evaluate
+    from relattr.interface.loaded_dataset import LoadedDataset
+    from relattr.interface.model import Model
+    from relattr.interface.model_file import load_model, save_model
+    from relattr.interface.plugins import list_benchmarks, list_datasets, list_methods, load_dataset, load_method
     from relattr.method import Method
     from relattr.pairs import Pairs
+    from relattr.ranksvm import RankSVM, RankSVMCV
     from relattr.registry import register_constant, register_dataset, register_method
     from relattr.run_settings import Run
     from relattr.task import Task, TaskName, TestSet, TrainingSet
@@ -31,8 +38,22 @@ _MODULES = {
     "Dataset": "dataset",
     "VerificationResult": "dataset",
     "Images": "images",
+    "load_images": "images.loading",
+    "Evaluation": "interface.evaluation",
+    "evaluate": "interface.evaluation",
+    "LoadedDataset": "interface.loaded_dataset",
+    "Model": "interface.model",
+    "load_model": "interface.model_file",
+    "save_model": "interface.model_file",
+    "list_benchmarks": "interface.plugins",
+    "list_datasets": "interface.plugins",
+    "list_methods": "interface.plugins",
+    "load_dataset": "interface.plugins",
+    "load_method": "interface.plugins",
     "Method": "method",
     "Pairs": "pairs",
+    "RankSVM": "ranksvm",
+    "RankSVMCV": "ranksvm",
     "register_constant": "registry",
     "register_dataset": "registry",
     "register_method": "registry",
@@ -48,9 +69,14 @@ __all__ = [
     "BadInput",
     "Blocked",
     "Dataset",
+    "Evaluation",
     "Images",
+    "LoadedDataset",
     "Method",
+    "Model",
     "Pairs",
+    "RankSVM",
+    "RankSVMCV",
     "RelattrError",
     "Run",
     "Task",
@@ -60,9 +86,18 @@ __all__ = [
     "UnknownName",
     "VerificationResult",
     "__version__",
+    "evaluate",
+    "list_benchmarks",
+    "list_datasets",
+    "list_methods",
+    "load_dataset",
+    "load_images",
+    "load_method",
+    "load_model",
     "register_constant",
     "register_dataset",
     "register_method",
+    "save_model",
 ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
+from relattr.errors import BadInput
 from relattr.system.paths import data_dir
 from relattr.task import TaskName
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relattr.system.download import Download
-    from relattr.task import Task
+    from relattr.task import Task, TrainingSet
 
 DECIDES_RESULTS = False
 
@@ -28,6 +29,8 @@ class VerificationResult:
     what: str
     ok: bool
     detail: str
+    warning: bool = False
+    """Whether the data is valid, but too small or odd for a purpose that ``detail`` states."""
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -93,6 +96,13 @@ class Dataset:
     def task(self, name: TaskName) -> Task:
         """The task of this name. Raises `UnknownName` if it is not one of `tasks`."""
         raise TypeError(f"{type(self).__name__} does not define task(name)")
+
+    def labelled(self, attribute: str) -> TrainingSet:
+        """All images and comparisons of an attribute, those for testing too, to fit a method for use on other images.
+
+        Raises `BadInput` for a dataset of a benchmark, whose test images are for testing only.
+        """
+        raise BadInput(f"{self.name} keeps its test images for testing; use task(attribute).train")
 
     def released_pairs(self) -> Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
         """The pairs as released, with their original sides, for ``relattr audit``: ``left, right, label`` by file name.

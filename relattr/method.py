@@ -49,6 +49,8 @@ class Method:
     """Whether it requires features that were released with the images (``images.shipped_features``)."""
     files: ClassVar[Sequence[str]] = ()
     """Data files that decide its results, as paths relative to its module; a change in one makes results stale."""
+    file_parameters: ClassVar[Sequence[str]] = ()
+    """Parameters that are the path of a file, or a list of paths: the content identifies results, not the path."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Laws of `relattr.check` that do not apply to it: law -> reason."""
     check_with: ClassVar[Mapping[str, Any]] = {}
@@ -128,14 +130,16 @@ class Method:
         for key, value in state.items():
             setattr(self, key, value)
 
-    def save(self, path: Path) -> None:
-        """Write the fitted `state` to a ``.npz`` file, without pickle.
+    def set_run(self, run: Run) -> None:
+        """Set the device and the threads with which a saved method is applied; called before `restore`."""
+        self._run = run
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The fitted `state` as arrays of numbers or strings, which can be written without pickle.
 
         Raises `BadInput` for an attribute that is not a number, a string or a NumPy array of them.
         """
         import numpy as np
-
-        from relattr.system.atomic import write_arrays
 
         arrays = {}
         for key, value in self.state().items():
@@ -149,7 +153,21 @@ class Method:
                     f"{type(self).__name__}.{key} is a {type(value).__name__}, which cannot be saved; expected a "
                     "number, a string or an array of numbers or strings. Store each array in a separate attribute"
                 )
-        write_arrays(path, arrays)
+        return arrays
+
+    def restore_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """`restore` what `state_arrays` returned."""
+        self.restore({key: value.item() if value.ndim == 0 else value for key, value in arrays.items()})
+
+    def save(self, path: Path) -> None:
+        """Write the fitted `state` to a ``.npz`` file, without pickle.
+
+        The file does not say which method it is of; `relattr.save_model` writes one that does. Raises `BadInput` as
+        `state_arrays`.
+        """
+        from relattr.system.atomic import write_arrays
+
+        write_arrays(path, self.state_arrays())
 
     def load(self, path: Path) -> None:
         """Read a file of `save` into this instance, which must have the same parameters.
@@ -162,7 +180,7 @@ class Method:
             state = read_npz(path)
         except (OSError, ValueError) as error:
             raise BadInput(f"{path} does not hold a fitted {type(self).__name__}: {error}") from error
-        self.restore({key: value.item() if value.ndim == 0 else value for key, value in state.items()})
+        self.restore_arrays(state)
 
 
 def strengths_in_pairs(method: Method, images: Images, pairs: Pairs) -> NDArray[np.float64]:

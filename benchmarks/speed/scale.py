@@ -76,7 +76,7 @@ def run_method(name: str, threads: int, settings: list[str]) -> dict[str, Any]:
     method = registry.method(name).create(parse_settings(settings))
     run = Run(threads=threads)
     if hasattr(method, "prepare"):
-        method._run = run  # type: ignore[attr-defined]
+        method.set_run(run)
         method.prepare(task.train.images, run)
         for part in (task.train.images, task.tests[0].images):
             d = int(method.features(part).shape[1])  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from relattr.errors import BadInput, RelattrError
 from relattr.execution.determinism import seed_global_generators, set_threads
 from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.pool import CellPool
-from relattr.execution.resources import available_cpus, visible_gpus
+from relattr.execution.resources import available_cpus, resolve_device
 from relattr.harness.limits import memory_share
 from relattr.registry import Registry
 
@@ -187,7 +187,7 @@ def inline_executor(registry: Registry, *, on_start: StartCallback = _ignore_sta
     def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
         for job in cells:
             on_start(job)
-            device = _resolve_device(job.device)
+            device = resolve_device(job.device)
             job = msgspec.structs.replace(job, device=device, threads=job.threads or available_cpus())
             run = Run(seed=job.cell.seed, device=device, threads=job.threads)
             provenance = record_provenance(device, job.threads, job.origin)
@@ -205,12 +205,6 @@ def _with_default_resources(job: Job, cells: int) -> Job:
     """The job, with an equal share of the CPUs and the memory where it names none; ``cells`` run in parallel."""
     threads = job.threads or max(1, available_cpus() // cells)
     return msgspec.structs.replace(job, threads=threads, limits=job.limits.with_defaults(memory_share(cells)))
-
-
-def _resolve_device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if visible_gpus() else "cpu"
 
 
 def _close_on_early_exit(results: Iterator[Any], close: Callable[[], None]) -> Iterator[Any]:

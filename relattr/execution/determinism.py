@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from relattr.random import derive_seed
@@ -22,6 +24,26 @@ def set_threads(threads: int) -> None:
     numba = sys.modules.get("numba")
     if numba is not None:  # its pool starts at the first parallel loop, with this size
         numba.config.NUMBA_NUM_THREADS = threads
+
+
+@contextlib.contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Limit the thread pools of the libraries that are loaded now, and restore them at the end of the block."""
+    torch, numba, controller = sys.modules.get("torch"), sys.modules.get("numba"), threadpools()
+    n_torch = torch.get_num_threads() if torch is not None else 0
+    n_numba = numba.get_num_threads() if numba is not None else 0
+    try:
+        if torch is not None:
+            torch.set_num_threads(threads)
+        if numba is not None:
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        with controller.limit(limits=threads) if controller is not None else contextlib.nullcontext():
+            yield
+    finally:
+        if torch is not None:
+            torch.set_num_threads(n_torch)
+        if numba is not None:
+            numba.set_num_threads(n_numba)
 
 
 _controllers: dict[int, Any] = {}

@@ -35,8 +35,8 @@ MAX_TRACEBACK_LENGTH = 50_000
 """Characters of a traceback that a row stores."""
 
 
-class _NotApplicable(Exception):
-    """The method does not apply to this task."""
+class MethodNotApplicable(BadInput):
+    """The method does not apply to a task; the message says what the task lacks."""
 
 
 def evaluate_cell(
@@ -55,7 +55,7 @@ def evaluate_cell(
         fields = _fit_and_compare(cell, method_plugin, dataset_plugin, run, arrays, has_fingerprints=bool(fingerprints))
         if any(is_unavailable(text) for text in fingerprints.values()):  # the cell has downloaded its weights
             fingerprints = {**fingerprints, **need_fingerprints(method_plugin, cell.method_parameters)}
-    except _NotApplicable as skip:
+    except MethodNotApplicable as skip:
         status, fields = "skipped", {"reason": str(skip)}
     except Blocked as blocked:
         status, fields = "blocked", {"reason": clean_text(str(blocked), MAX_TEXT_LENGTH)}
@@ -102,10 +102,8 @@ def _fit_and_compare(
     if not has_fingerprints:  # the plan could not determine them; a result without any could never become stale
         _check_fingerprint(dataset.fingerprint() if method.uses_pixels else dataset.labels_fingerprint(), cell.dataset)
     task = dataset.task(cell.task)
-    reason = unmet_requirement(method, task.train, task.name.dataset)
-    if reason is not None:
-        raise _NotApplicable(reason)
-    tests = _usable_tests(method, task)
+    require_applicable(method, task.train, task.name.dataset)
+    tests = usable_tests(method, task)
     if method.uses_pixels:
         task.train.images.prepare()
     started = time.perf_counter()
@@ -151,29 +149,28 @@ def _check_strings(what: str, values: Any) -> tuple[str, ...]:
     return tuple(clean_text(value, MAX_TEXT_LENGTH) for value in values)
 
 
-def unmet_requirement(method: Method, train: TrainingSet, dataset: str) -> str | None:
-    """What a method uses and this training set of ``dataset`` lacks; None if it lacks nothing."""
+def require_applicable(method: Method, train: TrainingSet, dataset: str) -> None:
+    """Raise `MethodNotApplicable` if this training set of ``dataset`` lacks something that the method uses."""
     for uses, values, what in (
         (method.uses_scores, train.scores, "a score for each training image"),
         (method.uses_categories, train.categories, "a category for each training image"),
         (method.uses_shipped_features, train.images.shipped_features, "features shipped with the images"),
     ):
         if uses and values is None:
-            return f"needs {what}, and {dataset} has none"
+            raise MethodNotApplicable(f"needs {what}, and {dataset} has none")
     if isinstance(method, PairAnswersMixin):
         for name in method.missing_train_answers(train):
-            return f"needs the answers of {name} about training pairs, and {dataset} has none"
-    return None
+            raise MethodNotApplicable(f"needs the answers of {name} about training pairs, and {dataset} has none")
 
 
-def _usable_tests(method: Method, task: Task) -> Sequence[TestSet]:
-    """The test sets on which the method can be evaluated."""
+def usable_tests(method: Method, task: Task) -> Sequence[TestSet]:
+    """The test sets on which the method can be evaluated. Raises `MethodNotApplicable` if there is none."""
     if not isinstance(method, PairAnswersMixin):
         return task.tests
     tests = method.answered_tests(task)
     if not tests:
         names = ", ".join(method.test_answers)
-        raise _NotApplicable(
+        raise MethodNotApplicable(
             f"needs the answers of {names} about test pairs, and no test set of {task.name.dataset} has them"
         )
     return tests

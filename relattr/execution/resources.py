@@ -57,6 +57,13 @@ def check_device(device: str, *, here: bool = True) -> None:
         raise BadInput(f"--device {device}: this machine has {what}; --device cpu or auto runs without it")
 
 
+def resolve_device(device: str) -> str:
+    """The device that ``auto`` stands for: the first GPU, or the processor if there is none."""
+    if device != "auto":
+        return device
+    return "cuda" if visible_gpus() else "cpu"
+
+
 def _count_torch_devices(kind: str) -> int:
     """The number of CUDA or MPS devices that PyTorch can use. It is imported in another process."""
     code = {

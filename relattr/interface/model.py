@@ -1,0 +1,281 @@
+"""`Model`: a method with its parameters and, once fitted, what it has learned."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from relattr import parameters
+from relattr.errors import BadInput, Blocked, shortened
+from relattr.interface.loaded_dataset import source_of
+from relattr.interface.notebook import properties_html
+from relattr.method import Method
+from relattr.run_settings import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    from relattr.images import Images
+    from relattr.images.loading import ImagesLike
+    from relattr.pairs import Pairs
+    from relattr.task import Task, TrainingSet
+
+
+class FitRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model was fitted on, and how."""
+
+    n_images: int
+    n_pairs: int
+    images: str
+    """A digest of the training images."""
+    pairs: str
+    """A digest of the training pairs."""
+    seed: int
+    device: str
+    threads: int
+    dataset: str = ""
+    """The dataset, if the training set is one of `relattr.load_dataset`."""
+    dataset_parameters: dict[str, Any] = {}
+    attribute: str = ""
+    split: str = ""
+    """Empty for all images and comparisons of an attribute."""
+
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.dataset, self.attribute, self.split) if part)
+        return f"{self.n_pairs:,} pairs of {self.n_images:,} images{f' of {where}' if where else ''}, seed {self.seed}"
+
+
+class Model:
+    """A method with its parameters: `fit` it, then `compare` pairs of images or compute their `strength`.
+
+    `relattr.load_method` returns one that is not fitted, `relattr.load_model` one that is.
+
+    Examples
+    --------
+    >>> import relattr
+    >>> task = relattr.load_dataset("glyphs", n_train=30, n_test=20).task("global")
+    >>> model = relattr.load_method("chance").fit(task.train)
+    >>> images = task.tests[0].images
+    >>> model.strength(images).shape
+    (20,)
+    >>> model.compare(images, [(0, 1), (1, 0)]).sum()
+    np.float64(0.0)
+    """
+
+    def __init__(self, method: Method, label: str) -> None:
+        self.method = method
+        """The plugin."""
+        self.label = label
+        """Its name in tables."""
+        self.fitted_on: FitRecord | None = None
+        """What it was fitted on; None if it is not fitted."""
+
+    @property
+    def name(self) -> str:
+        """The name under which the method is registered."""
+        return self.method.name
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All parameters of the method, with their values."""
+        return parameters.values_of(self.method)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether `fit` has succeeded, or it was loaded from a file."""
+        return self.fitted_on is not None
+
+    @property
+    def has_strength(self) -> bool:
+        """Whether it gives each image a strength; otherwise it only compares pairs."""
+        return self.method.has_strength
+
+    @property
+    def fitted_parameters(self) -> Mapping[str, Any]:
+        """What `fit` chose, such as ``C_``."""
+        self.require_fitted()
+        return self.method.fitted_parameters()
+
+    def missing(self) -> list[str]:
+        """What it needs and is not available here, such as packages or weights, and what to do about it."""
+        return [reason for need in self.method.needs() if (reason := need.missing()) is not None]
+
+    def fit(
+        self, train: TrainingSet | Task, *, seed: int = 0, device: str = "auto", threads: int | None = None
+    ) -> Model:
+        """Learn from a training set, and return this model.
+
+        Parameters
+        ----------
+        train : TrainingSet or Task
+            The training set, or a task, whose training set is used.
+        seed : int
+            Decides all randomness; the same seed gives the same model.
+        device : str
+            ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` is the first GPU if there is one, else the processor.
+        threads : int, optional
+            Number of processor threads; None for one per processor.
+
+        Raises `Blocked` if something that the method needs is missing (a package, weights), and `BadInput` if the
+        training set lacks something that it uses, such as scores.
+        """
+        from relattr.execution.evaluate import MethodNotApplicable, require_applicable
+        from relattr.task import Task, TrainingSet
+
+        if isinstance(train, Task):
+            train = train.train
+        if not isinstance(train, TrainingSet):
+            raise BadInput(f"fit takes a training set, such as task.train; got {shortened(repr(train))}")
+        missing = self.missing()
+        if missing:
+            raise Blocked(f"{self.name} {'; '.join(missing)}")
+        source = source_of(train)
+        try:
+            require_applicable(self.method, train, source.get("dataset", "this training set"))
+        except MethodNotApplicable as error:
+            raise BadInput(f"{self.name} {error}") from None
+        self.fitted_on = None
+        run = make_run(seed, device, threads)
+        with _threads(threads):
+            if self.method.uses_pixels:
+                train.images.prepare()
+            self.method.fit(train, run)
+        self.fitted_on = FitRecord(
+            n_images=len(train.images),
+            n_pairs=len(train.pairs),
+            images=_digest_of(train.images),
+            pairs=train.pairs.fingerprint(),
+            seed=run.seed,
+            device=run.device,
+            threads=run.threads,
+            **source,
+        )
+        return self
+
+    def strength(self, images: ImagesLike) -> NDArray[Any]:
+        """The strength of the attribute in each image, ``(n,)``, larger = more of the attribute.
+
+        ``images`` is an `Images`, a folder, or a sequence of paths, Pillow images or arrays; see `relattr.load_images`.
+        Strengths have no unit: only their order and differences between images have a meaning. Raises `BadInput` if
+        the model is not fitted or only compares pairs.
+        """
+        import numpy as np
+
+        from relattr.images.loading import load_images
+
+        self.require_fitted()
+        if not self.has_strength:
+            raise BadInput(f"{self.name} compares pairs and gives no strengths; use compare(images, pairs)")
+        opened = load_images(images, keep_decoded=False)
+        strengths = np.asarray(self.method.strength(opened))
+        if strengths.shape != (len(opened),):
+            raise BadInput(
+                f"strength of {self.name} has shape {strengths.shape} for {len(opened)} images; "
+                f"expected ({len(opened)},)"
+            )
+        return strengths
+
+    def compare(self, images: ImagesLike, pairs: Pairs | ArrayLike) -> NDArray[Any]:
+        """The margin of each pair, ``(n_pairs,)``: > 0 if the first (left) image has more of the attribute.
+
+        ``images`` as in `strength`. ``pairs`` is a `Pairs`, or ``(n_pairs, 2)`` indices of images. Raises `BadInput` if
+        the model is not fitted, and for an index beyond the images.
+        """
+        import numpy as np
+
+        from relattr.images.loading import load_images
+
+        self.require_fitted()
+        opened = load_images(images, keep_decoded=False)
+        return np.asarray(self.method.compare(opened, _as_pairs(pairs, len(opened))))
+
+    def rank(self, images: ImagesLike) -> pd.DataFrame:
+        """The images from most to least of the attribute, with the columns ``image`` (its name) and ``strength``.
+
+        The index is the rank, from 1; images of equal strength keep their order. Raises as `strength`.
+        """
+        import numpy as np
+        import pandas as pd
+
+        from relattr.images.loading import load_images
+
+        opened = load_images(images, keep_decoded=False)
+        strengths = self.strength(opened)
+        order = np.argsort(-strengths, kind="stable")
+        names = opened.names
+        index = pd.RangeIndex(1, len(opened) + 1, name="rank")
+        return pd.DataFrame({"image": [names[k] for k in order], "strength": strengths[order]}, index=index)
+
+    def __repr__(self) -> str:
+        changed = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
+        return f"<Model {self.name}({changed}), {self._state()}>"
+
+    def _repr_html_(self) -> str:
+        return properties_html(
+            f"Model {self.name}",
+            {
+                "label": self.label,
+                "parameters": ", ".join(f"{key}={value!r}" for key, value in self.parameters.items()) or "none",
+                "state": self._state(),
+                "missing": "; ".join(self.missing()),
+                "differs from the publication": "; ".join(self.method.deviations()),
+                "notes": "; ".join(self.method.notes()),
+            },
+        )
+
+    def _state(self) -> str:
+        return "not fitted" if self.fitted_on is None else f"fitted on {self.fitted_on}"
+
+    def require_fitted(self) -> None:
+        """Raise `BadInput` unless it is fitted."""
+        if not self.is_fitted:
+            raise BadInput(f"{self.name} is not fitted; call fit(task.train) first, or load_model(file)")
+
+
+def make_run(seed: int, device: str, threads: int | None) -> Run:
+    """The settings of a fit. Raises `BadInput` for a negative seed, no threads, or a device that does not exist."""
+    from relattr.bounds import MAX_SEED, MAX_THREADS
+    from relattr.execution.resources import available_cpus, check_device, resolve_device
+
+    for name, value, least, most in (("seed", seed, 0, MAX_SEED), ("threads", threads, 1, MAX_THREADS)):
+        if value is not None and (isinstance(value, bool) or not least <= value <= most):
+            raise BadInput(f"{name} is {value!r}; expected an integer from {least} to {most}")
+    check_device(device)
+    return Run(seed=int(seed), device=resolve_device(device), threads=int(threads or available_cpus()))
+
+
+def _threads(threads: int | None) -> AbstractContextManager[None]:
+    from relattr.execution.determinism import limited_threads
+
+    return contextlib.nullcontext() if threads is None else limited_threads(threads)
+
+
+def _digest_of(images: Images) -> str:
+    """A digest of the pixels of these images, and their order."""
+    from relattr.system.digests import digest_array, digest_text
+
+    return digest_text(images.collection_fingerprint, digest_array(images.indices))
+
+
+def _as_pairs(pairs: Pairs | ArrayLike, n_images: int) -> Pairs:
+    """The pairs, or those of ``(n, 2)`` indices. Raises `BadInput` for an index beyond the images."""
+    import numpy as np
+
+    from relattr.pairs import Pairs
+
+    if not isinstance(pairs, Pairs):
+        indices = np.asarray(pairs)
+        if indices.size == 0:
+            indices = np.zeros((0, 2), np.int64)
+        if indices.ndim != 2 or indices.shape[1] != 2:
+            raise BadInput(f"pairs have shape {indices.shape}; expected (n, 2) indices of images, or a relattr.Pairs")
+        return Pairs(indices[:, 0], indices[:, 1], np.zeros(len(indices), np.int8), n_images=n_images)
+    largest = int(pairs.images.max(initial=-1))
+    if largest >= n_images:
+        raise BadInput(f"a pair has image index {largest}, but there are {n_images} images")
+    return pairs

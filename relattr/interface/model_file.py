@@ -1,0 +1,189 @@
+"""Saved models: one file with the fitted state of a method and everything needed to use it again, without pickle.
+
+The file is an ``.npz`` archive. Its array `DESCRIPTION` is the text of a JSON object, sealed with a SHA-256, which
+names the method and its parameters and has a digest of each other array.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import relattr
+from relattr.errors import BadInput, RelattrError, describe_error
+from relattr.interface.model import FitRecord, Model, make_run
+from relattr.interface.plugins import Folders, loaded_registry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from relattr.registry import Registry
+
+DESCRIPTION = "relattr model"
+"""Name of the array that describes the others."""
+FORMAT = 1
+"""Version of the format of the file."""
+
+
+class _Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file says about the model in it."""
+
+    format: int
+    method: str
+    parameters: dict[str, Any]
+    label: str
+    fitted_on: FitRecord
+    fingerprints: dict[str, str]
+    """Digests of the method's code and of the weights and files that it uses; empty if its code has no file."""
+    relattr: str
+    """The version of relattr."""
+    commit: str
+    arrays: dict[str, str]
+    """Digest of each array."""
+
+
+def save_model(model: Model, file: str | os.PathLike[str]) -> None:
+    """Write a fitted model to a file, from which `load_model` restores it.
+
+    The file has the name and the parameters of the method, what it has learned, what it was fitted on, and the version
+    of the code. Nothing is pickled, and the file is written atomically. Raises `BadInput` if the model is not fitted,
+    or has learned something that cannot be stored as an array.
+
+    Examples
+    --------
+    >>> import relattr, tempfile, pathlib
+    >>> task = relattr.load_dataset("glyphs", n_train=30, n_test=20).task("global")
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "chance.npz"
+    >>> save_model(relattr.load_method("chance").fit(task.train), file)
+    >>> load_model(file).fitted_on.attribute
+    'global'
+    """
+    import numpy as np
+
+    from relattr.harness.versions import relattr_revision
+    from relattr.system.atomic import write_arrays
+    from relattr.system.digests import digest_array
+    from relattr.system.sealed import seal_record
+
+    if model.fitted_on is None:
+        raise BadInput(f"{model.name} is not fitted, so there is nothing to save; call fit(task.train) first")
+    arrays = model.method.state_arrays()
+    description = _Description(
+        format=FORMAT,
+        method=model.name,
+        parameters=model.parameters,
+        label=model.label,
+        fitted_on=model.fitted_on,
+        fingerprints=_fingerprints(model, loaded_registry()),
+        relattr=relattr.__version__,
+        commit=relattr_revision()[0],
+        arrays={name: digest_array(array) for name, array in arrays.items()},
+    )
+    text = seal_record(msgspec.json.encode(description)).decode()
+    write_arrays(Path(file), {**arrays, DESCRIPTION: np.array(text)})
+
+
+def load_model(
+    file: str | os.PathLike[str], *, plugins: Folders = (), device: str = "auto", threads: int | None = None
+) -> Model:
+    """Read a fitted model from a file of `save_model`.
+
+    ``plugins`` are folders with further plugin files (.py), if the method is in one. ``device`` and ``threads`` are
+    those with which it is applied; see `Model.fit`.
+
+    Raises `BadInput` if the file is missing or damaged, is no file of `save_model`, is of a later version, or names a
+    method or parameter that does not exist here. Warns if the code of the method, or its pretrained weights, have
+    changed since it was fitted.
+    """
+    path = Path(file)
+    arrays = _read_arrays(path)
+    description = _read_description(path, arrays)
+    registry = loaded_registry(plugins)
+    try:
+        plugin = registry.method(description.method)
+        method = plugin.create(description.parameters)
+    except RelattrError as error:
+        raise BadInput(f"{path}: {error}") from error
+    for name in arrays:
+        if hasattr(type(method), name) or name in description.parameters:
+            raise BadInput(f"{path} has an array {name!r}, which is no fitted state of {description.method}")
+    model = Model(method, plugin.label)
+    method.set_run(make_run(description.fitted_on.seed, device, threads))
+    try:
+        method.restore_arrays(arrays)
+    except Exception as error:  # the method may be newer than the file
+        raise BadInput(
+            f"{path} does not fit the method {description.method} as it is now: {describe_error(error)}"
+        ) from error
+    model.fitted_on = description.fitted_on
+    _warn_about_changes(path, description, model, registry)
+    return model
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    from relattr.system.npz import read_npz
+
+    try:
+        return read_npz(path)
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadInput(f"{path} is no saved model, or is damaged: {error}") from error
+
+
+def _read_description(path: Path, arrays: dict[str, NDArray[Any]]) -> _Description:
+    """The description of the file, taken out of its arrays, which are compared with it."""
+    from relattr.system.digests import digest_array
+    from relattr.system.sealed import open_sealed
+
+    text = arrays.pop(DESCRIPTION, None)
+    if text is None or text.ndim or text.dtype.kind != "U":
+        raise BadInput(f"{path} is no saved model: it does not say which method it is of; write it with save_model")
+    try:
+        values, is_sealed = open_sealed(str(text).encode())
+        version = values.get("format")
+        if isinstance(version, int) and version > FORMAT:
+            raise BadInput(
+                f"{path} is a saved model of format {version}, by relattr {values.get('relattr')}; this one, "
+                f"{relattr.__version__}, reads format {FORMAT}"
+            )
+        description = msgspec.convert(values, _Description)
+    except BadInput:
+        raise
+    except (ValueError, msgspec.ValidationError) as error:
+        raise BadInput(f"{path} is a damaged saved model: {error}") from error
+    if not is_sealed or {name: digest_array(array) for name, array in arrays.items()} != description.arrays:
+        raise BadInput(f"{path} is a damaged saved model: its arrays are not those that were saved")
+    return description
+
+
+def _fingerprints(model: Model, registry: Registry) -> dict[str, str]:
+    """What decides the strengths besides the parameters; empty for a method without a file, defined in a notebook."""
+    from relattr.harness.fingerprints import method_fingerprints
+
+    plugin = registry.methods.get(model.name)
+    try:
+        return method_fingerprints(plugin, model.parameters) if plugin is not None else {}
+    except BadInput:
+        return {}
+
+
+def _warn_about_changes(path: Path, description: _Description, model: Model, registry: Registry) -> None:
+    from relattr.harness.fingerprints import fingerprint_differences
+
+    current: Mapping[str, str] = _fingerprints(model, registry)
+    if not description.fingerprints or not current:
+        return
+    differences = fingerprint_differences(description.fingerprints, current)
+    if differences:
+        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+        warnings.warn(
+            f"{path} was fitted with other code or weights of {description.method} ({', '.join(differences[:3])}{more}"
+            "); its strengths may differ from those at that time. Fit it again to be sure",
+            stacklevel=3,
+        )

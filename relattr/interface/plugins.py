@@ -1,0 +1,149 @@
+"""Methods, datasets and benchmarks by name: `list_methods`, `load_method`, `load_dataset` and the like."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relattr.errors import BadInput
+from relattr.registry import Registry, registry
+
+if TYPE_CHECKING:
+    from relattr.interface.loaded_dataset import LoadedDataset
+    from relattr.interface.model import Model
+
+Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""One folder of plugins, or several."""
+
+_warned: set[str] = set()
+
+
+def list_methods(pattern: str = "*", *, plugins: Folders = ()) -> list[str]:
+    """The names of the methods that match a shell pattern, in alphabetical order.
+
+    ``plugins`` are folders with further plugin files (.py). Raises `BadInput` if one of them does not exist.
+
+    Examples
+    --------
+    >>> list_methods("ranksvm-hog*")
+    ['ranksvm-hog2x2']
+    """
+    return _matching(loaded_registry(plugins).methods, pattern)
+
+
+def list_datasets(pattern: str = "*", *, plugins: Folders = ()) -> list[str]:
+    """The names of the datasets that match a shell pattern, in alphabetical order.
+
+    A dataset is listed whether or not its files are on this machine; see `LoadedDataset.is_available`. ``plugins`` as
+    in `list_methods`.
+
+    Examples
+    --------
+    >>> list_datasets("glyphs*")
+    ['glyphs', 'glyphs-aligned']
+    """
+    return _matching(loaded_registry(plugins).datasets, pattern)
+
+
+def list_benchmarks(pattern: str = "*") -> list[str]:
+    """The names of the benchmarks that match a shell pattern, in alphabetical order.
+
+    Examples
+    --------
+    >>> list_benchmarks("table[12]")
+    ['table1', 'table2']
+    """
+    from relattr.harness.benchmark import benchmark_names
+
+    return _matching(benchmark_names(), pattern)
+
+
+def load_method(name: str, *, plugins: Folders = (), **parameters: Any) -> Model:
+    """A method of this name with these parameters, to be fitted.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_methods`.
+    plugins : path or sequence of paths
+        Folders with further plugin files (.py).
+    **parameters
+        Parameters of the method; those that are not given have their defaults, see `Model.parameters`.
+
+    Raises `UnknownName` for a method or parameter that does not exist, with suggestions, and `BadInput` for a value
+    that is not valid.
+
+    Examples
+    --------
+    >>> load_method("ranksvm-hog2x2", C=1.0).parameters
+    {'C': 1.0, 'loss': 'squared_hinge', 'words': 256}
+    """
+    from relattr.interface.model import Model
+
+    plugin = loaded_registry(plugins).method(name)
+    return Model(plugin.create(_plain_paths(parameters)), plugin.label)
+
+
+def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> LoadedDataset:
+    """The dataset of this name with these parameters, such as ``path`` for your own photographs.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_datasets`. The images of ``glyphs`` are drawn; ``relattr data fetch NAME`` in a terminal downloads
+        the files of other datasets. ``folder`` is for your own images (docs/folder.md).
+    plugins : path or sequence of paths
+        Folders with further plugin files (.py).
+    **parameters
+        Parameters of the dataset.
+
+    Raises `UnknownName` for a dataset or parameter that does not exist, with suggestions, and `BadInput` for a value
+    that is not valid.
+
+    Examples
+    --------
+    >>> load_dataset("glyphs", n_train=50, n_test=40).attributes
+    ['global', 'local', 'multiscale', 'category']
+    """
+    from relattr.interface.loaded_dataset import LoadedDataset
+
+    plugin = loaded_registry(plugins).dataset(name)
+    return LoadedDataset(plugin.create(_plain_paths(parameters)), plugin.label)
+
+
+def loaded_registry(plugins: Folders = ()) -> Registry:
+    """The registry of this process with all plugins loaded, those in the folders ``plugins`` included.
+
+    Warns once about each plugin that could not be loaded. Raises `BadInput` if a folder does not exist.
+    """
+    folders = plugin_folders(plugins)
+    registry.discover(folders)
+    for plugin in registry.broken:
+        if plugin.where not in _warned:
+            _warned.add(plugin.where)
+            text = f"plugin {plugin.where} could not be loaded and is left out: {plugin.error}"
+            warnings.warn(text, stacklevel=3)
+    return registry
+
+
+def plugin_folders(plugins: Folders) -> list[Path]:
+    """The folders of plugins as paths. Raises `BadInput` if one does not exist."""
+    given = [plugins] if isinstance(plugins, (str, os.PathLike)) else plugins
+    folders = [Path(folder) for folder in given]
+    for folder in folders:
+        if not folder.is_dir():
+            raise BadInput(f"plugins: {folder} is not a folder")
+    return folders
+
+
+def _matching(names: Iterable[str], pattern: str) -> list[str]:
+    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+
+
+def _plain_paths(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with text in place of path objects."""
+    return {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in parameters.items()}
