@@ -31,7 +31,7 @@ def draw_held_out(
     together, unless they are more than `MAX_TOGETHER`, or all images: disjoint pairs lose nothing. The name of the
     first of them decides.
     """
-    group, keys = _groups(names, left, right)
+    group, keys = group_images(names, left, right)
     position = np.array([derive_seed(seed, "folder", "split", key) / 2**63 for key in keys])
     order = np.argsort(position, kind="stable")
     n_images = np.cumsum(np.bincount(group, minlength=len(keys))[order])  # held out with each group and those before it
@@ -43,10 +43,13 @@ def draw_held_out(
     return np.isin(group, order[:n_held_out])
 
 
-def _groups(
+def group_images(
     names: Sequence[str], left: NDArray[np.int32], right: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], list[str]]:
-    """The number of the group of each image, and the name that decides about each group."""
+    """The number of the group of each image, ``(n,)``, and the name that decides about each group.
+
+    Up to `MAX_TOGETHER` images that are compared only with one another are a group; every other image is one alone.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -214,6 +214,21 @@ def audit_task(task: Task, contents: _Contents | None = None) -> list[Observatio
     return observations
 
 
+def audit_sizes(sizes: Mapping[tuple[str, bool], int]) -> list[Observation]:
+    """Warn about test sets with few ordered pairs.
+
+    ``sizes`` has the number of ordered pairs of each test set, by its place and whether it has the pairs of all folds
+    of a cross-validation.
+    """
+    from relattr.statistics import FEW_TEST_PAIRS, describe_few_pairs
+
+    return [
+        Observation("warning", "few pairs", where, describe_few_pairs(n, cross_validated=folds))
+        for (where, folds), n in sizes.items()
+        if n < FEW_TEST_PAIRS
+    ]
+
+
 def _audit_pairs(name: str, pairs: Pairs) -> list[Observation]:
     if pairs.order is not None:  # each pair occurs once, with random sides
         return []
@@ -267,11 +282,17 @@ def audit_dataset(dataset: Dataset, *, images: bool = True) -> Audit:
         return Audit(VERSION, dataset.name, "", False, tuple(_merged(files)))
     contents = _Contents() if images else None
     observations: list[Observation] = []
+    sizes: dict[tuple[str, bool], int] = defaultdict(int)
     for name in dataset.tasks():
         try:
-            observations += audit_task(dataset.task(name), contents)
+            task = dataset.task(name)
+            observations += audit_task(task, contents)
+            for test in task.tests:
+                whole = f"{name.dataset}/{name.attribute}" if test.fold else str(name)
+                sizes[f"{whole} {test.name}", test.fold] += test.pairs.n_ordered
         except RelattrError as error:  # the other tasks are audited all the same
             observations.append(Observation("warning", "not audited", str(name), f"not audited: {error}"))
+    observations += audit_sizes(sizes)
     if contents is not None:
         for names in contents.duplicates():
             text = f"{len(names)} images have the same content: {', '.join(names)}"

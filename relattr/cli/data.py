@@ -95,7 +95,8 @@ def verify(names: Sequence[str], settings: Sequence[str], plugin_folders: Sequen
                 if not results:
                     raise BadInput(f"nothing to verify: {dataset.missing() or 'the dataset defines no checks'}")
                 for result in results:
-                    echo(f"{name}: {'ok   ' if result.ok else 'WRONG'} {result.what}: {result.detail}")
+                    state = "WRONG" if not result.ok else "WARN " if result.warning else "ok   "
+                    echo(f"{name}: {state} {result.what}: {result.detail}")
                     if not result.ok:
                         failures.add()
 

@@ -10,9 +10,11 @@ from relattr.statistics.counts import PairCounts, count_margins, count_strengths
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.interval import AccuracyEstimate, Difference, difference, estimate_accuracy, pairs_interval
 from relattr.statistics.multiple_comparisons import holm
+from relattr.statistics.planning import FEW_TEST_PAIRS, describe_few_pairs, images_needed, pairs_needed
 from relattr.statistics.ranks import Ranks, average_ranks
 
 __all__ = [
+    "FEW_TEST_PAIRS",
     "AccuracyEstimate",
     "Bootstrap",
     "Design",
@@ -25,10 +27,13 @@ __all__ = [
     "bootstrap",
     "count_margins",
     "count_strengths",
+    "describe_few_pairs",
     "difference",
     "difference_covariance",
     "estimate_accuracy",
     "holm",
+    "images_needed",
     "pairs_interval",
+    "pairs_needed",
     "spearman",
 ]

@@ -38,7 +38,8 @@ def write(root: Path, name: str, *lines: str) -> Path:
 
 
 def make(path: Path, **values: Any) -> Folder:
-    dataset = registry.dataset("folder").create({"path": str(path), **values})
+    split = {} if values.keys() & {"split", "test"} else {"split": "held-out"}
+    dataset = registry.dataset("folder").create({"path": str(path), **split, **values})
     assert isinstance(dataset, Folder)
     return dataset
 

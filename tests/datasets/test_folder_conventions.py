@@ -25,7 +25,8 @@ ALL = list(itertools.combinations(range(N), 2))
 
 
 def make_folder(**values: Any) -> Folder:
-    dataset = registry.dataset("folder").create(values)
+    split = {} if values.keys() & {"split", "test"} else {"split": "held-out"}
+    dataset = registry.dataset("folder").create({**split, **values})
     assert isinstance(dataset, Folder)
     return dataset
 
