@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +13,7 @@ from relattr.cli.integer import IntegerRange
 
 if TYPE_CHECKING:
     from relattr.harness.limits import Limits
+    from relattr.harness.result_selection import ResultSelection
     from relattr.harness.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,14 +26,52 @@ plugins_option = click.option(
     metavar="DIR",
     help="Also load the plugin files (.py) in this folder. May be repeated.",
 )
+
+
+def only_once(ctx: click.Context, parameter: click.Parameter, values: Sequence[Any]) -> Any:
+    """Callback of an option that must not be repeated: the last of two values would silently replace the first."""
+    if len(values) > 1:
+        texts = ", ".join(str(value) for value in values)
+        raise click.BadParameter(f"it was given {len(values)} times ({texts}); expected one", ctx, parameter)
+    return values[0]
+
+
 results_option = click.option(
     "--results",
     type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
+    multiple=True,
+    callback=only_once,
+    default=[Path("results")],
+    show_default="results",
     metavar="DIR",
     help="The folder of results.",
 )
+
+
+def chosen_results_options(command: F) -> F:
+    """Add the options that choose stored results, see `chosen_results`."""
+    for option in reversed(
+        [
+            click.option("--methods", multiple=True, metavar="GLOB", help="Only methods that match. May be repeated."),
+            click.option(
+                "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
+            ),
+            click.option(
+                "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_results(options: Mapping[str, Any]) -> ResultSelection:
+    """What the `chosen_results_options` of a command choose."""
+    from relattr.harness.result_selection import ResultSelection
+
+    return ResultSelection(options["methods"], options["datasets"], options["attributes"])
+
+
 settings_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the plugin. May be repeated."
 )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from relattr.cli.options import plugins_option, results_option
+from relattr.cli.options import chosen_results, chosen_results_options, plugins_option, results_option
 from relattr.cli.output import echo
 
 
 @click.command("report")
 @click.argument("benchmark")
+@chosen_results_options
 @results_option
 @plugins_option
 @click.option(
@@ -22,21 +24,26 @@ from relattr.cli.output import echo
     help="The page to write.  [default: paper_tables/out/<benchmark>.html]",
 )
 @click.option("--audit/--no-audit", default=True, show_default=True, help="Include the audits of the datasets.")
-def command(benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path | None, audit: bool) -> None:
+def command(
+    benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path | None, audit: bool, **options: Any
+) -> None:
     """Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.
 
-    The page requires no network and no other file. Figures that `relattr figures` wrote into figures/<benchmark>/
-    beside the page are included in it.
+    The page requires no network and no other file. --methods, --datasets and --attributes choose what it shows.
+    Figures that `relattr figures` wrote into figures/<benchmark>/ beside the page are included in it.
     """
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark import load_benchmark
     from relattr.harness.store import Store
     from relattr.report.formats.page import benchmark_to_html
+    from relattr.report.tables.column_selection import select_columns
     from relattr.system.atomic import write_text
 
-    definition = load_benchmark(benchmark)
     registry = load_registry(plugin_folders)
+    selection, store = chosen_results(options), Store(results)
+    definition = select_columns(load_benchmark(benchmark), registry, selection, store)
     path = out or Path("paper_tables/out") / f"{definition.name}.html"
     figures = path.parent / "figures" / definition.name
-    write_text(path, benchmark_to_html(definition, registry, Store(results), audit=audit, figures=figures))
+    page = benchmark_to_html(definition, registry, store, audit=audit, figures=figures, selection=selection)
+    write_text(path, page)
     echo(f"wrote {path}")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from relattr.cli.options import plugins_option, results_option
+from relattr.cli.options import chosen_results, chosen_results_options, plugins_option, results_option
 from relattr.cli.output import echo
 
 
 @click.command("tables")
 @click.argument("benchmark", nargs=-1, required=True)
+@chosen_results_options
 @results_option
 @plugins_option
 @click.option(
@@ -30,20 +32,37 @@ from relattr.cli.output import echo
     help="Also write an ablation table: the difference of every other method from this one, with intervals. METHOD is "
     "a method's name, or the key of a row in the CSV file.",
 )
+@click.option(
+    "--notes",
+    type=click.Choice(["none", "short", "full"]),
+    default="short",
+    show_default=True,
+    help="The notes in the LaTeX tables and on the terminal: none; one mark for each kind of note; or every note. "
+    "NAME-notes.tex and the Markdown file have every note in any case.",
+)
 @click.option("--audit/--no-audit", default=True, show_default=True, help="Mark leaks that the datasets' audits find.")
 def command(
-    benchmark: Sequence[str], results: Path, plugin_folders: Sequence[Path], out: Path, against: str, audit: bool
+    benchmark: Sequence[str],
+    results: Path,
+    plugin_folders: Sequence[Path],
+    out: Path,
+    against: str,
+    notes: Any,
+    audit: bool,
+    **options: Any,
 ) -> None:
     """Write the tables of each BENCHMARK as LaTeX (booktabs, siunitx), CSV and Markdown.
 
     Two tables for each benchmark: as in the paper, with measured numbers; and measured next to published numbers, with
     intervals and verdicts. The same for the attributes of each column that is a mean over attributes. macros.tex
     defines every number by name, for use in text. If LaTeX is installed, tables.pdf contains all tables. Tables are
-    made from stored results; nothing is trained. Every difference from the paper's setting (another backbone, other
-    labels, some of the attributes) is a footnote.
+    made from stored results; nothing is trained. --methods, --datasets and --attributes choose rows and columns;
+    nothing else is shown. Every difference from the paper's setting (another backbone, other labels, some of the
+    attributes) is noted.
 
     \b
     relattr tables table3
+    relattr tables table3 --methods 'viralnet*' --datasets osr
     relattr tables glyphs --against viralnet     the effect of scales and categories
     """
     from relattr.cli.plugins import load_registry
@@ -53,21 +72,23 @@ def command(
     from relattr.report.formats.text import ablation_to_text, table_to_text
     from relattr.report.tables.audits import benchmark_leak_notes
     from relattr.report.tables.builder import build_table
+    from relattr.report.tables.column_selection import select_columns
 
     registry = load_registry(plugin_folders)
     store = Store(results)
+    selection = chosen_results(options)
     paper_tables = []
     for name in benchmark:
-        definition = load_benchmark(name)
+        definition = select_columns(load_benchmark(name), registry, selection, store)
         leaks = benchmark_leak_notes(definition, registry, store) if audit else None
-        table = build_table(definition, registry, store, leaks, against)
+        table = build_table(definition, registry, store, leaks, against, selection)
         for line in table.unreadable:
             echo(f"left out, not a result: {line}", err=True)
-        echo(table_to_text(table))
+        echo(table_to_text(table, notes))
         if table.ablation is not None:
             echo(ablation_to_text(table.ablation))
         paper_tables.append(table)
-    paths = write_tables(paper_tables, out)
+    paths = write_tables(paper_tables, out, notes)
     for path in paths:
         echo(f"wrote {path}")
     if not any(path.suffix == ".pdf" for path in paths):

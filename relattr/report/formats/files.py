@@ -10,25 +10,29 @@ from relattr.report.formats.csv import ablation_to_csv, table_to_csv
 from relattr.report.formats.latex.ablation import ablation_to_latex
 from relattr.report.formats.latex.document import PREAMBLE, compile_pdf, document_to_latex
 from relattr.report.formats.latex.macros import macros_to_latex, table_of_macro
+from relattr.report.formats.latex.notes import notes_to_latex
 from relattr.report.formats.latex.ranks import ranks_to_latex
 from relattr.report.formats.latex.table import comparison_to_latex, table_to_latex
 from relattr.report.formats.markdown import ablation_to_markdown, table_to_markdown
+from relattr.report.tables.footnotes import NoteDetail
 from relattr.report.tables.table import PaperTable
 from relattr.system.atomic import write_text
 from relattr.system.reading import read_text
 
 
-def write_table(table: PaperTable, folder: Path) -> list[Path]:
+def write_table(table: PaperTable, folder: Path, notes: NoteDetail = "short") -> list[Path]:
     """Write a table and its attribute tables into ``folder``; return the paths.
 
-    For each: ``<name>.tex`` as in the paper, ``<name>-published.tex`` beside the published numbers, ``<name>.csv``,
-    ``<name>.md``; and if methods are compared with a base, ``<name>-against-<key>`` as ``.tex``, ``.csv`` and
-    ``.md``. ``<name>-ranks.tex`` is the critical-difference diagram.
+    For each: ``<name>.tex`` as in the paper and ``<name>-published.tex`` beside the published numbers, both with
+    ``notes``; ``<name>-notes.tex`` with all notes; ``<name>.csv`` and ``<name>.md``. If methods are compared with a
+    base, ``<name>-against-<key>`` as ``.tex``, ``.csv`` and ``.md``. ``<name>-ranks.tex`` is the critical-difference
+    diagram.
     """
     contents: dict[str, str] = {}
     for each in table.all_tables:
-        contents[f"{each.name}.tex"] = table_to_latex(each)
-        contents[f"{each.name}-published.tex"] = comparison_to_latex(each)
+        contents[f"{each.name}.tex"] = table_to_latex(each, notes)
+        contents[f"{each.name}-published.tex"] = comparison_to_latex(each, notes)
+        contents[f"{each.name}-notes.tex"] = notes_to_latex(each)
         contents[f"{each.name}.csv"] = table_to_csv(each)
         contents[f"{each.name}.md"] = table_to_markdown(each)
         if each.ablation is not None:
@@ -43,7 +47,7 @@ def write_table(table: PaperTable, folder: Path) -> list[Path]:
     return [_write(folder / name, content) for name, content in contents.items()]
 
 
-def write_tables(tables: Sequence[PaperTable], folder: Path) -> list[Path]:
+def write_tables(tables: Sequence[PaperTable], folder: Path, notes: NoteDetail = "short") -> list[Path]:
     """Write the tables of several benchmarks, with ``macros.tex``, ``preamble.tex``, ``tables.tex`` and ``tables.pdf``.
 
     ``macros.tex`` keeps the numbers of tables written into this folder earlier. The PDF needs pdflatex. Returns the
@@ -56,7 +60,7 @@ def write_tables(tables: Sequence[PaperTable], folder: Path) -> list[Path]:
         raise BadInput(
             f"two tables would be written to files called {duplicates[0]}; rename one of the benchmarks or columns"
         )
-    paths = [path for table in tables for path in write_table(table, folder)]
+    paths = [path for table in tables for path in write_table(table, folder, notes)]
     inputs = [path.name for path in paths if path.suffix == ".tex"]
     paths += [
         _write(folder / "macros.tex", macros_to_latex(tables, _earlier_macros(tables, folder))),
@@ -77,7 +81,7 @@ def _file_stems(table: PaperTable) -> list[str]:
     """The names of a table's files, without suffix."""
     stems = [f"{table.name}-ranks"] if table.ranks is not None else []
     for each in table.all_tables:
-        stems += [each.name, f"{each.name}-published"]
+        stems += [each.name, f"{each.name}-published", f"{each.name}-notes"]
         stems += [each.ablation.name] if each.ablation is not None else []
     return stems
 

@@ -16,16 +16,18 @@ from relattr.report.tables.table import PaperTable
 def table_to_markdown(table: PaperTable) -> str:
     """A heading, the caption, the table as in the paper, its notes; then measured and published numbers, and ranks."""
     footnotes = place_footnotes(table)
-    header = ["Method"]
+    header = ["Method", "Setting"] if table.has_settings else ["Method"]
     for column, notes in zip(table.columns, footnotes.columns, strict=True):
         header.append(escape_markdown(column.label) + footnotes.suffix(notes))
     rows = []
     for i, row in enumerate(table.rows):
-        cells = [escape_markdown(row.label) + footnotes.suffix(footnotes.rows[i])]
+        cells = [escape_markdown(row.short_name) + footnotes.suffix(footnotes.rows[i])]
+        cells += [escape_markdown(row.setting)] if table.has_settings else []
         for entry, notes in zip(row.entries, footnotes.entries[i], strict=True):
             cells.append(_cell(entry) + footnotes.suffix(notes))
         rows.append(cells)
-    lines = [f"# {escape_markdown(table.title)}", "", escape_markdown(table.caption), "", *_pipe_table(header, rows)]
+    lines = [f"# {escape_markdown(table.title)}", "", escape_markdown(table.caption), ""]
+    lines += _pipe_table(header, rows, text_columns=(0, 1) if table.has_settings else (0,))
     listing = [f"- {line}" for line in footnotes.listing(escape_markdown)]
     lines += ["", *listing] if listing else []
     lines += _comparison(table, footnotes)

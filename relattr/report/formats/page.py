@@ -18,6 +18,7 @@ from relattr.audit import Audit
 from relattr.errors import BadInput
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
+from relattr.harness.result_selection import ResultSelection
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
@@ -28,6 +29,7 @@ from relattr.report.tables.builder import build_table
 from relattr.report.tables.captions import ranks_caption
 from relattr.report.tables.entry import SECTIONS, VERDICTS, TableEntry
 from relattr.report.tables.footnotes import GENERAL, Footnotes, place_footnotes
+from relattr.report.tables.row_results import ALL_RESULTS
 from relattr.report.tables.table import PaperTable
 from relattr.system.reading import MAX_RESULT, read_bytes, read_text
 from relattr.system.text import printable
@@ -69,18 +71,24 @@ class PageTable:
 
 
 def benchmark_to_html(
-    benchmark: Benchmark, registry: Registry, store: Store, *, audit: bool = True, figures: Path | None = None
+    benchmark: Benchmark,
+    registry: Registry,
+    store: Store,
+    *,
+    audit: bool = True,
+    figures: Path | None = None,
+    selection: ResultSelection = ALL_RESULTS,
 ) -> str:
     """Return the page of a benchmark.
 
     It loads nothing from elsewhere, and all text from plugins, logs and labels is escaped, control characters too.
     ``figures`` is a folder of PNG files (those that ``relattr figures`` writes), each with its caption in a ``.txt``
-    file of the same name.
+    file of the same name. ``selection`` chooses methods and attributes; the columns are those of the benchmark.
     """
     audits = audit_benchmark(benchmark, registry, store) if audit else {}
-    table = build_table(benchmark, registry, store, leak_notes(audits))
+    table = build_table(benchmark, registry, store, leak_notes(audits), selection=selection)
     stored = [result for result in store if not isinstance(result, Unreadable)]
-    results = benchmark_scope(benchmark, registry).select(stored)
+    results = [r for r in benchmark_scope(benchmark, registry).select(stored) if selection.includes(r.cell)]
     results.sort(key=lambda r: (r.cell.dataset, r.cell.attribute, r.cell.split, r.cell.method, r.cell.seed, r.cell.key))
     curves = _learning_curves(results, store)
     images, n_outdated = _images(figures, results)

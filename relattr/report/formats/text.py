@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from relattr.report.formats.improvement_cells import IMPROVEMENT_HEADER, improvement_cells
 from relattr.report.tables.ablation import PARTIAL_NOTE, Ablation, AblationEffect
-from relattr.report.tables.captions import BOLD
+from relattr.report.tables.captions import BOLD, SHORT_BOLD
 from relattr.report.tables.entry import TableEntry
-from relattr.report.tables.footnotes import place_footnotes
+from relattr.report.tables.footnotes import NoteDetail, place_footnotes, shortened_notes
 from relattr.report.tables.table import PaperTable
 from relattr.system.text import one_line
 
@@ -20,26 +20,33 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def table_to_text(table: PaperTable) -> str:
-    """Title, measured and published numbers by column, notes and caption; a star stands for bold."""
+def table_to_text(table: PaperTable, notes: NoteDetail = "short") -> str:
+    """Title, measured and published numbers by column, notes and caption; a star stands for bold.
+
+    With ``full`` notes the caption explains everything; otherwise it is the short one.
+    """
+    table = shortened_notes(table, notes)
     footnotes = place_footnotes(table)
     has_published = [any(row.entries[k].published is not None for row in table.rows) for k in range(len(table.columns))]
     header = ["\nmethod"]
-    for column, notes, published in zip(table.columns, footnotes.columns, has_published, strict=True):
+    for column, of_column, published in zip(table.columns, footnotes.columns, has_published, strict=True):
         header += [f"{column.label}\npublished"] if published else []
-        header.append(f"{column.label}{footnotes.suffix(notes)}\nmeasured")
+        header.append(f"{column.label}{footnotes.suffix(of_column)}\nmeasured")
     rows = []
     for i, row in enumerate(table.rows):
         cells = [row.label + footnotes.suffix(footnotes.rows[i])]
-        for entry, notes, published in zip(row.entries, footnotes.entries[i], has_published, strict=True):
+        for entry, of_entry, published in zip(row.entries, footnotes.entries[i], has_published, strict=True):
             if published:
                 cells.append("-" if entry.published is None else f"{entry.published:.2f}")
-            cells.append(_cell(entry) + footnotes.suffix(notes))
+            cells.append(_cell(entry) + footnotes.suffix(of_entry))
         rows.append(cells)
     lines = [table.title, "", _aligned(header, rows)]
     listing = [one_line(line) for line in footnotes.listing()]
     lines += ["", *listing] if listing else []
-    lines += ["", table.caption.replace(BOLD, BOLD.replace("Bold", "Star"))]
+    caption = table.caption if notes == "full" else table.short_caption
+    for bold in (BOLD, SHORT_BOLD):
+        caption = caption.replace(bold, bold.replace("Bold", "Star"))
+    lines += ["", caption]
     if table.improvement is not None:
         lines += ["", _aligned(IMPROVEMENT_HEADER, improvement_cells(table.improvement)), "", table.improvement.caption]
     return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from relattr.harness.benchmark import Benchmark, ColumnSpec
+from relattr.harness.result_selection import ResultSelection
 from relattr.harness.store import Store
 from relattr.registry import Registry
 from relattr.report.tables.ablation import Ablation, compute_ablation, find_base_row
@@ -16,32 +17,55 @@ from relattr.report.tables.improvement import Improvement, compute_improvement
 from relattr.report.tables.judging import Judge
 from relattr.report.tables.published import published_rows
 from relattr.report.tables.ranking import rank_rows
-from relattr.report.tables.row_results import collect_row_results
+from relattr.report.tables.row_results import ALL_RESULTS, collect_row_results
 from relattr.report.tables.significance import ComputedEntry, mark_best_entries
 from relattr.report.tables.slugs import slugify, unique_slug
 from relattr.report.tables.table import PaperTable, TableRow
 
-RESERVED_COLUMN_KEYS = ("published", "ranks")
+RESERVED_COLUMN_KEYS = ("notes", "published", "ranks")
 """Endings of other files of a benchmark; the files of a column's attribute table end in the key of the column."""
 
 
 def build_table(
-    benchmark: Benchmark, registry: Registry, store: Store, leaks: LeakNotes | None = None, against: str = ""
+    benchmark: Benchmark,
+    registry: Registry,
+    store: Store,
+    leaks: LeakNotes | None = None,
+    against: str = "",
+    selection: ResultSelection = ALL_RESULTS,
 ) -> PaperTable:
     """Build the table of a benchmark from the results in a store.
 
     ``leaks`` has notes on the leaks of each dataset (`benchmark_leak_notes`). ``against`` is a method, or the key of
-    a row: all other rows are compared with it in an `Ablation`. Raises `UnknownName` if the table has no such row.
+    a row: all other rows are compared with it in an `Ablation`. ``selection`` chooses rows; columns are chosen in the
+    benchmark (`relattr.report.tables.column_selection`).
+
+    Raises `UnknownName` if the table has no such row, or for a pattern of the selection that matches no method.
     """
-    return _TableBuilder(benchmark, registry, store, leaks or {}, against).build()
+    return _TableBuilder(benchmark, registry, store, leaks or {}, against, selection).build()
 
 
 class _TableBuilder:
-    def __init__(self, benchmark: Benchmark, registry: Registry, store: Store, leaks: LeakNotes, against: str) -> None:
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        registry: Registry,
+        store: Store,
+        leaks: LeakNotes,
+        against: str,
+        selection: ResultSelection,
+    ) -> None:
         self._benchmark = benchmark
         self._judge = Judge(registry, store)
         self._entries = EntryBuilder(benchmark, registry, self._judge, leaks)
-        self._rows, self._unreadable = collect_row_results(benchmark, registry, store)
+        collected = collect_row_results(benchmark, registry, store, selection)
+        self._rows, self._unreadable, self._settings = collected.rows, collected.unreadable, collected.settings
+        self._shows_part = bool(selection.methods)
+        self._guessing = [
+            i
+            for i, row in enumerate(self._rows)
+            if row.method in registry.methods and registry.methods[row.method].cls.guesses
+        ]
         self._base = find_base_row(self._rows, against) if against else None
 
     def build(self) -> PaperTable:
@@ -49,7 +73,8 @@ class _TableBuilder:
         keys = set(RESERVED_COLUMN_KEYS)
         columns = tuple(TableColumn(spec.label, unique_slug(slugify(spec.label), keys)) for spec in specs)
         grid = [[self._entries.entry(row, spec) for spec in specs] for row in self._rows]
-        table = PaperTable(self._benchmark.name, self._benchmark.title, "", columns, tuple(self._table_rows(grid)))
+        rows = tuple(self._table_rows(grid))
+        table = PaperTable(self._benchmark.name, self._benchmark.title, "", columns, rows, settings=self._settings)
         all_results = [result for row in self._rows for result in row.results]
         attribute_tables = {
             column: self._attribute_table(spec, column, attributes)
@@ -72,7 +97,8 @@ class _TableBuilder:
         columns.append(TableColumn("Mean", "mean"))
         grid = [[self._entries.entry(row, spec, a) for a in [*attributes, None]] for row in self._rows]
         rows = self._table_rows(grid)
-        for published in published_rows(spec.published or spec.label, attributes):
+        others = [] if self._shows_part else published_rows(spec.published or spec.label, attributes)
+        for published in others:
             entries = []
             for attribute in [*attributes, ""]:
                 entry = TableEntry(constant=True, status="published")
@@ -83,19 +109,20 @@ class _TableBuilder:
             label = published.label
             rows.append(TableRow(label, slugify(label), tuple(entries), "published", published.notes))
         title = f"{column.label}, attribute by attribute"
-        table = PaperTable(f"{self._benchmark.name}-{column.key}", title, "", tuple(columns), tuple(rows))
+        name = f"{self._benchmark.name}-{column.key}"
+        table = PaperTable(name, title, "", tuple(columns), tuple(rows), settings=self._settings)
         opening = f"{title}: the numbers whose means are in the column {column.label} of {self._benchmark.title}."
         return replace(with_caption(table, opening), ablation=self._ablation(table, grid))
 
     def _table_rows(self, grid: Sequence[Sequence[ComputedEntry]]) -> list[TableRow]:
         return [
-            TableRow(row.label, row.key, tuple(entries), row.section)
-            for row, entries in zip(self._rows, mark_best_entries(self._judge, grid), strict=True)
+            TableRow(row.label, row.key, tuple(entries), row.section, name=row.name, setting=row.setting)
+            for row, entries in zip(self._rows, mark_best_entries(self._judge, grid, self._guessing), strict=True)
         ]
 
     def _improvement(self, table: PaperTable) -> Improvement | None:
         spec = self._benchmark.table.improvement
-        if spec is None:
+        if spec is None or self._shows_part:
             return None
         return compute_improvement(spec, table.columns, self._rows, [row.entries for row in table.rows])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from relattr.report.tables.small_tests import size_warnings
 from relattr.report.tables.table import PaperTable
 from relattr.statistics.ranks import Ranks
 
@@ -15,6 +16,7 @@ INTERVAL = (
     "±: half-width of the 95 % confidence interval. The test images are the sampling units, since pairs that share an "
     "image are not independent; "
 )
+INTERVAL_ENDS = INTERVAL.replace("interval.", "interval, or [its ends] where it is lopsided or reaches 0 or 100.")
 SEEDS = {
     "one": "each method was trained once, so the variation between training runs is not in the interval.",
     "several": "the interval includes the variation between training runs.",
@@ -34,8 +36,13 @@ MAX_RANKED = 40
 """With more methods the critical-difference diagram is unreadable and is left out."""
 
 
+SHORT_INTERVAL = "±: half-width of the 95 % confidence interval over test images."
+SHORT_INTERVAL_ENDS = "± or [ends]: the 95 % confidence interval over test images."
+SHORT_BOLD = "Bold: the best, and what is not significantly different from it (5 % level)."
+
+
 def with_caption(table: PaperTable, opening: str) -> PaperTable:
-    """The table with a caption: ``opening``, then how its numbers are to be read."""
+    """The table with its captions: ``opening``, then how its numbers are to be read, in full and in short."""
     entries = [entry for row in table.rows for entry in row.entries]
     custom_tie_rule = any(entry.custom_tie_rule for entry in entries)
     scoring = f"{SCORING[:-1]}, unless a note states another rule." if custom_tie_rule else SCORING
@@ -44,10 +51,30 @@ def with_caption(table: PaperTable, opening: str) -> PaperTable:
         if any(entry.lower is not None for entry in entries):
             seeds = {entry.n_seeds > 1 for entry in entries if entry.lower is not None}
             kind = "mixed" if len(seeds) > 1 else "several" if True in seeds else "one"
-            sentences.append(INTERVAL + SEEDS[kind])
+            interval = INTERVAL_ENDS if any(entry.shows_ends for entry in entries) else INTERVAL
+            sentences.append(interval + SEEDS[kind])
         if any(entry.best for entry in entries):
             sentences.append(BOLD)
-    return replace(table, caption=" ".join(sentence for sentence in sentences if sentence))
+    sentences += [f"Settings of all methods that have them: {', '.join(table.settings)}."] if table.settings else []
+    return replace(
+        table,
+        warnings=size_warnings(table),
+        caption=" ".join(sentence for sentence in sentences if sentence),
+        short_caption=" ".join(_short_sentences(table, opening)),
+    )
+
+
+def _short_sentences(table: PaperTable, opening: str) -> list[str]:
+    """The sentences of a caption for a paper."""
+    entries = [entry for row in table.rows for entry in row.entries]
+    sentences = [opening, "Accuracy in per cent."]
+    if table.settings:
+        sentences.append(f"Settings: {', '.join(table.settings)}.")
+    if any(entry.lower is not None for entry in entries):
+        sentences.append(SHORT_INTERVAL_ENDS if any(entry.shows_ends for entry in entries) else SHORT_INTERVAL)
+    if any(entry.best for entry in entries):
+        sentences.append(SHORT_BOLD)
+    return [*sentences, *(f"{warning}." for warning in size_warnings(table))]
 
 
 def sample_size(table: PaperTable, column: int) -> str:

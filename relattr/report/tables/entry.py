@@ -14,6 +14,8 @@ MAX_INTERVAL_DISTANCE = 3.0
 """A published number is reproduced if it is inside the interval and no end of it is further away, in points."""
 MAX_DIFFERENCE = 0.5
 """It is also reproduced if the measured number is within this distance of it, however narrow the interval."""
+MAX_ASYMMETRY = 0.1
+"""An interval is shown by its ends if its middle is further than this from the number, as a share of its half-width."""
 LEVEL = 0.95
 """Confidence level of all intervals."""
 
@@ -67,11 +69,32 @@ class TableEntry:
     """Code for how reliable the published number is, where it is not from the paper's table; see `RELIABILITY`."""
     notes: tuple[str, ...] = ()
     """What readers must know to interpret this number."""
+    short_notes: tuple[str, ...] = ()
+    """The same in a few words, one for each kind of note; see `relattr.report.tables.short_notes`."""
 
     @property
     def half_width(self) -> float | None:
         """Half the width of the confidence interval."""
         return None if self.lower is None or self.upper is None else (self.upper - self.lower) / 2
+
+    @property
+    def shows_ends(self) -> bool:
+        """Whether the ends of the interval are shown, because ± would misstate them.
+
+        That is so if the interval is lopsided, or reaches 0 or 100 in the digits shown.
+        """
+        if self.measured is None or self.lower is None or self.upper is None:
+            return False
+        half = (self.upper - self.lower) / 2
+        middle = (self.upper + self.lower) / 2
+        return self.lower < 0.05 or self.upper > 99.95 or abs(middle - self.measured) > MAX_ASYMMETRY * half
+
+    @property
+    def spread(self) -> str:
+        """The interval as text: ``± 2.1``, or ``[51.9, 79.2]`` where its ends are shown; empty without an interval."""
+        if self.half_width is None:
+            return ""
+        return f"[{self.lower:.1f}, {self.upper:.1f}]" if self.shows_ends else f"± {self.half_width:.1f}"
 
     @property
     def difference(self) -> float | None:

@@ -210,7 +210,9 @@ class EntryBuilder:
             entry = replace(entry, published=number.accuracy, reliability=number.reliability)
             partial = [f"{note} (the published number beside it is over the same attributes)" for note in partial]
         elif attribute is None and len(attributes) > 1 and len(by_attribute) == 1:
-            entry = replace(entry, published=None, reliability="")  # a published mean is not the number of one attribute
+            entry = replace(
+                entry, published=None, reliability=""
+            )  # a published mean is not the number of one attribute
         # nobody has published a number for a person's own images
         deviations = [
             note

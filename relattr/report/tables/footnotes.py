@@ -6,13 +6,18 @@ A note that applies to a whole row is marked at its label instead of at each of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from relattr.report.tables.entry import TableEntry
 from relattr.report.tables.table import PaperTable
 
 GENERAL = "All measured numbers"
 """Introduces the notes that apply to every measured number."""
+
+
+NoteDetail = Literal["none", "short", "full"]
+"""How much a table says about its numbers: nothing, one mark for each kind of note, or every note."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,17 @@ class Footnotes:
         """All notes in plain text, one per line, each with its letter."""
         lines = [f"{GENERAL}: {escape('; '.join(self.general))}"] if self.general else []
         return lines + [f"({letter}) {escape(note)}" for note, letter in self.letters.items()]
+
+
+def shortened_notes(table: PaperTable, detail: NoteDetail) -> PaperTable:
+    """The table with all notes (``full``), with the short notes of its numbers (``short``), or without any."""
+    if detail == "full":
+        return table
+    rows = []
+    for row in table.rows:
+        entries = (replace(entry, notes=entry.short_notes if detail == "short" else ()) for entry in row.entries)
+        rows.append(replace(row, entries=tuple(entries), notes=()))
+    return replace(table, rows=tuple(rows))
 
 
 def place_footnotes(table: PaperTable, columns: Sequence[int] | None = None, *, at_rows: bool = True) -> Footnotes:

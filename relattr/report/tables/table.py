@@ -21,6 +21,15 @@ class TableRow:
     section: Section = "paper"
     notes: tuple[str, ...] = ()
     """What readers must know about the whole row."""
+    name: str = ""
+    """The label without the setting; the label if empty."""
+    setting: str = ""
+    """``name=value, ...`` of the parameters that tell the row apart from others; part of the label."""
+
+    @property
+    def short_name(self) -> str:
+        """The label without the setting."""
+        return self.name or self.label
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,18 @@ class PaperTable:
     """The comparison of all methods with a base method, if one was requested."""
     improvement: Improvement | None = None
     """Relative improvements over earlier rows, if the benchmark defines them."""
+    settings: tuple[str, ...] = ()
+    """``name=value`` of the parameters that all measured rows share and that differ from the benchmark's."""
+    short_caption: str = ""
+    """A caption for a paper: what is shown, ± and bold; `caption` explains everything."""
+
+    warnings: tuple[str, ...] = ()
+    """What readers must know first: test sets that are too small, or cannot tell any method from chance."""
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether some rows have a setting, so that the table has a column for it."""
+        return any(row.setting for row in self.rows)
 
     @property
     def measured_rows(self) -> tuple[TableRow, ...]:

@@ -24,11 +24,14 @@ def footnote_mark(notes: Sequence[str], footnotes: Footnotes) -> str:
     return rf"\textsuperscript{{\normalfont {marks}}}" if marks else ""
 
 
-def label_column(labels: Sequence[str]) -> str:
-    """The column type for the labels of rows: natural width, or a paragraph if a label is long."""
+def label_column(labels: Sequence[str], edge: str = "@{}") -> str:
+    """The column type for the labels of rows: natural width, or a paragraph if a label is long.
+
+    ``edge`` is what is to the left of it: by default nothing, as for the first column.
+    """
     if max(map(len, labels), default=0) <= MAX_LABEL:
-        return "@{}l"
-    return r"@{}>{\raggedright\arraybackslash\hangindent=1.5em\hangafter=1}p{0.29\linewidth}"
+        return f"{edge}l"
+    return edge + r">{\raggedright\arraybackslash\hangindent=1.5em\hangafter=1}p{0.29\linewidth}"
 
 
 def part_of(name: str, caption: str, part: int, n_parts: int) -> tuple[str, str]:

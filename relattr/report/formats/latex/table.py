@@ -18,23 +18,28 @@ from relattr.report.formats.latex.environments import (
     part_of,
     table_environment,
 )
-from relattr.report.tables.captions import INTERVAL, sample_size
+from relattr.report.tables.captions import INTERVAL, SHORT_INTERVAL, sample_size
 from relattr.report.tables.entry import VERDICTS, TableEntry
-from relattr.report.tables.footnotes import place_footnotes
+from relattr.report.tables.footnotes import NoteDetail, place_footnotes, shortened_notes
 from relattr.report.tables.table import PaperTable
 
 
-def table_to_latex(table: PaperTable) -> str:
-    """The table as in the paper, with measured numbers."""
+def table_to_latex(table: PaperTable, notes: NoteDetail = "short") -> str:
+    """The table as in the paper, with measured numbers.
+
+    With ``full`` notes its caption explains everything; otherwise it has the short caption.
+    """
+    if notes != "full":
+        table = replace(shortened_notes(table, notes), caption=table.short_caption)
     n = len(table.columns)
     size = n if n <= MAX_COLUMNS else MAX_COLUMNS_WITH_INTERVAL
     parts = [range(k, min(k + size, n)) for k in range(0, n, size)] or [range(0)]
     return HEADER + "".join(_table_part(table, list(part), k, len(parts)) for k, part in enumerate(parts))
 
 
-def comparison_to_latex(table: PaperTable) -> str:
+def comparison_to_latex(table: PaperTable, notes: NoteDetail = "short") -> str:
     """Measured and published numbers, column after column, with difference, interval and verdict."""
-    table = replace(table, rows=table.measured_rows)
+    table = shortened_notes(replace(table, rows=table.measured_rows), notes)
     footnotes = place_footnotes(table, at_rows=False)
     body: list[str] = []
     for k, column in enumerate(table.columns):
@@ -55,6 +60,7 @@ def comparison_to_latex(table: PaperTable) -> str:
         body = [r"\multicolumn{6}{@{}l}{No measured or published numbers.} \\"]
     head = r"Method & {Published} & {Measured} & {95\,\% interval} & {Difference} & Verdict \\"
     caption = f"{table.title}: measured and published accuracy in per cent; difference in percentage points. {VERDICTS}"
+    caption += f" Settings: {', '.join(table.settings)}." if table.settings and notes != "full" else ""
     columns = label_column([f"xx{row.label}" for row in table.rows])  # they are indented
     columns += " S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2,retain-explicit-plus] l@{}"
     return HEADER + table_environment(f"{table.name}-published", caption, columns, head, body, footnotes)
@@ -63,6 +69,7 @@ def comparison_to_latex(table: PaperTable) -> str:
 def _table_part(table: PaperTable, part: Sequence[int], number: int, n_parts: int) -> str:
     """A table environment of the columns in ``part``."""
     narrow = len(part) > MAX_COLUMNS_WITH_INTERVAL
+    has_settings = table.has_settings
     footnotes = place_footnotes(table, part)
     body: list[str] = []
     section = "paper"
@@ -70,10 +77,11 @@ def _table_part(table: PaperTable, part: Sequence[int], number: int, n_parts: in
         if row.section != section and body:
             body.append(r"\midrule")
             if row.section == "published":
-                span = 1 + (len(part) if narrow else 2 * len(part))
+                span = 1 + has_settings + (len(part) if narrow else 2 * len(part))
                 body.append(rf"\multicolumn{{{span}}}{{@{{}}l}}{{\itshape Published}} \\")
         section = row.section
-        cells = [escape_latex(row.label) + footnote_mark(footnotes.rows[i], footnotes)]
+        cells = [escape_latex(row.short_name) + footnote_mark(footnotes.rows[i], footnotes)]
+        cells += [escape_latex(row.setting)] if has_settings else []
         for place, k in enumerate(part):
             cells += _cells(row.entries[k], footnote_mark(footnotes.entries[i][place], footnotes), narrow)
         body.append(" & ".join(cells) + r" \\")
@@ -81,14 +89,18 @@ def _table_part(table: PaperTable, part: Sequence[int], number: int, n_parts: in
         escape_latex(table.columns[k].label) + footnote_mark(footnotes.columns[place], footnotes)
         for place, k in enumerate(part)
     ]
-    columns = label_column([row.label for row in table.rows])
+    columns = label_column([row.short_name for row in table.rows])
+    columns += label_column([row.setting for row in table.rows], edge="") if has_settings else ""
+    head = "Method" + (" & Setting" if has_settings else "")
     if narrow:
         columns += " S[table-format=2.2,table-align-text-after=false]" * len(part) + "@{}"
-        head = "Method" + "".join(rf" & {{\rotatebox{{60}}{{{label}}}}}" for label in labels) + r" \\"
+        head += "".join(rf" & {{\rotatebox{{60}}{{{label}}}}}" for label in labels) + r" \\"
     else:
         columns += r" S[table-format=3.2]@{\,}l" * len(part) + "@{}"
-        head = "Method" + "".join(rf" & \multicolumn{{2}}{{c}}{{{label}}}" for label in labels) + r" \\"
-    caption = table.caption.replace(INTERVAL, "") if narrow else table.caption
+        head += "".join(rf" & \multicolumn{{2}}{{c}}{{{label}}}" for label in labels) + r" \\"
+    caption = table.caption
+    if narrow:  # it shows no intervals
+        caption = caption.replace(INTERVAL, "").replace(f"{SHORT_INTERVAL} ", "")
     label, caption = part_of(table.name, caption, number, n_parts)
     return table_environment(label, caption, columns, head, body, footnotes)
 

@@ -62,7 +62,7 @@ def reference_tables(tmp_path_factory):
 def test_all_reference_tables_are_written(reference_tables):
     folder, tables, paths = reference_tables
     for table in (each for top in tables for each in top.all_tables):
-        names = (f"{table.name}{end}" for end in (".tex", "-published.tex", ".csv", ".md"))
+        names = (f"{table.name}{end}" for end in (".tex", "-published.tex", "-notes.tex", ".csv", ".md"))
         assert {folder / name for name in names} <= set(paths)
     assert {table.name for table in tables[2].attribute_tables} == {"table3-lfw-10", "table3-osr"}
     inputs = re.findall(r"\\input\{(.*?)\}", (folder / "tables.tex").read_text())

@@ -20,7 +20,7 @@ def test_each_table_is_written_in_each_format(synthetic, two_columns, tmp_path):
         synthetic.add("m", "a", attribute)
     names = {path.name for path in write_table(synthetic.table(["m"], two_columns), tmp_path)}
     for name in ("synthetic", "synthetic-a"):
-        assert {f"{name}.tex", f"{name}-published.tex", f"{name}.csv", f"{name}.md"} <= names
+        assert {f"{name}.tex", f"{name}-published.tex", f"{name}-notes.tex", f"{name}.csv", f"{name}.md"} <= names
 
 
 def test_an_ablation_is_written_in_each_format(synthetic, column, tmp_path):
@@ -84,10 +84,10 @@ def test_a_table_and_an_attribute_table_of_one_name_are_refused(synthetic, tmp_p
         write_tables(tables, tmp_path)
 
 
-@pytest.mark.parametrize("label", ["Ranks", "Published"])
+@pytest.mark.parametrize("label", ["Ranks", "Published", "Notes"])
 def test_columns_called_like_other_files_overwrite_nothing(synthetic, tmp_path, label):
     for attribute in ("x", "y"):
         for method in ("m", "n"):
             synthetic.add(method, "a", attribute)
     paths = write_table(synthetic.table(["m", "n"], [ColumnSpec(label=label, dataset="a")]), tmp_path)
-    assert len(paths) == len(set(paths)) == 4 + 4 + 1
+    assert len(paths) == len(set(paths)) == 5 + 5 + 1

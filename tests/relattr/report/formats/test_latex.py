@@ -4,12 +4,16 @@ import re
 
 import pytest
 
+from relattr import parameters
 from relattr.harness.benchmark import ColumnSpec, RowSpec
 from relattr.report.formats.latex.macros import macros_to_latex
+from relattr.report.formats.latex.notes import notes_to_latex
 from relattr.report.formats.latex.ranks import AXIS_END, AXIS_START, ranks_to_latex
 from relattr.report.formats.latex.table import comparison_to_latex, table_to_latex
 from relattr.report.tables.captions import MAX_RANKED
 from relattr.statistics import average_ranks
+
+NOTES = ("none", "short", "full")
 
 
 def test_only_the_best_are_bold(synthetic, column):
@@ -36,7 +40,9 @@ def test_comparison_has_the_difference(synthetic, entry_of):
 
 def test_reasons_of_failures_are_escaped(synthetic, column):
     synthetic.add("broken", "a", "x", status="failed", reason="ValueError: 100% of {this}\nmore")
-    assert r"failed: ValueError: 100\% of \{this\}." in table_to_latex(synthetic.table(["broken"], [column]))
+    table = synthetic.table(["broken"], [column])
+    for latex in (table_to_latex(table, "full"), notes_to_latex(table)):
+        assert r"failed: ValueError: 100\% of \{this\}." in latex
 
 
 def test_no_line_starts_with_a_bracket(synthetic):
@@ -79,3 +85,26 @@ def test_rank_diagram_places_methods_by_rank(n_methods):
 
 def test_too_many_methods_have_no_rank_diagram():
     assert ranks_to_latex("t", ranks_of(MAX_RANKED + 1)) is None
+
+
+def test_short_notes_are_a_few_marks_and_full_ones_are_all(synthetic, column):
+    deviations = tuple(f"difference {k}" for k in range(20))
+    for method in ("m", "n"):
+        synthetic.add(method, "a", "x", deviations=deviations[len(method) :])
+    synthetic.add("broken", "a", "x", status="failed")
+    table = synthetic.table(["m", "n", "broken"], [column], published="table3")
+    marks = {notes: set(re.findall(r"\\textsuperscript\{(\w+)\}~", table_to_latex(table, notes))) for notes in NOTES}
+    assert marks["none"] == set()
+    assert 1 <= len(marks["short"]) <= 5
+    assert "difference 7" not in table_to_latex(table, "short")
+    for latex in (table_to_latex(table, "full"), notes_to_latex(table)):
+        assert all(note in latex for note in deviations[1:])
+
+
+def test_shared_settings_are_in_the_caption(synthetic, plugins, column):
+    for method in ("siamese-alexnet", "viralnet"):
+        values = parameters.values_of(plugins.method(method).create({"backbone": "micro", "rate": 0.5}))
+        synthetic.add(method, "a", "x", parameters=values)
+    latex = table_to_latex(synthetic.table(["siamese-alexnet", "viralnet"], [column], registry=plugins))
+    assert "Settings: backbone=micro, rate=0.5." in latex
+    assert latex.count("micro") == 1

@@ -1,9 +1,12 @@
 """Notes on results: deviations, leaks, other parameters, and what is missing from a mean."""
 
+from functools import partial
+
 from relattr import Dataset, parameters
 from relattr.harness.benchmark import ColumnSpec
 from relattr.registry import Plugin
 from relattr.report.formats.csv import table_to_csv
+from relattr.report.formats.latex.notes import notes_to_latex
 from relattr.report.formats.latex.table import table_to_latex
 from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.text import table_to_text
@@ -13,7 +16,8 @@ from relattr.report.tables.audits import LeakNote
 def test_every_deviation_note_and_leak_is_in_every_format(synthetic, column):
     synthetic.add("m", "a", "x", deviations=("another backbone",), notes=("other labels",), test_note="images shared")
     table = synthetic.table(["m"], [column], leaks={"a": [LeakNote("audit: one image is in both")]})
-    for to_format in (table_to_latex, table_to_csv, table_to_markdown, table_to_text):
+    in_full = [partial(to_format, notes="full") for to_format in (table_to_latex, table_to_text)]
+    for to_format in (*in_full, notes_to_latex, table_to_csv, table_to_markdown):
         for note in ("another backbone", "other labels", "images shared", "audit: one image is in both"):
             assert note in to_format(table)
 

@@ -114,9 +114,12 @@ def test_a_partial_mean_stands_beside_the_same_attributes(synthetic, lfw10, entr
 
 
 def test_a_partial_mean_without_published_attributes(synthetic, lfw10, entry_of):
-    """ViralNet-M is published as a mean only."""
+    """ViralNet-M is published as a mean only, which is not shown beside the number of one attribute."""
     synthetic.add("viralnet-m", "lfw10", "baldhead")
     rows = (RowSpec("viralnet-m", "ViralNet-M"),)
+    entry = entry_of(synthetic.table([], [lfw10], rows, "table3"), "viralnet-m")
+    assert (entry.published, entry.verdict) == (None, "")
+    synthetic.add("viralnet-m", "lfw10", "darkhair")
     entry = entry_of(synthetic.table([], [lfw10], rows, "table3"), "viralnet-m")
     assert (entry.published, entry.verdict) == (86.94, "not comparable")
 

@@ -1,0 +1,70 @@
+"""Which stored results a user chooses: by shell patterns of methods, datasets and attributes."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from relattr.errors import UnknownName
+from relattr.harness.cell import Cell
+from relattr.harness.result import Result
+from relattr.registry import match_names
+
+
+@dataclass(frozen=True)
+class ResultSelection:
+    """A choice of results; an empty field chooses all. It does not depend on which plugins are loaded."""
+
+    methods: Sequence[str] = ()
+    """Shell patterns of method names."""
+    datasets: Sequence[str] = ()
+    """Shell patterns of dataset names."""
+    attributes: Sequence[str] = ()
+    """Shell patterns of attribute names."""
+    variants: Mapping[str, Collection[str]] | None = None
+    """By method: the `variant_key` of each choice of its parameters; None for any parameters."""
+
+    def __bool__(self) -> bool:
+        return bool(self.methods or self.datasets or self.attributes or self.variants is not None)
+
+    def includes_method(self, name: str) -> bool:
+        """Whether results of this method are chosen."""
+        return _matches(name, self.methods)
+
+    def includes_attribute(self, name: str) -> bool:
+        """Whether results on this attribute are chosen."""
+        return _matches(name, self.attributes)
+
+    def includes(self, cell: Cell) -> bool:
+        """Whether the result of this cell is chosen."""
+        return (
+            self.includes_method(cell.method)
+            and _matches(cell.dataset, self.datasets)
+            and self.includes_attribute(cell.attribute)
+            and (self.variants is None or variant_key(cell) in self.variants.get(cell.method, ()))
+        )
+
+    def require_matches(self, results: Iterable[Result], *, also: Mapping[str, Iterable[str]] | None = None) -> None:
+        """Raise `UnknownName`, with similar names, for a pattern that matches nothing.
+
+        The names are those of the results, and of ``also`` by kind: ``method``, ``dataset`` or ``attribute``.
+        """
+        cells = [result.cell for result in results]
+        for kind, patterns in (("method", self.methods), ("dataset", self.datasets), ("attribute", self.attributes)):
+            if patterns:
+                names = dict.fromkeys(str(getattr(cell, kind)) for cell in cells)
+                names |= dict.fromkeys((also or {}).get(kind, ()))
+                if not names:
+                    raise UnknownName(f"{kind} with results", patterns[0], ())
+                match_names(names, patterns, kind)
+
+
+def variant_key(cell: Cell) -> str:
+    """Return text that is the same for two cells of one method if and only if it has the same parameters in both."""
+    return json.dumps(cell.identifying_parameters, sort_keys=True)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,22 @@
+"""Notes in a few words, for the tables of a paper: one text for each kind of note, so that few marks suffice."""
+
+from __future__ import annotations
+
+DIFFERENT = "differs from the published method, data or protocol"
+"""The method, its parameters, the data or the protocol are not the published ones."""
+PART = "mean over part of the attributes"
+"""The column is a mean over several attributes, and some are not measured."""
+INCOMPLETE = "some splits or seeds are missing"
+LEAK = "training and test sets overlap"
+EARLIER_CODE = "computed with an earlier version of the code or data"
+NO_INTERVAL = "no interval"
+PUBLISHED = "published, not measured here"
+FAILURES = {
+    "failed": "failed",
+    "timeout": "stopped at its time limit",
+    "memory": "stopped at its memory limit",
+    "crashed": "crashed",
+    "blocked": "not run: something that it needs is missing",
+    "skipped": "does not apply",
+}
+"""Status of a cell without a number -> why there is none. A cell that was not run has no note."""
