@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from relattr.errors import BadImage, BadInput, Blocked, RelattrError, UnknownName
     from relattr.images import Images
     from relattr.images.loading import load_images
+    from relattr.interface.benchmarks import ReportPage, report_page, results, run, table
     from relattr.interface.evaluation import Evaluation, evaluate
     from relattr.interface.loaded_dataset import LoadedDataset
     from relattr.interface.model import Model
@@ -39,6 +40,11 @@ _MODULES = {
     "VerificationResult": "dataset",
     "Images": "images",
     "load_images": "images.loading",
+    "ReportPage": "interface.benchmarks",
+    "report_page": "interface.benchmarks",
+    "results": "interface.benchmarks",
+    "run": "interface.benchmarks",
+    "table": "interface.benchmarks",
     "Evaluation": "interface.evaluation",
     "evaluate": "interface.evaluation",
     "LoadedDataset": "interface.loaded_dataset",
@@ -78,6 +84,7 @@ __all__ = [
     "RankSVM",
     "RankSVMCV",
     "RelattrError",
+    "ReportPage",
     "Run",
     "Task",
     "TaskName",
@@ -97,7 +104,11 @@ __all__ = [
     "register_constant",
     "register_dataset",
     "register_method",
+    "report_page",
+    "results",
+    "run",
     "save_model",
+    "table",
 ]
 
 

@@ -48,30 +48,19 @@ def command(
     from relattr.cli.plugins import load_registry
     from relattr.harness import export as exporting
     from relattr.harness.benchmark import load_benchmark
-    from relattr.harness.result import Result
-    from relattr.harness.scope import benchmark_scope
     from relattr.harness.store import Store
 
     registry, store = load_registry(plugin_folders), Store(results)
-    scope = None if benchmark is None else benchmark_scope(load_benchmark(benchmark), registry)
-    selected: list[Result] = []
-    for item in store:
-        if not isinstance(item, Result):
-            echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
-        else:
-            selected.append(item)
-    if scope is not None:
-        selected = scope.select(selected)
-    frame = exporting.results_frame(selected, registry, store)
-    stale = set(frame.loc[frame["state"] == "stale", "key"])
-    if stale and not keep_stale:
-        echo(f"left out, stale: {counted(len(stale), 'cell')}; --keep-stale includes them, marked", err=True)
-        selected = [result for result in selected if result.cell.key not in stale]
-        frame = frame[~frame["key"].isin(stale)]
-    n = exporting.write_frames(out, [frame], exporting.RESULT_COLUMNS)
-    echo(f"wrote {out}: {counted(n, 'row')} of {counted(len(selected), 'cell')}")
+    definition = None if benchmark is None else load_benchmark(benchmark)
+    exported = exporting.export_results(registry, store, definition, keep_stale=keep_stale)
+    for item in exported.unreadable:
+        echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
+    if exported.n_stale and not keep_stale:
+        echo(f"left out, stale: {counted(exported.n_stale, 'cell')}; --keep-stale includes them, marked", err=True)
+    n = exporting.write_frames(out, [exported.frame], exporting.RESULT_COLUMNS)
+    echo(f"wrote {out}: {counted(n, 'row')} of {counted(len(exported.results), 'cell')}")
     if strengths is not None:
         n = exporting.write_frames(
-            strengths, exporting.strengths_frames(selected, registry, store), exporting.STRENGTH_COLUMNS
+            strengths, exporting.strengths_frames(exported.results, registry, store), exporting.STRENGTH_COLUMNS
         )
         echo(f"wrote {strengths}: {n:,} rows")

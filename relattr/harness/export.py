@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from relattr.errors import BadInput, RelattrError
+from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
+from relattr.harness.scope import benchmark_scope
 from relattr.harness.staleness import look_up_cell
-from relattr.harness.store import Store
+from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.system.atomic import atomic_replace
 from relattr.system.spreadsheet import escape_csv
@@ -115,6 +118,40 @@ _DTYPES = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
 """The pandas types; those of texts, integers and truth values allow missing values."""
 _CHUNK = 1 << 16
 """Number of rows from which a chunk of strengths is complete."""
+
+
+@dataclass(frozen=True)
+class ExportedResults:
+    """What `export_results` has selected, and what it has left out."""
+
+    results: list[Result]
+    frame: pd.DataFrame
+    """The table of `results_frame`."""
+    unreadable: list[Unreadable]
+    """Files of the store that are not results."""
+    n_stale: int
+    """Number of cells whose results are stale, and are left out unless they are to be kept."""
+
+
+def export_results(
+    registry: Registry, store: Store, benchmark: Benchmark | None = None, *, keep_stale: bool = False
+) -> ExportedResults:
+    """Select all results of a store, or those on the datasets of a benchmark, and return them as a table.
+
+    Stale results are left out, or included with ``keep_stale``; the column ``state`` marks them.
+    """
+    selected: list[Result] = []
+    unreadable: list[Unreadable] = []
+    for item in store:
+        (selected if isinstance(item, Result) else unreadable).append(item)  # type: ignore[arg-type]
+    if benchmark is not None:
+        selected = benchmark_scope(benchmark, registry).select(selected)
+    frame = results_frame(selected, registry, store)
+    stale = set(frame.loc[frame["state"] == "stale", "key"])
+    if stale and not keep_stale:
+        selected = [result for result in selected if result.cell.key not in stale]
+        frame = frame[~frame["key"].isin(stale)].reset_index(drop=True)
+    return ExportedResults(selected, frame, unreadable, len(stale))
 
 
 def results_frame(results: Iterable[Result], registry: Registry, store: Store) -> pd.DataFrame:

@@ -1,0 +1,355 @@
+"""Benchmarks in Python: `run` computes their cells, `results` and `table` return stored ones as DataFrames."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from relattr.errors import BadInput, UnknownName
+from relattr.interface.plugins import Folders, loaded_registry, plugin_folders
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from relattr.execution.backends import Executor
+    from relattr.harness.plan import Plan, PlannedCell
+    from relattr.harness.result import Result
+    from relattr.harness.store import Store
+    from relattr.registry import Registry
+    from relattr.report.tables.table import PaperTable
+
+Names = str | Sequence[str]
+"""One shell pattern, or several."""
+Folder = str | os.PathLike[str]
+
+TABLE_COLUMNS = {
+    "table": "name of the table: the benchmark, or one of its columns attribute by attribute",
+    "row": "label of the method, with parameters that differ from the benchmark's",
+    "key": "identifier of the row",
+    "column": "label of the column",
+    "measured": "mean accuracy over attributes, splits and seeds, per cent",
+    "lower": "lower end of its 95 % interval, per cent",
+    "upper": "upper end",
+    "published": "published accuracy, per cent",
+    "verdict": "whether the published number was reproduced",
+    "best": "whether it is the best of its column, or not significantly worse",
+    "n_pairs": "ordered test pairs",
+    "n_images": "test images",
+    "n_attributes": "attributes that were measured",
+    "n_seeds": "seeds that were measured",
+    "spearman": "mean rank correlation of strengths and scores",
+    "seconds": "time to fit and compare, seconds",
+    "status": "ok, published, not run, or the status of the cells that failed",
+    "notes": "what readers must know about the number",
+}
+"""The columns of `table`, and what they mean."""
+
+
+def run(
+    benchmark: str,
+    *,
+    methods: Names = (),
+    datasets: Names = (),
+    attributes: Names = (),
+    seeds: int | Sequence[int] = (),
+    parameters: Mapping[str, Any] | None = None,
+    results: Folder = "results",
+    plugins: Folders = (),
+    jobs: int = 0,
+    threads: int = 0,
+    device: str = "auto",
+    backend: Literal["local", "inline"] = "local",
+    time_limit: str = "",
+    memory_limit: str = "",
+    retry: Names = (),
+    verbose: bool = True,
+) -> pd.DataFrame:
+    """Compute the cells of a benchmark that have no valid result, and return the results of all its cells.
+
+    It is the command ``relattr run``: every cell runs in a process of its own, one that fails is a row with the reason,
+    and the results folder is the same, so that a stopped run is continued by the same call or command.
+
+    Parameters
+    ----------
+    benchmark : str
+        One of `list_benchmarks`, or the path of a ``.toml`` file.
+    methods, datasets, attributes : str or sequence of str
+        Shell patterns that select a part of the benchmark, as in ``relattr run``; by default all of it.
+    seeds : int or sequence of int
+        Seeds in place of the benchmark's.
+    parameters : mapping
+        Parameters to set: ``{"C": 1.0}`` for every method that has it, ``{"ranksvm-hog2x2.C": 1.0}`` for one.
+    results : path
+        The folder of results.
+    plugins : path or sequence of paths
+        Folders with further plugin files (.py).
+    jobs : int
+        Number of cells that run at the same time; 0 for as many as ``relattr run`` chooses.
+    threads : int
+        Number of processor threads of a cell; 0 for what the benchmark sets.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    backend : {"local", "inline"}
+        ``inline`` runs the cells in this process, without limits; methods that are defined in a notebook need it.
+    time_limit, memory_limit : str
+        Limits of a cell, such as ``"45m"`` and ``"6G"``.
+    retry : str or sequence of str
+        Statuses of failed cells that are computed again, such as ``"timeout"``.
+    verbose : bool
+        Whether to print a line for each cell that is computed.
+
+    Returns a DataFrame with the columns of `results`. Raises `UnknownName` or `BadInput` for a selection that is not
+    valid.
+
+    Examples
+    --------
+    >>> import relattr
+    >>> frame = relattr.run("quick", methods="chance", attributes="local", verbose=False)  # doctest: +SKIP
+    >>> frame[["method", "attribute", "accuracy", "n_pairs"]]  # doctest: +SKIP
+    """
+    from relattr.execution.resources import check_device
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.export import results_frame
+    from relattr.harness.limits import Limits
+    from relattr.harness.plan import make_plan
+    from relattr.harness.result import FAILURES, Result
+    from relattr.harness.selection import Selection
+    from relattr.harness.store import Store
+
+    for status in _names(retry):
+        if status not in FAILURES:
+            raise UnknownName("status of failed cells", status, FAILURES)
+    check_device(device)
+    registry, folders = loaded_registry(plugins), plugin_folders(plugins)
+    limits = Limits(time=time_limit, memory=memory_limit)
+    selection = Selection(
+        methods=_names(methods),
+        datasets=_names(datasets),
+        settings=dict(parameters or {}),
+        limits={"*": limits} if limits != Limits() else {},
+        attributes=_names(attributes),
+        seeds=(seeds,) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds)),
+    )
+    store = Store(Path(results))
+    plan = make_plan(load_benchmark(benchmark), registry, store, selection)
+    if not plan.cells:
+        reasons = "; ".join(plan.without_tasks.values())
+        raise BadInput(f"{benchmark} has no cell with this selection{f': {reasons}' if reasons else ''}")
+    cells = plan.cells_to_run(_names(retry))
+    if cells:
+        _compute(cells, plan, registry, store, _Settings(jobs, threads, device, backend, folders, verbose))
+    stored = [store.read(planned.cell) for planned in plan.cells]
+    return results_frame([result for result in stored if isinstance(result, Result)], registry, store)
+
+
+def results(
+    folder: Folder = "results", *, benchmark: str = "", keep_stale: bool = False, plugins: Folders = ()
+) -> pd.DataFrame:
+    """The results in a folder as a tidy table: one row for each cell and test set.
+
+    It is the table that ``relattr export`` writes.
+
+    Parameters
+    ----------
+    folder : path
+        The folder of results.
+    benchmark : str
+        Only results on the datasets of this benchmark.
+    keep_stale : bool
+        Whether to include results that depend on code, data or weights that have changed; the column ``state`` marks
+        them.
+    plugins : path or sequence of paths
+        Folders with further plugin files (.py), on which the results depend.
+
+    Returns a DataFrame with the columns `relattr.harness.export.RESULT_COLUMNS`, which docs/python.md explains. Raises
+    `BadInput` if the folder does not exist. Warns about files that cannot be read, and stale results that are left out.
+    """
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.export import export_results
+
+    registry, store = loaded_registry(plugins), _existing_store(folder)
+    definition = load_benchmark(benchmark) if benchmark else None
+    exported = export_results(registry, store, definition, keep_stale=keep_stale)
+    for item in exported.unreadable:
+        warnings.warn(f"left out, not a result: {item.path}: {item.reason}", stacklevel=2)
+    if exported.n_stale and not keep_stale:
+        warnings.warn(f"left out, stale: {exported.n_stale} cells; keep_stale=True includes them", stacklevel=2)
+    return exported.frame
+
+
+def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ()) -> pd.DataFrame:
+    """The table of a benchmark from stored results: one row for each method and column, with intervals and verdicts.
+
+    Columns that are means over several attributes are followed by the numbers of each attribute, whose ``table`` is
+    another. Nothing is computed.
+
+    Returns a DataFrame with the columns `TABLE_COLUMNS`. Accuracies are in per cent. Raises `UnknownName` for a
+    benchmark that does not exist, `BadInput` if the folder does not exist.
+    """
+    import pandas as pd
+
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.report.tables.builder import build_table
+
+    registry, store = loaded_registry(plugins), _existing_store(results)
+    built = build_table(load_benchmark(benchmark), registry, store)
+    rows = [row for part in built.all_tables for row in _table_rows(part)]
+    frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+    numbers = ["measured", "lower", "upper", "published", "spearman", "seconds"]
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """A report on a benchmark: one HTML page, which shows itself in a notebook."""
+
+    benchmark: str
+    html: str = field(repr=False)
+    """The page, which needs no other file and no network."""
+
+    def save(self, file: Folder) -> None:
+        """Write the page to a file."""
+        from relattr.system.atomic import write_text
+
+        write_text(Path(file), self.html)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        style = "width:100%;height:720px;border:1px solid #ccc"
+        return f'<iframe srcdoc="{escape(self.html)}" style="{style}" sandbox="allow-scripts"></iframe>'
+
+
+def report_page(
+    benchmark: str, *, results: Folder = "results", plugins: Folders = (), audit: bool = True
+) -> ReportPage:
+    """A page about a benchmark, from stored results: tables, charts and every cell; what ``relattr report`` writes.
+
+    ``audit`` includes the audits of the datasets. Raises as `table`.
+    """
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.report.formats.page import benchmark_to_html
+
+    registry, store = loaded_registry(plugins), _existing_store(results)
+    return ReportPage(benchmark, benchmark_to_html(load_benchmark(benchmark), registry, store, audit=audit))
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How cells are computed; see `run`."""
+
+    jobs: int
+    threads: int
+    device: str
+    backend: str
+    folders: Sequence[Path]
+    verbose: bool
+
+
+def _compute(cells: Sequence[PlannedCell], plan: Plan, registry: Registry, store: Store, settings: _Settings) -> None:
+    from relattr.execution.processes import is_supported
+    from relattr.execution.resources import default_jobs
+    from relattr.execution.runner import Runner
+
+    backend = settings.backend
+    if backend not in ("local", "inline"):
+        raise UnknownName("backend", backend, ("local", "inline"))
+    if backend == "local" and not is_supported():
+        warnings.warn(
+            "separate processes for cells are supported on Linux only: cells run in this process, without limits",
+            stacklevel=3,
+        )
+        backend = "inline"
+    threads = settings.threads or plan.benchmark.threads
+    jobs = min(settings.jobs or default_jobs(plan.benchmark.threads and threads, settings.device), len(cells))
+    n_done = 0
+
+    def report(planned: PlannedCell, result: Result) -> None:
+        nonlocal n_done
+        n_done += 1
+        if settings.verbose:
+            sys.stdout.write(f"[{n_done}/{len(cells)}] {planned.cell}: {_outcome(result)}\n")
+
+    runner = Runner(
+        cells,
+        registry,
+        store,
+        on_result=report,
+        on_external_result=report,
+        on_message=lambda text: warnings.warn(text, stacklevel=2),
+        device=settings.device,
+        threads=threads,
+        folders=settings.folders,
+    )
+    with _executor(backend, jobs, cells, registry, settings.folders) as executor:
+        runner.run(executor)
+
+
+@contextlib.contextmanager
+def _executor(
+    backend: str, jobs: int, cells: Sequence[PlannedCell], registry: Registry, folders: Sequence[Path]
+) -> Iterator[Executor]:
+    from relattr.execution import backends
+    from relattr.execution.job import modules_to_preload
+
+    if backend == "inline":
+        with backends.inline_executor(registry) as executor:
+            yield executor
+        return
+    with backends.local_executor(
+        jobs,
+        folders=[str(folder.absolute()) for folder in folders],
+        skip=registry.left_out,
+        preload=modules_to_preload(cells, registry),
+        on_warning=lambda text: warnings.warn(text, stacklevel=2),
+    ) as executor:
+        yield executor
+
+
+def _outcome(result: Result) -> str:
+    if result.status != "ok":
+        return f"{result.status}: {result.reason.partition(chr(10))[0]}"
+    return ", ".join(f"{test.test} {100 * test.accuracy:.2f} %" for test in result.tests)
+
+
+def _table_rows(built: PaperTable) -> Iterator[list[Any]]:
+    for row in built.rows:
+        for column, entry in zip(built.columns, row.entries, strict=True):
+            yield [
+                built.name,
+                row.label,
+                row.key,
+                column.label,
+                entry.measured,
+                entry.lower,
+                entry.upper,
+                entry.published,
+                entry.verdict,
+                entry.best,
+                entry.n_ordered,
+                entry.n_images,
+                entry.n_attributes,
+                entry.n_seeds,
+                entry.spearman,
+                entry.seconds,
+                entry.status,
+                "; ".join((*row.notes, *entry.notes)),
+            ]
+
+
+def _existing_store(folder: Folder) -> Store:
+    from relattr.harness.store import Store
+
+    if not Path(folder).is_dir():
+        raise BadInput(f"the results folder {os.fspath(folder)} does not exist")
+    return Store(Path(folder))
+
+
+def _names(names: Names) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
