@@ -134,10 +134,10 @@ class _NpzFile(MutableMapping[str, "NDArray[Any]"]):
         self._keys: tuple[str, ...] | None = None
 
     def __getitem__(self, key: str) -> NDArray[Any]:
-        if key not in self.keys():
-            raise KeyError(key)
         try:
             return read_npz(self._path, [key])[key]
+        except KeyError:
+            raise KeyError(key) from None
         except NPZ_ERRORS as error:
             raise self._error(error) from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _SMALL = 1 << 20
+_Version = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Store:
         if folder.exists() and not folder.is_dir():
             raise BadInput(f"the results folder {folder} is a file; choose a folder")
         self.folder = folder
-        self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}
+        self._digests: dict[Path, tuple[_Version, str]] = {}
+        self._results: dict[Path, tuple[_Version, Result]] = {}
 
     def path(self, cell: Cell) -> Path:
         """Return the path of the cell's result, whether or not it exists."""
@@ -154,7 +157,7 @@ class Store:
     def _size_and_digest(self, path: Path) -> tuple[int, str]:
         """The size of a file and its SHA-256; it is read once for each version. Raises OSError if it cannot be read."""
         status = require_regular(path, MAX_TABLE)
-        version = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        version = _version(status)
         if path not in self._digests or self._digests[path][0] != version:
             with open_regular(path, MAX_TABLE) as file:
                 if status.st_size < _SMALL:  # `file_digest` would take longer to create its buffer
@@ -163,6 +166,13 @@ class Store:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
             self._digests[path] = version, digest
         return status.st_size, self._digests[path][1]
+
+    def _decode(self, path: Path) -> Result:
+        """The result in a file, which is read once for each version of it. Raises as `read_bytes` and msgspec."""
+        version = _version(require_regular(path, MAX_RESULT))
+        if path not in self._results or self._results[path][0] != version:
+            self._results[path] = version, decode_result(read_bytes(path, MAX_RESULT))
+        return self._results[path][1]
 
     def __iter__(self) -> Iterator[Result | Unreadable]:
         paths = (path for path in self.folder.glob("*/*/*.json") if not path.parent.name.startswith("."))
@@ -181,7 +191,7 @@ class Store:
 
     def _read(self, path: Path, cell: Cell | None) -> Result | Unreadable | None:
         try:
-            result = decode_result(read_bytes(path, MAX_RESULT))
+            result = self._decode(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -203,6 +213,11 @@ class Store:
             except OSError as error:
                 return _unreadable(path, f"its {npz.name} cannot be read: ", error)
         return result
+
+
+def _version(status: os.stat_result) -> _Version:
+    """What changes when a file is written or replaced."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 _NOT_A_FILE = (errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ENOENT)

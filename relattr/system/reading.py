@@ -64,7 +64,10 @@ def open_regular(path: Path, max_bytes: int = MAX_FILE) -> BufferedReader:
 def read_bytes(path: Path, max_bytes: int = MAX_SETTINGS) -> bytes:
     """Read a regular file of at most ``max_bytes`` bytes. Raises as `require_regular`."""
     with open_regular(path, max_bytes) as file:
-        content = file.read(max_bytes + 1)
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size + 1)  # `read` reserves as much memory as it is asked for
+        if len(content) > size:
+            content += file.read(max_bytes + 1 - len(content))
     if len(content) > max_bytes:  # it has grown
         raise _too_large(path, len(content), max_bytes)
     return content

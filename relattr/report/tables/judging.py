@@ -194,7 +194,7 @@ class Judge:
         arrays = self._store.arrays(result, verify=False)
         try:
             for kind, values in (("strengths", arrays.strengths), ("margins", arrays.margins)):
-                if test.test in values:
+                with contextlib.suppress(KeyError):
                     return kind, values[test.test]
         except BadInput as error:
             raise NotJudgeable(f"its strengths cannot be read ({type(error.__cause__).__name__})") from error
