@@ -18,6 +18,7 @@ class Chance(Method):
     """Gives each image a random strength: 50 % accuracy in expectation."""
 
     uses_pixels: ClassVar[bool] = False
+    guesses: ClassVar[bool] = True
     exempt = {"learns": "it is random: the level that methods should exceed"}  # noqa: RUF012
 
     def fit(self, train: TrainingSet, run: Run) -> None:

@@ -47,6 +47,8 @@ class Method:
     """Whether `fit` requires ``train.categories``."""
     uses_shipped_features: ClassVar[bool] = False
     """Whether it requires features that were released with the images (``images.shipped_features``)."""
+    guesses: ClassVar[bool] = False
+    """Whether its answers are random. Where it is among the best of a column, tables call no method the best."""
     files: ClassVar[Sequence[str]] = ()
     """Data files that decide its results, as paths relative to its module; a change in one makes results stale."""
     file_parameters: ClassVar[Sequence[str]] = ()

@@ -26,7 +26,10 @@ def table_to_markdown(table: PaperTable) -> str:
         for entry, notes in zip(row.entries, footnotes.entries[i], strict=True):
             cells.append(_cell(entry) + footnotes.suffix(notes))
         rows.append(cells)
-    lines = [f"# {escape_markdown(table.title)}", "", escape_markdown(table.caption), ""]
+    lines = [f"# {escape_markdown(table.title)}", ""]
+    for warning in table.warnings:
+        lines += [f"> **Warning.** {escape_markdown(warning)}.", ""]
+    lines += [escape_markdown(table.caption), ""]
     lines += _pipe_table(header, rows, text_columns=(0, 1) if table.has_settings else (0,))
     listing = [f"- {line}" for line in footnotes.listing(escape_markdown)]
     lines += ["", *listing] if listing else []
@@ -52,7 +55,7 @@ def _cell(entry: TableEntry) -> str:
     if entry.measured is None:
         return f"*{entry.published:.2f}*" if entry.constant and entry.published is not None else "–"
     number = f"**{entry.measured:.2f}**" if entry.best else f"{entry.measured:.2f}"
-    return number if entry.half_width is None else f"{number} ± {entry.half_width:.1f}"
+    return f"{number} {escape_markdown(entry.spread)}".rstrip()
 
 
 def _effect_cell(effect: AblationEffect | None) -> str:

@@ -41,6 +41,7 @@ def table_to_text(table: PaperTable, notes: NoteDetail = "short") -> str:
             cells.append(_cell(entry) + footnotes.suffix(of_entry))
         rows.append(cells)
     lines = [table.title, "", _aligned(header, rows)]
+    lines += ["", *(f"WARNING: {one_line(warning)}" for warning in table.warnings)] if table.warnings else []
     listing = [one_line(line) for line in footnotes.listing()]
     lines += ["", *listing] if listing else []
     caption = table.caption if notes == "full" else table.short_caption
@@ -67,7 +68,7 @@ def _cell(entry: TableEntry) -> str:
     if entry.measured is None:
         return "–"
     number = f"{'*' if entry.best else ''}{entry.measured:.2f}"
-    return number if entry.half_width is None else f"{number} ± {entry.half_width:.1f}"
+    return f"{number} {entry.spread}".rstrip()
 
 
 def _effect_cell(effect: AblationEffect | None) -> str:

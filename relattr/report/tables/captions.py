@@ -74,7 +74,7 @@ def _short_sentences(table: PaperTable, opening: str) -> list[str]:
         sentences.append(SHORT_INTERVAL_ENDS if any(entry.shows_ends for entry in entries) else SHORT_INTERVAL)
     if any(entry.best for entry in entries):
         sentences.append(SHORT_BOLD)
-    return [*sentences, *(f"{warning}." for warning in size_warnings(table))]
+    return sentences
 
 
 def sample_size(table: PaperTable, column: int) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from relattr.report.tables.entry import LEVEL, TableEntry
 from relattr.report.tables.folds import TestRows
 from relattr.report.tables.judging import Judge, Judgements, NotJudgeable, TestKey, test_key
 from relattr.statistics import Difference, LargestDifference, difference, difference_covariance
+
+CHANCE = 50.0
+"""The accuracy of guessing, in per cent."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,13 @@ class ComputedEntry:
     judgements: EntryJudgements | None = None
 
 
-def mark_best_entries(judge: Judge, grid: Sequence[Sequence[ComputedEntry]]) -> list[list[TableEntry]]:
+def mark_best_entries(
+    judge: Judge, grid: Sequence[Sequence[ComputedEntry]], guessing: Collection[int] = ()
+) -> list[list[TableEntry]]:
     """Return the entries of ``grid`` ``[row][column]``, with ``best`` and ``p_best`` set in each column.
+
+    Nothing is marked in a column whose test pairs cannot tell the best from chance: the interval of the best includes
+    50 %, or one of the rows ``guessing``, whose answers are random, is among the best.
 
     The p-values take into account that the best is chosen by the data (`LargestDifference`). A mean over part of the
     attributes, splits or seeds may be high because the difficult ones are missing. Such an entry is compared with the
@@ -61,6 +69,10 @@ def mark_best_entries(judge: Judge, grid: Sequence[Sequence[ComputedEntry]]) -> 
         for i, comparison in comparisons.items():
             p = adjust(comparison.p)
             entries[i][k] = replace(entries[i][k], best=i in complete and p >= 1 - LEVEL, p_best=p)
+        lower = entries[best][k].lower
+        if (lower is not None and lower <= CHANCE) or any(entries[i][k].best for i in guessing):
+            for i in candidates:
+                entries[i][k] = replace(entries[i][k], best=False)
     return entries
 
 

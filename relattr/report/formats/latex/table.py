@@ -18,7 +18,13 @@ from relattr.report.formats.latex.environments import (
     part_of,
     table_environment,
 )
-from relattr.report.tables.captions import INTERVAL, SHORT_INTERVAL, sample_size
+from relattr.report.tables.captions import (
+    INTERVAL,
+    INTERVAL_ENDS,
+    SHORT_INTERVAL,
+    SHORT_INTERVAL_ENDS,
+    sample_size,
+)
 from relattr.report.tables.entry import VERDICTS, TableEntry
 from relattr.report.tables.footnotes import NoteDetail, place_footnotes, shortened_notes
 from relattr.report.tables.table import PaperTable
@@ -31,6 +37,8 @@ def table_to_latex(table: PaperTable, notes: NoteDetail = "short") -> str:
     """
     if notes != "full":
         table = replace(shortened_notes(table, notes), caption=table.short_caption)
+    warnings = "".join(f" {warning}." for warning in table.warnings)
+    table = replace(table, caption=f"{table.caption}{warnings}")
     n = len(table.columns)
     size = n if n <= MAX_COLUMNS else MAX_COLUMNS_WITH_INTERVAL
     parts = [range(k, min(k + size, n)) for k in range(0, n, size)] or [range(0)]
@@ -100,7 +108,8 @@ def _table_part(table: PaperTable, part: Sequence[int], number: int, n_parts: in
         head += "".join(rf" & \multicolumn{{2}}{{c}}{{{label}}}" for label in labels) + r" \\"
     caption = table.caption
     if narrow:  # it shows no intervals
-        caption = caption.replace(INTERVAL, "").replace(f"{SHORT_INTERVAL} ", "")
+        for sentence in (INTERVAL, INTERVAL_ENDS, f"{SHORT_INTERVAL} ", f"{SHORT_INTERVAL_ENDS} "):
+            caption = caption.replace(sentence, "")
     label, caption = part_of(table.name, caption, number, n_parts)
     return table_environment(label, caption, columns, head, body, footnotes)
 
@@ -117,9 +126,8 @@ def _cells(entry: TableEntry, mark: str, narrow: bool) -> list[str]:
         number = rf"\itshape {number}"
     if narrow:
         return [rf"{number} {{\rlap{{{mark}}}}}" if mark else number]
-    half_width = entry.half_width if entry.measured is not None else None
-    interval = rf"{{\scriptsize$\pm$\,{half_width:.1f}}}" if half_width is not None else ""
-    return [number, interval + mark]
+    spread = entry.spread.replace("± ", r"$\pm$\,") if entry.measured is not None else ""
+    return [number, (rf"{{\scriptsize {{{spread}}}}}" if spread else "") + mark]
 
 
 def _comparison_row(label: str, entry: TableEntry, mark: str) -> str:

@@ -57,4 +57,4 @@ def test_text_is_not_wrapped_to_the_terminal(synthetic, column, monkeypatch, col
     synthetic.add("m", "a", "x", label=label)
     lines = table_to_text(synthetic.table(["m"], [column])).splitlines()
     (row,) = [line for line in lines if label in line]
-    assert re.fullmatch(rf"{label} \(a\) +\d\d\.\d\d ± \d+\.\d", row)
+    assert re.fullmatch(rf"{label} \(a\) +\d\d\.\d\d \[\d\d\.\d, \d\d\.\d\]", row)
