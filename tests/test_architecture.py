@@ -49,6 +49,7 @@ LIGHT = (
     "execution",
     "harness",
     "identity",
+    "interface",
     "method",
     "mixins",
     "needs",
@@ -139,6 +140,14 @@ def test_the_source_is_found_and_its_imports_are_read():
 
 def test_nothing_imports_the_command_line():
     assert violations(top_packages() - {"cli"}, "cli") == []
+
+
+def test_only_the_command_line_imports_the_interface():
+    assert violations(top_packages() - {"cli", "interface"}, "interface") == []
+
+
+def test_the_interface_imports_no_building_block():
+    assert violations(["interface"], *BUILDING_BLOCKS) == []
 
 
 def test_the_harness_imports_no_building_block():

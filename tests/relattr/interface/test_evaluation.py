@@ -1,0 +1,106 @@
+"""The accuracy of a model, with its interval: that of the benchmark's rows and tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import relattr
+from relattr.errors import BadInput, UnknownName
+from relattr.task import Task, TestSet
+
+BENCHMARK = """
+title = "a test"
+methods = ["brightness", "pairwise-brightness"]
+datasets = ["glyphs"]
+threads = 1
+[dataset.glyphs]
+n_train = 16
+n_test = 14
+size = 32
+[table]
+caption = ""
+columns = [{label = "Global", dataset = "glyphs", attribute = "global"}]
+"""
+
+
+def test_accuracy_is_that_of_counting_pairs(task, model):
+    test = task.tests[0]
+    margins = model.compare(test.images, test.pairs)
+    ordered = test.pairs.label != 0
+    evaluation = relattr.evaluate(model, task)
+    assert evaluation.accuracy == np.mean((margins * test.pairs.label)[ordered] > 0)
+    assert evaluation.n_pairs == ordered.sum() == 91
+    assert evaluation.n_images == 14
+    assert evaluation.lower < evaluation.accuracy < evaluation.upper
+    np.testing.assert_array_equal(evaluation.strengths, model.strength(test.images))
+
+
+@pytest.mark.parametrize("name", ["brightness", "pairwise-brightness"])
+def test_it_equals_the_row_and_the_table_of_a_benchmark(task, tmp_path, name):
+    (tmp_path / "bench.toml").write_text(BENCHMARK)
+    settings = {"results": tmp_path / "results", "methods": name, "attributes": "global"}
+    frame = relattr.run(str(tmp_path / "bench.toml"), backend="inline", threads=1, verbose=False, **settings)
+    evaluation = relattr.evaluate(relattr.load_method(name).fit(task.train, threads=1), task)
+    row = frame.iloc[0]
+    assert row["status"] == "ok", row["reason"]
+    assert row["accuracy"] == evaluation.accuracy
+    assert (row["n_ordered"], row["n_correct"], row["n_tied"], row["n_images"]) == (
+        evaluation.n_pairs,
+        evaluation.n_correct,
+        evaluation.n_tied,
+        evaluation.n_images,
+    )
+    table = relattr.table(str(tmp_path / "bench.toml"), results=tmp_path / "results")
+    entry = table[table["key"] == name].iloc[0]
+    assert entry["measured"] == 100 * evaluation.accuracy
+    assert (entry["lower"], entry["upper"]) == (100 * evaluation.lower, 100 * evaluation.upper)
+
+
+def test_a_higher_level_has_a_wider_interval(task, model):
+    narrow, wide = (relattr.evaluate(model, task, level=level).interval for level in (0.8, 0.99))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+    for level in (0, 1, 95):
+        with pytest.raises(BadInput, match="expected a number between 0 and 1"):
+            relattr.evaluate(model, task, level=level)
+
+
+def test_one_of_several_test_sets_is_named(task, model):
+    first = task.tests[0]
+    second = TestSet("easy", first.images, first.pairs.take(np.arange(9)))
+    both = Task(task.name, task.train, [first, second], "a test")
+    assert relattr.evaluate(model, both, test="easy").n_pairs == 9
+    assert relattr.evaluate(model, second).n_pairs == 9
+    with pytest.raises(BadInput, match="has 2 test sets; name one: test='test', 'easy'"):
+        relattr.evaluate(model, both)
+    with pytest.raises(UnknownName, match="did you mean easy"):
+        relattr.evaluate(model, both, test="esay")
+    with pytest.raises(BadInput, match="takes a task or a test set"):
+        relattr.evaluate(model, first.pairs)
+
+
+def test_a_method_without_the_answers_it_needs_is_refused(task, model):
+    names = [n for n in relattr.list_methods() if getattr(relattr.load_method(n).method, "test_answers", None)]
+    if not names:
+        pytest.skip("no method needs answers about test pairs")
+    other = relattr.load_method(names[0])
+    other.fitted_on = model.fitted_on
+    with pytest.raises(BadInput, match="needs the answers of"):
+        relattr.evaluate(other, task)
+
+
+def test_strengths_that_are_not_finite_are_refused(task, model):
+    model.method.sign_ = float("nan")
+    with pytest.raises(BadInput, match="nan"):
+        relattr.evaluate(model, task)
+
+
+def test_evaluations_show_themselves(task, model):
+    evaluation = relattr.evaluate(model, task)
+    assert str(evaluation).startswith(f"brightness on glyphs/global/standard/test: {100 * evaluation.accuracy:.2f} % [")
+    assert "95 % interval" in evaluation._repr_html_()
+    series = evaluation.as_series()
+    assert series["accuracy"] == evaluation.accuracy
+    assert series["parameter gamma"] == 1.0
+    assert "strengths" not in series.index
+    assert relattr.evaluate(model, task.tests[0]).dataset == ""
