@@ -121,6 +121,8 @@ class ViralNetC(ViralNet):
     supplement_weights : files with other weights for these backbones, one for each.
     """
 
+    file_parameters: ClassVar[Sequence[str]] = ("category_network", "supplement_weights")
+
     category_network: str = ""
     supplement: str | tuple[str, ...] = ""
     supplement_weights: str | tuple[str, ...] = ""
@@ -230,9 +232,15 @@ class LocalWeights:
         self.path = Path(path)
 
     def missing(self) -> str | None:
-        return None if self.path.is_file() else f"the weights file {self.path} does not exist"
+        from relattr.system.reading import require_regular
+
+        try:
+            require_regular(self.path)
+        except OSError as error:
+            return f"cannot read the weights file {self.path}: {error.strerror}"
+        return None
 
     def fingerprint(self) -> str:
-        from relattr.system.digests import digest_file
+        from relattr.system.digests import digest_file_cached
 
-        return "weights:" + digest_file(self.path) if self.path.is_file() else f"missing:{self.path.name}"
+        return f"missing:{self.path.name}" if self.missing() else "weights:" + digest_file_cached(self.path)

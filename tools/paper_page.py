@@ -260,7 +260,7 @@ def _measured(store: Store, registered: Registry) -> dict[tuple[str, bool], str]
         changes = ""
         if cell.method in registered.methods:
             defaults = parameters.values_of(registered.methods[cell.method].create())
-            changed = {k: v for k, v in sorted(cell.method_parameters.items()) if defaults.get(k) != v}
+            changed = {k: v for k, v in sorted(cell.stated_parameters.items()) if defaults.get(k) != v}
             changes = " (" + ", ".join(f"{k}={v}" for k, v in changed.items()) + ")" if changed else ""
         tasks[cell.method, cell.dataset in SYNTHETIC][cell.dataset + changes].add(str(cell.task))
         tasks[cell.dataset, False][f"`{cell.method}`"].add(str(cell.task))

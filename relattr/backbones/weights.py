@@ -11,28 +11,21 @@ Missing weights are downloaded when a network is built, unless RELATTR_OFFLINE i
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import os
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from relattr.backbones.hub_download import DownloadError, download_from_hugging_face, download_url
 from relattr.backbones.names import BUILT_IN_BACKBONES, ResolvedBackbone, registered_backbones, resolve_backbone
 from relattr.errors import BadInput, Blocked
 from relattr.needs import DEEP, Need
-from relattr.system.cached import read_cached, write_cached
-from relattr.system.digests import digest_file
+from relattr.system.digests import digest_file_cached
 from relattr.system.paths import cache_dir, expand_home, is_offline, weights_dir
-from relattr.system.reading import require_regular
-
-DOWNLOAD_TIMEOUT = 30.0
-"""Seconds without data after which a download is aborted."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class WeightsFile:
     @property
     def sha256(self) -> str:
         """SHA-256 of the file, cached until its size or modification time changes."""
-        return cached_sha256(self.path)
+        return digest_file_cached(self.path)
 
 
 @dataclass(frozen=True)
@@ -107,20 +100,15 @@ def fetch_weights(backbone: str) -> WeightsFile:
         return weights
     if is_offline() or not weights.sources:
         raise Blocked(weights.reason)
-    from filelock import FileLock
-
     known = resolve_backbone(backbone)
-    lock = cache_dir() / "locks" / f"{known.file_stem}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with _download_lock(known):
         downloaded = find_weights(backbone)  # another process may have held the lock and downloaded it
         if isinstance(downloaded, WeightsFile):
             return downloaded
         try:
-            with _socket_timeout(DOWNLOAD_TIMEOUT):
-                _download(known)
-        except Exception as error:  # the libraries raise many kinds of errors; all mean that there is no file
-            raise Blocked(f"{weights.reason} (the download failed: {type(error).__name__}: {error})") from error
+            _download(known)
+        except (DownloadError, OSError) as error:
+            raise Blocked(f"{weights.reason} (the download failed: {error})") from error
         downloaded = find_weights(backbone)
     if isinstance(downloaded, MissingWeights):
         raise Blocked(downloaded.reason)
@@ -173,36 +161,16 @@ def backbone_needs(backbone: str) -> tuple[Need, ...]:
     return (DEEP, PretrainedWeights(backbone))
 
 
-def cached_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, cached on disk by path, size and modification time.
-
-    Raises `BadInput` if it cannot be read.
-    """
-    try:
-        real = path.resolve(strict=True)
-        stat = require_regular(real)
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from error
-    signature = f"{real}\0{stat.st_size}\0{stat.st_mtime_ns}"
-    cached = cache_dir() / "digests" / f"weights-{hashlib.sha256(signature.encode()).hexdigest()}.json"
-    stored = read_cached(cached)
-    if stored is not None:
-        return str(json.loads(stored)["sha256"])
-    digest = digest_file(real)
-    write_cached(cached, json.dumps({"path": str(real), "sha256": digest}).encode())
-    return digest
-
-
 def verify_name_digest(path: Path) -> None:
     """Check a file in torch's cache against the digits of its SHA-256 in its name.
 
     Raises `BadInput` if they differ. A name without such digits is accepted.
     """
     digits = re.search(r"-([0-9a-f]{8,64})\.[a-z]+$", path.name)
-    if digits and not cached_sha256(path).startswith(digits[1]):
+    if digits and not (sha256 := digest_file_cached(path)).startswith(digits[1]):
         raise BadInput(
-            f"{path} is damaged: its SHA-256 starts with {cached_sha256(path)[: len(digits[1])]}, but its name with "
-            f"{digits[1]}; delete the file to download it again"
+            f"{path} is damaged: its SHA-256 starts with {sha256[: len(digits[1])]}, but its name with {digits[1]}; "
+            "delete the file to download it again"
         )
 
 
@@ -232,31 +200,34 @@ def _in_hugging_face_cache(known: ResolvedBackbone) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def _download(known: ResolvedBackbone) -> None:
-    """Download weights to a folder that `find_weights` searches; raises any error if that fails."""
-    if known.hf_repo:
-        from huggingface_hub import hf_hub_download
-
-        try:
-            hf_hub_download(known.hf_repo, known.hf_file, cache_dir=hugging_face_cache())
-            return
-        except Exception:
-            if not known.url:
-                raise
-    from torch.hub import download_url_to_file
-
-    path = hub_checkpoints() / known.hub_file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digits = re.search(r"-([0-9a-f]{8,64})\.[a-z]+$", known.hub_file)
-    download_url_to_file(known.url, str(path), digits[1] if digits else None, progress=False)
-
-
 @contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Set a timeout for all new sockets: torch.hub sets none, so a firewall that drops packets would hang a cell."""
-    previous = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
+def _download_lock(known: ResolvedBackbone) -> Iterator[None]:
+    """A lock against other processes that download the same weights. Raises `Blocked` where there can be none."""
+    from filelock import FileLock
+
+    lock = FileLock(cache_dir() / "locks" / f"{known.file_stem}.lock")
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise Blocked(
+            f"cannot lock {lock.lock_file}, to download the weights of {known.name}: {error.strerror}; set "
+            "RELATTR_CACHE to a folder that can be written"
+        ) from error
     try:
         yield
     finally:
-        socket.setdefaulttimeout(previous)
+        lock.release()
+
+
+def _download(known: ResolvedBackbone) -> None:
+    """Download weights to a folder that `find_weights` searches; raises any error if that fails."""
+    if known.hf_repo:
+        try:
+            download_from_hugging_face(known.hf_repo, known.hf_file, hugging_face_cache())
+            return
+        except DownloadError:
+            if not known.url:
+                raise
+    digits = re.search(r"-([0-9a-f]{8,64})\.[a-z]+$", known.hub_file)
+    download_url(known.url, hub_checkpoints() / known.hub_file, digits[1] if digits else "")

@@ -15,8 +15,10 @@ import tempfile
 import time
 import traceback
 from collections import deque
+from collections.abc import Mapping
 from functools import cache
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import msgspec
 
@@ -29,6 +31,7 @@ from relattr.harness.provenance import record_provenance
 from relattr.harness.result import VERSION, Result, Status
 from relattr.harness.units import format_size, parse_duration, parse_size
 from relattr.identity import module_digests, source_files
+from relattr.identity.imports import summarise_source
 from relattr.identity.loaded import CHANGED
 from relattr.registry import Registry
 
@@ -318,7 +321,7 @@ class SupervisedCell:
             return self._failed("crashed", f"its process sent no readable result: {error}", took, warning)
         if result.cell.key != self.job.cell.key:
             return self._failed("crashed", f"its process sent the result of another cell, {result.cell}", took, warning)
-        modified = _modified(self._source_stats)
+        modified = _modified(self._source_stats, self.job.fingerprints)
         if modified:  # modules may be imported late, so it is unknown which version the cell ran
             fingerprints = {k: CHANGED if k in modified else v for k, v in result.fingerprints.items()}
             result = msgspec.structs.replace(result, fingerprints=fingerprints)
@@ -410,15 +413,21 @@ def _source_stats(job: Job) -> dict[str, tuple[str, int, int]]:
     return stats
 
 
-def _modified(stats: dict[str, tuple[str, int, int]]) -> set[str]:
-    """The names of the files that were removed, or have another size or modification time than in ``stats``."""
+def _modified(stats: dict[str, tuple[str, int, int]], fingerprints: Mapping[str, str]) -> set[str]:
+    """The names of the source files that were removed, or no longer have the digest in ``fingerprints``.
+
+    Files of the same size and modification time as in ``stats`` are not read.
+    """
     names = set()
     for name, (path, length, mtime) in stats.items():
         try:
             stat = os.stat(path)
+            if (stat.st_size, stat.st_mtime_ns) == (length, mtime):
+                continue
+            digest = summarise_source(Path(path), name.removeprefix("code ")).digest
         except OSError:
             names.add(name)
             continue
-        if (stat.st_size, stat.st_mtime_ns) != (length, mtime):
+        if digest != fingerprints[name]:
             names.add(name)
     return names

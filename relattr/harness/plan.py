@@ -12,6 +12,7 @@ from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.cell import Cell
 from relattr.harness.data_identity import identify_data
+from relattr.harness.file_identity import content_digests, with_absolute_paths
 from relattr.harness.limits import Limits, limits_of_method
 from relattr.harness.result import Result
 from relattr.harness.selection import Selection, benchmark_of_datasets, parameter_overrides, select_names
@@ -95,8 +96,12 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
         for name in methods
     }
     method_parameters = {
-        name: parameters.values_of(registry.method(name).create(overrides["method", name])) for name in methods
+        name: with_absolute_paths(
+            registry.method(name).cls, parameters.values_of(registry.method(name).create(overrides["method", name]))
+        )
+        for name in methods
     }
+    method_files = {name: content_digests(registry.method(name).cls, method_parameters[name]) for name in methods}
     instances = {name: registry.dataset(name).create(overrides["dataset", name]) for name in datasets}
     tasks, without_tasks = _list_tasks(instances)
     all_attributes = dict.fromkeys(task.attribute for names in tasks.values() for task in names)
@@ -117,6 +122,7 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
                 seed=seed,
                 data=data.data,
                 location=data.location,
+                files=method_files[method],
             )
             cells.append(_plan_cell(cell, registry, store, limits[method], selection.keep_stale))
     selected = {name: overrides["dataset", name] for name in datasets}

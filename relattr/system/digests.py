@@ -37,6 +37,27 @@ def digest_file(path: Path, max_bytes: int = MAX_FILE) -> str:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
 
 
+def digest_file_cached(path: Path, max_bytes: int = MAX_FILE) -> str:
+    """`digest_file`, cached until the size, modification time or status change time of the file changes."""
+    try:
+        real = path.resolve(strict=True)
+        stat = require_regular(real, max_bytes)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise BadInput(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    except ValueError as error:
+        raise BadInput(f"cannot read {path}: is not a valid file name") from error
+    times = stat.st_mtime_ns, stat.st_ctime_ns
+    signature = digest_text(str(real), str(stat.st_size), *map(str, times))
+    cached = cache_dir() / "digests" / f"file-{signature}.json"
+    stored = read_cached(cached)
+    if stored is not None:
+        return str(json.loads(stored)["sha256"])
+    digest = digest_file(real, max_bytes)
+    if time.time_ns() - max(times) > _MIN_AGE * 1e9:
+        write_cached(cached, json.dumps({"path": str(real), "sha256": digest}).encode(errors="surrogatepass"))
+    return digest
+
+
 def digest_text(*parts: str) -> str:
     """SHA-256 of a sequence of strings; ``'ab'`` and ``'a', 'b'`` differ."""
     digest = hashlib.sha256()

@@ -75,7 +75,7 @@ def draw_figures(
     """
     tasks: dict[tuple[str, str, str], tuple[str, Task]] = {}
     planned = make_plan(benchmark, registry, store, selection).cells
-    default_parameters = {_coordinates(p.cell): p.cell.method_parameters for p in planned}
+    default_parameters = {_coordinates(p.cell): p.cell.stated_parameters for p in planned}
     planned_keys = {p.cell.key for p in planned}
     locations = {p.cell.dataset: p.cell.location for p in planned}
     for result in store:
@@ -135,7 +135,7 @@ def _draw_cell(
     options: FigureOptions,
 ) -> Iterator[DrawnFigure]:
     cell = result.cell
-    changes = parameters.changed_parameters(cell.method_parameters, default_parameters)
+    changes = parameters.changed_parameters(cell.stated_parameters, default_parameters)
     split = [] if cell.split == "standard" else [cell.split]
     stem = figure_stem(cell, changes)
     label = f"{result.label} [{', '.join(changes)}]" if changes else result.label

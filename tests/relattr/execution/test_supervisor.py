@@ -43,6 +43,21 @@ def supervised(job):
         yield SupervisedCell(job, Registry(), supervisor), runner
 
 
+def test_a_source_is_modified_if_its_meaning_is(tmp_path):
+    from relattr.execution.supervisor import _modified
+    from relattr.identity.imports import summarise_source
+
+    path = tmp_path / "plugin.py"
+    path.write_text("x = 1\n")
+    fingerprints = {"code plugin": summarise_source(path, "plugin").digest}
+    stats = {"code plugin": (str(path), path.stat().st_size, path.stat().st_mtime_ns)}
+    for text, modified in (("x = 1\n", False), ("x  =  1  # one\n", False), ("x = 10\n", True), ("x =", True)):
+        path.write_text(text)
+        assert bool(_modified(stats, fingerprints)) == modified, text
+    path.unlink()
+    assert _modified(stats, fingerprints) == {"code plugin"}
+
+
 def frame(tmp_path, message) -> bytes:
     with Connection(os.open(tmp_path / "frame", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), readable=False) as connection:
         ipc.send_message(connection, message)
