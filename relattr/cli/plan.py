@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import count_states, plan_from_options, report_unavailable, state_of
+from relattr.cli.groups import group_cells, shortened_reason
 from relattr.cli.integer import IntegerRange
 from relattr.cli.options import benchmark_options
 from relattr.cli.output import echo
 from relattr.cli.text_table import print_table
+from relattr.cli.wording import counted
 from relattr.execution.resources import default_jobs
-from relattr.harness.estimate import CellDurations, known_durations
-from relattr.harness.limits import memory_share
-from relattr.harness.plan import Plan
+from relattr.harness.estimate import CellDurations, extend_time_limits, known_durations
+from relattr.harness.limits import DEFAULT_TIME, Limits, memory_share
+from relattr.harness.plan import Plan, PlannedCell
 from relattr.harness.units import format_duration
 
 
@@ -31,10 +35,12 @@ from relattr.harness.units import format_duration
     metavar="N",
     help="Number of cells that run at the same time, for the estimated duration and the default memory limit.",
 )
-def command(benchmark: str, jobs: int, **options: Any) -> None:
-    """Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.
+@click.option("--verbose", "-v", is_flag=True, help="List every cell in a line of its own, with the whole reason.")
+def command(benchmark: str, jobs: int, verbose: bool, **options: Any) -> None:
+    """Show which cells of BENCHMARK would run, why, for how long, and within which limits.
 
-    BENCHMARK is a name from `relattr list benchmarks` or a .toml file of your own.
+    Cells of one dataset that are in the same state for the same reason are one line. BENCHMARK is a name from
+    `relattr list benchmarks` or a .toml file of your own.
 
     \b
     done        the stored result is valid
@@ -49,13 +55,11 @@ def command(benchmark: str, jobs: int, **options: Any) -> None:
     """
     plan, _, store = plan_from_options(benchmark, options)
     durations = known_durations(plan.cells, store)
-    rows = []
-    for planned in plan.cells:
-        seconds = durations.estimate(planned) if planned.must_run else None
-        duration = f"~{format_duration(seconds)}" if seconds is not None else ""
-        cell = planned.cell
-        rows.append((state_of(planned), cell.method, str(cell.task), f"seed {cell.seed}", duration, planned.reason))
-    print_table(["state", "method", "task", "seed", "duration", "reason"], rows)
+    plan = replace(plan, cells=extend_time_limits(plan.cells, durations))
+    if verbose:
+        _print_cells(plan, durations)
+    else:
+        _print_groups(plan, durations)
     report_unavailable(plan)
     jobs = jobs or default_jobs(plan.benchmark.threads, "auto")
     _print_limits(plan, jobs)
@@ -63,9 +67,37 @@ def command(benchmark: str, jobs: int, **options: Any) -> None:
     _print_estimate(plan, durations, jobs)
 
 
+def _print_cells(plan: Plan, durations: CellDurations) -> None:
+    rows = []
+    for planned in plan.cells:
+        seconds = durations.estimate(planned) if _computed([planned]) else None
+        duration = f"~{format_duration(seconds)}" if seconds is not None else ""
+        cell = planned.cell
+        rows.append((state_of(planned), cell.method, str(cell.task), f"seed {cell.seed}", duration, planned.reason))
+    print_table(["state", "method", "task", "seed", "duration", "reason"], rows)
+
+
+def _print_groups(plan: Plan, durations: CellDurations) -> None:
+    """One line for each group of cells; those with a duration are listed by method."""
+    rows = []
+    for group in group_cells(plan.cells, lambda planned: planned.state not in ("blocked", "done")):
+        total = durations.estimate_total(_computed(group.cells))
+        duration = f"~{format_duration(total.seconds)}" if total.seconds else ""
+        reason = shortened_reason(group.reason) if group.state.startswith("stale") else group.reason
+        rows.append((*group.row, duration, reason))
+    print_table(["state", "cells", "dataset", "methods", "attributes", "seeds", "duration", "reason"], rows)
+    if len(rows) < len(plan.cells):
+        echo("\n--verbose lists every cell.")
+
+
+def _computed(cells: Sequence[PlannedCell]) -> list[PlannedCell]:
+    """The cells that a run computes, unless they stay blocked."""
+    return [planned for planned in cells if planned.must_run and planned.state != "blocked"]
+
+
 def _print_limits(plan: Plan, jobs: int) -> None:
     """The limits of the cells if ``jobs`` of them run at the same time: the most common ones, then the exceptions."""
-    share = memory_share(jobs)
+    share = Limits(time=DEFAULT_TIME).with_defaults(memory_share(jobs))
     by_method = {planned.cell.method: str(planned.limits.with_defaults(share)) for planned in plan.cells}
     if not by_method:
         return
@@ -77,7 +109,10 @@ def _print_limits(plan: Plan, jobs: int) -> None:
 
 
 def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
-    cells = [planned for planned in plan.cells if planned.must_run]
+    cells = _computed(plan.cells)
+    n_blocked = sum(planned.must_run and planned.state == "blocked" for planned in plan.cells)
+    if n_blocked:
+        echo(f"{counted(n_blocked, 'blocked cell')}: a run looks again for what is missing.")
     if not cells:
         return
     total = durations.estimate_total(cells)
@@ -87,4 +122,4 @@ def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
         parts.append(f"about {format_duration(seconds)} with {jobs} at the same time")
     if total.n_unknown:
         parts.append(f"no estimate for {total.n_unknown}, whose methods were never timed")
-    echo(f"To run: {len(cells)} cell{'s' * (len(cells) != 1)}; {'; '.join(parts)}.")
+    echo(f"To run: {counted(len(cells), 'cell')}; {'; '.join(parts)}.")

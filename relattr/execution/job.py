@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from relattr.harness.cell import Cell
-from relattr.harness.limits import Limits
+from relattr.harness.limits import DEFAULT_TIME, Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import Origin
 from relattr.harness.result import Status
@@ -102,7 +102,7 @@ def make_job(
     return Job(
         cell=planned.cell,
         fingerprints=fingerprints,
-        limits=planned.limits,
+        limits=planned.limits.with_defaults(Limits(time=DEFAULT_TIME)),
         origin=origin,
         device=device,
         threads=threads,

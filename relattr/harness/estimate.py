@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from relattr.harness.limits import DEFAULT_TIME, Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import Result
 from relattr.harness.store import Store
+from relattr.harness.units import parse_duration
+
+TIME_FACTOR = 10.0
+"""The default time limit is at least this many times the longest earlier run of the method on the dataset."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +28,18 @@ class DurationEstimate:
 
 
 class CellDurations:
-    """Mean durations of earlier results, by method and dataset. Stale results count too."""
+    """Durations of earlier results, by method and dataset. Stale results count too."""
 
     def __init__(self, results: Iterable[Result]) -> None:
+        self._longest: dict[tuple[str, str], float] = defaultdict(float)
         durations: dict[tuple[str, str], list[float]] = defaultdict(list)
         for result in results:
             seconds = result.seconds
             if seconds is None and result.seconds_fit is not None:
                 seconds = result.seconds_fit + (result.seconds_compare or 0.0)
+            if seconds is not None and result.status == "ok":
+                place = result.cell.method, result.cell.dataset
+                self._longest[place] = max(self._longest[place], seconds)
             if seconds is not None and result.status in ("ok", "timeout", "memory"):
                 durations[result.cell.method, result.cell.dataset].append(seconds)
         self._by_method_and_dataset = {key: sum(values) / len(values) for key, values in durations.items()}
@@ -45,6 +55,10 @@ class CellDurations:
         """
         cell = planned.cell
         return self._by_method_and_dataset.get((cell.method, cell.dataset), self._by_method.get(cell.method))
+
+    def longest(self, planned: PlannedCell) -> float | None:
+        """Return the longest successful run of a cell's method on its dataset, in seconds; None without any."""
+        return self._longest.get((planned.cell.method, planned.cell.dataset))
 
     def estimate_total(self, cells: Iterable[PlannedCell]) -> DurationEstimate:
         """Return the expected duration of these cells, one after another."""
@@ -64,3 +78,20 @@ def known_durations(cells: Iterable[PlannedCell], store: Store) -> CellDurations
     if without:
         results += [result for result in store.results_of_methods(without) if isinstance(result, Result)]
     return CellDurations(results)
+
+
+def extend_time_limits(cells: Iterable[PlannedCell], durations: CellDurations) -> list[PlannedCell]:
+    """Return the cells with a longer time limit where the default is short for what their method took before.
+
+    Without a limit of its own, a cell has `DEFAULT_TIME`, or `TIME_FACTOR` times the longest earlier run of its method
+    on its dataset if that is more.
+    """
+    extended = []
+    default = parse_duration(DEFAULT_TIME) or 0.0
+    for planned in cells:
+        seconds = TIME_FACTOR * (durations.longest(planned) or 0.0)
+        if not planned.limits.time and seconds > default:
+            limits = Limits(time=f"{math.ceil(seconds / 3600)}h").with_defaults(planned.limits)
+            planned = replace(planned, limits=limits)
+        extended.append(planned)
+    return extended

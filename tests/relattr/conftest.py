@@ -173,7 +173,7 @@ class Workspace:
     def states(self) -> dict[str, str]:
         """Return ``state: reason`` of each cell, by ``method seed``, as ``relattr plan`` prints them."""
         states = {}
-        for line in self.relattr("plan").splitlines():
+        for line in self.relattr("plan", "--verbose").splitlines():
             words = line.split()
             if len(words) > 4 and words[3] == "seed":
                 states[f"{words[1]} {words[4]}"] = f"{words[0]}: {' '.join(words[5:])}"

@@ -21,7 +21,7 @@ from relattr.registry import registry
 
 def test_attributes_are_selected_by_pattern(tmp_path):
     def plan(*arguments):
-        command = ["plan", "quick", "--methods", "chance", *arguments, "--results", str(tmp_path)]
+        command = ["plan", "quick", "--verbose", "--methods", "chance", *arguments, "--results", str(tmp_path)]
         return CliRunner().invoke(cli, command)
 
     def attributes(*arguments):
@@ -38,7 +38,7 @@ def test_attributes_are_selected_by_pattern(tmp_path):
 
 def test_seeds_replace_those_of_the_benchmark(tmp_path):
     def seeds(*arguments):
-        command = ["plan", "glyphs", "--attributes", "global", "--methods", "siamese-alexnet", *arguments]
+        command = ["plan", "glyphs", "--verbose", "--attributes", "global", "--methods", "siamese-alexnet", *arguments]
         lines = CliRunner().invoke(cli, [*command, "--results", str(tmp_path)]).output.splitlines()
         return [int(line.split()[4]) for line in lines if line.startswith("missing")]
 

@@ -155,6 +155,6 @@ def test_an_unreadable_dataset_blocks_its_own_cells_only(workspace):
     workspace.write_benchmark()
     path = workspace.folder / "bench.toml"
     path.write_text(path.read_text().replace("['tiny']", "['tiny', 'torn']"))
-    output = workspace.relattr("plan")
+    output = workspace.relattr("plan", "--verbose")
     assert re.search(r"blocked +plain +torn.*cannot read: '3.png'", output)
     assert re.search(r"missing +plain +tiny", output)

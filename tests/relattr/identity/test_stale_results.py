@@ -42,7 +42,7 @@ HELPERS = {
 
 def states(workspace) -> dict[str, str]:
     """Method -> state and reason, as ``relattr plan`` prints them."""
-    lines = [line.split() for line in workspace.relattr("plan").splitlines()]
+    lines = [line.split() for line in workspace.relattr("plan", "--verbose").splitlines()]
     return {words[1]: f"{words[0]} {' '.join(words[5:])}" for words in lines if len(words) > 4 and words[3] == "seed"}
 
 
