@@ -11,12 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-
-def affine_matrices(theta: torch.Tensor) -> torch.Tensor:
-    """Parameters ``(n, 3)`` s, tx, ty as affine matrices ``(n, 2, 3)``: [[s, 0, s tx], [0, s, s ty]]."""
-    s, tx, ty = theta.unbind(1)
-    zero = torch.zeros_like(s)
-    return torch.stack([torch.stack([s, zero, s * tx], 1), torch.stack([zero, s, s * ty], 1)], 1)
+from relattr.networks.sampling_grid import crop_grid
 
 
 def sample_crops(images: torch.Tensor, theta: torch.Tensor, size: int) -> torch.Tensor:
@@ -24,8 +19,7 @@ def sample_crops(images: torch.Tensor, theta: torch.Tensor, size: int) -> torch.
 
     A region smaller than the crop is enlarged; a larger one is sampled without antialiasing, as in the original.
     """
-    matrices = affine_matrices(theta)
-    grid = nn.functional.affine_grid(matrices, [len(images), images.shape[1], size, size], align_corners=True)
+    grid = crop_grid(theta[:, :1].expand(-1, 2), crop_centres(theta), size, align_corners=True)
     return nn.functional.grid_sample(
         images, grid.to(images.dtype), mode="bilinear", padding_mode="zeros", align_corners=True
     )

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from relattr.backbones.names import Preprocessing
 from relattr.backbones.preprocess import crop_views, normalise_pixels
+from relattr.networks.sampling_grid import crop_grid
 
 if TYPE_CHECKING:
     from relattr.images import Images
@@ -97,13 +98,9 @@ class Cropper:
     def _crop(self, pixels: torch.Tensor, offset: NDArray[np.float64], mirror: NDArray[np.bool_]) -> torch.Tensor:
         """Crop at these offsets ``(n, 2)`` (x, y), each in [0, 1 - side]."""
         centre = 2 * (offset + self.side / 2) - 1  # the image's borders are at -1 and 1
-        theta = np.zeros((len(pixels), 2, 3), np.float32)
-        theta[:, 0, 0] = np.where(mirror, -self.side, self.side)
-        theta[:, 1, 1] = self.side
-        theta[:, :, 2] = centre
+        scale = np.stack([np.where(mirror, -self.side, self.side), np.full(len(mirror), self.side)], 1)
         x = normalise_pixels(pixels, self.preprocessing)
-        grid = functional.affine_grid(
-            torch.from_numpy(theta).to(x.device), [len(x), 3, self.size, self.size], align_corners=False
-        )
+        scale_and_centre = (torch.from_numpy(part.astype(np.float32)).to(x.device) for part in (scale, centre))
+        grid = crop_grid(*scale_and_centre, self.size, align_corners=False)
         crops = functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return crops.contiguous(memory_format=torch.channels_last)

@@ -13,11 +13,12 @@ from relattr.backbones.backbone import Backbone
 from relattr.backbones.names import Preprocessing
 from relattr.errors import BadInput
 from relattr.networks.architecture import Architecture, build_ranker, centre_initial_crops
-from relattr.networks.crop_sampler import affine_matrices, centre_is_outside, crop_boxes, sample_crops
+from relattr.networks.crop_sampler import centre_is_outside, crop_boxes, sample_crops
 from relattr.networks.freezing import count_parameters, freeze_first_layers
 from relattr.networks.localiser import Localiser
 from relattr.networks.multiscale_pyramid import downscaled_view, resize_square
 from relattr.networks.ranker import Ranker
+from relattr.networks.sampling_grid import crop_grid
 from relattr.networks.scoring import Extractor
 from relattr.training.spatial_loss import spatial_loss
 
@@ -55,9 +56,15 @@ def test_scale_one_third_crops_the_central_third():
     torch.testing.assert_close(result, image[:, :, 32:65, 32:65], atol=1e-5, rtol=0)
 
 
-def test_the_matrix_has_the_scale_outside_the_translation():
-    result = affine_matrices(torch.tensor([[0.5, 0.4, -0.6]]))
-    torch.testing.assert_close(result, torch.tensor([[[0.5, 0.0, 0.2], [0.0, 0.5, -0.3]]]))
+@pytest.mark.parametrize("align_corners", [True, False])
+def test_crop_grids_are_those_of_affine_matrices(align_corners):
+    scale, centre = torch.rand(2, 4, 2, generator=torch.Generator().manual_seed(1)).unbind()
+    matrices = torch.stack(
+        [torch.stack([scale[:, 0] * e, scale[:, 1] * (1 - e), centre[:, k]], 1) for k, e in enumerate((1, 0))], 1
+    )
+    expected = torch.nn.functional.affine_grid(matrices, [4, 1, 7, 7], align_corners=align_corners)
+    result = crop_grid(scale, centre, 7, align_corners=align_corners)
+    torch.testing.assert_close(result, expected, atol=1e-6, rtol=0)
 
 
 def test_boxes_are_where_the_crop_lies():
