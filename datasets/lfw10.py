@@ -83,6 +83,7 @@ class LFW10(Dataset):
   institution = {University of Massachusetts, Amherst},
   number = {07-49}, year = {2007}
 }"""
+    n_images = 2_000
     licence = "none stated; the photographs of Labeled Faces in the Wild are for research; do not redistribute"
     homepage = "https://www.cv-foundation.org/openaccess/content_cvpr_2014/html/Sandeep_Relative_Parts_Distinctive_2014_CVPR_paper.html"
 

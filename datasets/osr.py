@@ -77,6 +77,7 @@ class OSR(Dataset):
   booktitle = {IEEE International Conference on Computer Vision (ICCV)},
   pages = {503--510}, year = {2011}
 }"""
+    n_images = 2_688
     licence = "none stated with the images; for research, citing Oliva and Torralba (2001); do not redistribute"
     homepage = "https://people.csail.mit.edu/torralba/code/spatialenvelope/"
 

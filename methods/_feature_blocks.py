@@ -33,6 +33,7 @@ class FeatureBlockMethod(FitRun, Method):
         (HOG, colour patches) have length 1 by definition.
     words : size of the dictionaries.
     vocabulary : the 50 colour names; ``DD50`` are the published ones, whose table the user has to provide.
+    backbone, layer : the pretrained network and its layer for the blocks ``decaf`` and ``objects``.
     """
 
     blocks: tuple[str, ...] = ()

@@ -170,6 +170,7 @@ class LinearSVROnBlocks(FeatureBlockMethod):
     ----------
     C : "auto" selects it from ``Cs``, those of Khosla et al., by the rank correlation on a quarter of the training
         images held out.
+    Cs : the values of C that are tried.
     epsilon : errors up to this are not penalised.
     target : ``score`` regresses on the scores (popularity has log2(views / day + 1)), ``rank`` on their ranks; either
         is first standardised to mean 0 and variance 1.

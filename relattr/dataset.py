@@ -41,6 +41,8 @@ class Dataset:
     """The name under which it is registered, and of its folder in `data_dir`."""
     citation: ClassVar[str] = ""
     licence: ClassVar[str] = ""
+    n_images: ClassVar[int] = 0
+    """How many images it has, for lists; 0 if that depends on its parameters or files."""
     homepage: ClassVar[str] = ""
     files: ClassVar[Sequence[str]] = ()
     """Files beyond those in `fingerprint` that decide its tasks, as paths relative to its module."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from relattr.cli.details import print_dataset
 from relattr.cli.failures import Failures
 from relattr.cli.options import plugins_option, settings_option
 from relattr.cli.output import echo
-from relattr.errors import RelattrError
+from relattr.harness.units import format_size
+from relattr.registry import match_names
 
 if TYPE_CHECKING:
     from relattr.dataset import Dataset
@@ -26,31 +29,53 @@ def command() -> None:
 
 
 @command.command("list")
+@click.argument("names", nargs=-1, metavar="[DATASET]...")
 @plugins_option
-def list_datasets(plugin_folders: Sequence[Path]) -> None:
-    """Show each dataset: whether its files are available, its licence and its folder."""
+def list_datasets(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
+    """List the datasets: whether their files are here, their size, images and licence; with names, all about those.
+
+    \b
+    here         the files are here, or it needs none
+    to download  relattr data fetch DATASET downloads what can be downloaded
+    missing      it cannot be downloaded: relattr data list DATASET says where to get it
+    """
     from relattr.cli.plugins import load_registry
-    from relattr.cli.text_table import aligned
+    from relattr.cli.text_table import print_table
 
     registry = load_registry(plugin_folders)
-    for name, entry in registry.datasets.items():
-        try:
-            dataset = entry.create()
-            missing, attributes = dataset.missing(), ", ".join(dataset.attributes())
-        except Exception as error:  # an error in one plugin must not hide the others
-            reason = str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
-            echo(f"{name}  {entry.label}: broken\n    {reason}")
-            continue
-        echo(f"{name}  {entry.label}: {'available' if missing is None else 'not available'}")
-        fields = [
-            ("attributes", attributes),
-            ("licence", " ".join(dataset.licence.split())),
-            ("homepage", dataset.homepage),
-            ("cite", " ".join(dataset.citation.split())),
-            ("folder", str(dataset.root) if dataset.downloads() or missing is not None else ""),
-            ("missing", missing or ""),
-        ]
-        echo(aligned([(field, text) for field, text in fields if text], indent="    "))
+    if names:
+        for name in match_names(registry.datasets, names, "dataset"):
+            print_dataset(registry.datasets[name])
+        return
+    rows = [_dataset_row(name, registry) for name in registry.datasets]
+    print_table(["name", "files", "size", "images", "licence", "label"], rows)
+    echo("\nrelattr data list DATASET shows what is missing, the whole licence, and what to cite.")
+
+
+def _dataset_row(name: str, registry: Registry) -> tuple[str, ...]:
+    """Name, whether the files are here, size, number of images, licence in short, and label."""
+    plugin = registry.datasets[name]
+    try:
+        dataset = plugin.create()
+        missing, downloads = dataset.missing(), dataset.downloads()
+    except Exception:  # an error in one plugin must not hide the others
+        return name, "broken", "", "", "", plugin.label
+    state = "here" if missing is None else "to download" if downloads else "missing"
+    n_bytes = sum(download.size for download in downloads)
+    if not n_bytes and missing is None:
+        n_bytes = _size_of(dataset.root)
+    images = f"{dataset.n_images:,}" if dataset.n_images else ""
+    return name, state, format_size(n_bytes) if n_bytes else "", images, _short_licence(dataset.licence), plugin.label
+
+
+def _short_licence(text: str) -> str:
+    """The start of a licence, up to the first comma or semicolon."""
+    return re.split(r"[;,(]", " ".join(text.split()))[0].strip()
+
+
+def _size_of(folder: Path) -> int:
+    """The bytes of the files in a folder; 0 if it cannot be read."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
 
 
 @command.command()
@@ -105,8 +130,6 @@ def _select(
     names: Sequence[str], registry: Registry, values: Mapping[str, Any] | None = None
 ) -> list[tuple[str, Dataset]]:
     """The datasets of these names. Raises `UnknownName` for an unknown name or parameter, before any is used."""
-    from relattr.registry import match_names
-
     return [
         (name, registry.dataset(name).create(values or {})) for name in match_names(registry.datasets, names, "dataset")
     ]

@@ -63,13 +63,19 @@ def test_a_broken_dataset_is_listed_with_the_others(workspace):
     text = (workspace.plugins / "tiny.py").read_text().replace("tiny", "torn").replace("Tiny", "Torn")
     broken = "def missing(self):\n        return 1 / 0\n\n    def fingerprint"
     (workspace.plugins / "atorn.py").write_text(text.replace("def fingerprint", broken, 1))
-    completed = workspace.run_command(
-        [*workspace.command("check")[:3], "data", "list", "--plugins", str(workspace.plugins)]
-    )
-    assert completed.returncode == 0, completed.stderr
-    assert "torn  Torn: broken\n    ZeroDivisionError" in completed.stdout
-    assert "tiny  Tiny: available" in completed.stdout
-    assert "glyphs  " in completed.stdout
+
+    def listed(*names):
+        command = [*workspace.command("check")[:3], "data", "list", *names, "--plugins", str(workspace.plugins)]
+        completed = workspace.run_command(command)
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
+
+    lines = {line.split()[0]: line.split() for line in listed().splitlines() if line}
+    assert lines["torn"][1] == "broken"
+    assert lines["tiny"][1] == lines["glyphs"][1] == "here"
+    details = listed("t*")
+    assert "torn  Torn: broken\n    ZeroDivisionError" in details
+    assert re.search(r"tiny  Tiny\n.*n_attributes +default 1\n", details, re.DOTALL)
 
 
 def test_an_error_with_one_name_does_not_stop_the_others(workspace):

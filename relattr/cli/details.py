@@ -1,0 +1,87 @@
+"""Everything about one plugin: what it is, whether it can be used here, and its parameters."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+from relattr import parameters
+from relattr.cli.output import echo
+from relattr.cli.text_table import aligned
+from relattr.dataset import Dataset
+from relattr.errors import RelattrError, describe_error
+from relattr.method import Method
+from relattr.parameter_docs import parameter_meanings
+from relattr.registry import Plugin
+
+
+def print_method(plugin: Plugin[Method]) -> None:
+    """Print all about a method."""
+    try:
+        needs = [reason for need in plugin.create().needs() if (reason := need.missing()) is not None]
+    except Exception as error:  # the rest is told all the same
+        needs = [describe_error(error)]
+    fields = [
+        ("summary", plugin.summary),
+        ("defined in", f"{plugin.cls.__module__}.{plugin.cls.__qualname__}"),
+        ("missing", "; ".join(needs)),
+    ]
+    _print_plugin(plugin, fields)
+
+
+def print_dataset(plugin: Plugin[Dataset]) -> None:
+    """Print all about a dataset."""
+    try:
+        dataset = plugin.create()
+        missing, attributes = dataset.missing(), ", ".join(dataset.attributes())
+    except Exception as error:  # an error in one plugin must not hide the others
+        reason = str(error) if isinstance(error, RelattrError) else f"{type(error).__name__}: {error}"
+        echo(f"{plugin.name}  {plugin.label}: broken\n    {reason}")
+        return
+    fields = [
+        ("summary", plugin.summary),
+        ("files", "here" if missing is None else "not here"),
+        ("attributes", attributes),
+        ("images", f"{dataset.n_images:,}" if dataset.n_images else ""),
+        ("licence", " ".join(dataset.licence.split())),
+        ("homepage", dataset.homepage),
+        ("cite", " ".join(dataset.citation.split())),
+        ("folder", str(dataset.root) if dataset.downloads() or missing is not None else ""),
+        ("missing", missing or ""),
+    ]
+    _print_plugin(plugin, fields)
+
+
+def _print_plugin(plugin: Plugin[Any], fields: Sequence[tuple[str, str]]) -> None:
+    echo(f"{plugin.name}  {plugin.label}")
+    echo(aligned([(field, text) for field, text in fields if text], indent="    "))
+    lines = parameter_lines(plugin)
+    if lines:
+        echo(f"    parameters (plan and run: --set {plugin.name}.NAME=VALUE)")
+        echo(aligned(lines, indent="        "))
+
+
+def parameter_lines(plugin: Plugin[Any]) -> list[tuple[str, str, str]]:
+    """Name, default, and choices with meaning of each parameter of a plugin, in the order of its definition."""
+    meanings, defaults = parameter_meanings(plugin.cls), parameters.values_of(plugin.create())
+    lines = []
+    for name, kind in plugin.types.items():
+        words = [meanings.get(name, "").rstrip("."), _choices(kind)]
+        lines.append((name, f"default {_text(defaults[name])}", "; ".join(word for word in words if word)))
+    return lines
+
+
+def _text(value: Any) -> str:
+    """A value as it is written after ``--set name=``."""
+    return value or '""' if isinstance(value, str) else "unset" if value is None else json.dumps(value)
+
+
+def _choices(kind: Any) -> str:
+    """``a, b or c`` for a parameter that takes one of several words; else empty."""
+    options: list[str] = []
+    for part in (kind, *typing.get_args(kind)):
+        if typing.get_origin(part) is typing.Literal:
+            options += [str(option) for option in typing.get_args(part) if str(option) not in options]
+    return f"one of {', '.join(options)}" if options else ""
