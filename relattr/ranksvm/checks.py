@@ -18,13 +18,21 @@ LOSSES = ("squared_hinge", "logistic")
 
 def check_features(X: ArrayLike, n_features: int | None = None) -> NDArray[Any]:
     """Return X as a C-contiguous ``(n, d)`` array, float32 if it was, else float64; `check_finite` checks for NaN."""
+    if hasattr(X, "tocsr"):
+        raise BadInput(f"X is sparse ({type(X).__name__}); sparse features are not supported: use X.toarray()")
     x = np.asarray(X)
-    if x.ndim != 2 or x.shape[1] == 0:
-        raise BadInput(f"X must be (n_images, n_features) with at least one feature; got shape {x.shape}")
+    if x.dtype == object:
+        x = x.astype(np.float64)  # raises TypeError for what is no number
+    if x.ndim != 2:
+        raise BadInput(f"X must be (n_images, n_features); got shape {x.shape}. Reshape your data")
+    if x.shape[1] == 0:
+        raise BadInput(f"X has 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
+    if np.issubdtype(x.dtype, np.complexfloating):
+        raise BadInput(f"X must contain real numbers; got {x.dtype}. Complex data not supported")
     if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
         raise BadInput(f"X must contain real numbers; got {x.dtype}")
     if n_features is not None and x.shape[1] != n_features:
-        raise BadInput(f"X has {x.shape[1]} features, but RankSVM was fitted with {n_features} features")
+        raise BadInput(f"X has {x.shape[1]} features, but RankSVM is expecting {n_features} features as input")
     return np.ascontiguousarray(x, np.float32 if x.dtype in (np.float32, np.float16) else np.float64)
 
 
@@ -34,11 +42,41 @@ def check_finite(x: NDArray[Any]) -> None:
         invalid = np.argwhere(~np.isfinite(x[start : start + 256]))
         if invalid.size:
             row, column = invalid[0]
-            value = x[start + row, column]
+            value = "NaN" if np.isnan(x[start + row, column]) else x[start + row, column]
             raise BadInput(
                 f"X[{start + row}, {column}] is {value} (image {start + row}, feature {column}); features must be "
                 "finite: drop the image or repair its features"
             )
+
+
+def as_pairs(y: Pairs | ArrayLike, n: int) -> Pairs:
+    """Return the pairs of ``n`` images: ``y`` itself, or all pairs of images with the scores ``y`` ``(n,)``.
+
+    Raises `BadInput` for scores of another number of images or that are not finite.
+    """
+    if isinstance(y, Pairs):
+        return y
+    if y is None:
+        raise BadInput("requires y to be passed, but the target y is None; expected a relattr.Pairs, or scores")
+    scores = _as_numbers(y)
+    if scores is None or scores.shape != (n,):
+        got = type(y).__name__ if scores is None else f"{scores.dtype} of shape {np.shape(y)}"
+        raise BadInput(f"y must be a relattr.Pairs, or a score for each of the {n} images in X; got {got}")
+    if n < 2:
+        raise BadInput(f"cannot fit on {n} sample: pairs need at least 2 images")
+    return Pairs.all_of(scores)
+
+
+def _as_numbers(y: ArrayLike) -> NDArray[Any] | None:
+    """Return scores as an array, a column as its elements; None if they are no numbers."""
+    try:
+        scores = np.asarray(y)
+        scores = scores.astype(np.float64) if scores.dtype == object else scores
+    except (TypeError, ValueError):  # lists of unequal length, or objects that are no numbers
+        return None
+    if scores.dtype.kind not in "biuf":
+        return None
+    return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
 
 def check_pairs(pairs: Pairs, n: int | None = None) -> NDArray[np.bool_]:

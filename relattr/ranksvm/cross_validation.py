@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from relattr.errors import BadInput
 from relattr.pairs import Pairs
@@ -112,8 +112,8 @@ class RankSVMCV(BaseEstimator):
         self.max_newton = max_newton
         self.max_cg = max_cg
 
-    def fit(self, X: ArrayLike, pairs: Pairs) -> RankSVMCV:
-        """Select C and fit to features ``X`` ``(n, d)`` and pairs of its rows; raises as `RankSVM.fit`."""
+    def fit(self, X: ArrayLike, y: Pairs | ArrayLike) -> RankSVMCV:
+        """Select C and fit to features ``X`` and pairs or scores ``y``; raises as `RankSVM.fit`."""
         grid = None if self.Cs is None else np.unique([checks.check_positive("each of Cs", C) for C in self.Cs])
         if grid is not None and grid.size == 0:
             raise BadInput("Cs is empty; expected at least one C above 0")
@@ -129,6 +129,7 @@ class RankSVMCV(BaseEstimator):
         }
         x = checks.check_features(X)
         checks.check_parameters(C=1.0, tol=self.tol, **shared)
+        pairs = checks.as_pairs(y, x.shape[0])
         checks.check_pairs(pairs, x.shape[0])
 
         sample = _sample(pairs, self.max_pairs, self.seed)
@@ -165,16 +166,28 @@ class RankSVMCV(BaseEstimator):
                 )
         self.ranksvm_ = RankSVM(self.C_, tol=self.tol, **shared).fit(x, pairs)
         self.coef_, self.n_features_in_ = self.ranksvm_.coef_, self.ranksvm_.n_features_in_
+        validate_data(self, X, skip_check_array=True)  # stores the names of the features
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the strengths ``X w`` ``(n,)``; a larger value means more of the attribute."""
         check_is_fitted(self)
-        return self.ranksvm_.predict(X)
+        x = checks.check_features(X, self.n_features_in_)
+        validate_data(self, X, reset=False, skip_check_array=True)  # compares the names of the features
+        return self.ranksvm_.predict(x)
 
-    def score(self, X: ArrayLike, pairs: Pairs) -> float:
-        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored."""
-        return pairwise_accuracy(self.predict(X), pairs)
+    def score(self, X: ArrayLike, y: Pairs | ArrayLike) -> float:
+        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored.
+
+        ``y`` as in `fit`.
+        """
+        strengths = self.predict(X)
+        return pairwise_accuracy(strengths, checks.as_pairs(y, strengths.size))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
 
 
 class _Validation:

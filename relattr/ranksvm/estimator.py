@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from relattr.errors import BadInput
 from relattr.pairs import Order, Pairs
@@ -82,28 +82,42 @@ class RankSVM(BaseEstimator):
         self.max_newton = max_newton
         self.max_cg = max_cg
 
-    def fit(self, X: ArrayLike, pairs: Pairs) -> RankSVM:
-        """Fit to features ``X`` ``(n, d)`` and pairs of its rows.
+    def fit(self, X: ArrayLike, y: Pairs | ArrayLike) -> RankSVM:
+        """Fit to features ``X`` ``(n, d)`` and pairs ``y`` of its rows.
+
+        ``y`` may also be scores of the rows, ``(n,)``: then all their pairs are used.
 
         float32 features are not converted, nor copied if C-contiguous; sums are in float64. Raises `BadInput` for
         features that are NaN or infinite, an image beyond X, or no ordered pair. Warns (`ConvergenceWarning`) if
         ``tol`` was not reached.
         """
-        _fit(X, [(self, pairs)])
+        x = checks.check_features(X)
+        _fit(x, [(self, checks.as_pairs(y, x.shape[0]))])
+        validate_data(self, X, skip_check_array=True)  # stores the names of the features
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the strengths ``X w`` ``(n,)``; a larger value means more of the attribute."""
         check_is_fitted(self)
         x = checks.check_features(X, self.n_features_in_)
+        validate_data(self, X, reset=False, skip_check_array=True)  # compares the names of the features
         strengths = matvec(x, self.coef_)
         if not np.isfinite(strengths).all():
             checks.check_finite(x)
         return strengths
 
-    def score(self, X: ArrayLike, pairs: Pairs) -> float:
-        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored."""
-        return pairwise_accuracy(self.predict(X), pairs)
+    def score(self, X: ArrayLike, y: Pairs | ArrayLike) -> float:
+        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored.
+
+        ``y`` as in `fit`.
+        """
+        strengths = self.predict(X)
+        return pairwise_accuracy(strengths, checks.as_pairs(y, strengths.size))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
 
 
 def fit_many(
@@ -144,13 +158,13 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]], space: Space | Non
     shared: dict[int, PairGraph | SortedLevels] = {}
     for _, pairs in problems:
         if id(pairs) not in shared:
-            shared[id(pairs)] = _structure(pairs, row_of, rows.shape[0])
+            shared[id(pairs)] = pair_structure(pairs, row_of, rows.shape[0])
     try:
         with np.errstate(all="ignore"):
             space = choose_space(rows, len(problems)) if space is None else space
             solvers = [
                 truncated_newton(
-                    _loss(model, shared[id(pairs)]),
+                    pairwise_loss(model, shared[id(pairs)]),
                     space.size,
                     rows.shape[0],
                     space.primal,
@@ -180,7 +194,8 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]], space: Space | Non
         )
 
 
-def _structure(pairs: Pairs, row_of: NDArray[np.integer[Any]] | None, n: int) -> PairGraph | SortedLevels:
+def pair_structure(pairs: Pairs, row_of: NDArray[np.integer[Any]] | None, n: int) -> PairGraph | SortedLevels:
+    """The pairs in the form that losses take, for ``n`` images; ``row_of`` renumbers the images."""
     order = pairs.order
     if order is not None:
         items = order.items if row_of is None else row_of[order.items].astype(np.int32)
@@ -191,7 +206,8 @@ def _structure(pairs: Pairs, row_of: NDArray[np.integer[Any]] | None, n: int) ->
     return PairGraph(row_of[left], row_of[right], label, n)
 
 
-def _loss(model: RankSVM, structure: PairGraph | SortedLevels) -> PairwiseLoss:
+def pairwise_loss(model: RankSVM, structure: PairGraph | SortedLevels) -> PairwiseLoss:
+    """The loss of a RankSVM with these parameters over these pairs."""
     c = float(model.C)
     c_similar = c if model.C_similar is None else float(model.C_similar)
     hinge = model.loss == "squared_hinge"

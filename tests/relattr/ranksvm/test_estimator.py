@@ -306,10 +306,10 @@ def test_invalid_arguments_are_refused() -> None:
     x, pairs, _ = problem(30, 5, 60)
     bad: list[tuple[object, object, str]] = [
         (x[:, 0], pairs, r"shape \(30,\)"),
-        (x[:, :0], pairs, "at least one feature"),
+        (x[:, :0], pairs, "a minimum of 1 is required"),
         (x.astype(complex), pairs, "real numbers"),
         (x[:3], pairs, "but X has 3 images"),
-        (x, (pairs.left, pairs.right), "must be a relattr Pairs; got tuple"),
+        (x, (pairs.left, pairs.right), r"must be a relattr\.Pairs, or a score .* got int32 of shape \(2, "),
         (x, Pairs([], [], []), "at least one ordered pair"),
         (x, pairs.similar(), "at least one ordered pair"),
         (x, Pairs.all_of(np.ones(30)), "at least one ordered pair"),
@@ -335,7 +335,7 @@ def test_invalid_arguments_are_refused() -> None:
             RankSVM(**parameters).fit(x, pairs)
     with pytest.raises(BadInput, match="C from each problem"):
         fit_many(x, [(pairs, 1.0)], C=1.0)
-    with pytest.raises(BadInput, match="was fitted with 5 features"):
+    with pytest.raises(BadInput, match="is expecting 5 features as input"):
         RankSVM().fit(x, pairs).predict(np.ones((3, 4)))
 
 
