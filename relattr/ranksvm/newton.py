@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.ranksvm.graph import HessianOperator, PairwiseLoss
-from relattr.ranksvm.products import Space, matvec, rmatvec
+from relattr.ranksvm.products import FixedGramSpace, Space, matvec, rmatvec
 from relattr.ranksvm.sketch import Sketch
 
 Floats = NDArray[np.float64]
@@ -209,7 +209,7 @@ def _line_search(
     return tau, value, g
 
 
-def run_solvers(space: Space, solvers: Sequence[Solver]) -> list[NewtonResult]:
+def run_solvers(space: Space | FixedGramSpace, solvers: Sequence[Solver]) -> list[NewtonResult]:
     """Run solvers to completion; in each round all requests of ``X v`` share one pass, then all of ``X' u``.
 
     Raises `NotFiniteError` if a product is not finite, as is the case if X contains NaN or infinity.

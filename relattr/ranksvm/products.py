@@ -226,6 +226,27 @@ class GramSpace:
         return rmatvec(self.x, point)
 
 
+class FixedGramSpace:
+    """The same for a given Gram matrix ``k`` ``(n, n)``, without features: only decision values can be computed."""
+
+    primal = False
+    sketch = None
+
+    def __init__(self, k: NDArray[Any]) -> None:
+        self.k = k
+        self.size = k.shape[0]
+
+    def matmat(self, vectors: list[Floats]) -> list[Floats]:
+        """Return ``K a`` for each vector."""
+        return list(matmat(self.k, np.array(vectors)))
+
+    exact_matmat = matmat
+
+    def rmatmat(self, weights: list[Floats]) -> list[Floats]:
+        """Return the vectors unchanged, as in `GramSpace`."""
+        return weights
+
+
 Space = PrimalSpace | GramSpace
 
 

@@ -1,0 +1,70 @@
+"""The method best-place finds the one place that decides the attribute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from relattr import BadInput, Images, Pairs, Run, TrainingSet
+from relattr.registry import registry
+
+
+@pytest.fixture(autouse=True)
+def plugins(tmp_path, monkeypatch):
+    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path))
+    registry.discover()
+
+
+def scenes(n: int, seed: int) -> tuple[Images, np.ndarray]:
+    """Images of discs of random brightness everywhere; that of the disc at (0.75, 0.25) is the strength."""
+    rng = np.random.default_rng(seed)
+    strengths = rng.uniform(size=n)
+    arrays = []
+    for strength in strengths:
+        image = np.full((64, 64, 3), 128, np.uint8)
+        for y in (8, 24, 40, 56):
+            for x in (8, 24, 40, 56):
+                value = strength if (x, y) in ((40, 8), (56, 8), (40, 24), (56, 24)) else rng.uniform()
+                image[y - 5 : y + 5, x - 5 : x + 5] = int(255 * value)
+        arrays.append(image)
+    return Images.from_arrays(arrays), strengths
+
+
+def test_place_of_the_cue_is_found():
+    images, strengths = scenes(60, 0)
+    pairs = Pairs.from_scores(strengths, count=150, seed=0)
+    method = registry.method("best-place").create(
+        {"backbone": "micro", "resolution": 64, "sizes": (0.5,), "places": 1, "whole": False}
+    )
+    method.fit(TrainingSet(images, pairs), Run(seed=0))
+    test, truth = scenes(40, 1)
+    strength = method.strength(test)
+    of_pairs = np.subtract.outer(strength, strength) * np.subtract.outer(truth, truth)
+    assert (of_pairs > 0).sum() > 0.8 * 40 * 39
+    boxes = method.boxes(test)
+    assert boxes.shape == (40, 1, 4)
+    assert (boxes == boxes[0]).all()
+    x, y = (boxes[0, 0, :2] + boxes[0, 0, 2:]) / 2
+    assert abs(x - 0.75) < 0.15
+    assert abs(y - 0.25) < 0.15
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_features_are_those_of_the_whole_image_and_the_places(whole):
+    images, strengths = scenes(30, 0)
+    pairs = Pairs.from_scores(strengths, count=80, seed=0)
+    method = registry.method("best-place").create(
+        {"backbone": "micro", "resolution": 64, "sizes": (0.5,), "places": 2, "whole": whole}
+    )
+    method.fit(TrainingSet(images, pairs), Run(seed=0))
+    features = method.grid().features(images)
+    parts = [features[:, 0]] if whole else []
+    parts += [features[:, k] for k in method.places_]
+    np.testing.assert_allclose(method.strength(images), np.concatenate(parts, 1) @ method.coef_, rtol=1e-5)
+    assert len(set(method.places_.tolist())) == 2
+    assert 0 not in method.places_
+
+
+def test_no_place_is_refused():
+    with pytest.raises(BadInput, match="places must be at least 1"):
+        registry.method("best-place").create({"places": 0})
