@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from relattr.interface.loaded_dataset import LoadedDataset
     from relattr.interface.model import Model
     from relattr.interface.model_file import load_model, save_model
+    from relattr.interface.plots import plot_accuracy, plot_boxes, plot_pairs, plot_ranking
     from relattr.interface.plugins import list_benchmarks, list_datasets, list_methods, load_dataset, load_method
     from relattr.method import Method
     from relattr.pairs import Pairs
@@ -51,6 +52,10 @@ _MODULES = {
     "Model": "interface.model",
     "load_model": "interface.model_file",
     "save_model": "interface.model_file",
+    "plot_accuracy": "interface.plots",
+    "plot_boxes": "interface.plots",
+    "plot_pairs": "interface.plots",
+    "plot_ranking": "interface.plots",
     "list_benchmarks": "interface.plugins",
     "list_datasets": "interface.plugins",
     "list_methods": "interface.plugins",
@@ -101,6 +106,10 @@ __all__ = [
     "load_images",
     "load_method",
     "load_model",
+    "plot_accuracy",
+    "plot_boxes",
+    "plot_pairs",
+    "plot_ranking",
     "register_constant",
     "register_dataset",
     "register_method",

@@ -192,7 +192,7 @@ class Model:
 
         self.require_fitted()
         opened = load_images(images, keep_decoded=False)
-        return np.asarray(self.method.compare(opened, _as_pairs(pairs, len(opened))))
+        return np.asarray(self.method.compare(opened, as_pairs(pairs, len(opened))))
 
     def rank(self, images: ImagesLike) -> pd.DataFrame:
         """The images from most to least of the attribute, with the columns ``image`` (its name) and ``strength``.
@@ -262,7 +262,7 @@ def _digest_of(images: Images) -> str:
     return digest_text(images.collection_fingerprint, digest_array(images.indices))
 
 
-def _as_pairs(pairs: Pairs | ArrayLike, n_images: int) -> Pairs:
+def as_pairs(pairs: Pairs | ArrayLike, n_images: int) -> Pairs:
     """The pairs, or those of ``(n, 2)`` indices. Raises `BadInput` for an index beyond the images."""
     import numpy as np
 
