@@ -78,7 +78,7 @@ class Ranker(ScoringNetwork):
         views = list(views) * len(self.localisers) if len(views) == 1 else list(views)[int(self.whole) :]
         view_size = self.sizes[2]
         return [
-            localiser(downscaled_view(x, scale, view_size))
+            localiser(_channels_last(downscaled_view(x, scale, view_size)))
             for localiser, x, scale in zip(self.localisers, views, self.scales, strict=True)
         ]
 
@@ -97,8 +97,13 @@ class Ranker(ScoringNetwork):
         theta = self.locate(views)
         # a transformer whose crop centre is outside gets the gradient of the spatial loss in place of the ranking loss
         cropped_at = [torch.where(centre_is_outside(part)[:, None], part.detach(), part) for part in theta]
-        features = [self.extractor(resize_square(views[0], self.sizes[0]))] if self.whole else []
+        features = [self.extractor(_channels_last(resize_square(views[0], self.sizes[0])))] if self.whole else []
         if cropped_at:
-            crops = torch.cat(self.crops(views, cropped_at))
+            crops = _channels_last(torch.cat(self.crops(views, cropped_at)))
             features += self.extractor(crops).split(len(views[0]))
         return features, theta
+
+
+def _channels_last(images: torch.Tensor) -> torch.Tensor:
+    """The same images, channels last in memory: convolutions then take two thirds of the time on a processor."""
+    return images.contiguous(memory_format=torch.channels_last)
