@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from relattr.bounds import MAX_SEED
 from relattr.errors import BadInput, UnknownName
 from relattr.interface.plugins import Folders, loaded_registry, plugin_folders
 
@@ -126,6 +127,9 @@ def run(
         if status not in FAILURES:
             raise UnknownName("status of failed cells", status, FAILURES)
     check_device(device)
+    chosen_seeds = (seeds,) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
+    if not all(isinstance(seed, int) and 0 <= seed <= MAX_SEED for seed in chosen_seeds):
+        raise BadInput(f"seeds are {list(chosen_seeds)}; expected integers from 0 to {MAX_SEED}")
     registry, folders = loaded_registry(plugins), plugin_folders(plugins)
     limits = Limits(time=time_limit, memory=memory_limit)
     selection = Selection(
@@ -134,7 +138,7 @@ def run(
         settings=dict(parameters or {}),
         limits={"*": limits} if limits != Limits() else {},
         attributes=_names(attributes),
-        seeds=(seeds,) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds)),
+        seeds=chosen_seeds,
     )
     store = Store(Path(results))
     plan = make_plan(load_benchmark(benchmark), registry, store, selection)
@@ -266,6 +270,12 @@ def _compute(cells: Sequence[PlannedCell], plan: Plan, registry: Registry, store
             stacklevel=3,
         )
         backend = "inline"
+    in_session = sorted({p.cell.method for p in cells if registry.method(p.cell.method).module == "__main__"})
+    if backend == "local" and in_session:
+        raise BadInput(
+            f"{', '.join(in_session)}: defined in this session, so other processes do not know it; use "
+            "backend='inline', or put it into a plugin file"
+        )
     threads = settings.threads or plan.benchmark.threads
     jobs = min(settings.jobs or default_jobs(plan.benchmark.threads and threads, settings.device), len(cells))
     n_done = 0
