@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr import BadInput, Method, TrainingSet
+from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.mixins import InspectionMixin
 from relattr.needs import Need
 from relattr.task import PublishedTraining
 
+from ._backbone_deviation import backbone_deviations
 from ._fit_run import FitRun
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
         loss, and nothing is selected by it.
     """
 
-    backbone: str = "alexnet"
+    backbone: str = DEFAULT_BACKBONE
     preset: Literal["paper", "all-pairs", "fast"] = "paper"
     updates: int | None = None
     epochs: int | None = None
@@ -140,11 +142,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             deviations.append(f"trained with {', '.join(overrides)} in place of the preset's")
         if self.held_out:
             deviations.append(f"trained on {1 - self.held_out:.0%} of the training images")
-        if self.backbone == "alexnet":
-            deviations.append("torchvision's AlexNet: other filter counts than Caffe's, and no normalisation layers")
-        elif self.backbone == "vgg16":
-            deviations.append("torchvision's weights of VGG-16, not those of the Caffe Model Zoo")
-        return deviations
+        return [*deviations, *backbone_deviations(self.backbone)]
 
     def notes(self) -> Sequence[str]:
         """The choices where the paper is silent; after `fit`, also the length of the training."""

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr import Method, register_method
+from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.needs import Need
 
+from ._backbone_deviation import backbone_deviations
 from ._fit_run import FitRun
 
 if TYPE_CHECKING:
@@ -72,7 +74,12 @@ class RankSVMMethod(FitRun, Method):
     summary="RankSVM on encoded HOG 2x2 with a spatial pyramid.",
 )
 class RankSVMOnHOG(RankSVMMethod):
-    """RankSVM on dense HOG 2x2: a dictionary of 256 words from the training images, LLC, a pyramid of 21 cells."""
+    """RankSVM on dense HOG 2x2: a dictionary of 256 words from the training images, LLC, a pyramid of 21 cells.
+
+    Parameters
+    ----------
+    words : size of the dictionary.
+    """
 
     words: int = 256
 
@@ -95,12 +102,14 @@ class RankSVMOnHOG(RankSVMMethod):
     "ranksvm-alexnet-fc6",
     label="RankSVM + AlexNet fc6 Features",
     summary="RankSVM on layer fc6 of a pretrained AlexNet.",
+    backbone="alexnet",
     layer="fc6",
 )
 @register_method(
     "ranksvm-alexnet-fc7",
     label="RankSVM + AlexNet fc7 Features",
     summary="RankSVM on layer fc7 of a pretrained AlexNet, C chosen on held-out images.",
+    backbone="alexnet",
     layer="fc7",
 )
 @register_method(
@@ -118,20 +127,31 @@ class RankSVMOnHOG(RankSVMMethod):
     layer="fc7",
 )
 @register_method(
+    "ranksvm-cnn",
+    label="RankSVM + CNN features",
+    summary="RankSVM on the features of a pretrained network before its classifier, C chosen on held-out images.",
+)
+@register_method(
     "parikh-grauman-cnn",
     label="Parikh and Grauman + CNN",
-    summary="RankSVM on the last feature map of a pretrained network, AlexNet pool5, C = 0.1 (Table 3).",
+    summary="RankSVM on the last feature map of a pretrained network, C = 0.1 (Table 3, published with AlexNet).",
     C=0.1,
     layer="spatial",
 )
 class RankSVMOnBackbone(RankSVMMethod):
     """RankSVM on a layer of a pretrained network; by default the one before its classifier (AlexNet: fc7).
 
-    The row "Parikh and Grauman + CNN" uses pool5 of AlexNet, 9,216 numbers with positions (Xiao & Lee 2015, section 4).
-    Its layer ``spatial`` is the last feature map of other networks, averaged over 3 x 3 parts of the image.
+    The published row "Parikh and Grauman + CNN" is on pool5 of AlexNet, 9,216 numbers with positions (Xiao & Lee 2015,
+    section 4). The layer ``spatial`` is that layer of AlexNet, and of other networks the last feature map, averaged
+    over 3 x 3 parts of the image.
+
+    Parameters
+    ----------
+    backbone : the pretrained network.
+    layer : the layer that gives the features; None is the one before the classifier.
     """
 
-    backbone: str = "alexnet"
+    backbone: str = DEFAULT_BACKBONE
     layer: str | None = None
 
     published_parameters: ClassVar[Mapping[str, Any]] = {"backbone": "caffenet"}
@@ -142,11 +162,7 @@ class RankSVMOnBackbone(RankSVMMethod):
         return backbone_needs(self.backbone)
 
     def deviations(self) -> Sequence[str]:
-        if self.backbone == "alexnet":
-            return ("torchvision's AlexNet, not Caffe's: other filter counts and no normalisation layers",)
-        if self.backbone == "vgg16":
-            return ("torchvision's weights of VGG-16, not those of the Caffe Model Zoo",)
-        return ()
+        return backbone_deviations(self.backbone)
 
     def features(self, images: Images) -> NDArray[np.float32]:
         from relattr.backbones.extraction import cached_deep_features

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
 
 @register_method(
+    "regression",
+    label="Regression network",
+    summary="A pretrained network trained to regress the score of each image.",
+)
+@register_method(
     "regression-alexnet",
     label="AlexNet Regression",
     summary="AlexNet trained to regress the score of each image (Table 4).",
+    backbone="alexnet",
 )
 @register_method(
     "regression-vgg16",

@@ -1,4 +1,4 @@
-"""Siamese networks: one backbone on the whole image, trained on pairs. Rows of the ablation in Table 4."""
+"""Siamese networks: one backbone on the whole image, trained on pairs. Those of AlexNet and VGG-16 are in Table 4."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from ._ranking_network import RankingNetwork
 
 
 @register_method(
+    "siamese",
+    label="Siamese network",
+    summary="Siamese network trained with the RankNet loss, without transformer.",
+)
+@register_method(
     "siamese-alexnet",
     label="AlexNet Siamese",
     summary="Siamese AlexNet trained with the RankNet loss, without transformer (Table 4).",
+    backbone="alexnet",
 )
 @register_method(
     "siamese-vgg16",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr import Method, register_method
+from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.mixins import InspectionMixin
 from relattr.needs import Need
 
@@ -64,7 +65,7 @@ class VisualChains(FitRun, InspectionMixin, Method):
     training pairs.
 
     With ``appearance="patches"`` an image takes ``k_init * (1 + k_pert)`` passes of the network in training, 420 by
-    default, and ``k_ens`` in tests; its final features take 2.2 MB with AlexNet.
+    default, and ``k_ens`` in tests; its final features take 2.8 MB.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ class VisualChains(FitRun, InspectionMixin, Method):
     C : of the RankSVMs for the order and for the final ranking; "auto" selects it on training pairs held out by image.
     """
 
-    backbone: str = "alexnet"
+    backbone: str = DEFAULT_BACKBONE
     appearance: Literal["patches", "map", "hog"] = "patches"
     discovery: Literal["hog", "map"] = "hog"
     image_size: int = 227

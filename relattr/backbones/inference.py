@@ -2,8 +2,8 @@
 
 The optimisations, wherever they apply: modules after the layer are removed; batch normalisation is folded into the
 preceding convolution; weights are stored channels last, in bfloat16 if requested; on the CPU, a convolution or fully
-connected layer and its ReLU are fused into one oneDNN call, with weights packed once instead of at every call. A
-network that cannot be traced, or whose optimised outputs differ from the original ones on a trial input, runs without
+connected layer and its ReLU or ReLU6 are fused into one oneDNN call, with weights packed once instead of at every call.
+A network that cannot be traced, or whose optimised outputs differ from the original ones on a trial input, runs without
 optimisation.
 """
 
@@ -45,7 +45,7 @@ def optimised_forward(
             _fold_batch_norm(net)
             net.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
             if device.type == "cpu" and (dtype == torch.float32 or has_bf16(device)):
-                _fuse_relu(net, (batch_size, 3, input_size, input_size), dtype)
+                _fuse_activations(net, (batch_size, 3, input_size, input_size), dtype)
         optimised = _CastToFloat32(net, target, dtype, device)
         with torch.inference_mode():
             output = optimised(trial).cpu()
@@ -165,33 +165,41 @@ def _fold_batch_norm(net: fx.GraphModule) -> None:
 
 _RELU_FUNCTIONS = (torch.relu, torch.relu_, nn.functional.relu, nn.functional.relu_)
 
+_Activation = tuple[str, list[float]]
+"""An activation as oneDNN's calls take it: its name and its parameters."""
+_NO_ACTIVATION: _Activation = ("none", [])
+_RELU: _Activation = ("relu", [])
+_RELU6: _Activation = ("hardtanh", [0.0, 6.0])
 
-def _is_relu(net: fx.GraphModule, node: fx.Node | None) -> bool:
+
+def _activation(net: fx.GraphModule, node: fx.Node | None) -> _Activation:
+    """Return the activation that a node of the graph computes; `_NO_ACTIVATION` if it is none that can be fused."""
     if node is None:
-        return False
+        return _NO_ACTIVATION
     if node.op == "call_function":
-        return node.target in _RELU_FUNCTIONS
+        return _RELU if node.target in _RELU_FUNCTIONS else _NO_ACTIVATION
     if node.op == "call_method":
-        return node.target in ("relu", "relu_")
-    return type(_module(net, node)) is nn.ReLU
+        return _RELU if node.target in ("relu", "relu_") else _NO_ACTIVATION
+    return {nn.ReLU: _RELU, nn.ReLU6: _RELU6}.get(type(_module(net, node)), _NO_ACTIVATION)  # type: ignore[arg-type]
 
 
-def _fuse_relu(net: fx.GraphModule, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Fuse every convolution and fully connected layer with a following ReLU into one oneDNN call."""
+def _fuse_activations(net: fx.GraphModule, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Fuse every convolution and fully connected layer with a following ReLU or ReLU6 into one oneDNN call."""
     shapes = _input_shapes(net, shape, dtype)
     for node in list(net.graph.nodes):
         module = _module(net, node)
         if module is None or _n_calls(net, node) > 1:
             continue
         after = _single_user(node)
-        relu = _is_relu(net, after)
+        activation = _activation(net, after)
+        absorbed = None if activation == _NO_ACTIVATION else after
         zero_padding = (
             type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
         )
         if type(module) is nn.Conv2d and zero_padding:
-            _replace(net, node, _FusedConv(module, relu, shapes[node.name]), after if relu else None)
+            _replace(net, node, _FusedConv(module, activation, shapes[node.name]), absorbed)
         elif type(module) is nn.Linear and len(shapes[node.name]) == 2:
-            _replace(net, node, _FusedLinear(module, relu, shapes[node.name]), after if relu else None)
+            _replace(net, node, _FusedLinear(module, activation, shapes[node.name]), absorbed)
     net.delete_all_unused_submodules()
     net.recompile()
 
@@ -212,27 +220,28 @@ def _input_shapes(net: fx.GraphModule, shape: tuple[int, ...], dtype: torch.dtyp
 
 
 class _FusedConv(nn.Module):
-    """A convolution and an optional ReLU as one oneDNN call."""
+    """A convolution and an optional activation as one oneDNN call."""
 
-    def __init__(self, conv: nn.Conv2d, relu: bool, shape: tuple[int, ...]) -> None:
+    def __init__(self, conv: nn.Conv2d, activation: _Activation, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight.detach(), *self.geometry, list(shape))
         self.bias = None if conv.bias is None else conv.bias.detach()
-        self.after = "relu" if relu else "none"
+        self.activation, self.limits = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.geometry, self.after, [], "")
+        after = (self.activation, self.limits, "")
+        return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.geometry, *after)
 
 
 class _FusedLinear(nn.Module):
-    """A fully connected layer and an optional ReLU as one oneDNN call."""
+    """A fully connected layer and an optional activation as one oneDNN call."""
 
-    def __init__(self, linear: nn.Linear, relu: bool, shape: tuple[int, ...]) -> None:
+    def __init__(self, linear: nn.Linear, activation: _Activation, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), shape[0])
         self.bias = None if linear.bias is None else linear.bias.detach()
-        self.after = "relu" if relu else "none"
+        self.activation, self.limits = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.after, [], "")
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, self.limits, "")

