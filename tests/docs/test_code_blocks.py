@@ -4,7 +4,7 @@ A fenced block begins with its language and, after it, what is done with the blo
 
 - ``file=PATH``: the block is written to this file
 - ``console``: every line that begins with ``$`` is executed, and each other line must occur in the output of the command
-  above it; with ``fails``, the commands must fail
+  above it; with ``fails``, the commands must fail. ``VARIABLE=value`` before a command sets it in its environment
 - ``python``: executed in one interpreter for the whole page, in order
 - ``not-run="reason"``: neither; but Python must compile, and commands must have valid options
 
@@ -39,7 +39,11 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if "_build" not in path.parts
 )
-SLOW = {"docs/tutorial.md": "checks a plugin, runs pytest and builds a package"}
+SLOW = {
+    "CONTRIBUTING.md": "draws the scenes of the benchmark quick",
+    "docs/start.md": "draws the scenes of the benchmark quick",
+    "docs/tutorial.md": "checks a plugin, runs pytest and builds a package",
+}
 TIME_LIMIT = 200  # seconds, for one command or block
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\S+)(?P<options>[^\n`]*)\n(?P<content>.*?)^(?P=indent)```$", re.M | re.S
@@ -155,7 +159,9 @@ def test_a_page_works_as_written(page, tmp_path):
                 for command, expected in commands(block.content):
                     output = run(command, work, site, environment, "fails" in block.options)
                     for line in expected:
-                        assert line in output, f"{block.place}: {shlex.join(command)}\nshould print\n{line}\nbut printed\n{output}"
+                        assert line in output, (
+                            f"{block.place}: {shlex.join(command)}\nshould print\n{line}\nbut printed\n{output}"
+                        )
             else:
                 interpreter.execute(block)
     AFTER.get(page, lambda _: None)(work)
@@ -199,6 +205,9 @@ class Interpreter:
 
 
 def run(command, work, site, environment, fails):
+    while re.match(r"[A-Z_]+=", command[0]):
+        variable, _, value = command.pop(0).partition("=")
+        environment = {**environment, variable: value}
     if command[:2] == ["pip", "install"]:
         return install(work / command[2], site)
     if command[0] == "relattr":

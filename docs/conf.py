@@ -1,0 +1,142 @@
+"""Configuration of the documentation site: `tox run -e docs` builds it from the Markdown files of the repository.
+
+The source folder is the root of the repository, so that a page links to files in other folders by the same relative
+path on the site and on GitHub. Pages are the Markdown files named in `include_patterns`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+import relattr
+
+project = "relattr"
+author = "The relattr authors"
+copyright = author
+version = release = relattr.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benchmarks/speed/README.md",
+    "benchmarks/studies/*.md",
+    "paper_tables/*.md",
+    "results/README.md",
+]
+exclude_patterns = [".*", "build", "dist", "docs/_build", "results/[!R]*", "paper_tables/out", "**/__pycache__"]
+nitpicky = True
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header"]  # pages that a script writes may begin with a second-level heading
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+linkcheck_timeout = 20
+linkcheck_ignore = [r"https://github\.com/relattr/.*"]  # the project is not published yet
+
+html_theme = "pydata_sphinx_theme"
+html_title = "relattr"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "show_nav_level": 2,
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "back_to_top_button": False,
+}
+html_context = {"default_mode": "auto"}
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"show-inheritance": True}
+autodoc_inherit_docstrings = False
+HEAVY = ("torch", "torchvision", "timm", "safetensors")
+autodoc_mock_imports = [name for name in HEAVY if importlib.util.find_spec(name) is None]
+default_role = "py:obj"
+python_display_short_literal_types = True
+python_use_unqualified_type_names = True
+maximum_signature_line_length = 100
+
+SECTION = re.compile(r"^(Parameters|Attributes|Returns|Yields|Raises|Warns|Notes|Examples|See Also)$")
+ITEM = re.compile(r"^(?P<names>[\w*.]+(?:, [\w*.]+)*)(?: ?: (?P<text>.*))?$")
+
+
+def read_sections(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Turn underlined sections of a docstring into headings, and their items into definition lists.
+
+    An item is ``name : meaning``, whose further lines are indented, or ``name : type`` with the meaning below it.
+    """
+    result: list[str] = []
+    section = ""
+    skip_underline = False
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if skip_underline:
+            skip_underline = False
+            continue
+        if SECTION.match(line) and following and set(following) == {"-"}:
+            section, skip_underline = line, True
+            result += ["", f"**{section}**", ""]
+            continue
+        item = ITEM.match(line) if section not in ("", "Notes", "Examples") else None
+        below = following.strip() if following[:1].isspace() else ""
+        if item and (item["text"] is not None or below):
+            names = ", ".join(f"``{part}``" for part in item["names"].split(", "))
+            text = item["text"] or ""
+            is_type = bool(below) and below[0].isupper() and len(line) < 80 and not text.endswith((".", ","))
+            result += ["", names + (f" : {text}" if is_type and text else "")]
+            result += [] if is_type or not text else [f"    {text}"]
+        else:
+            if section and line and not line[0].isspace():
+                section = "Examples" if section == "Examples" else ""
+                result.append("")
+            result.append(line)
+    lines[:] = result
+
+
+def resolve_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
+    """Link a name of the API to where it is documented; a name that is documented nowhere stays text.
+
+    Names in docstrings and signatures may be those of the module that defines them (``relattr.images.Images``), while
+    the reference documents the public ones (``relattr.Images``).
+    """
+    if node.get("refdomain") != "py" or not node.get("refdoc", "").startswith("docs/api"):
+        return None
+    domain = env.domains.python_domain
+    last = node["reftarget"].rpartition(".")[2]
+    matches = [found for found in domain.objects if found == last or found.endswith(f".{last}")]
+    if "." not in node["reftarget"] and node.get("reftype") == "obj":
+        matches = [found for found in matches if found.count(".") <= 2]
+    if len(matches) == 1:
+        return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", matches[0], node, text)
+    return text
+
+
+def write_entrance(app: Sphinx, error: Exception | None) -> None:
+    """Let the top of the built site lead to the first page."""
+    if error is None and app.builder.name == "html":
+        first = f"{root_doc}.html"
+        redirect = f'<meta http-equiv="refresh" content="0; url={first}"><a href="{first}">{html_title}</a>'
+        page = f'<!doctype html><meta charset="utf-8"><title>{html_title}</title>{redirect}\n'
+        Path(app.outdir, "index.html").write_text(page, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("autodoc-process-docstring", read_sections)
+    app.connect("missing-reference", resolve_name)
+    app.connect("build-finished", write_entrance)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
