@@ -82,6 +82,21 @@ class Store:
         write_bytes(path, encode_result(msgspec.structs.replace(result, arrays=arrays_file)))
         return set_aside
 
+    def remove(self, result: Result) -> bool:
+        """Remove a result, then its arrays and log; return whether it was still there.
+
+        The result goes first: whoever reads the store finds either all of it or no result. The caller must hold the
+        `lock` of the cell. Raises OSError if it cannot be removed.
+        """
+        path = self.path(result.cell)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        for suffix in (".npz", ".log"):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+        return True
+
     def set_aside(self, cell: Cell) -> Path | None:
         """If the file of the cell's result is not valid, rename it to ``...bad`` and return its new path.
 

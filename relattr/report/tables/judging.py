@@ -111,6 +111,12 @@ class Judge:
         self._values: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
         self._reloaded: set[TestKey] = set()
 
+    def of_other_store(self, store: Store) -> Judge:
+        """A judge of the results in another store, on the same pairs and designs as this one."""
+        other = Judge(self._registry, store)
+        other._test_pairs, other._designs = self._test_pairs, self._designs
+        return other
+
     def judge(self, rows: Sequence[tuple[Result, TestResult]]) -> Judgements:
         """Judge results of one method on the design of all their test sets. Raises `NotJudgeable` with the reason."""
         for result, test in rows:

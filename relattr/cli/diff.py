@@ -1,0 +1,120 @@
+"""``relattr diff``: two folders of results, compared."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relattr.cli.options import chosen_results, chosen_results_options, plugins_option
+from relattr.cli.output import echo
+from relattr.cli.text_table import aligned
+from relattr.cli.wording import counted
+from relattr.errors import BadInput
+from relattr.harness.store import Store
+from relattr.system.spreadsheet import escape_csv
+
+if TYPE_CHECKING:
+    from relattr.harness.result import Result
+    from relattr.report.tables.comparison import AccuracyChange
+
+DECIDES_RESULTS = False
+HEADER = [
+    "method",
+    "setting",
+    "dataset",
+    "attribute",
+    "test",
+    "first",
+    "second",
+    "difference",
+    "95 % interval",
+    "cells",
+]
+CSV_HEADER = [*HEADER[:5], "first_percent", "second_percent", "difference_points", "low_points", "high_points", "p"]
+
+
+@click.command("diff")
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@chosen_results_options
+@click.option("--by-attribute", is_flag=True, help="One line for each attribute, not one for their mean.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also write a CSV file.")
+@plugins_option
+def command(
+    first: Path, second: Path, by_attribute: bool, out: Path | None, plugin_folders: Sequence[Path], **options: Any
+) -> None:
+    """Compare two results folders: accuracies on the same test pairs, and what is only in one of them.
+
+    The difference is second minus first, over the cells that both folders have: the same method with the same
+    parameters, on the same data, attribute, split and seed. Its 95 % interval is that of a paired comparison over test
+    images. A star marks differences that are significant at the 5 % level, each on its own.
+
+    \b
+    relattr diff results/reference results
+    relattr diff old new --methods 'viralnet*' --by-attribute
+    """
+    from relattr.cli.plugins import load_registry
+    from relattr.report.tables.comparison import compare_results
+    from relattr.system.atomic import write_text
+
+    for folder in (first, second):
+        if not folder.is_dir():
+            raise BadInput(f"{folder} is not a folder of results")
+    registry = load_registry(plugin_folders)
+    comparison = compare_results(
+        registry, Store(first), Store(second), chosen_results(options), by_attribute=by_attribute
+    )
+    if comparison.changes:
+        has_settings = any(change.setting for change in comparison.changes)
+        lines = [HEADER, *(_line(change) for change in comparison.changes)]
+        echo(aligned(lines if has_settings else [[line[0], *line[2:]] for line in lines]))
+        echo()
+    reasons = Counter(change.reason for change in comparison.changes if change.reason)
+    for reason, n in reasons.items():
+        echo(f"no interval in {counted(n, 'row')}: {reason}")
+    echo(f"{counted(comparison.n_identical, 'cell')} with the same counts in both.")
+    for a, b in comparison.other_status:
+        echo(f"{a.cell}: {a.status} in {first}, {b.status} in {second}")
+    for folder, results in ((first, comparison.only_first), (second, comparison.only_second)):
+        for method, n in _by_method(results):
+            echo(f"only in {folder}: {method}: {counted(n, 'cell')}")
+    if out is not None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(CSV_HEADER)
+        writer.writerows(_csv_line(change) for change in comparison.changes)
+        write_text(out, text.getvalue())
+        echo(f"wrote {out}")
+
+
+def _line(change: AccuracyChange) -> list[str]:
+    star = "*" if change.is_significant else ""
+    unknown = change.lower is None or change.upper is None
+    return [
+        change.method,
+        change.setting,
+        change.dataset,
+        change.attribute,
+        change.test,
+        f"{change.first:.2f}",
+        f"{change.second:.2f}",
+        f"{round(change.difference, 2) + 0.0:+.2f}{star}",
+        "-" if unknown else f"[{change.lower:+.2f}, {change.upper:+.2f}]",
+        str(change.n_cells),
+    ]
+
+
+def _csv_line(change: AccuracyChange) -> list[str]:
+    numbers = (change.first, change.second, change.difference, change.lower, change.upper, change.p)
+    texts = (change.method, change.setting, change.dataset, change.attribute, change.test)
+    return [*map(escape_csv, texts), *("" if number is None else f"{number:.6f}" for number in numbers)]
+
+
+def _by_method(results: Iterable[Result]) -> list[tuple[str, int]]:
+    return sorted(Counter(f"{result.cell.method} on {result.cell.dataset}" for result in results).items())
