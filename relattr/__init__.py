@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from relattr.images import Images
     from relattr.images.loading import load_images
     from relattr.interface.benchmarks import ReportPage, report_page, results, run, table
-    from relattr.interface.evaluation import Evaluation, evaluate
+    from relattr.interface.evaluation import Evaluation, cross_validate, evaluate
     from relattr.interface.loaded_dataset import LoadedDataset
     from relattr.interface.model import Model
     from relattr.interface.model_file import load_model, save_model
@@ -47,6 +47,7 @@ _MODULES = {
     "run": "interface.benchmarks",
     "table": "interface.benchmarks",
     "Evaluation": "interface.evaluation",
+    "cross_validate": "interface.evaluation",
     "evaluate": "interface.evaluation",
     "LoadedDataset": "interface.loaded_dataset",
     "Model": "interface.model",
@@ -98,6 +99,7 @@ __all__ = [
     "UnknownName",
     "VerificationResult",
     "__version__",
+    "cross_validate",
     "evaluate",
     "list_benchmarks",
     "list_datasets",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from relattr.errors import BadInput
 from relattr.harness.cell import Cell
 from relattr.harness.limits import DEFAULT_TIME, Limits
 from relattr.harness.plan import PlannedCell
@@ -116,4 +118,8 @@ def modules_to_preload(cells: Sequence[PlannedCell], registry: Registry) -> tupl
     """The modules that the methods and datasets of these cells import, directly or not, also inside functions."""
     plugins = {registry.method(p.cell.method).module for p in cells}
     plugins |= {registry.dataset(p.cell.dataset).module for p in cells}
-    return tuple(sorted(set().union(*(imported_modules(plugin) for plugin in plugins))))
+    modules: set[str] = set()
+    for plugin in plugins:
+        with contextlib.suppress(BadInput):  # it has no file: it is defined in a notebook
+            modules |= imported_modules(plugin)
+    return tuple(sorted(modules))

@@ -10,10 +10,15 @@ from relattr.interface.model import Model
 from relattr.interface.notebook import properties_html
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from relattr.harness.result import TestResult
+    from relattr.interface.loaded_dataset import LoadedDataset
+    from relattr.pairs import Pairs
+    from relattr.statistics import Design, Judgement
     from relattr.task import Task, TestSet
 
 LEVEL = 0.95
@@ -34,9 +39,8 @@ class Evaluation:
     """The name of the test set."""
     accuracy: float
     """Correct / ordered pairs; a tie is an error."""
-    lower: float | None
-    """Lower end of the confidence interval; None for a method that is published with another rule for ties."""
-    upper: float | None
+    interval: tuple[float, float] | None
+    """The ends of the confidence interval; None for a method that is published with another rule for ties."""
     level: float
     """Confidence level of the interval."""
     n_pairs: int
@@ -48,22 +52,28 @@ class Evaluation:
     spearman: float | None
     """Rank correlation of the strengths with the scores of the images; None without scores."""
     strengths: NDArray[Any] | None = field(repr=False)
-    """Strength of each test image, NaN for those in no pair; None if the method has no strengths."""
+    """Strength of each test image, NaN for those in no pair; None without strengths, and for several splits."""
     margins: NDArray[Any] | None = field(repr=False)
-    """Margin of each test pair; None if the method has strengths."""
+    """Margin of each test pair; None for a method with strengths, and for several splits."""
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        """Lower and upper end of the confidence interval."""
-        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+    def lower(self) -> float | None:
+        """The lower end of the confidence interval."""
+        return None if self.interval is None else self.interval[0]
+
+    @property
+    def upper(self) -> float | None:
+        """The upper end of the confidence interval."""
+        return None if self.interval is None else self.interval[1]
 
     def as_series(self) -> pd.Series:
         """All numbers as one row: ``pd.DataFrame([e.as_series() for e in evaluations])`` is a table of several."""
         import pandas as pd
 
-        skipped = ("strengths", "margins", "parameters")
+        skipped = ("strengths", "margins", "parameters", "interval")
         values = {name: value for name, value in vars(self).items() if name not in skipped}
-        return pd.Series({**values, **{f"parameter {k}": v for k, v in self.parameters.items()}}, dtype=object)
+        chosen = {f"parameter {name}": value for name, value in self.parameters.items()}
+        return pd.Series({**values, "lower": self.lower, "upper": self.upper, **chosen}, dtype=object)
 
     def __str__(self) -> str:
         where = "/".join(part for part in (self.dataset, self.attribute, self.split, self.test) if part)
@@ -115,18 +125,14 @@ def evaluate(model: Model, task: Task | TestSet, *, test: str | None = None, lev
     >>> evaluation.n_pairs, evaluation.n_images
     (190, 20)
     """
-    from relattr.execution.evaluate import evaluate_test_set
-    from relattr.harness.arrays import CellArrays
+    from relattr.statistics import Design
     from relattr.task import Task
 
     model.require_fitted()
-    if not 0 < level < 1:
-        raise BadInput(f"level is {level}; expected a number between 0 and 1")
-    test_set = _test_set(model, task, test)
-    arrays = CellArrays()
-    row = evaluate_test_set(model.method, test_set, arrays)
-    strengths, margins = arrays.strengths.get(row.test), arrays.margins.get(row.test)
-    lower, upper = _interval(row, test_set, strengths, margins, level)
+    _check_level(level)
+    part = _evaluate_part(model, task, test)
+    design = Design([(part.test.pairs, part.test.images.indices)]) if part.row.ties == "error" else None
+    judgements = [] if design is None else [design.judge(0, strengths=part.strengths, margins=part.margins)]
     name = task.name if isinstance(task, Task) else None
     return Evaluation(
         method=model.name,
@@ -134,19 +140,152 @@ def evaluate(model: Model, task: Task | TestSet, *, test: str | None = None, lev
         dataset=name.dataset if name is not None else "",
         attribute=name.attribute if name is not None else "",
         split=name.split if name is not None else "",
-        test=row.test,
-        accuracy=row.accuracy,
-        lower=lower,
-        upper=upper,
+        test=part.row.test,
+        accuracy=part.row.accuracy,
+        interval=_interval(design, judgements, level),
         level=level,
-        n_pairs=row.n_ordered,
-        n_images=row.n_images,
-        n_correct=row.n_correct,
-        n_tied=row.n_tied,
-        spearman=row.spearman,
-        strengths=strengths,
-        margins=margins,
+        n_pairs=part.row.n_ordered,
+        n_images=part.row.n_images,
+        n_correct=part.row.n_correct,
+        n_tied=part.row.n_tied,
+        spearman=part.row.spearman,
+        strengths=part.strengths,
+        margins=part.margins,
     )
+
+
+def cross_validate(
+    model: Model,
+    dataset: LoadedDataset,
+    attribute: str | None = None,
+    *,
+    test: str | None = None,
+    level: float = LEVEL,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Evaluation:
+    """Fit a model on the training set of each split of an attribute, and evaluate it on the test set of that split.
+
+    Of the folds of a cross-validation, as small sets of your own photographs have, the pairs are counted together.
+    Of other splits, the mean accuracy is returned. Both are what tables show. The model itself is not changed.
+
+    Parameters
+    ----------
+    model : Model
+        The model; it need not be fitted.
+    dataset : LoadedDataset
+        What `relattr.load_dataset` has returned.
+    attribute : str, optional
+        One of its attributes; may be left out if there is only one.
+    test, level
+        As in `evaluate`.
+    seed, device, threads
+        As in `Model.fit`.
+
+    Returns an `Evaluation` without strengths and margins. Raises as `LoadedDataset.task`, `Model.fit` and `evaluate`.
+
+    Examples
+    --------
+    >>> import relattr
+    >>> dataset = relattr.load_dataset("glyphs-aligned", n_train=30, n_test=20)
+    >>> cross_validate(relattr.load_method("chance"), dataset).n_pairs
+    190
+    """
+    import numpy as np
+
+    from relattr.pairs import Pairs
+    from relattr.statistics import Design
+
+    _check_level(level)
+    name = dataset.attribute(attribute)
+    parts = []
+    for task_name in dataset.tasks():
+        if task_name.attribute == name:
+            task = dataset.task(task_name)
+            fitted = model.unfitted_copy().fit(task.train, seed=seed, device=device, threads=threads)
+            parts.append(_evaluate_part(fitted, task, test))
+    if not parts:
+        raise BadInput(f"{dataset.name} has no split of {name!r} to train on and to test")
+    rows = [part.row for part in parts]
+    pooled = rows[0].fold
+    design, judgements = None, []
+    if rows[0].ties == "error" and pooled:
+        pairs = Pairs.concatenate([part.pairs_of_dataset for part in parts])
+        design = Design([(pairs, None)], cross_validated=True)
+        judgements = [design.judge(0, margins=np.concatenate([part.all_margins for part in parts]))]
+    elif rows[0].ties == "error":
+        design = Design([(part.test.pairs, part.test.images.indices) for part in parts])
+        judgements = [design.judge(k, strengths=part.strengths, margins=part.margins) for k, part in enumerate(parts)]
+    weights = np.array([row.n_ordered for row in rows]) if pooled else np.ones(len(rows))
+    images = np.concatenate([part.test.images.indices[part.test.pairs.images] for part in parts])
+    return Evaluation(
+        method=model.name,
+        parameters=model.parameters,
+        dataset=dataset.name,
+        attribute=name,
+        split=f"{len(rows)} {'folds' if pooled else 'splits'}" if len(rows) > 1 else dataset.splits[0],
+        test=rows[0].test,
+        accuracy=float(np.average([row.accuracy for row in rows], weights=weights)),
+        interval=_interval(design, judgements, level),
+        level=level,
+        n_pairs=sum(row.n_ordered for row in rows),
+        n_images=int(np.unique(images).size),
+        n_correct=sum(row.n_correct for row in rows),
+        n_tied=sum(row.n_tied for row in rows),
+        spearman=None,
+        strengths=None,
+        margins=None,
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The outcome of a fitted model on one test set."""
+
+    test: TestSet
+    row: TestResult
+    strengths: NDArray[Any] | None
+    margins: NDArray[Any] | None
+
+    @property
+    def pairs_of_dataset(self) -> Pairs:
+        """The pairs of the test set, as pairs of the images of the dataset."""
+        pairs, index = self.test.pairs, self.test.images.indices
+        return type(pairs)(index[pairs.left], index[pairs.right], pairs.label)
+
+    @property
+    def all_margins(self) -> NDArray[Any]:
+        """The margin of each pair."""
+        if self.margins is not None:
+            return self.margins
+        assert self.strengths is not None
+        return self.strengths[self.test.pairs.left] - self.strengths[self.test.pairs.right]
+
+
+def _evaluate_part(model: Model, task: Task | TestSet, test: str | None) -> _Part:
+    from relattr.execution.evaluate import evaluate_test_set
+    from relattr.harness.arrays import CellArrays
+
+    test_set = _test_set(model, task, test)
+    arrays = CellArrays()
+    row = evaluate_test_set(model.method, test_set, arrays)
+    return _Part(test_set, row, arrays.strengths.get(row.test), arrays.margins.get(row.test))
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise BadInput(f"level is {level}; expected a number between 0 and 1")
+
+
+def _interval(design: Design | None, judgements: Sequence[Judgement], level: float) -> tuple[float, float] | None:
+    """The confidence interval of the mean accuracy; None for a method with another rule for ties."""
+    from relattr.statistics import estimate_accuracy
+
+    if design is None:
+        return None
+    estimate = estimate_accuracy(design, judgements, level=level)
+    return estimate.lower, estimate.upper
 
 
 def _test_set(model: Model, task: Task | TestSet, test: str | None) -> TestSet:
@@ -170,16 +309,3 @@ def _test_set(model: Model, task: Task | TestSet, test: str | None) -> TestSet:
     if test not in tests:
         raise UnknownName(f"test set of {task.name}", test, tests)
     return tests[test]
-
-
-def _interval(
-    row: TestResult, test: TestSet, strengths: NDArray[Any] | None, margins: NDArray[Any] | None, level: float
-) -> tuple[float | None, float | None]:
-    """The confidence interval of the accuracy; None for a method with another rule for ties."""
-    from relattr.statistics import Design, estimate_accuracy
-
-    if row.ties != "error":
-        return None, None
-    design = Design([(test.pairs, test.images.indices)])
-    estimate = estimate_accuracy(design, [design.judge(0, strengths=strengths, margins=margins)], level=level)
-    return estimate.lower, estimate.upper

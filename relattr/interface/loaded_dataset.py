@@ -109,7 +109,7 @@ class LoadedDataset:
 
         Raises `BadInput` for a dataset that does not offer this: `folder`, your own photographs, does.
         """
-        name = self._attribute(attribute)
+        name = self.attribute(attribute)
         train = self.dataset.labelled(name)
         _sources[train] = self._source(name, "")
         return train
@@ -152,9 +152,10 @@ class LoadedDataset:
         splits = self.splits
         if split is not None and split not in splits:
             raise UnknownName(f"split of {self.name}", split, splits)
-        return TaskName(self.name, self._attribute(attribute), splits[0] if split is None else split)
+        return TaskName(self.name, self.attribute(attribute), splits[0] if split is None else split)
 
-    def _attribute(self, attribute: str | None) -> str:
+    def attribute(self, attribute: str | None = None) -> str:
+        """An attribute of the dataset: the one that is given, or the only one. Raises as `task`."""
         attributes = self.attributes
         if attribute is None:
             _require_single(attributes, self.name)

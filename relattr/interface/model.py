@@ -101,6 +101,12 @@ class Model:
         self.require_fitted()
         return self.method.fitted_parameters()
 
+    def unfitted_copy(self) -> Model:
+        """A model of the same method with the same parameters that is not fitted."""
+        method = parameters.create_plugin(type(self.method), "method", self.name, self.parameters)
+        vars(method)["name"] = self.name  # one class may be registered under several names
+        return Model(method, self.label)
+
     def missing(self) -> list[str]:
         """What it needs and is not available here, such as packages or weights, and what to do about it."""
         return [reason for need in self.method.needs() if (reason := need.missing()) is not None]

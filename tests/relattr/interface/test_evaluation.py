@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import relattr
 from relattr.errors import BadInput, UnknownName
@@ -55,6 +56,51 @@ def test_it_equals_the_row_and_the_table_of_a_benchmark(task, tmp_path, name):
     entry = table[table["key"] == name].iloc[0]
     assert entry["measured"] == 100 * evaluation.accuracy
     assert (entry["lower"], entry["upper"]) == (100 * evaluation.lower, 100 * evaluation.upper)
+
+
+def test_cross_validation_of_one_split_is_its_evaluation(task):
+    dataset = relattr.load_dataset("glyphs", n_train=16, n_test=14, size=32)
+    model = relattr.load_method("brightness", gamma=2.0)
+    expected = relattr.evaluate(model.unfitted_copy().fit(task.train, seed=2), task)
+    crossed = relattr.cross_validate(model, dataset, "global", seed=2)
+    assert not model.is_fitted
+    for name in ("parameters", "split", "accuracy", "interval", "n_pairs", "n_images", "n_correct", "n_tied"):
+        assert getattr(crossed, name) == getattr(expected, name), name
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Twelve images with scores, which are few: the dataset is cross-validated."""
+    rng = np.random.default_rng(3)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rows = ["image,score"]
+    for k in range(12):
+        Image.new("RGB", (8, 8), (20 * k,) * 3).save(folder / f"{k}.png")
+        rows.append(f"{k}.png,{k + rng.integers(-4, 5)}")
+    (folder / "scores.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["brightness", "pairwise-brightness"])
+def test_folds_are_counted_together_as_in_tables(photos, tmp_path, name):
+    dataset = relattr.load_dataset("folder", path=photos)
+    assert len(dataset.splits) > 1
+    crossed = relattr.cross_validate(relattr.load_method(name), dataset, threads=1)
+    assert crossed.n_images == 12
+    file = tmp_path / "bench.toml"
+    file.write_text(
+        f"title = 'a test'\nmethods = ['{name}']\ndatasets = ['folder']\n[dataset.folder]\npath = '{photos}'\n"
+        "[table]\ncaption = ''\ncolumns = [{label = 'Own', dataset = 'folder'}]\n"
+    )
+    frame = relattr.run(str(file), results=tmp_path / "results", backend="inline", threads=1, verbose=False)
+    assert frame["n_ordered"].sum() == crossed.n_pairs
+    assert frame["n_correct"].sum() == crossed.n_correct
+    assert crossed.accuracy == pytest.approx(crossed.n_correct / crossed.n_pairs, abs=1e-15)
+    entry = relattr.table(str(file), results=tmp_path / "results").iloc[0]
+    assert (entry["lower"], entry["measured"], entry["upper"]) == pytest.approx(
+        (100 * crossed.lower, 100 * crossed.accuracy, 100 * crossed.upper), rel=1e-12
+    )
 
 
 def test_a_higher_level_has_a_wider_interval(task, model):
