@@ -67,7 +67,16 @@ class Method:
         dataclasses.dataclass(kw_only=True, eq=False)(cls)
 
     def needs(self) -> Sequence[Need]:
-        """What must be available for the method to run with these parameters: packages, weights, a GPU."""
+        """What must be available for the method to run with these parameters: packages, weights, a GPU.
+
+        A cell whose needs are not met becomes a row that says what is missing and how to get it.
+
+        Examples
+        --------
+        >>> return [Packages(["lightgbm"])]                       # from relattr.needs import Packages, Gpu
+        >>> return [Packages(["torch"], extra="deep"), Gpu()]
+        >>> return backbone_needs(self.backbone)                  # from relattr.backbones.weights
+        """
         return ()
 
     def deviations(self) -> Sequence[str]:

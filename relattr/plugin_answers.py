@@ -16,7 +16,7 @@ from typing import Any
 from relattr import parameters
 from relattr import registry as registry_module
 from relattr.errors import BadInput, Blocked, RelattrError, describe_error, shortened
-from relattr.needs import Need
+from relattr.needs import Need, needs_of
 from relattr.registry import Plugin, Registry
 from relattr.system.contained import Contained, ContainedError, ProcessEnded, is_supported
 from relattr.task import TaskName
@@ -136,9 +136,9 @@ class _Host:
                 getattr(instance, name)(*(TaskName(*item) if isinstance(item, list) else item for item in plain))
                 return ["answer", None]
             if what == "needs":
-                return ["answer", len(list(instance.needs()))]
+                return ["answer", len(needs_of(instance))]
             if what.startswith("need "):
-                return ["answer", getattr(instance.needs()[arguments[0]], what.removeprefix("need "))()]
+                return ["answer", getattr(needs_of(instance)[arguments[0]], what.removeprefix("need "))()]
             return ["answer", _plain(getattr(instance, what)())]
         except Blocked as error:
             return ["error", "Blocked", str(error)]

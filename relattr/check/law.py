@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from relattr.errors import Blocked
+from relattr.errors import Blocked, RelattrError
 
 LawOutcome = Literal["passed", "failed", "exempt", "not applicable", "blocked"]
 
@@ -68,6 +68,8 @@ class Check:
             return CheckResult(self.law, "not applicable", str(reason))
         except Blocked as reason:
             return CheckResult(self.law, "blocked", str(reason))
+        except RelattrError as error:  # its message says what to do; a traceback adds nothing
+            return CheckResult(self.law, "failed", str(error))
         except Exception as error:
             return CheckResult(self.law, "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
         return CheckResult(self.law, "passed", remark or "")

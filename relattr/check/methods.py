@@ -22,6 +22,7 @@ from relattr.check.law import Law, NotApplicable, require
 from relattr.errors import Blocked
 from relattr.method import Method
 from relattr.mixins import PairAnswersMixin
+from relattr.needs import needs_of
 from relattr.pairs import Pairs
 from relattr.registry import Plugin
 from relattr.run_settings import Run
@@ -46,7 +47,7 @@ class MethodUnderTest:
     def new(self) -> Method:
         """A new, unfitted instance. Raises `Blocked` if a need is missing."""
         method = self.plugin.create(self.values)
-        for need in method.needs():
+        for need in needs_of(method):
             why = need.missing()
             if why is not None:
                 raise Blocked(why)
@@ -133,7 +134,7 @@ def has_description(subject: MethodUnderTest) -> None:
     method = plugin.create()
     require(all(isinstance(text, str) and text for text in method.deviations()), "deviations() must return strings")
     require(all(isinstance(text, str) and text for text in method.notes()), "notes() must return strings")
-    for need in method.needs():
+    for need in needs_of(method):
         why = need.missing()
         require(
             why is None or (isinstance(why, str) and why),

@@ -13,6 +13,7 @@ from relattr.cli.text_table import aligned
 from relattr.dataset import Dataset
 from relattr.errors import RelattrError, describe_error
 from relattr.method import Method
+from relattr.needs import needs_of
 from relattr.parameter_docs import parameter_meanings
 from relattr.registry import Plugin
 
@@ -20,7 +21,7 @@ from relattr.registry import Plugin
 def print_method(plugin: Plugin[Method]) -> None:
     """Print all about a method."""
     try:
-        needs = [reason for need in plugin.create().needs() if (reason := need.missing()) is not None]
+        needs = [reason for need in needs_of(plugin.create()) if (reason := need.missing()) is not None]
     except Exception as error:  # the rest is told all the same
         needs = [describe_error(error)]
     fields = [

@@ -18,6 +18,7 @@ from relattr.harness.staleness import missing_data
 from relattr.identity.loaded import LoadedModules
 from relattr.method import strengths_in_pairs
 from relattr.mixins import InspectionMixin, PairAnswersMixin
+from relattr.needs import needs_of
 from relattr.registry import Plugin, Registry
 from relattr.run_settings import Run
 
@@ -96,7 +97,7 @@ def _fit_and_compare(
     method = method_plugin.create(cell.method_parameters)
     dataset = dataset_plugin.create(cell.all_dataset_parameters)
     missing = missing_data(dataset_plugin, cell.all_dataset_parameters, pixels=method.uses_pixels)
-    for reason in (missing, *(need.missing() for need in method.needs())):
+    for reason in (missing, *(need.missing() for need in needs_of(method))):
         if reason is not None:
             raise Blocked(reason)
     if not has_fingerprints:  # the plan could not determine them; a result without any could never become stale

@@ -9,6 +9,7 @@ from relattr.harness.cell import Cell
 from relattr.identity import module_digests
 from relattr.identity.files import file_digests
 from relattr.identity.loaded import current_digest, is_code
+from relattr.needs import needs_of
 from relattr.registry import Plugin
 
 EVALUATION_MODULE = "relattr.execution.evaluate"
@@ -57,7 +58,7 @@ def _evaluation_code() -> dict[str, str]:
 
 def need_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """Return the part of the fingerprints that the needs of the method, such as backbone weights, decide."""
-    fingerprints = (need.fingerprint() for need in method.create(values).needs())
+    fingerprints = (need.fingerprint() for need in needs_of(method.create(values)))
     return {f"need {k}": text for k, text in enumerate(fingerprints) if text}
 
 

@@ -14,6 +14,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.fingerprints import dataset_fingerprints, fingerprint_differences, method_fingerprints
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.store import Store, Unreadable
+from relattr.needs import needs_of
 from relattr.registry import Plugin, Registry
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ def look_up_cell(cell: Cell, registry: Registry, store: Store) -> CellState:
         state, reason = "blocked", result.reason
 
     def unmet_need() -> str | None:
-        needs = (need.missing() for need in method.create(cell.method_parameters).needs())
+        needs = (need.missing() for need in needs_of(method.create(cell.method_parameters)))
         return next((need for need in needs if need is not None), None)
 
     need = cache.get(("needs", *method_key), unmet_need)

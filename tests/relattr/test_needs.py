@@ -7,7 +7,8 @@ import types
 
 import pytest
 
-from relattr.needs import DEEP, Gpu, Packages
+from relattr.errors import BadInput
+from relattr.needs import DEEP, Gpu, Packages, needs_of
 
 
 def test_installed_packages_are_not_missing():
@@ -49,3 +50,33 @@ def test_a_gpu_is_detected_with_torch(monkeypatch):
 
 def test_packages_and_gpus_have_no_fingerprint():
     assert DEEP.fingerprint() == Gpu().fingerprint() == ""
+
+
+@pytest.mark.parametrize(
+    ("need", "command"),
+    [
+        (Packages(["gone_1", "json", "gone_2.part"]), "pip install gone_1 gone_2"),
+        (Packages(["gone_1"], install=["gone-one"]), "pip install gone-one"),
+        (Packages(["gone_1"], extra="not-an-extra-of-relattr"), "pip install gone_1"),
+        (Packages(["gone_1"], extra="deep"), "pip install 'relattr[deep]'"),
+    ],
+)
+def test_the_hint_names_what_pip_installs(need, command):
+    assert need.missing().endswith(f": {command}")
+
+
+@pytest.mark.parametrize("needs", ["torch", ["torch"], [Gpu], None, {"torch": 1}, 3])
+def test_wrong_needs_are_refused_with_an_example(needs):
+    class Wrong:
+        name = "wrong"
+
+        def needs(self):
+            return needs
+
+    with pytest.raises(BadInput, match=r"needs\(\) of method wrong .*expected a list such as \[Packages"):
+        needs_of(Wrong())
+
+
+def test_a_single_module_is_not_a_list():
+    with pytest.raises(BadInput, match=r"such as \['torch'\]"):
+        Packages("torch")
