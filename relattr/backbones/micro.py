@@ -35,6 +35,7 @@ class BackboneArguments(TypedDict):
     fingerprint: Callable[[], str]
     missing: Callable[[], str | None]
     preprocessing: Preprocessing
+    weights: Path
 
 
 def micro_backbone(path: Path, sha256: str) -> BackboneArguments:
@@ -53,6 +54,7 @@ def micro_backbone(path: Path, sha256: str) -> BackboneArguments:
         fingerprint=lambda: f"micro:{sha256}",
         missing=missing,
         preprocessing=PREPROCESSING,
+        weights=path,
     )
 
 

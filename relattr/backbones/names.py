@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from relattr.backbones.torchvision_files import DOWNLOADS, FILES
@@ -77,6 +78,7 @@ class RegisteredBackbone:
     untrained : builds the network with random weights; None if that is not supported.
     preprocessing : preprocessing of its inputs.
     layers : additional layer names, each with its module path such as ``features.12``.
+    weights : the file of the weights, for information; None if there is none.
     """
 
     name: str
@@ -86,6 +88,7 @@ class RegisteredBackbone:
     untrained: Callable[[], nn.Module] | None = None
     preprocessing: Preprocessing = Preprocessing()
     layers: Mapping[str, str] = field(default_factory=dict)
+    weights: Path | None = None
 
 
 _registered: dict[str, RegisteredBackbone] = {}
@@ -100,6 +103,7 @@ def register_backbone(
     untrained: Callable[[], nn.Module] | None = None,
     preprocessing: Preprocessing | None = None,
     layers: Mapping[str, str] | None = None,
+    weights: Path | None = None,
 ) -> RegisteredBackbone:
     """Register a network under a name; the arguments are those of `RegisteredBackbone`.
 
@@ -111,7 +115,7 @@ def register_backbone(
         owner = "torchvision" if name in FILES else "relattr" if name in BUILT_IN_BACKBONES else "another plugin"
         raise BadInput(f"the backbone name {name!r} is already used by {owner}; choose another name")
     backbone = RegisteredBackbone(
-        name, build, fingerprint, missing, untrained, preprocessing or Preprocessing(), dict(layers or {})
+        name, build, fingerprint, missing, untrained, preprocessing or Preprocessing(), dict(layers or {}), weights
     )
     _registered[name] = backbone
     return backbone

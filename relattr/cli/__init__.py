@@ -21,7 +21,7 @@ from relattr.errors import RelattrError
 DECIDES_RESULTS = False
 
 COMMANDS = {
-    "list": "List the methods, datasets or benchmarks.",
+    "list": "List the methods, datasets, benchmarks or backbones.",
     "plan": "Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.",
     "run": "Compute the cells of BENCHMARK that have no valid result, then show the table.",
     "status": "Show the state of every cell of BENCHMARK: accuracy, time and memory, or the reason for a failure.",
@@ -70,6 +70,7 @@ def cli() -> None:
 
     \b
     relattr list methods            the methods
+    relattr list backbones          pretrained networks, and whether their weights are here
     relattr data list               the datasets, and whether their files are available
     relattr plan table3             which cells of a benchmark would be computed, and why
     relattr run quick               compute them; finished cells are not computed again

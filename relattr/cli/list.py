@@ -1,4 +1,4 @@
-"""``relattr list``: the plugins and benchmarks."""
+"""``relattr list``: the plugins, benchmarks and backbones."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from relattr.cli.text_table import print_table
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(["methods", "datasets", "benchmarks"]))
+@click.argument("kind", type=click.Choice(["methods", "datasets", "benchmarks", "backbones"]))
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @plugins_option
 def command(kind: str, names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
-    """List the methods, datasets or benchmarks; with a NAME, all about it, its parameters and their defaults.
+    """List the methods, datasets, benchmarks or backbones; with a NAME, all about it, with parameters and defaults.
 
     \b
     relattr list methods
     relattr list methods viralnet
     relattr list datasets 'osr*'
+    relattr list backbones             pretrained networks, and whether their weights are here
+    relattr list backbones vit_b_16
 
     Includes the built-in plugins, those of installed packages (entry-point groups relattr.methods and
     relattr.datasets) and those in --plugins DIR.
     """
     if names and kind in ("methods", "datasets"):
         _print_details(kind, names, plugin_folders)
+        return
+    if kind == "backbones":
+        _print_backbones(names, plugin_folders)
         return
     if kind == "benchmarks":
         from relattr.harness.benchmark import benchmark_names, load_benchmark
@@ -56,3 +61,14 @@ def _print_details(kind: str, names: Sequence[str], plugin_folders: Sequence[Pat
     else:
         for name in match_names(registry.datasets, names, "dataset"):
             print_dataset(registry.datasets[name])
+
+
+def _print_backbones(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
+    from relattr.cli.backbones import print_backbone_details, print_backbones
+    from relattr.cli.plugins import load_registry
+
+    load_registry(plugin_folders)  # plugins register backbones
+    if names:
+        print_backbone_details(names)
+    else:
+        print_backbones()
