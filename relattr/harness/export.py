@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import msgspec
 
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.benchmark import Benchmark
+from relattr.harness.image_names import ImageNames, NamedTest
 from relattr.harness.result import Result
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.staleness import look_up_cell
@@ -100,12 +101,15 @@ STRENGTH_COLUMNS: dict[str, type] = {
     "test": str,
     "kind": str,
     "index": int,
+    "image": str,
+    "right_image": str,
     "value": float,
 }
 """Name and type of each column of `strengths_frames`.
 
 ``kind`` is ``strength`` for the strength of image ``index`` of the test set, ``margin`` for the margin of its pair
-``index``.
+``index``. ``image`` is the name of the image, or of the left image of the pair, and ``right_image`` of its right one;
+they are empty where the dataset is not here, or has changed since.
 """
 
 _BOX_COLUMNS = {
@@ -173,7 +177,8 @@ def strengths_frames(results: Iterable[Result], registry: Registry, store: Store
     """
     import numpy as np
 
-    parts: list[tuple[dict[str, Any], NDArray[np.integer[Any]], NDArray[np.floating[Any]]]] = []
+    parts: list[_Part] = []
+    names = ImageNames(registry)
     n_rows = 0
     for result in results:
         cell = _cell_columns(result, registry, store)
@@ -181,12 +186,28 @@ def strengths_frames(results: Iterable[Result], registry: Registry, store: Store
         for kind, group in (("strength", arrays.strengths), ("margin", arrays.margins)):
             for test, values in group.items():
                 index = np.flatnonzero(~np.isnan(values))
-                parts.append(({**cell, "test": test, "kind": kind}, index, values[index]))
+                images = _image_columns(names.of(result, test), kind, index, len(values))
+                parts.append(_Part({**cell, "test": test, "kind": kind}, index, values[index], *images))
                 n_rows += index.size
                 if n_rows >= _CHUNK:
                     yield _strengths_frame(parts)
                     parts, n_rows = [], 0
     yield _strengths_frame(parts)
+
+
+def _image_columns(
+    named: NamedTest | None, kind: str, index: NDArray[np.integer[Any]], n_values: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The columns ``image`` and ``right_image`` of the strengths or margins at ``index``."""
+    import numpy as np
+
+    none = np.full(index.size, None, dtype=object)
+    if named is None or n_values != (len(named.images) if kind == "strength" else len(named.pairs)):
+        return none, none
+    names = np.array(named.images, dtype=object)
+    if kind == "strength":
+        return names[index], none
+    return names[named.pairs.left[index]], names[named.pairs.right[index]]
 
 
 def write_frames(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[str, type]) -> int:
@@ -256,18 +277,30 @@ def _cell_columns(result: Result, registry: Registry, store: Store) -> dict[str,
     }
 
 
-def _strengths_frame(
-    parts: list[tuple[dict[str, Any], NDArray[np.integer[Any]], NDArray[np.floating[Any]]]],
-) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The strengths or margins of one test set of a result."""
+
+    cell: Mapping[str, Any]
+    index: NDArray[np.integer[Any]]
+    values: NDArray[np.floating[Any]]
+    image: NDArray[Any]
+    right_image: NDArray[Any]
+
+
+def _strengths_frame(parts: Sequence[_Part]) -> pd.DataFrame:
     import numpy as np
 
-    counts = [index.size for _, index, _ in parts]
-    columns: dict[str, Any] = {}
+    counts = [part.index.size for part in parts]
+    columns: dict[str, Any] = {
+        "index": np.concatenate([np.empty(0, np.int64), *(part.index for part in parts)]),
+        "value": np.concatenate([np.empty(0), *(part.values for part in parts)]),
+        "image": np.concatenate([np.empty(0, object), *(part.image for part in parts)]),
+        "right_image": np.concatenate([np.empty(0, object), *(part.right_image for part in parts)]),
+    }
     for name in STRENGTH_COLUMNS:
-        if name not in ("index", "value"):
-            columns[name] = np.repeat(np.array([cell[name] for cell, _, _ in parts], dtype=object), counts)
-    columns["index"] = np.concatenate([np.empty(0, np.int64), *(index for _, index, _ in parts)])
-    columns["value"] = np.concatenate([np.empty(0), *(values for _, _, values in parts)])
+        if name not in columns:
+            columns[name] = np.repeat(np.array([part.cell[name] for part in parts], dtype=object), counts)
     return _frame(columns, STRENGTH_COLUMNS)
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from relattr import Dataset, Images, Pairs, Task, TestSet, TrainingSet
 from relattr.harness import export as exporting
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.export import RESULT_COLUMNS, STRENGTH_COLUMNS, results_frame, strengths_frames, write_frames
 from relattr.harness.result import VERSION, Provenance, Result, TestResult
 from relattr.harness.store import Store
-from relattr.registry import Registry
+from relattr.registry import Plugin, Registry
 
 
 def test_exported_strengths_reproduce_the_accuracy(workspace):
@@ -183,3 +184,40 @@ def test_a_result_with_old_parameters_costs_no_other(workspace):
     assert states["n"] == ("done", "")
     assert states["m"][0] == "blocked"
     assert "C='abc' is not valid" in states["m"][1]
+
+
+class FourImages(Dataset):
+    """Two training images and four test images."""
+
+    def attributes(self):
+        return ["x"]
+
+    def fingerprint(self):
+        return "now"
+
+    def task(self, name):
+        images = Images.from_arrays([np.zeros((2, 2, 3), np.uint8)] * 4, [f"photo {k}.png" for k in range(4)])
+        pairs = Pairs([0, 1, 2], [3, 0, 1], [1, -1, 0])
+        return Task(name, TrainingSet(images, pairs), [TestSet("test", images, pairs)], "")
+
+
+@pytest.mark.parametrize("fingerprint", ["now", "before"])
+def test_strengths_have_the_names_of_their_images(store, tmp_path, fingerprint):
+    """Unless the dataset has changed since."""
+    registry = Registry()
+    registry.datasets["four"] = Plugin("four", "Four", FourImages, {})
+    provenance = next(iter(store)).provenance
+    named = Store(tmp_path / "named")
+    values = (CellArrays(strengths={"test": np.arange(4.0)}), CellArrays(margins={"test": np.arange(3.0)}))
+    for seed, arrays in enumerate(values):
+        cell = Cell("m", {}, "four", {}, "x", "standard", seed)
+        tests = (TestResult("test", 4, 3, 2, 1, 0),)
+        result = Result(VERSION, cell, "ok", {"data": fingerprint}, provenance, "M", "D", tests=tests)
+        named.write(result, arrays)
+    (frame,) = strengths_frames(list(named), registry, named)
+    rows = [
+        tuple(None if pd.isna(v) else v for v in row) for row in zip(frame["image"], frame["right_image"], strict=True)
+    ]
+    images = [f"photo {k}.png" for k in range(4)]
+    expected = [(image, None) for image in images] + [(images[a], images[b]) for a, b in ((0, 3), (1, 0), (2, 1))]
+    assert rows == (expected if fingerprint == "now" else [(None, None)] * 7)
