@@ -70,7 +70,7 @@ def cli() -> None:
 
     \b
     relattr list methods            the methods
-    relattr list backbones          pretrained networks, and whether their weights are here
+    relattr list backbones          the pretrained networks, and their weights
     relattr data list               the datasets, and whether their files are available
     relattr plan table3             which cells of a benchmark would be computed, and why
     relattr run quick               compute them; finished cells are not computed again

@@ -17,17 +17,20 @@ from relattr.cli.text_table import print_table
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @plugins_option
 def command(kind: str, names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
-    """List the methods, datasets, benchmarks or backbones; with a NAME, all about it, with parameters and defaults.
+    """List the methods, datasets, benchmarks or backbones.
+
+    With a NAME, show all about it, with its parameters and their defaults.
 
     \b
     relattr list methods
     relattr list methods viralnet
     relattr list datasets 'osr*'
-    relattr list backbones             pretrained networks, and whether their weights are here
+    relattr list backbones
     relattr list backbones vit_b_16
 
     Includes the built-in plugins, those of installed packages (entry-point groups relattr.methods and
-    relattr.datasets) and those in --plugins DIR.
+    relattr.datasets) and those in --plugins DIR. Backbones are pretrained networks; the list says whether their weights
+    are here, and where they come from.
     """
     if names and kind in ("methods", "datasets"):
         _print_details(kind, names, plugin_folders)
