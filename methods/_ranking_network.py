@@ -35,7 +35,9 @@ SCHEDULE_OVERRIDES = (
     "updates",
     "batch",
     "batching",
+    "optimiser",
     "rate",
+    "score_rate",
     "head_batches",
     "localiser_rate",
     "stages",
@@ -44,12 +46,15 @@ SCHEDULE_OVERRIDES = (
     "frozen",
     "frozen_localiser",
     "standardise",
+    "image",
     "crop",
     "view",
     "test_views",
     "precision",
 )
 """Parameters that override the preset's where they are given."""
+OWN_PRESETS = ("fast", "adamw")
+"""Presets that do not follow a publication."""
 
 
 class RankingNetwork(FitRun, InspectionMixin, Method):
@@ -60,13 +65,15 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     backbone : pretrained network that the ranker and its localisers start from.
     preset : training schedule: ``paper``, that of Singh & Lee, with the epochs and the initial scale published for the
         dataset, or 8,000 steps and 1/3 where none are; ``all-pairs``, the same but with all labelled pairs among the 50
-        images of a batch, 8,000 steps; ``fast``, relattr's own for two processor cores. The parameters below override
-        it where they are given.
+        images of a batch, 8,000 steps; ``fast`` and ``adamw``, relattr's own for two processor cores. The parameters
+        below override it where they are given.
     updates : optimisation steps per stage.
     epochs : passes over the training pairs per stage, in place of ``updates``.
     batch : images per step; two for each pair with ``batching=pairs``.
     batching : ``pairs``: batches of shuffled pairs; ``images``: batches of images and all labelled pairs among them.
+    optimiser : ``sgd`` or ``adamw``.
     rate : learning rate.
+    score_rate : multiplier of the learning rate for the score layer.
     head_batches : batches that the score layer alone is first fitted to.
     localiser_rate : multiplier of the learning rate for the localisers.
     stages : 2 to train the crops alone first, 1 to train everything at once.
@@ -75,20 +82,23 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     frozen : share of the backbone's layers that is not trained.
     frozen_localiser : whether the localisers' backbones are not trained.
     standardise : whether features are standardised to AlexNet's magnitude.
-    crop, view : side length of the crops and of the localisers' views, relative to the backbone's input size.
+    image, crop, view : side length of the whole image, of the crops and of the localisers' views, relative to the
+        backbone's input size.
     test_views : crops per test image: 1, 2 or 10.
-    precision : of the forward pass in training: ``fp32`` (both presets) or ``bf16``.
+    precision : of the forward pass in training: ``fp32`` (all presets) or ``bf16``.
     held_out : share of the training images, in [0, 0.5), that is not trained on; its accuracy is shown beside the
         loss, and nothing is selected by it.
     """
 
     backbone: str = DEFAULT_BACKBONE
-    preset: Literal["paper", "all-pairs", "fast"] = "paper"
+    preset: Literal["paper", "all-pairs", "fast", "adamw"] = "paper"
     updates: int | None = None
     epochs: int | None = None
     batch: int | None = None
     batching: Literal["pairs", "images"] | None = None
+    optimiser: Literal["sgd", "adamw"] | None = None
     rate: float | None = None
+    score_rate: float | None = None
     head_batches: int | None = None
     localiser_rate: float | None = None
     stages: int | None = None
@@ -97,6 +107,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     frozen: float | None = None
     frozen_localiser: bool | None = None
     standardise: bool | None = None
+    image: float | None = None
     crop: float | None = None
     view: float | None = None
     test_views: int | None = None
@@ -130,8 +141,10 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
 
     def deviations(self) -> Sequence[str]:
         deviations = []
-        if self.preset == "fast":
-            deviations.append("trained with the preset fast (relattr's own, for two processor cores), not the paper's")
+        if self.preset in OWN_PRESETS:
+            deviations.append(
+                f"trained with the preset {self.preset} (relattr's own, for two processor cores), not the paper's"
+            )
         elif self.preset == "all-pairs":
             deviations.append(
                 "trained with the preset all-pairs: 8,000 steps of 50 images and all labelled pairs among them, not of "
@@ -146,7 +159,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
 
     def notes(self) -> Sequence[str]:
         """The choices where the paper is silent; after `fit`, also the length of the training."""
-        if self.preset == "fast":
+        if self.preset in OWN_PRESETS:
             return ()
         notes = [
             "images are resized to squares with a side of at most 256 pixels (the papers state the size, not how it "
@@ -177,6 +190,9 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
         """Frozen networks or the categories to train one on, and its backbone's name; see `fitting.fit_ranker`."""
         return None, ""
 
+    def prepare(self, train: TrainingSet, run: Run) -> None:
+        """Decide what the architecture depends on, from what is trained on."""
+
     # ------------------------------------------------------------------ the contract
 
     def fit(self, train: TrainingSet, run: Run) -> None:
@@ -184,6 +200,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
 
         part, held_out = self._split_held_out(train, run)
         self._run, self._trained_on, self._published = run, part.images, part.published
+        self.prepare(part, run)
         objective = self.objective(part, self.schedule())
         self._batches_per_epoch = objective.batches_per_epoch
         schedule = self.schedule()
@@ -322,6 +339,9 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             dropout=schedule.dropout,
             frozen=schedule.frozen,
             frozen_localiser=schedule.frozen_localiser,
+            zero_score=schedule.zero_score,
+            hold_statistics=schedule.hold_statistics,
+            image=schedule.image,
             crop=schedule.crop,
             view=schedule.view,
         )

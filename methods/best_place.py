@@ -70,8 +70,8 @@ class BestPlace(InspectionMixin, FitRun, Method):
 
         return PlaceGrid(self.backbone, self.sizes, self.resolution, self.step)
 
-    def fit(self, train: TrainingSet, run: Run) -> None:
-        from relattr.ranksvm import RankSVM
+    def choose(self, train: TrainingSet, run: Run) -> NDArray[np.float32]:
+        """Choose the places, and return the features of the training images on all of them, ``(n, p, d)``."""
         from relattr.ranksvm.forward_selection import choose_blocks, gram_matrix
 
         self._run = run
@@ -89,6 +89,12 @@ class BestPlace(InspectionMixin, FitRun, Method):
         self.places_ = np.array(choice.blocks) + 1
         self.boxes_ = grid.boxes[self.places_]
         self.validation_accuracy_ = choice.accuracies[-1]
+        return features
+
+    def fit(self, train: TrainingSet, run: Run) -> None:
+        from relattr.ranksvm import RankSVM
+
+        features = self.choose(train, run)
         self.coef_ = RankSVM(C=self.C).fit(self._chosen(features), train.pairs).coef_
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:

@@ -6,9 +6,11 @@ full, half and quarter size; ``viralnet-c`` has the features of a frozen categor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
 
 from relattr import BadInput, register_method
 from relattr.needs import Need
@@ -44,6 +46,9 @@ class ViralNet(RankingNetwork):
     multiscale : three transformers instead of one.
     relative_scales : initial scale of each transformer relative to ``initial_scale``, for ``multiscale``; the paper
         calls it critical that they differ.
+    start : where the transformers begin: ``published``, near the middle of the image with the initial scale;
+        ``search``, at the places that the method ``best-place`` chooses on the training pairs with this backbone, one
+        for each transformer, with their sizes.
     sample_from : whether the transformers at half and quarter size crop the image at full size or the downscaled one.
     gate : what the spatial loss replaces if a crop is centred outside the image: the gradient of the ranking loss in
         that transformer (``crop``, Singh & Lee's code), or the ranking loss of the pair (``pair``, the formulas of
@@ -52,6 +57,7 @@ class ViralNet(RankingNetwork):
 
     multiscale: bool = False
     relative_scales: tuple[float, ...] = (1.0, 0.5, 0.25)
+    start: Literal["published", "search"] = "published"
     sample_from: Literal["full", "downsampled"] = "full"
     gate: Literal["crop", "pair"] = "crop"
 
@@ -79,6 +85,12 @@ class ViralNet(RankingNetwork):
             ]
         return notes
 
+    def deviations(self) -> Sequence[str]:
+        deviations = list(super().deviations())
+        if self.start == "search":
+            deviations.append("its transformers begin at places chosen by cross-validation, not near the middle")
+        return deviations
+
     def scales(self) -> tuple[float, ...]:
         from relattr.networks.multiscale_pyramid import SCALES
 
@@ -87,8 +99,39 @@ class ViralNet(RankingNetwork):
     def architecture(self) -> Architecture:
         from dataclasses import replace
 
+        from relattr.training.fitting import crop_side_of
+
+        architecture = super().architecture()
+        # the network sees a crop of the image; tests, the one in the middle
+        side = crop_side_of(architecture)
+        margin = (1 - side) / 2
+        starts = tuple(
+            ((x0 + x1) / 2 / side - margin / side, (y0 + y1) / 2 / side - margin / side, (x1 - x0) / side)
+            for x0, y0, x1, y1 in self._places
+        )
         relative = self.relative_scales if self.multiscale else ()
-        return replace(super().architecture(), relative_scales=relative, sample_from=self.sample_from)
+        return replace(architecture, relative_scales=relative, sample_from=self.sample_from, starts=starts)
+
+    @property
+    def _places(self) -> list[list[float]]:
+        """The places at which the transformers begin, as boxes; none for the published start, and before `fit`."""
+        return getattr(self, "start_boxes_", np.zeros((0, 4))).tolist()
+
+    def prepare(self, train: TrainingSet, run: Run) -> None:
+        from .best_place import BestPlace
+
+        if self.start == "search":
+            search = BestPlace(backbone=self.backbone, places=len(self.scales()))
+            search.choose(train, run)
+            self.start_boxes_ = search.boxes_
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), **({"start_boxes_": self.start_boxes_} if self._places else {})}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        if "start_boxes_" in state:
+            self.start_boxes_ = state["start_boxes_"]
+        super().restore(state)
 
     def objective(self, train: TrainingSet, schedule: Schedule) -> Objective:
         from relattr.training.objectives import PairwiseObjective

@@ -60,7 +60,7 @@ class GridSize:
     def boxes(self) -> NDArray[np.float32]:
         """The places ``(p, 4)`` row by row: x0, y0, x1, y1, the image being [0, 1]."""
         corners = [(x, y, x + self.window, y + self.window) for y in self.starts for x in self.starts]
-        return np.array(corners, np.float32) / self.cells
+        return (np.array(corners) / self.cells).astype(np.float32)
 
 
 class PlaceGrid:

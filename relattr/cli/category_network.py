@@ -27,7 +27,7 @@ DECIDES_RESULTS = False
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper", "all-pairs", "fast"]),
+    type=click.Choice(["paper", "all-pairs", "fast", "adamw"]),
     default="paper",
     show_default=True,
     help="The training schedule, as for the ranking networks.",

@@ -28,6 +28,8 @@ class Architecture:
     scales : one per transformer, the size of the image it sees; empty for a siamese network.
     initial_scale : side of the initial crop of the first transformer relative to the image, in (0, 1].
     relative_scales : initial scale of each transformer relative to ``initial_scale``; ``scales`` if empty.
+    starts : centre x, y and side of the initial crop of each transformer in the image that it sees, which is [0, 1];
+        they replace the initial scales. Empty for the published start, near the middle.
     sample_from : whether a transformer crops the image at full size or downscaled to its scale.
     centre : whether initial crops that lie far from the middle are moved towards it; see `centre_initial_crops`.
     supplement : number of supplementary features per image, from another network.
@@ -35,13 +37,17 @@ class Architecture:
     dropout : probability of dropout after the ranker's last layers; see `relattr.networks.scoring.Extractor`.
     frozen : share of the ranker's layers that is not trained.
     frozen_localiser : whether the backbones of the localisers are not trained.
-    crop, view : side length of the crops and of the localisers' views, relative to the backbone's input size.
+    zero_score : whether the score layer starts from zero.
+    hold_statistics : whether batch normalisation keeps its statistics in training.
+    image, crop, view : side length of the whole image, of the crops and of the localisers' views, relative to the
+        backbone's input size.
     """
 
     backbone: str
     scales: Sequence[float] = ()
     initial_scale: float = INITIAL_SCALE
     relative_scales: Sequence[float] = ()
+    starts: Sequence[tuple[float, float, float]] = ()
     sample_from: CropSource = "full"
     centre: bool = True
     supplement: int = 0
@@ -49,12 +55,19 @@ class Architecture:
     dropout: float | None = None
     frozen: float = 0.0
     frozen_localiser: bool = False
+    zero_score: bool = False
+    hold_statistics: bool = False
+    image: float = 1.0
     crop: float = 1.0
     view: float = 1.0
 
     @property
     def initial_scales(self) -> list[float]:
         """The initial scale of each transformer. Raises `BadInput` unless there is one for each."""
+        if self.starts:
+            if len(self.starts) != len(self.scales):
+                raise BadInput(f"starts has {len(self.starts)} places for {len(self.scales)} transformers")
+            return [side for _, _, side in self.starts]
         relative = self.relative_scales or self.scales
         if len(relative) != len(self.scales):
             raise BadInput(f"relative_scales has {len(relative)} values for {len(self.scales)} transformers")
@@ -74,33 +87,43 @@ def build_ranker(architecture: Architecture, *, whole: bool = True, seed: int, p
         torch.manual_seed(seed)
         extractor = Extractor(backbones[0], standardise=architecture.standardise, dropout=architecture.dropout)
         size = extractor.backbone.input_size
-        sizes = (size, _scaled_size(size, architecture.crop), _scaled_size(size, architecture.view))
+        image, crop, view = (
+            _scaled_size(size, part) for part in (architecture.image, architecture.crop, architecture.view)
+        )
         _drop_unused(extractor, size)
         freeze_first_layers(extractor, architecture.frozen)
         localisers = []
-        for scale, backbone in zip(architecture.initial_scales, backbones[1:], strict=True):
+        centres: Sequence[tuple[float, float] | None] = [None] * len(architecture.scales)
+        if architecture.starts:
+            centres = [(2 * x - 1, 2 * y - 1) for x, y, _ in architecture.starts]
+        for scale, centre, backbone in zip(architecture.initial_scales, centres, backbones[1:], strict=True):
             localiser = Localiser(
                 backbone,
                 scale=scale,
+                centre=centre,
                 standardise=architecture.standardise,
                 frozen=architecture.frozen_localiser,
             )
             if not architecture.frozen_localiser:
-                _drop_unused(localiser, sizes[2])
+                _drop_unused(localiser, view)
             else:
-                drop_unused_parameters(backbone, partial(backbone.conv_features, _blank_image(sizes[2])))
+                drop_unused_parameters(backbone, partial(backbone.conv_features, _blank_image(view)))
                 for parameter in backbone.parameters():
                     parameter.requires_grad_(False)
             localisers.append(localiser)
-        return Ranker(
+        ranker = Ranker(
             extractor,
             localisers,
             whole=whole,
             supplement=architecture.supplement if whole else 0,
-            sizes=sizes,
+            sizes=(image, crop, view),
             scales=tuple(architecture.scales),
             sample_from=architecture.sample_from,
         )
+    ranker.hold_statistics = architecture.hold_statistics
+    if architecture.zero_score:
+        torch.nn.init.zeros_(ranker.score.weight)
+    return ranker
 
 
 def centre_initial_crops(network: Ranker, views: Sequence[torch.Tensor], max_offset: float = 0.5) -> float:

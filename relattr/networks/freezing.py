@@ -44,12 +44,15 @@ def freeze_first_layers(module: nn.Module, share: float) -> None:
             parameter.requires_grad_(False)
 
 
-def freeze_batch_norm_statistics(module: nn.Module) -> None:
-    """Put batch normalisation with frozen parameters into evaluation mode, so that its running statistics stay."""
+def freeze_batch_norm_statistics(module: nn.Module, *, trainable: bool = False) -> None:
+    """Put batch normalisation with frozen parameters into evaluation mode, so that its running statistics stay.
+
+    ``trainable=True`` includes batch normalisation whose parameters are trained.
+    """
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             parameters = list(layer.parameters())
-            if parameters and not any(p.requires_grad for p in parameters):
+            if trainable or (parameters and not any(p.requires_grad for p in parameters)):
                 layer.eval()
 
 

@@ -30,12 +30,20 @@ class Localiser(nn.Module):
     ----------
     backbone : owned by the localiser from then on; only its convolutional part is used.
     scale : of the initial crop, in (0, 1].
+    centre : x and y of the initial crop in every image, the image being [-1, 1]; None for the published start, near
+        the middle, where random weights put it.
     standardise : whether the map is standardised to mean 0, variance 1 before the head.
     frozen : whether the convolutional part is not trained.
     """
 
     def __init__(
-        self, backbone: Backbone, *, scale: float = INITIAL_SCALE, standardise: bool = True, frozen: bool = False
+        self,
+        backbone: Backbone,
+        *,
+        scale: float = INITIAL_SCALE,
+        centre: tuple[float, float] | None = None,
+        standardise: bool = True,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < scale <= 1:
@@ -55,6 +63,10 @@ class Localiser(nn.Module):
         with torch.no_grad():
             self.output.weight[0] = 0.0
             self.output.bias.copy_(torch.tensor([scale / SCALE_OUTPUT_FACTOR, 0.0, 0.0]))
+            if centre is not None:
+                self.output.weight.zero_()
+                # the centre of a crop is the scale times the translation
+                self.output.bias[1:] = torch.tensor(centre) / scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):

@@ -66,6 +66,8 @@ class NetworkOutput(NamedTuple):
 class ScoringNetwork(nn.Module):
     """Base class of `Ranker` and `Classifier`: an extractor and a linear score layer, Xavier-initialised.
 
+    Set ``hold_statistics`` to keep the statistics of batch normalisation in training mode too.
+
     Parameters
     ----------
     extractor : the backbone.
@@ -78,11 +80,12 @@ class ScoringNetwork(nn.Module):
         self.score = nn.Linear(in_features, out_features)
         nn.init.xavier_uniform_(self.score.weight)
         nn.init.zeros_(self.score.bias)
+        self.hold_statistics = False
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; batch normalisation whose parameters are frozen keeps its statistics in either mode."""
         super().train(mode)
-        freeze_batch_norm_statistics(self)
+        freeze_batch_norm_statistics(self, trainable=self.hold_statistics)
         return self
 
     @abstractmethod

@@ -147,13 +147,31 @@ class FittedRanker:
 def create_cropper(architecture: Architecture, network: Ranker, side: int) -> Cropper:
     """The cropper of images of ``side`` pixels for this network.
 
-    With transformers, crops keep the resolution of the image if it is finer than the network's input.
+    With transformers, crops keep the resolution of the image if it is finer than that of the whole image as the
+    network sees it.
     """
-    preprocessing = network.extractor.backbone.preprocessing
-    crop_side = MULTISCALE_CROP_SIDE if len(architecture.scales) > 1 else CROP_SIDE
-    native_size = round(crop_side * side)
-    keeps_resolution = architecture.scales and native_size > 1.05 * preprocessing.input_size
-    return Cropper(preprocessing, native_size if keeps_resolution else preprocessing.input_size, crop_side)
+    crop_side = crop_side_of(architecture)
+    native_size, seen_size = round(crop_side * side), network.sizes[0]
+    keeps_resolution = architecture.scales and native_size > 1.05 * seen_size
+    return Cropper(network.extractor.backbone.preprocessing, native_size if keeps_resolution else seen_size, crop_side)
+
+
+def crop_side_of(architecture: Architecture) -> float:
+    """Side of the crops of the cropper relative to the image."""
+    return MULTISCALE_CROP_SIDE if len(architecture.scales) > 1 else CROP_SIDE
+
+
+def training_side(architecture: Architecture, images: Images) -> int:
+    """Side in pixels that images are resized to before they are cropped.
+
+    Without transformers, no larger than the network's input needs: the image is then downscaled once, with
+    antialiasing, and crops keep its resolution.
+    """
+    side = image_side(images)
+    if architecture.scales or architecture.image >= 1:
+        return side
+    input_size = Backbone.create(architecture.backbone, pretrained=False).input_size
+    return min(side, round(architecture.image * input_size / CROP_SIDE))
 
 
 def fit_ranker(
@@ -174,7 +192,7 @@ def fit_ranker(
     accuracy, in [0, 1], on images that are not among ``images``.
     """
     run = dataclasses.replace(run, device=local_device(run.device))
-    side = image_side(images)
+    side = training_side(architecture, images)
     with run.track("loading images", len(images)) as advance:
         pixels = open_pixels(images, side, run.device, workers=run.threads, progress=advance)
     curves: dict[str, NDArray[np.float64]] = {}
@@ -233,7 +251,7 @@ def initial_boxes(
     """The crops of ``images`` before any training on ``train``, as in `FittedRanker.boxes`."""
     stage = "crops" if schedule.stages == 2 else "whole"
     run = dataclasses.replace(run, device=local_device(run.device))
-    side = image_side(train)
+    side = training_side(architecture, train)
     architecture_without_supplement = dataclasses.replace(architecture, supplement=0)
     network = build_ranker(
         architecture_without_supplement, whole=stage == "whole", seed=run.seed_for("network", stage)

@@ -1,4 +1,4 @@
-"""SGD as in Torch7: damped momentum, weight decay on all parameters, a learning rate multiplier per part."""
+"""SGD as in Torch7, with damped momentum and weight decay on all parameters, or AdamW; a learning rate per part."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from relattr.networks.ranker import Ranker
 from relattr.training.schedule import Schedule
 
 
-def create_optimiser(groups: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> torch.optim.SGD:
-    """SGD over the trainable parameters of these modules, each with its multiplier of the learning rate.
+def create_optimiser(groups: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> torch.optim.Optimizer:
+    """The optimiser of the trainable parameters of these modules, each with its multiplier of the learning rate.
 
     Torch7's ``optim.sgd`` damps momentum: ``v <- momentum v + (1 - dampening) g``, the first ``v`` being the first
     ``g``; PyTorch's does the same with ``dampening``.
@@ -23,6 +23,8 @@ def create_optimiser(groups: Sequence[tuple[nn.Module, float]], schedule: Schedu
         if trainable:
             group = {"params": trainable, "lr": schedule.rate * multiplier, "multiplier": multiplier}
             parameter_groups.append(group)
+    if schedule.optimiser == "adamw":
+        return torch.optim.AdamW(parameter_groups, lr=schedule.rate, weight_decay=schedule.weight_decay)
     return torch.optim.SGD(
         parameter_groups,
         lr=schedule.rate,
@@ -34,10 +36,14 @@ def create_optimiser(groups: Sequence[tuple[nn.Module, float]], schedule: Schedu
 
 def parameter_groups(network: Ranker, schedule: Schedule) -> list[tuple[nn.Module, float]]:
     """The parts of a ranking network, each with its multiplier of the learning rate."""
-    return [(network.extractor, 1.0), (network.score, 1.0), (network.localisers, schedule.localiser_rate)]
+    return [
+        (network.extractor, 1.0),
+        (network.score, schedule.score_rate),
+        (network.localisers, schedule.localiser_rate),
+    ]
 
 
-def set_learning_rate(optimiser: torch.optim.SGD, rate: float) -> None:
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of every group to its multiple of ``rate``."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["multiplier"]

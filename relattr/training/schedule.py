@@ -1,10 +1,12 @@
-"""Hyperparameters of training, and three presets of them.
+"""Hyperparameters of training, and four presets of them.
 
 ``paper`` is the schedule of Singh & Lee (ECCV 2016, and their code), which Dubey & Agarwal (MM 2017) adopt: batches of
 25 pairs, for a number of epochs that they state for three datasets (`relattr.task.PublishedTraining`), or for the 8,000
 steps that this is on LFW-10. ``all-pairs`` has the same hyperparameters, but a batch is 50 images and all labelled
 pairs among them. ``fast`` is relattr's own, for two processor cores: the score layer is fitted first, steps are fewer
 and larger, the learning rate follows one cycle, crops are smaller, and the first layers of the backbone are frozen.
+``adamw`` is relattr's own too, and more accurate: AdamW, small images, and batch normalisation whose statistics stay
+those of the pretrained network.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import Literal
 from relattr.errors import BadInput
 from relattr.training.batch_sampler import Batching
 
-Preset = Literal["paper", "all-pairs", "fast"]
+Preset = Literal["paper", "all-pairs", "fast", "adamw"]
+Optimiser = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 
 
@@ -31,12 +34,16 @@ class Schedule:
     batch : images per step.
     batching : ``pairs``: a step has ``batch / 2`` pairs, drawn without replacement in each epoch, and both images of
         each; ``images``: a step has ``batch`` different images and all labelled pairs among them.
+    optimiser : ``sgd``, with momentum, or ``adamw``.
     rate : the highest learning rate.
     cycle : whether the learning rate follows one cycle (a rise to ``rate``, then a cosine decay); else it is constant.
     head_batches : batches to which the score layer alone is first fitted (`relattr.training.score_layer`); 0: none.
+    zero_score : whether the score layer starts from zero; else its weights are random.
+    score_rate : multiplier of the learning rate of the score layer.
     localiser_rate : multiplier of the localisers' learning rate (of their heads', in ``fast``).
     momentum, dampening : of SGD. Torch7 damps by default, so ``rate`` is the step size for a constant gradient.
-    weight_decay : L2 penalty, of biases too.
+    weight_decay : L2 penalty, of biases too; with AdamW it is decoupled from the gradient.
+    hold_statistics : whether batch normalisation keeps the mean and variance of the pretrained network in training.
     stages : 2: a network of crops alone is trained first, and the full network starts from its localisers; 1: only
         the full network.
     frozen : share of the ranker's layers, counted from the input, that is not trained.
@@ -46,7 +53,8 @@ class Schedule:
     initial_scale : side of the initial crop of the first transformer relative to the image.
     standardise : whether features are standardised to AlexNet's magnitude before the heads; None: for all backbones
         except AlexNet and VGG.
-    crop, view : side length of the crops and of the localisers' views, relative to the backbone's input size.
+    image, crop, view : side length of the whole image, of the crops and of the localisers' views, relative to the
+        backbone's input size.
     test_views : crops per test image, whose strengths are summed: 1, 2 or 10.
     precision : of the forward pass in training: ``fp32``, or ``bf16`` for autocasting to bfloat16.
 
@@ -73,6 +81,11 @@ class Schedule:
     view: float
     test_views: int
     precision: Precision = "fp32"
+    optimiser: Optimiser = "sgd"
+    zero_score: bool = False
+    score_rate: float = 1.0
+    hold_statistics: bool = False
+    image: float = 1.0
 
     def __post_init__(self) -> None:
         for name, valid, expected in (
@@ -81,6 +94,8 @@ class Schedule:
             ("batching", self.batching in ("pairs", "images"), "pairs or images"),
             ("batch", self.batching == "images" or self.batch % 2 == 0, "even with batching=pairs: two images a pair"),
             ("rate", 0 < self.rate < math.inf, "a positive number"),
+            ("optimiser", self.optimiser in ("sgd", "adamw"), "sgd or adamw"),
+            ("score_rate", 0 < self.score_rate < math.inf, "a positive number"),
             ("head_batches", self.head_batches >= 0, "0 or more"),
             ("localiser_rate", 0 <= self.localiser_rate < math.inf, "0 or a positive number"),
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
@@ -90,6 +105,7 @@ class Schedule:
             ("dropout", self.dropout is None or 0 <= self.dropout < 1, "in [0, 1)"),
             ("initial_scale", 0 < self.initial_scale <= 1, "in (0, 1]"),
             ("frozen", 0 <= self.frozen < 1, "in [0, 1)"),
+            ("image", 0 < self.image <= 4, "in (0, 4]"),
             ("crop", 0 < self.crop <= 4, "in (0, 4]"),
             ("view", 0 < self.view <= 4, "in (0, 4]"),
             ("test_views", self.test_views in (1, 2, 10), "1, 2 or 10"),
@@ -160,6 +176,32 @@ PRESETS: dict[Preset, Schedule] = {
         frozen=0.4,
         frozen_localiser=True,
         standardise=True,
+        crop=0.5,
+        view=0.5,
+        test_views=2,
+    ),
+    "adamw": Schedule(
+        updates=200,
+        batch=48,
+        batching="images",
+        optimiser="adamw",
+        rate=3e-4,
+        cycle=True,
+        head_batches=0,
+        zero_score=True,
+        score_rate=10.0,
+        localiser_rate=0.1,
+        momentum=0.9,
+        dampening=0.0,
+        weight_decay=1e-2,
+        hold_statistics=True,
+        stages=1,
+        dropout=None,
+        initial_scale=0.33,
+        frozen=0.0,
+        frozen_localiser=False,
+        standardise=False,
+        image=5 / 7,  # 160 of 224 pixels
         crop=0.5,
         view=0.5,
         test_views=2,

@@ -110,7 +110,7 @@ def train(
 
 
 def training_steps(
-    network: nn.Module, optimiser: torch.optim.SGD, config: TrainingConfig, start: int = 0
+    network: nn.Module, optimiser: torch.optim.Optimizer, config: TrainingConfig, start: int = 0
 ) -> Iterator[tuple[int, BatchResult, float]]:
     """Perform the optimisation steps from ``start`` on. Yields the batch size, result and loss of each.
 

@@ -95,10 +95,12 @@ def test_artifacts_and_boxes_of_a_fitted_network():
 
 @pytest.mark.parametrize("name", ["viralnet", "viralnet-m"])
 def test_search_start_begins_at_the_places_of_best_place(name, monkeypatch, tmp_path):
+    from relattr.backbones.places import PlaceGrid
+
     monkeypatch.setenv("RELATTR_CACHE", str(tmp_path))
     small = problem.make_problem()
     net = method(name, updates=1, start="search", rate=1e-9)
-    monkeypatch.setattr("relattr.methods.best_place.BestPlace.resolution", 64)
+    monkeypatch.setattr("relattr.methods.best_place.BestPlace.grid", lambda self: PlaceGrid(self.backbone, (0.5,), 64))
     net.fit(small.train, Run(seed=0))
     search = registry.method("best-place").create({"backbone": "tiny", "places": 3 if name == "viralnet-m" else 1})
     search.fit(small.train, Run(seed=0))

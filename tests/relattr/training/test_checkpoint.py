@@ -33,6 +33,30 @@ def test_state_and_curve_are_restored(tmp_path, network, optimiser):
     assert torch.equal(*momentum)
 
 
+def test_adamw_continues_as_if_not_interrupted(tmp_path):
+    def steps(network, optimiser, first, last):
+        for k in range(first, last):
+            optimiser.zero_grad()
+            network(torch.randn(5, 4, generator=torch.Generator().manual_seed(k))).square().sum().backward()
+            optimiser.step()
+
+    def start():
+        torch.manual_seed(0)
+        network = nn.Linear(4, 3)
+        return network, torch.optim.AdamW(network.parameters(), lr=0.1)
+
+    uninterrupted, optimiser = start()
+    steps(uninterrupted, optimiser, 0, 6)
+    network, optimiser = start()
+    steps(network, optimiser, 0, 3)
+    save_checkpoint(tmp_path / "c", network, optimiser, 3, [], "key")
+    network, optimiser = start()
+    assert load_checkpoint(tmp_path / "c", network, optimiser, "key") == (3, [])
+    steps(network, optimiser, 3, 6)
+    assert torch.equal(network.weight, uninterrupted.weight)
+    assert torch.equal(network.bias, uninterrupted.bias)
+
+
 def test_any_changed_or_missing_byte_starts_again(tmp_path, network, optimiser):
     path = tmp_path / "c"
     save_checkpoint(path, network, optimiser, 7, [[1.0, 0.5]], "key")

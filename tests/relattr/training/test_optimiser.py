@@ -1,4 +1,4 @@
-"""SGD compared with Torch7's recursion."""
+"""SGD compared with Torch7's recursion, AdamW with that of its paper."""
 
 from __future__ import annotations
 
@@ -27,6 +27,26 @@ def test_damped_momentum_matches_torch7():
         g = 2 * (x @ w.T * x).sum(0, keepdim=True) + 5e-4 * w
         v = g if v is None else 0.9 * v + 0.1 * g
         w = w - 1e-3 * 0.1 * v
+        optimiser.step()
+        torch.testing.assert_close(layer.weight.detach(), w)
+
+
+def test_adamw_matches_its_recursion():
+    """Loshchilov and Hutter (ICLR 2019, algorithm 2): the decay is not part of the gradient."""
+    schedule = dataclasses.replace(PAPER, optimiser="adamw", rate=0.02, weight_decay=0.1)
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 1, bias=False).double()
+    optimiser = create_optimiser([(layer, 0.5)], schedule)
+    w, m, v = layer.weight.detach().clone(), torch.zeros(1, 3).double(), torch.zeros(1, 3).double()
+    for k in range(1, 6):
+        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(k)).double()
+        set_learning_rate(optimiser, 0.02 / k)
+        optimiser.zero_grad()
+        layer(x).square().sum().backward()
+        g = 2 * (x @ w.T * x).sum(0, keepdim=True)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        rate = 0.5 * 0.02 / k
+        w = w - rate * 0.1 * w - rate * (m / (1 - 0.9**k)) / ((v / (1 - 0.999**k)).sqrt() + 1e-8)
         optimiser.step()
         torch.testing.assert_close(layer.weight.detach(), w)
 
