@@ -11,6 +11,8 @@ from relattr.cli.output import echo
 from relattr.cli.plugins import load_registry
 from relattr.cli.wording import counted
 from relattr.harness.benchmark import load_benchmark
+from relattr.harness.benchmark_paths import with_resolved_paths
+from relattr.harness.own_data import own_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
 from relattr.harness.store import Store
 from relattr.registry import Registry
@@ -21,6 +23,7 @@ def plan_from_options(benchmark: str, options: Mapping[str, Any]) -> tuple[Plan,
     definition = load_benchmark(benchmark)
     registry = load_registry(options["plugin_folders"])
     store = Store(options["results"])
+    definition = own_benchmark(with_resolved_paths(definition, registry), registry, store, options["data"])
     return make_plan(definition, registry, store, selection_from_options(options)), registry, store
 
 

@@ -47,11 +47,11 @@ def command(
     """
     from relattr.cli.plugins import load_registry
     from relattr.harness import export as exporting
-    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.store import Store
 
     registry, store = load_registry(plugin_folders), Store(results)
-    definition = None if benchmark is None else load_benchmark(benchmark)
+    definition = None if benchmark is None else read_benchmark(benchmark, registry)
     exported = exporting.export_results(registry, store, definition, keep_stale=keep_stale)
     for item in exported.unreadable:
         echo(f"left out, not a result: {item.path}: {item.reason}", err=True)

@@ -45,6 +45,8 @@ def command(benchmark: str, out: Path | None, order: Any, queries: Any, **option
     """
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import with_resolved_paths
+    from relattr.harness.own_data import own_benchmark
     from relattr.harness.store import Store
     from relattr.report.figures.draw import FigureOptions, draw_figures
 
@@ -52,8 +54,10 @@ def command(benchmark: str, out: Path | None, order: Any, queries: Any, **option
     registry = load_registry(options["plugin_folders"])
     folder = out or Path("paper_tables/out/figures") / definition.name
     any_figure = False
+    store = Store(options["results"])
+    definition = own_benchmark(with_resolved_paths(definition, registry), registry, store, options["data"])
     selection, shown = selection_from_options(options), FigureOptions(order, queries)
-    for figure in draw_figures(definition, registry, Store(options["results"]), selection, folder, shown):
+    for figure in draw_figures(definition, registry, store, selection, folder, shown):
         any_figure = True
         if figure.error:
             echo(f"not drawn: {figure.subject}: {figure.error}", err=True)

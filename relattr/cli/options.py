@@ -46,6 +46,13 @@ results_option = click.option(
     metavar="DIR",
     help="The folder of results.",
 )
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="For a benchmark of your own photographs: the folder with the photographs and one .csv file that compares or "
+    "scores them, or that file.  [default: that of the most recent results]",
+)
 
 
 def chosen_results_options(command: F) -> F:
@@ -59,6 +66,7 @@ def chosen_results_options(command: F) -> F:
             click.option(
                 "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
             ),
+            data_option,
         ]
     ):
         command = option(command)
@@ -84,7 +92,12 @@ limit_options = [
         help=f"{text} With GLOB=, only for the methods that match it. May be repeated.",
     )
     for quantity, example, text in (
-        ("time", "45m", "Maximum wall-clock time of a cell (90s, 45m, 1h30m, none)."),
+        (
+            "time",
+            "45m",
+            "Maximum wall-clock time of a cell (90s, 45m, 1h30m, none). By default 24h, or ten times the longest "
+            "earlier run of the method on the dataset if that is longer.",
+        ),
         (
             "memory",
             "6G",
@@ -101,6 +114,7 @@ def benchmark_options(command: F) -> F:
     for option in reversed(
         [
             click.argument("benchmark"),
+            data_option,
             click.option(
                 "--methods",
                 multiple=True,

@@ -33,7 +33,8 @@ def command(
     Figures that `relattr figures` wrote into figures/<benchmark>/ beside the page are included in it.
     """
     from relattr.cli.plugins import load_registry
-    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import read_benchmark
+    from relattr.harness.own_data import own_benchmark
     from relattr.harness.store import Store
     from relattr.report.formats.page import benchmark_to_html
     from relattr.report.tables.column_selection import select_columns
@@ -41,7 +42,8 @@ def command(
 
     registry = load_registry(plugin_folders)
     selection, store = chosen_results(options), Store(results)
-    definition = select_columns(load_benchmark(benchmark), registry, selection, store)
+    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, options["data"])
+    definition = select_columns(definition, registry, selection, store)
     path = out or Path("paper_tables/out") / f"{definition.name}.html"
     figures = path.parent / "figures" / definition.name
     page = benchmark_to_html(definition, registry, store, audit=audit, figures=figures, selection=selection)

@@ -14,7 +14,9 @@ from relattr.cli.output import echo
 from relattr.execution.job import Job
 from relattr.harness.cell import Cell
 from relattr.harness.estimate import CellDurations
+from relattr.harness.failure_place import failure_place
 from relattr.harness.plan import PlannedCell
+from relattr.harness.remaining_time import RemainingTime
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.units import format_duration
 from relattr.system.text import one_line, printable
@@ -43,11 +45,9 @@ class Reporter:
         verbose: bool = False,
     ) -> None:
         self._total = len(cells)
-        self._remaining = {planned.cell.key: planned for planned in cells}
-        self._durations, self._jobs = durations, max(1, jobs)
+        self._remaining = RemainingTime(cells, durations, jobs)
         self._quiet, self._verbose = quiet, verbose
         self._done = self._failed = 0
-        self._seconds: list[float] = []
         self._running: dict[str, tuple[Cell, float, str]] = {}
         self._start = self._last_output = time.monotonic()
         self._lock = threading.RLock()
@@ -110,13 +110,12 @@ class Reporter:
     def finished(self, planned: PlannedCell, result: Result) -> None:
         """A cell has finished, and its result is stored."""
         with self._lock:
-            self._remove(planned)
+            self._remove(planned, result)
             self._failed += result.status in FAILURES
-            if result.seconds is not None:
-                self._seconds.append(result.seconds)
             if self._quiet and result.status not in FAILURES:
                 return
-            outcome = f"{result.status}: {result.reason.partition(chr(10))[0]}"
+            place = failure_place(result.traceback)
+            outcome = f"{result.status}: {result.reason.partition(chr(10))[0]}{f' ({place})' if place else ''}"
             if result.status == "ok":
                 accuracies = ", ".join(f"{test.test} {100 * test.accuracy:.2f} %" for test in result.tests)
                 fit, compare = result.seconds_fit or 0.0, result.seconds_compare or 0.0
@@ -148,15 +147,20 @@ class Reporter:
 
     # ------------------------------------------------------------------ internals
 
-    def _remove(self, planned: PlannedCell) -> None:
+    def _remove(self, planned: PlannedCell, result: Result | None = None) -> None:
         key = planned.cell.key
         self._done += 1
-        self._remaining.pop(key, None)
+        self._remaining.finished(planned, result)
         self._running.pop(key, None)
         if self._bars is not None:
             task = self._tasks.pop(key, None)
             if task is not None:
                 self._bars.remove_task(task)
+            self._update_total()
+
+    def _update_total(self) -> None:
+        """Update the bar of all cells."""
+        if self._bars is not None:
             description = f"cells{self._failures()}{self._remaining_time()}"
             self._bars.update(self._tasks[""], completed=self._done, description=description)
 
@@ -165,24 +169,16 @@ class Reporter:
 
     def _remaining_time(self) -> str:
         """The estimated remaining time, from earlier results and from the cells of this run."""
-        if not self._remaining or not self._total:
-            return ""
-        mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
-        seconds = 0.0
-        for planned in self._remaining.values():
-            estimate = self._durations.estimate(planned)
-            estimate = mean if estimate is None else estimate
-            if estimate is None:
-                return ""
-            seconds += estimate
-        seconds /= min(self._jobs, len(self._remaining))
-        return f"; about {format_duration(seconds)} left" if seconds >= 10 else ""
+        now = time.monotonic()
+        seconds = self._remaining.seconds({key: now - start for key, (_, start, _) in self._running.items()})
+        return f"; about {format_duration(seconds)} left" if seconds is not None and seconds >= 10 else ""
 
     def _print_running_cells(self) -> None:
-        """Without a terminal, print the running cells every `STATUS_INTERVAL` s, so that a log shows activity."""
+        """Update the remaining time; without a terminal, print the running cells every `STATUS_INTERVAL` s."""
         while not self._closed.wait(1.0):
             with self._lock:
                 now = time.monotonic()
+                self._update_total()
                 if self._bars is not None or self._quiet or now - self._last_output < STATUS_INTERVAL:
                     continue
                 counts = f"[{self._done}/{self._total}] done{self._failures()}; {len(self._running)} running"

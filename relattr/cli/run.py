@@ -6,6 +6,7 @@ import contextlib
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,14 @@ from relattr.cli.output import echo
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
 from relattr.execution.resources import check_device, default_jobs
-from relattr.harness.benchmark import load_benchmark
-from relattr.harness.estimate import known_durations
+from relattr.harness.benchmark_paths import read_benchmark
+from relattr.harness.estimate import CellDurations, extend_time_limits, known_durations
+from relattr.harness.failure_place import failure_place
 from relattr.harness.fingerprints import fingerprint_differences
+from relattr.harness.own_data import unlocated_datasets
 from relattr.harness.plan import Plan, PlannedCell
 from relattr.harness.result import FAILURES, Result
+from relattr.harness.result_selection import ResultSelection, variant_key
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 
@@ -122,6 +126,8 @@ def command(
         raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")
     check_device(device, here=backend != "dask")
     computed: list[Result] = []
+    durations = known_durations(plan.cells, store)
+    plan = replace(plan, cells=extend_time_limits(plan.cells, durations))
     cells = plan.cells_to_run(retry)
     audits = _warn_about_data(plan, registry, store)
     if cells:
@@ -129,6 +135,7 @@ def command(
             cells,
             registry,
             store,
+            durations,
             plan.benchmark.threads,
             jobs=jobs,
             backend=backend,
@@ -141,9 +148,9 @@ def command(
         )
     results = {planned.cell.key: store.read(planned.cell) for planned in plan.cells}
     lost = lost_results(plan.cells, results, computed)
-    _print_table(plan, registry, store, audits)
-    _print_summary(plan, store, results, lost, computed, options["results"])
-    _print_next_command(benchmark, plan, options["results"], options["plugin_folders"])
+    _print_table(plan, registry, store, audits, options)
+    _print_summary(benchmark, plan, results, lost, computed, options)
+    _print_next_command(benchmark, plan, registry, options)
     if lost or any(isinstance(result, Result) and result.status in FAILURES for result in results.values()):
         raise click.exceptions.Exit(1)
 
@@ -152,6 +159,7 @@ def _compute(
     cells: Sequence[PlannedCell],
     registry: Registry,
     store: Store,
+    durations: CellDurations,
     benchmark_threads: int,
     *,
     jobs: int,
@@ -180,7 +188,7 @@ def _compute(
     if backend == "local":
         jobs = min(jobs or default_jobs(threads if benchmark_threads else 0, device), len(cells))
     with (
-        Reporter(cells, known_durations(cells, store), jobs, quiet=quiet, verbose=verbose) as reporter,
+        Reporter(cells, durations, jobs, quiet=quiet, verbose=verbose) as reporter,
         stop_on_signals(),
     ):
         runner = Runner(
@@ -258,12 +266,26 @@ def _warn_about_data(plan: Plan, registry: Registry, store: Store) -> dict[str, 
     return audits
 
 
-def _print_table(plan: Plan, registry: Registry, store: Store, audits: Mapping[str, Audit | NoAudit]) -> None:
+def _print_table(
+    plan: Plan,
+    registry: Registry,
+    store: Store,
+    audits: Mapping[str, Audit | NoAudit],
+    options: Mapping[str, Any],
+) -> None:
+    """Print the table of the cells of this plan: with the chosen methods, datasets and attributes, and no others."""
     from relattr.report.formats.text import table_to_text
     from relattr.report.tables.audits import leak_notes
     from relattr.report.tables.builder import build_table
+    from relattr.report.tables.column_selection import select_columns
 
-    echo(table_to_text(build_table(plan.benchmark, registry, store, leak_notes(audits))))
+    variants: dict[str, set[str]] = defaultdict(set)
+    for planned in plan.cells:
+        variants[planned.cell.method].add(variant_key(planned.cell))
+    columns = ResultSelection(datasets=options["datasets"], attributes=options["attributes"])
+    rows = ResultSelection(methods=sorted(variants) if options["methods"] else (), variants=variants)
+    definition = select_columns(plan.benchmark, registry, columns, store)
+    echo(table_to_text(build_table(definition, registry, store, leak_notes(audits), selection=rows)))
     report_unavailable(plan)
 
 
@@ -292,13 +314,26 @@ def lost_results(
     return lost
 
 
+def _traceback(result: Result | Unreadable | None) -> str:
+    return result.traceback if isinstance(result, Result) else ""
+
+
+def _status_command(benchmark: str, planned: PlannedCell, options: Mapping[str, Any]) -> str:
+    """The command that shows all about one failed cell."""
+    words = ["relattr", "status", benchmark, "--methods", planned.cell.method, "--attributes", planned.cell.attribute]
+    words += ["--results", str(options["results"])] if options["results"] != Path("results") else []
+    for folder in options["plugin_folders"]:
+        words += ["--plugins", str(folder)]
+    return shlex.join([*words, "--verbose"])
+
+
 def _print_summary(
+    benchmark: str,
     plan: Plan,
-    store: Store,
     results: Mapping[str, Result | Unreadable | None],
     lost: Mapping[str, str],
     computed: Sequence[Result],
-    folder: Path,
+    options: Mapping[str, Any],
 ) -> None:
     """Print the cells that failed, grouped by reason, and how many cells have a result in the store."""
     failures: dict[tuple[str, str], list[PlannedCell]] = defaultdict(list)
@@ -311,7 +346,9 @@ def _print_summary(
         more = f"; and {len(cells) - 5} more" if len(cells) > 5 else ""
         echo(f"{status}: {names}{more}: {reason}", err=True)
         if status in FAILURES:
-            echo(f"    {store.path(cells[0].cell)}; --retry {status} runs it again", err=True)
+            place = failure_place(_traceback(results[cells[0].cell.key]))
+            echo(f"    {f'in {place}; ' if place else ''}--retry {status} runs it again", err=True)
+            echo(f"    traceback and output: {_status_command(benchmark, cells[0], options)}", err=True)
     for planned in plan.cells:
         if planned.cell.key in lost:
             echo(f"lost: {planned.cell}: {lost[planned.cell.key]}", err=True)
@@ -321,20 +358,27 @@ def _print_summary(
     without = f", {len(lost)} without a valid result" if lost else ""
     echo(
         f"{counted(n_computed, 'cell')} computed, {len(plan.cells) - n_computed - len(lost)} already available"
-        f"{stale}{without}. Results in {folder}/."
+        f"{stale}{without}. Results in {options['results']}/."
     )
 
 
-def _print_next_command(benchmark: str, plan: Plan, results: Path, plugins: Sequence[Path]) -> None:
-    """Print the command that writes the table to files."""
-    if plan.benchmark != load_benchmark(benchmark):  # the selection added columns for datasets not in the file
+def _print_next_command(benchmark: str, plan: Plan, registry: Registry, options: Mapping[str, Any]) -> None:
+    """Print the commands that write the table to files and, for own data, the page."""
+    definition = read_benchmark(benchmark, registry)
+    is_own = bool(unlocated_datasets(definition, registry))  # these commands find the data of the most recent results
+    if not is_own and plan.benchmark.dataset != definition.dataset:  # parameters of datasets that are not in the file
         echo(
             "To write this table as LaTeX, CSV and Markdown, put your selection into a benchmark file (docs/folder.md "
             "has an example): relattr tables FILE.toml"
         )
         return
-    words = ["relattr", "tables", benchmark]
-    words += ["--results", str(results)] if results != Path("results") else []
-    for folder in plugins:
+    words = [benchmark]
+    for choice in ("methods", "datasets", "attributes"):
+        for pattern in options[choice]:
+            words += [f"--{choice}", pattern]
+    words += ["--results", str(options["results"])] if options["results"] != Path("results") else []
+    for folder in options["plugin_folders"]:
         words += ["--plugins", str(folder)]
-    echo(f"LaTeX, CSV and Markdown: {shlex.join(words)}")
+    echo(f"LaTeX, CSV and Markdown: relattr tables {shlex.join(words)}")
+    if is_own:
+        echo(f"A page with your photographs from least to most: relattr report {shlex.join(words)}")

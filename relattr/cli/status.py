@@ -19,7 +19,7 @@ from relattr.cli.plugins import load_registry
 from relattr.cli.text_table import print_table
 from relattr.cli.wording import counted
 from relattr.errors import UnknownName
-from relattr.harness.benchmark import load_benchmark
+from relattr.harness.benchmark_paths import read_benchmark
 from relattr.harness.cell import Cell
 from relattr.harness.own_data import own_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
@@ -66,7 +66,7 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     plan: Plan | None = None
     planned: list[PlannedCell] = []
     if benchmark is not None:
-        definition = own_benchmark(load_benchmark(benchmark), registry, store, options["data"])
+        definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, options["data"])
         of_plan = selection_from_options(options)
         of_plan = replace(
             of_plan,

@@ -66,7 +66,8 @@ def command(
     relattr tables glyphs --against viralnet     the effect of scales and categories
     """
     from relattr.cli.plugins import load_registry
-    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import read_benchmark
+    from relattr.harness.own_data import own_benchmark
     from relattr.harness.store import Store
     from relattr.report.formats.files import write_tables
     from relattr.report.formats.text import ablation_to_text, table_to_text
@@ -79,7 +80,8 @@ def command(
     selection = chosen_results(options)
     paper_tables = []
     for name in benchmark:
-        definition = select_columns(load_benchmark(name), registry, selection, store)
+        definition = own_benchmark(read_benchmark(name, registry), registry, store, options["data"])
+        definition = select_columns(definition, registry, selection, store)
         leaks = benchmark_leak_notes(definition, registry, store) if audit else None
         table = build_table(definition, registry, store, leaks, against, selection)
         for line in table.unreadable:

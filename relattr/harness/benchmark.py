@@ -73,6 +73,8 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     datasets: tuple[str, ...]
     table: TableSpec
     name: str = ""
+    folder: str = ""
+    """The folder of the file, to which its paths are relative; empty for the benchmarks of relattr."""
     description: str = ""
     seeds: tuple[int, ...] = (0,)
     threads: int = 0
@@ -104,7 +106,7 @@ def benchmark_names() -> list[str]:
 
 
 def load_benchmark(name: str) -> Benchmark:
-    """Read the benchmark of this name, or in this ``.toml`` file.
+    """Read the benchmark of this name, or in this ``.toml`` file. Its paths are as in the file.
 
     Raises `UnknownName` for an unknown name, `BadInput` with the file and the field for a definition that is not valid.
     """
@@ -132,4 +134,5 @@ def load_benchmark(name: str) -> Benchmark:
     for method in (improvement.proposed, *improvement.earlier) if improvement is not None else ():
         if method not in benchmark.methods:
             raise BadInput(f"benchmark {path}: table.improvement names {method}, which is not one of its methods")
-    return msgspec.structs.replace(benchmark, name=path.stem)
+    folder = str(path.parent) if name.endswith(".toml") else ""
+    return msgspec.structs.replace(benchmark, name=path.stem, folder=folder)

@@ -115,7 +115,7 @@ def run(
     >>> frame[["method", "attribute", "accuracy", "n_pairs"]]  # doctest: +SKIP
     """
     from relattr.execution.resources import check_device
-    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.export import results_frame
     from relattr.harness.limits import Limits
     from relattr.harness.plan import make_plan
@@ -141,7 +141,7 @@ def run(
         seeds=chosen_seeds,
     )
     store = Store(Path(results))
-    plan = make_plan(load_benchmark(benchmark), registry, store, selection)
+    plan = make_plan(read_benchmark(benchmark, registry), registry, store, selection)
     if not plan.cells:
         reasons = "; ".join(plan.without_tasks.values())
         raise BadInput(f"{benchmark} has no cell with this selection{f': {reasons}' if reasons else ''}")
@@ -174,11 +174,11 @@ def results(
     Returns a DataFrame with the columns `relattr.harness.export.RESULT_COLUMNS`, which docs/python.md explains. Raises
     `BadInput` if the folder does not exist. Warns about files that cannot be read, and stale results that are left out.
     """
-    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.export import export_results
 
     registry, store = loaded_registry(plugins), _existing_store(folder)
-    definition = load_benchmark(benchmark) if benchmark else None
+    definition = read_benchmark(benchmark, registry) if benchmark else None
     exported = export_results(registry, store, definition, keep_stale=keep_stale)
     for item in exported.unreadable:
         warnings.warn(f"left out, not a result: {item.path}: {item.reason}", stacklevel=2)
@@ -198,11 +198,11 @@ def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ())
     """
     import pandas as pd
 
-    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import read_benchmark
     from relattr.report.tables.builder import build_table
 
     registry, store = loaded_registry(plugins), _existing_store(results)
-    built = build_table(load_benchmark(benchmark), registry, store)
+    built = build_table(read_benchmark(benchmark, registry), registry, store)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
     numbers = ["measured", "lower", "upper", "published", "spearman", "seconds"]
@@ -237,11 +237,14 @@ def report_page(
 
     ``audit`` includes the audits of the datasets. Raises as `table`.
     """
-    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.benchmark_paths import read_benchmark
     from relattr.report.formats.page import benchmark_to_html
 
     registry, store = loaded_registry(plugins), _existing_store(results)
-    return ReportPage(benchmark, benchmark_to_html(load_benchmark(benchmark), registry, store, audit=audit))
+    return ReportPage(
+        benchmark,
+        benchmark_to_html(read_benchmark(benchmark, registry), registry, store, audit=audit),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,46 @@
+"""Where in the code a cell failed, from the text of its traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import site
+import sys
+import sysconfig
+from pathlib import Path
+
+DECIDES_RESULTS = False
+
+_FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d+)(?:, in (\S+))?', re.MULTILINE)
+
+
+def failure_place(traceback: str) -> str:
+    """Return ``methods/mine.py, line 12, in fit``; empty if the traceback names no file.
+
+    It is the innermost frame in code of a plugin: neither of Python, of installed packages, nor of the framework. If
+    there is none, it is the innermost frame.
+    """
+    frames = _FRAME.findall(traceback)
+    if not frames:
+        return ""
+    own = [frame for frame in frames if not _is_foreign(frame[0])]
+    path, line, function = (own or frames)[-1]
+    return f"{_short(path)}, line {line}{f', in {function}' if function else ''}"
+
+
+def _is_foreign(path: str) -> bool:
+    return path.startswith("<") or any(Path(path).is_relative_to(folder) for folder in _foreign_folders())
+
+
+def _foreign_folders() -> list[str]:
+    """The folders of Python, of installed packages and of the framework."""
+    paths = sysconfig.get_paths()
+    framework = str(Path(__file__).resolve().parents[1])
+    packages = [paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()]
+    return [framework, paths["stdlib"], paths["platstdlib"], os.path.dirname(sys.executable), *packages]
+
+
+def _short(path: str) -> str:
+    """The path relative to the working folder if it is below it."""
+    relative = os.path.relpath(path) if os.path.isabs(path) else path
+    return path if relative.startswith("..") else relative

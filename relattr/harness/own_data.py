@@ -1,0 +1,118 @@
+"""Benchmarks of a user's own data: where the data is, and the columns that its attributes make.
+
+A dataset of own data has one parameter that says where the data is (`Dataset.location_parameters`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from relattr.errors import BadInput
+from relattr.harness.benchmark import Benchmark, ColumnSpec
+from relattr.harness.result import Result
+from relattr.harness.store import Unreadable
+from relattr.registry import Registry
+
+
+def location_parameter(registry: Registry, dataset: str) -> str:
+    """Return the parameter that says where the data of a dataset is; empty if it has none, or several."""
+    if dataset not in registry.datasets:
+        return ""
+    names = registry.datasets[dataset].cls.location_parameters
+    return names[0] if len(names) == 1 else ""
+
+
+def own_benchmark(
+    benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable], data: Path | None
+) -> Benchmark:
+    """Return a benchmark with its data at this path, or else where its most recent results were computed.
+
+    A benchmark without columns gets one for each attribute. Raises `BadInput` as `with_data`.
+    """
+    if data is not None:
+        benchmark = with_data(benchmark, registry, data)
+    else:
+        benchmark = with_latest_data(benchmark, registry, results)
+    return with_columns(benchmark, registry, results)
+
+
+def with_data(benchmark: Benchmark, registry: Registry, data: Path) -> Benchmark:
+    """Return a benchmark whose dataset of own data is at this path.
+
+    Raises `BadInput` if the path does not exist, or the benchmark has no dataset of own data.
+    """
+    names = [name for name in benchmark.datasets if location_parameter(registry, name)]
+    if not names:
+        raise BadInput(
+            f"--data is for benchmarks of your own photographs, such as own; {benchmark.name} has the datasets "
+            f"{', '.join(benchmark.datasets)}. To run its methods on your photographs: relattr run "
+            f"{benchmark.name} --datasets folder --set folder.path={data}"
+        )
+    if not data.exists():
+        raise BadInput(f"--data {data} does not exist; expected a folder of photographs with a .csv file, or that file")
+    return _located(benchmark, {name: {location_parameter(registry, name): str(data)} for name in names})
+
+
+def with_latest_data(benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable]) -> Benchmark:
+    """Return a benchmark with the data of its most recent results; unchanged if it says where its data is."""
+    unset = unlocated_datasets(benchmark, registry)
+    latest: Result | None = None
+    for item in results:
+        if not isinstance(item, Result) or item.cell.dataset not in unset or not item.cell.location:
+            continue
+        if latest is None or latest.provenance.started < item.provenance.started:
+            latest = item
+    if latest is None:
+        return benchmark
+    return _located(benchmark, {latest.cell.dataset: latest.cell.all_dataset_parameters})
+
+
+def unlocated_datasets(benchmark: Benchmark, registry: Registry) -> list[str]:
+    """Return the datasets of own data of which a benchmark does not say where the data is."""
+    return [
+        name
+        for name in benchmark.datasets
+        if (parameter := location_parameter(registry, name)) and not benchmark.dataset.get(name, {}).get(parameter)
+    ]
+
+
+def with_columns(benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable]) -> Benchmark:
+    """Return a benchmark without columns with one for each attribute of its datasets.
+
+    The results say which attributes a dataset has whose data is not available.
+    """
+    if benchmark.table.columns:
+        return benchmark
+    attributes: dict[str, list[str]] = {}
+    for name in benchmark.datasets:
+        if name in registry.datasets:
+            dataset = registry.dataset(name).create(benchmark.dataset.get(name, {}))
+            attributes[name] = list(dataset.attributes())
+    unknown = {name for name in benchmark.datasets if not attributes.get(name)}
+    for item in results if unknown else ():
+        if isinstance(item, Result) and item.cell.dataset in unknown:
+            of_dataset = attributes.setdefault(item.cell.dataset, [])
+            of_dataset += [item.cell.attribute] if item.cell.attribute not in of_dataset else []
+    columns = _columns(attributes)
+    return msgspec.structs.replace(benchmark, table=msgspec.structs.replace(benchmark.table, columns=columns))
+
+
+def _columns(attributes: Mapping[str, Sequence[str]]) -> tuple[ColumnSpec, ...]:
+    """A column for each attribute; those of several datasets are told apart by the dataset's name."""
+    several = len(attributes) > 1
+    return tuple(
+        ColumnSpec(label=f"{name}: {attribute}" if several else attribute, dataset=name, attribute=attribute)
+        for name, of_dataset in attributes.items()
+        for attribute in of_dataset
+    )
+
+
+def _located(benchmark: Benchmark, values: dict[str, dict[str, Any]]) -> Benchmark:
+    dataset = {**benchmark.dataset}
+    for name, of_dataset in values.items():
+        dataset[name] = {**dataset.get(name, {}), **of_dataset}
+    return msgspec.structs.replace(benchmark, dataset=dataset)
