@@ -16,8 +16,14 @@ from relattr.system.reading import MAX_TEXT, open_regular
 
 DELIMITERS = (",", ";", "\t")
 MAX_COUNT = 2**31 - 1
-_ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-"""By the byte order mark with which the file starts."""
+_ENCODINGS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+"""By the byte order mark with which the file starts; the first that matches."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,9 @@ class CsvTable:
 def open_csv(path: Path, formats: Sequence[CsvColumns]) -> Iterator[CsvTable]:
     """Open a file in the first of these formats whose required columns it has, in any order.
 
-    The text is UTF-8, or UTF-16 with a byte order mark. Columns are separated by commas, semicolons or tabs, whichever
-    the header has; a first line ``sep=;`` is skipped. Column names are read without regard to case. Empty columns at
-    the end and lines without any value are skipped.
+    The text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. Columns are separated by commas, semicolons or tabs,
+    whichever the header has; a first line ``sep=;`` is skipped. Column names are read without regard to case. Empty
+    columns at the end and lines without any value are skipped.
 
     Raises `BadInput`, naming file and line, for a file that cannot be read, a header that matches no format, a line
     whose number of cells differs from the header's, an empty cell, and a file without rows.

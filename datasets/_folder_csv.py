@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,9 @@ LABELS = {
 }
 ZEROS = ("0", "-0", "0.0", "-0.0")
 LABEL_NAMES = "1 or left (left has more), -1 or right (right has more), 0 or similar"
+_OTHER_WORDS = frozenset(
+    ("true", "false", "yes", "no", "first", "second", "l", "r", "a", "b", ">", "<", "left image", "right image")
+)
 MIN_ONE_SIDED = 10
 """If sides are random, so many labels are on one side about once in 500 attributes."""
 _EXACT_DIGITS = 15
@@ -162,7 +166,9 @@ def _read_pairs(path: Path, table: CsvTable, index: dict[str, int]) -> Compariso
     pairs, notes = {}, {}
     for attribute, rows in by_attribute.items():
         pairs[attribute], n_undecided = rows.pairs(rank)
-        notes[attribute] = _pair_notes(rows, n_undecided, has_votes=has_votes)
+        of_attribute = {answer: n for (name, answer), n in n_by_label.items() if name == attribute}
+        one_sided = _one_sided_note(of_attribute)
+        notes[attribute] = (*_pair_notes(rows, n_undecided, has_votes=has_votes), *([one_sided] if one_sided else []))
     return Comparisons(path, "votes" if has_votes else "pairs", sorted_images, pairs, {}, None, notes)
 
 
@@ -176,10 +182,25 @@ def _pair_notes(rows: PairRows, n_undecided: int, *, has_votes: bool) -> tuple[s
     return tuple(notes)
 
 
+def _one_sided_note(n_by_label: Mapping[str, int]) -> str:
+    """A note if there are rows with 0, and 1 and -1 are not about as frequent, as they are with sides at random."""
+    n_zero = sum(n for text, n in n_by_label.items() if text in ZEROS)
+    n_left, n_right = (sum(n for text, n in n_by_label.items() if LABELS[text] == label) for label in (1, -1))
+    if not n_zero or abs(n_left - n_right) <= 3 * math.sqrt(n_left + n_right):
+        return ""
+    rare, side = ("-1", "right") if n_right < n_left else ("1", "left")
+    return (
+        f"the labels are 1 ({n_left:,} rows), -1 ({n_right:,}) and 0 ({n_zero:,}), and 0 is read as similar: if it "
+        f"should mean that the {side} image has more, write {rare} or {side}"
+    )
+
+
 def _label_hint(cell: str) -> str:
     if cell == "2":
         return ". If 1 means left and 2 means right, write left and right"
-    if cell.casefold() in ("true", "false", "yes", "no"):
+    if cell.startswith("\N{MINUS SIGN}"):
+        return f". Its minus sign is U+2212; write it with a hyphen: -{cell[1:]}"
+    if cell.casefold() in _OTHER_WORDS:
         return ". Write left where the left image has more, and right where the right one has"
     return ""
 

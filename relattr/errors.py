@@ -41,6 +41,17 @@ def describe_error(error: BaseException, limit: int = MAX_MESSAGE_LENGTH) -> str
     return clean_text(f"{name}: {message}" if message else name, limit)
 
 
+def is_refused_thread(error: BaseException | None) -> bool:
+    """Whether an exception, or one that it was raised from or during, is the system's refusal to start a thread."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def clean_text(text: str, limit: int) -> str:
     """Text that can be written as UTF-8, with its middle left out if it has more than ``limit`` characters."""
     if len(text) > limit:

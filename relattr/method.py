@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from relattr.errors import BadInput
 from relattr.needs import Need
+from relattr.real_numbers import as_real_array, is_storable_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from relattr.pairs import Pairs
     from relattr.run_settings import Run
     from relattr.task import TaskName, TrainingSet
+
+MAX_TEXT = 1000
+"""Characters of a text that `Method.fitted_parameters` includes."""
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -121,12 +124,12 @@ class Method:
     def fitted_parameters(self) -> Mapping[str, bool | int | float | str]:
         """What `fit` chose, such as ``C_``, to be stored in the result: by default each number or string it learned.
 
-        Numbers are finite; larger state, such as weights, is not included.
+        Numbers are finite and have at most 64 bits, texts are short; larger state, such as weights, is not included.
         """
         chosen = {}
         for key, value in self.state().items():
             scalar = value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
-            if isinstance(scalar, (bool, int, str)) or (isinstance(scalar, float) and math.isfinite(scalar)):
+            if is_storable_number(scalar) or (isinstance(scalar, str) and len(scalar) <= MAX_TEXT):
                 chosen[key] = scalar
         return chosen
 
@@ -202,7 +205,7 @@ def strengths_in_pairs(method: Method, images: Images, pairs: Pairs) -> NDArray[
     paired = pairs.images
     if not paired.size:
         return strengths
-    computed = np.asarray(method.strength(images.subset(paired)), dtype=np.float64)
+    computed = as_real_array(method.strength(images.subset(paired)), f"{type(method).__name__}.strength(images)")
     if computed.shape != (paired.size,):
         raise BadInput(
             f"{type(method).__name__}.strength returned shape {computed.shape} for {paired.size} images; "

@@ -16,7 +16,7 @@ import click
 from relattr import __version__
 from relattr.cli.failures import describe_os_error
 from relattr.cli.output import Streams, discard_stdout, echo
-from relattr.errors import RelattrError
+from relattr.errors import RelattrError, is_refused_thread
 
 DECIDES_RESULTS = False
 
@@ -130,10 +130,26 @@ def _run() -> int:
         discard_stdout()
         return 0
     except OSError as error:
+        if not _folder_exists():
+            echo("relattr: the current folder has been removed; change to another folder", err=True)
+            return 2
         if error.filename is None:  # not about a file that the user named
             raise
         echo(f"relattr: {describe_os_error(error)}", err=True)
         return 2
+    except Exception as error:
+        if not is_refused_thread(error):
+            raise
+        echo("relattr: the system refuses to start another thread (see ulimit -u); end other programs first", err=True)
+        return 2
+
+
+def _folder_exists() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _show_warning(message: Warning | str, *details: Any, **options: Any) -> None:

@@ -10,12 +10,13 @@ import contextlib
 import importlib.util
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from relattr.errors import BadInput, RelattrError
+from relattr.errors import BadInput, RelattrError, is_refused_thread
 from relattr.execution.determinism import seed_global_generators, set_threads
 from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.pool import CellPool
@@ -72,8 +73,8 @@ def local_executor(
             )
             try:
                 yield from _close_on_early_exit(parallel(delayed(run_job)(job) for job in cells), pool.close)
-            except RuntimeError as error:
-                if "can't start new thread" not in str(error):
+            except Exception as error:
+                if not is_refused_thread(error):
                     raise
                 raise RelattrError(
                     f"the system refuses a thread for each of {jobs} parallel cells (see ulimit -u); use --jobs 1"
@@ -211,12 +212,14 @@ def _close_on_early_exit(results: Iterator[Any], close: Callable[[], None]) -> I
     """Yield the results; if the consumer stops early, call ``close`` in place of waiting for the running jobs."""
     exhausted = False
     try:
-        yield from results
+        for result in results:  # noqa: UP028 - `yield from` would close them before the running jobs are ended
+            yield result
         exhausted = True
     finally:
         if not exhausted:
             close()
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # joblib warns of the jobs that it cancels
                 results.close()  # type: ignore[attr-defined]
 
 

@@ -19,6 +19,7 @@ from relattr.identity.loaded import LoadedModules
 from relattr.method import strengths_in_pairs
 from relattr.mixins import InspectionMixin, PairAnswersMixin
 from relattr.needs import needs_of
+from relattr.real_numbers import as_real_array, is_storable_number
 from relattr.registry import Plugin, Registry
 from relattr.run_settings import Run
 
@@ -123,7 +124,7 @@ def _fit_and_compare(
         "task_deviations": _check_strings("the task's deviations", task.deviations),
         "method_notes": _check_strings("notes()", [*method.notes(), *method.notes_on(task.name)]),
         "deviations": _check_strings("deviations()", method.deviations()),
-        "fitted": dict(method.fitted_parameters()),
+        "fitted": _check_fitted(method.fitted_parameters()),
         "tests": rows,
         "seconds_fit": round(fitted - started, 3),
         "seconds_compare": round(compared - fitted, 3),
@@ -148,6 +149,26 @@ def _check_strings(what: str, values: Any) -> tuple[str, ...]:
     if len(values) > MAX_TEXTS:
         raise BadInput(f"{what} are {len(values):,} texts; expected at most {MAX_TEXTS}")
     return tuple(clean_text(value, MAX_TEXT_LENGTH) for value in values)
+
+
+def _check_fitted(values: Any) -> dict[str, bool | int | float | str]:
+    """The values, texts bounded in length. Raises `BadInput` unless they are finite numbers and texts, and few."""
+    if not isinstance(values, Mapping) or len(values) > MAX_TEXTS:
+        raise BadInput(
+            f"fitted_parameters() gave {shortened(repr(values))}; expected at most {MAX_TEXTS} values by name"
+        )
+    checked: dict[str, bool | int | float | str] = {}
+    for key, value in values.items():
+        scalar = value.item() if getattr(value, "ndim", None) == 0 else value
+        if not isinstance(key, str) or not (isinstance(scalar, str) or is_storable_number(scalar)):
+            raise BadInput(
+                f"fitted_parameters() has {shortened(repr(key))}: {shortened(repr(scalar))}; expected a finite number "
+                "of at most 64 bits, or a text"
+            )
+        checked[clean_text(key, MAX_TEXT_LENGTH)] = (
+            clean_text(scalar, MAX_TEXT_LENGTH) if isinstance(scalar, str) else scalar
+        )
+    return checked
 
 
 def require_applicable(method: Method, train: TrainingSet, dataset: str) -> None:
@@ -193,7 +214,8 @@ def evaluate_test_set(method: Method, test: TestSet, arrays: CellArrays) -> Test
         if test.scores is not None:
             correlation = spearman(strengths[test.pairs.images], test.scores[test.pairs.images])
     else:
-        margins = method.compare(test.images, _unlabelled(test.pairs))
+        compared = method.compare(test.images, _unlabelled(test.pairs))
+        margins = as_real_array(compared, f"{type(method).__name__}.compare(images, pairs)")
         count = count_margins(margins, test.pairs)
         arrays.margins[test.name] = margins
     if not count.ordered:

@@ -95,7 +95,14 @@ def test_labels_as_words_and_zeros_that_are_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "hint"), [("2", "write left and right"), ("True", "Write left where"), ("L", "expected 1 or left")]
+    ("label", "hint"),
+    [
+        ("2", "write left and right"),
+        ("True", "Write left where"),
+        ("L", "expected 1 or left"),
+        (">", "Write left"),
+        ("\u22121", "U+2212"),
+    ],
 )
 def test_other_labels_get_a_hint(tmp_path: Path, label: str, hint: str) -> None:
     assert hint in error_of(write(tmp_path, "left,right,label", f"p/00.png,p/01.png,{label}"))
@@ -302,6 +309,7 @@ EXPORTS: dict[str, Callable[[], bytes]] = {
     "capitals": lambda: "\n".join(["Image,SCORE", *PLAIN[1:]]).encode(),
     "UTF-8 with a mark": lambda: "\r\n".join(PLAIN).encode("utf-8-sig"),
     "UTF-16": lambda: "\r\n".join(PLAIN).encode("utf-16"),
+    "UTF-32": lambda: "\n".join(PLAIN).encode("utf-32"),
     "UTF-16 with semicolons and a sep line": lambda: "\n".join(["sep=;", *PLAIN]).replace(",", ";").encode("utf-16"),
     "trailing commas": lambda: "\n".join(line + ",," for line in PLAIN).encode(),
     "trailing commas in the header only": lambda: "\n".join([PLAIN[0] + ",", *(x + "," for x in PLAIN[1:])]).encode(),
@@ -425,3 +433,23 @@ def test_a_few_anchors_are_named_with_a_seed_that_works(tmp_path: Path) -> None:
         suggested = int(message.rpartition("folder.seed=")[2].split(" ")[0])
         assert suggested not in messages
     assert dataset.comparisons.images[0] == NAMES[0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "parts"),
+    [
+        (
+            {"1": 40, "0": 45, "-1": 1},
+            ["1 (40 rows), -1 (1) and 0 (45), and 0 is read as similar", "write -1 or right"],
+        ),
+        ({"1": 2, "0": 45, "-1": 40}, ["write 1 or left"]),
+        ({"1": 40, "0": 45, "-1": 41}, []),  # sides at random
+        ({"1": 40, "similar": 45, "-1": 1}, []),  # a word has one meaning
+    ],
+)
+def test_zeros_beside_one_sided_labels_are_noted(tmp_path: Path, counts: dict[str, int], parts: list[str]) -> None:
+    words = [label for label, count in counts.items() for _ in range(count)]
+    rows = [f"{NAMES[a]},{NAMES[b]},{label}" for (a, b), label in zip(ALL, words, strict=False)]
+    notes = "; ".join(write(tmp_path, "left,right,label", *rows).comparisons.notes["any"])
+    assert all(part in notes for part in parts)
+    assert bool(notes) == bool(parts)

@@ -97,3 +97,32 @@ def test_an_argument_that_is_not_utf8_is_shown_escaped(tmp_path):
     assert done.returncode == 2
     assert rb"no\xff\x1b[31m" in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+def test_a_refused_thread_is_one_line(capsys, monkeypatch):
+    from relattr import cli
+
+    def refused(**options):
+        try:
+            raise RuntimeError("can't start new thread")
+        finally:
+            raise AttributeError("'DummyProcess' object has no attribute 'terminate'")  # as multiprocessing.pool does
+
+    monkeypatch.setattr(cli, "cli", refused)
+    assert cli._run() == 2
+    assert capsys.readouterr().err.startswith("relattr: the system refuses to start another thread (see ulimit -u)")
+    monkeypatch.setattr(cli, "cli", lambda **options: {}["mine"])
+    with pytest.raises(KeyError):
+        cli._run()
+
+
+def test_a_removed_working_folder_is_one_line(tmp_path, capsys, monkeypatch):
+    from relattr import cli
+
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    monkeypatch.setattr(cli, "cli", lambda **options: os.getcwd())
+    assert cli._run() == 2
+    assert capsys.readouterr().err == "relattr: the current folder has been removed; change to another folder\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,8 @@ import pytest
 
 from relattr import parameters
 from relattr.dataset import Dataset
-from relattr.execution.evaluate import evaluate_cell
+from relattr.errors import BadInput
+from relattr.execution.evaluate import _check_fitted, evaluate_cell
 from relattr.harness.benchmark import Benchmark, TableSpec
 from relattr.harness.cell import Cell
 from relattr.harness.plan import make_plan
@@ -333,3 +335,15 @@ def test_what_a_method_chose_is_stored() -> None:
     assert result.fitted == {"C_": 0.125, "epochs_": 7, "name_": "seven"}
     assert result.method_notes == ("C is 0.125", f"about brightness of {result.cell.dataset}")
     assert result_of(Brightness).fitted == {}
+
+
+@pytest.mark.parametrize(
+    "chosen", [5, {"C": math.nan}, {"C": [1, 2]}, {3: 1.0}, {"C": 10**30}, dict.fromkeys("ab" * 200)]
+)
+def test_what_a_method_chose_must_be_numbers_or_text(chosen: Any) -> None:
+    with pytest.raises(BadInput, match=r"fitted_parameters\(\)"):
+        _check_fitted(chosen)
+
+
+def test_a_long_text_that_a_method_chose_is_shortened() -> None:
+    assert len(_check_fitted({"a": "x" * 10**6, "b": np.float64(2.0)})["a"]) < 5000  # type: ignore[arg-type]
