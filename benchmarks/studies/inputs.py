@@ -86,6 +86,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     registry.discover()
     lines = [
+        "# The whole image, crops, or both",
+        "",
         f"Written by `python benchmarks/studies/inputs.py`: OSR, {args.backbone}, only the score layer fitted;",
         "accuracy in per cent of the ordered test pairs. Decay: a multiple of the weight decay of the preset `fast`.",
         "",

@@ -182,6 +182,8 @@ def main() -> None:
         for stream, first, n in (("train", 0, args.images), ("test", args.images, TEST))
     )
     lines = [
+        "# What the spatial transformer can learn",
+        "",
         f"Written by `python benchmarks/studies/transformers.py --images {args.images} --steps {args.steps}`:",
         f"attribute `local`, one seed. Positions in [-1, 1]; badges are {float(test.place.std()):.2f} (std) around",
         "the centre and are 0.4 wide.",

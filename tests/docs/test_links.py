@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 import pytest
 
+import relattr
+
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"^ *```.*?^ *```$|``.*?``|`[^`\n]*`", re.M | re.S)
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
@@ -83,3 +85,9 @@ def test_every_page_of_the_site_is_in_a_table_of_contents():
     assert [path for path in listed if not path.is_file()] == []
     pages = {path for path in PAGES if path.is_relative_to(ROOT / "docs")}
     assert pages - listed == {ROOT / "docs" / "index.md"}
+
+
+def test_every_public_name_is_in_the_reference():
+    reference = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "api").glob("*.md"))
+    documented = set(re.findall(r"^\.\. auto\w+:: relattr\.(\w+)$", reference, re.M))
+    assert set(relattr.__all__) - {"__version__"} == documented - {"check", "needs", "ranksvm", "statistics"}
