@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 
+from relattr import needs
 from relattr.harness.failure_place import failure_place
 
 
@@ -24,4 +25,6 @@ def test_the_innermost_frame_of_the_plugin_is_named():
 def test_without_a_frame_of_a_plugin_the_last_one_is_named():
     text = f'Traceback:\n  File "{json.__file__}", line 3, in load\nValueError: x'
     assert failure_place(text) == f"{json.__file__}, line 3, in load"
+    framework = text.replace(json.__file__, needs.__file__)
+    assert failure_place(framework) == ""
     assert failure_place("") == failure_place("killed by signal 9") == ""

@@ -1,0 +1,45 @@
+"""What to cite."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from click.testing import CliRunner
+
+from relattr import UnknownName
+from relattr.cli import cli
+from relattr.report.bibliography import ALWAYS, bibliography
+
+
+def keys(text):
+    return re.findall(r"^@\w+\{([^,]+),", text, re.M)
+
+
+def test_every_method_and_dataset_of_a_paper_is_cited_once(plugins):
+    everything = bibliography([*plugins.methods, *plugins.constants], plugins.datasets, plugins)
+    assert len(set(keys(everything))) == len(keys(everything))
+    assert keys(bibliography([], [], plugins)) == list(ALWAYS)
+    assert "cited-for" not in everything
+    own = ("best-place", "chance", "regression", "siamese")  # of no single paper
+    for name in (*plugins.methods, *plugins.constants):
+        if not name.startswith(own):
+            cited = keys(bibliography([name], [], plugins))
+            assert len(cited) > len(ALWAYS) or name.startswith("viralnet-"), name
+
+
+def test_names_select_entries():
+    output = CliRunner().invoke(cli, ["cite", "visual-chains", "osr"]).output
+    assert keys(output) == [*ALWAYS, "xiao2015discovering", "oliva2001modeling", "parikh2011relative"]
+    assert "khosla2014makes" in keys(CliRunner().invoke(cli, ["cite", "table2"]).output)
+    assert isinstance(CliRunner().invoke(cli, ["cite", "visual-chain"]).exception, UnknownName)
+
+
+@pytest.mark.skipif(shutil.which("bibtex") is None, reason="bibtex is not installed")
+def test_bibtex_reads_every_entry(plugins, tmp_path):
+    text = bibliography(plugins.methods, plugins.datasets, plugins)
+    (tmp_path / "references.bib").write_text(text)
+    aux = [r"\bibstyle{plain}", r"\bibdata{references}", *(rf"\citation{{{key}}}" for key in keys(text))]
+    (tmp_path / "paper.aux").write_text("\n".join(aux))
+    process = subprocess.run(["bibtex", "paper"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "error" not in process.stdout.lower(), process.stdout
