@@ -18,6 +18,10 @@ from ._verification import join_first
 
 CHECKSUMS = Path(__file__).with_name("checksums")
 """The folder of manifests."""
+REPRODUCING_CODES = (
+    "https://raw.githubusercontent.com/jellis505/reproducingcodes/07de6095470dfca62e4b6ce66575395801b34b65"
+)
+"""A public copy of OSR and of PubFig as Parikh and Grauman released it."""
 
 
 @cache

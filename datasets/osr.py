@@ -30,6 +30,7 @@ from ._osr_files import OFFICIAL_DATA, SPLIT_FILES, OSRRelease
 from ._osr_verification import verify_osr
 from ._release_files import (
     CHECKSUMS,
+    REPRODUCING_CODES,
     cached_manifest,
     missing_files,
     missing_files_message,
@@ -47,7 +48,7 @@ IMAGE_FOLDERS = ("images", OFFICIAL_IMAGES)
 
 # the first copy has the files under the names they have here; the second in one folder per class, in one of its two
 # splits, so one of its two addresses answers 404
-FIRST_COPY = "https://raw.githubusercontent.com/jellis505/reproducingcodes/07de6095470dfca62e4b6ce66575395801b34b65"
+FIRST_COPY = REPRODUCING_CODES
 SECOND_COPY = "https://raw.githubusercontent.com/EauDeData/MCV-M3-W4/55c4cfff266b032f954c03215fa9319c4490a057"
 SECOND_FOLDERS = {"opencountry": "Opencountry", "insidecity": "inside_city"}
 SPLIT_COPY = (

@@ -22,11 +22,21 @@ from relattr.images import FileSource, Images, MissingFileSource
 from relattr.pairs import Pairs
 from relattr.random import derive_seed
 from relattr.system.digests import digest_files, digest_text
+from relattr.system.download import Download
+from relattr.system.manifest import ManifestEntry
 from relattr.system.paths import data_dir, expand_home
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 from ._relative_attributes_file import RelativeAttributesFile, read_relative_attributes
-from ._release_files import missing_files, require_available, require_task
+from ._release_files import (
+    CHECKSUMS,
+    REPRODUCING_CODES,
+    cached_manifest,
+    compare_with_manifest,
+    missing_files,
+    require_available,
+    require_task,
+)
 from ._verification import check_available, join_first, run_check
 
 RELEASE = "relative_attributes"
@@ -37,6 +47,10 @@ KNOWN_SIZES: Mapping[str, tuple[int, int, int, int]] = {
     "pubfig": (772, 542, 11, 241),
 }
 """Images, features, attributes and training images of the releases."""
+
+PUBFIG_FILE = "pubfig/data.mat"
+PUBFIG_COPY = f"{REPRODUCING_CODES}/DATA/pubfig"
+PUBFIG_MANIFEST = CHECKSUMS / "pubfig.txt"
 
 
 @register_dataset(
@@ -54,7 +68,7 @@ KNOWN_SIZES: Mapping[str, tuple[int, int, int, int]] = {
     "pubfig",
     label="PubFig",
     summary="772 portraits of 8 people, eleven attributes; the class order of each attribute labels all pairs.",
-    file="pubfig/data.mat",
+    file=PUBFIG_FILE,
 )
 class RelativeAttributes(Dataset):
     """Images whose classes are ranked by each attribute, with the features in Parikh and Grauman's file.
@@ -78,7 +92,10 @@ class RelativeAttributes(Dataset):
   booktitle = {IEEE International Conference on Computer Vision (ICCV)},
   pages = {503--510}, year = {2011}
 }"""
-    licence = "none stated; for research, citing Parikh and Grauman (2011); do not redistribute"
+    licence = (
+        "none stated; for research, PubFig for non-commercial research, citing Parikh and Grauman (2011); do not "
+        "redistribute"
+    )
     homepage = "https://www.cc.gatech.edu/~parikh/relative.html"
     location_parameters = ("file", "images")
 
@@ -101,10 +118,8 @@ class RelativeAttributes(Dataset):
         if not self.file:
             raise Blocked(f"{self.name}: no file; set {self.name}.file to a data.mat in Parikh and Grauman's format")
         if not self._path.is_file():
-            raise Blocked(
-                f"{self.name}: {self._path} does not exist; get the relative_attributes release ({self.homepage}) and "
-                f"unpack it in {data_dir()}"
-            )
+            release = f"get the relative_attributes release ({self.homepage}) and unpack it in {data_dir()}"
+            raise Blocked(f"{self.name}: {self._path} does not exist; {self._fetch_hint() or release}")
         return read_relative_attributes(self._path)
 
     def attributes(self) -> Sequence[str]:
@@ -132,8 +147,29 @@ class RelativeAttributes(Dataset):
             return f"{self.name}: images={folder} is not a folder"
         missing = missing_files(folder, names)
         if missing:
-            return f"{self.name}: {len(missing):,} of {len(names):,} images are not in {folder} (first {missing[0]})"
+            hint = self._fetch_hint()
+            return (
+                f"{self.name}: {len(missing):,} of {len(names):,} images are not in {folder} (first {missing[0]})"
+                f"{hint and '; '}{hint}"
+            )
         return None
+
+    @property
+    def _entries(self) -> tuple[ManifestEntry, ...]:
+        """The files of PubFig, unless the parameters name other ones; none for other data."""
+        return cached_manifest(PUBFIG_MANIFEST) if self.file == PUBFIG_FILE and not self.images else ()
+
+    def _fetch_hint(self) -> str:
+        size = sum(entry.size for entry in self._entries) / 1e6
+        if not self._entries:
+            return ""
+        return f"'relattr data fetch {self.name}' downloads it ({len(self._entries):,} files, {size:.0f} MB)"
+
+    def downloads(self) -> Sequence[Download]:
+        """The files of PubFig, of which a public copy is known; none for other data."""
+        return [
+            Download(entry.path, (f"{PUBFIG_COPY}/{entry.path}",), entry.sha256, entry.size) for entry in self._entries
+        ]
 
     def _require_files(self) -> None:
         """Raise `BadInput` for an invalid file, `Blocked` if something is missing."""
@@ -202,11 +238,17 @@ class RelativeAttributes(Dataset):
         findings = [check_available("the file can be used", self.missing(), str(self._path))]
         if not findings[0].ok:
             return findings
+        if self._entries:
+            findings.append(run_check("checksums", self._check_manifest))
         findings.append(run_check("sizes", self._check_sizes))
         findings.append(
             run_check("relative_att_predictions are feat . relative_att_predictor", self._check_predictions)
         )
         return findings + [run_check(f"pairs of {a}", partial(self._check_pairs, a)) for a in self.attributes()]
+
+    def _check_manifest(self) -> tuple[bool, str]:
+        has_images = self.image_folder is not None
+        return compare_with_manifest(self.root, [e for e in self._entries if has_images or e.path == self._path.name])
 
     def _check_sizes(self) -> tuple[bool, str]:
         r = self.released

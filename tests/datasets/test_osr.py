@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import random
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -475,24 +471,6 @@ def test_the_manifest_and_the_downloads_are_the_whole_release() -> None:
         for url in download.mirrors[1:]:
             scene, name = url.split("/")[-2:]
             assert f"images/{scene.lower().replace('_', '')}_{name}" == path
-
-
-@pytest.fixture
-def copies(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder that is served on loopback, and its address."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield folder, f"http://127.0.0.1:{httpd.server_address[1]}"
-        httpd.shutdown()
-        thread.join(5)
 
 
 def test_a_fetched_release_works(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
+from relattr.datasets import relative_attributes
 from relattr.datasets.relative_attributes import RelativeAttributes
 
 from relattr.check import dataset_checks, method_checks
@@ -20,6 +22,8 @@ from relattr.harness.cell import Cell
 from relattr.harness.result import Result
 from relattr.registry import registry
 from relattr.run_settings import Run
+from relattr.system import manifest
+from relattr.system.download import fetch_files
 from relattr.task import TaskName
 
 CLASSES = ["Alex Rodriguez", "Clive Owen", "Hugh Laurie", "Jared Leto"]
@@ -192,7 +196,7 @@ def test_verify_compares_the_predictions_with_the_predictor(path: Path) -> None:
     def wrong() -> dict[str, str]:
         return {f.what: f.detail for f in make().verify() if not f.ok}
 
-    assert list(wrong()) == ["sizes"]  # a small file is not PubFig
+    assert list(wrong()) == ["checksums", "sizes"]  # a small file is not PubFig
     assert "expected (772, 542, 11, 241)" in wrong()["sizes"]
     assert not [f for f in make("relative-attributes", file=str(path)).verify() if not f.ok]
     changed = contents()["relative_att_predictions"].copy()
@@ -201,9 +205,54 @@ def test_verify_compares_the_predictions_with_the_predictor(path: Path) -> None:
     assert wrong()["relative_att_predictions are feat . relative_att_predictor"].startswith("Smiling: ")
     # the name that the release's README has for it
     rewrite(path, relative_att_predictor=None, relative_att_predictors=contents()["relative_att_predictor"])
-    assert list(wrong()) == ["sizes"]
+    assert list(wrong()) == ["checksums", "sizes"]
     rewrite(path, relative_att_predictor=None)
-    assert list(wrong()) == ["sizes"]
+    assert list(wrong()) == ["checksums", "sizes"]
+
+
+# ---------------------------------------------------------------------- downloads
+
+
+def test_the_downloads_are_all_files_of_pubfig() -> None:
+    files = {download.path: download for download in make().downloads()}
+    assert len(files) == 773
+    assert sum(download.size for download in files.values()) == 8_279_123
+    assert files["data.mat"].size == 1_846_194
+    assert files["images/HughLaurie_102.jpg"].mirrors == (
+        "https://raw.githubusercontent.com/jellis505/reproducingcodes/07de6095470dfca62e4b6ce66575395801b34b65/DATA/"
+        "pubfig/images/HughLaurie_102.jpg",
+    )
+    people = [path.removeprefix("images/").split("_")[0] for path in files if path.startswith("images/")]
+    assert len(people) == 772
+    assert len(set(people)) == 8
+    for other in (make("osr-shipped"), make(file="my/data.mat"), make(images="my_images")):
+        assert not other.downloads()
+
+
+def test_a_fetched_release_works(
+    path: Path, copies: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, address = copies
+    write_images(path.parent / "images")
+    release = path.parent.rename(served / "pubfig")
+    manifest.write_manifest(tmp_path / "pubfig.txt", release, ["data.mat", "images"])
+    monkeypatch.setattr(relative_attributes, "PUBFIG_MANIFEST", tmp_path / "pubfig.txt")
+    monkeypatch.setattr(relative_attributes, "PUBFIG_COPY", f"{address}/pubfig")
+    hint = rf"; 'relattr data fetch pubfig' downloads it \({N + 1} files, 0 MB\)$"
+    assert re.search(rf"pubfig/data\.mat does not exist{hint}", str(make().missing()))
+
+    assert fetch_files(make().downloads(), make().root).fetched == N + 1
+    assert make().missing() is None
+    assert (make().root, make().image_folder) == (path.parent, path.parent / "images")
+    assert make().task(TaskName("pubfig", "Male", "standard")).train.images[3].shape == (4, 4, 3)
+    assert "checksums" not in [finding.what for finding in make().verify() if not finding.ok]
+
+    (path.parent / "images" / NAMES[5]).write_bytes(b"damaged")
+    (wrong,) = [finding.detail for finding in make().verify() if finding.what == "checksums"]
+    assert f"images/{NAMES[5]}" in wrong
+    (path.parent / "images" / NAMES[5]).unlink()
+    assert re.search(rf"first {NAMES[5]}\){hint}", str(make().missing()))
+    assert fetch_files(make().downloads(), make().root).fetched == 1
 
 
 # ---------------------------------------------------------------------- faults
