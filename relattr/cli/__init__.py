@@ -22,13 +22,19 @@ DECIDES_RESULTS = False
 
 COMMANDS = {
     "list": "List the methods, datasets, benchmarks or backbones.",
-    "plan": "Show every cell of BENCHMARK: whether it would run, why, for how long, and within which limits.",
+    "plan": "Show which cells of BENCHMARK would run, why, for how long, and within which limits.",
     "run": "Compute the cells of BENCHMARK that have no valid result, then show the table.",
-    "status": "Show the state of every cell of BENCHMARK: accuracy, time and memory, or the reason for a failure.",
+    "status": "Show every result in the folder, or those of BENCHMARK: accuracy, or the reason for a failure.",
     "tables": "Write the tables of each BENCHMARK as LaTeX (booktabs, siunitx), CSV and Markdown.",
     "figures": "Draw the figures of BENCHMARK that show images, as PNG and PDF, from stored results.",
     "report": "Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.",
+    "train": "Fit a method on all your labelled photographs, and save it.",
+    "rank": "Rank photographs without labels from most to least of an attribute: a CSV file and a page.",
+    "compare": "Say which of two photographs shows more of the attribute that MODEL was fitted on.",
     "export": "Write all results, or those on the datasets of BENCHMARK, as one tidy table.",
+    "diff": "Compare two results folders: accuracies on the same test pairs, and what is only in one of them.",
+    "forget": "Remove stored results of the chosen methods, datasets or attributes, or those that failed.",
+    "cite": "Print BibTeX of relattr, and of the papers of the methods, datasets and benchmarks NAME.",
     "audit": "Search each DATASET for leaks and contradictions.",
     "data": "List, fetch and verify the datasets' files.",
     "category-network": "Train a network on the categories of the training images of DATASET, and save it in FILE.",
@@ -80,6 +86,8 @@ def cli() -> None:
     relattr report quick            one page with tables, figures and every cell
     relattr audit osr               leaks and contradictions in a dataset
     relattr export                  all results as one CSV or Parquet file
+    relattr diff old new            two results folders, compared
+    relattr forget --failures       remove results, for example those of failed cells
     relattr new method my-method    a file to start a method from
     relattr check method my-method  whether it satisfies the contract
 

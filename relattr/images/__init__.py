@@ -62,7 +62,7 @@ class _Collection:
     def decoded(self) -> DecodedImages | None:
         """The decoded images on disk; None for arrays, and if they would exceed the limit."""
         n = len(self.source.names)
-        if isinstance(self.source, ArraySource) or n == 0:
+        if isinstance(self.source, ArraySource) or n == 0 or self._limit == 0:
             return None
         sizes = [self.read(k).nbytes for k in np.unique(np.linspace(0, n - 1, 5).astype(int)).tolist()]
         if sum(sizes) / len(sizes) * n > self._limit:

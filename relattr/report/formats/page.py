@@ -23,6 +23,7 @@ from relattr.harness.scope import benchmark_scope
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 from relattr.report.figures import charts
+from relattr.report.figures.ordered_images import order_own_images
 from relattr.report.figures.source import is_drawn_from
 from relattr.report.tables.audits import NoAudit, audit_benchmark, leak_notes
 from relattr.report.tables.builder import build_table
@@ -110,6 +111,7 @@ def benchmark_to_html(
         dropped_ranks=table.ranks.dropped if table.ranks else (),
         rank_caption=ranks_caption(table.ranks) if table.ranks else "",
         rank_diagram=charts.critical_difference_diagram(table.ranks, "cd") if table.ranks else None,
+        ordered_images=order_own_images(results, registry, store),
         curves=curves[:MAX_CURVES],
         n_hidden_curves=max(0, len(curves) - MAX_CURVES),
         images=images,

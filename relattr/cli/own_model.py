@@ -1,0 +1,122 @@
+"""A model of a user's own photographs: the options of `train` and `rank` that say how it is fitted, and its fitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from relattr.bounds import MAX_SEED, MAX_THREADS
+from relattr.cli.integer import IntegerRange
+from relattr.cli.options import plugins_option
+from relattr.cli.output import echo
+from relattr.errors import BadInput
+
+if TYPE_CHECKING:
+    from relattr.interface.model import Model
+    from relattr.registry import Registry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BENCHMARK = "own"
+"""The benchmark whose dataset and parameters of methods are used."""
+
+
+def fit_options(command: F) -> F:
+    """Add the options that say which method is fitted, on what, and how; see `fit_from_options`."""
+    for option in reversed(
+        [
+            click.option("--method", metavar="NAME", help="The method to fit; `relattr list methods` shows all."),
+            click.option(
+                "--data",
+                type=click.Path(path_type=Path),
+                metavar="PATH",
+                help="The folder with your labelled photographs and one .csv file, or that file.",
+            ),
+            click.option("--attribute", metavar="NAME", help="The attribute; may be left out if there is only one."),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Set a parameter of the method, in place of that of `relattr run own`. May be repeated.",
+            ),
+            click.option("--seed", type=IntegerRange(0, MAX_SEED), default=0, show_default=True, metavar="N"),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def use_options(command: F) -> F:
+    """Add the options that say with what a model is applied."""
+    for option in reversed(
+        [
+            click.option(
+                "--device",
+                default="auto",
+                show_default=True,
+                metavar="NAME",
+                help="cpu, cuda, cuda:1, ...; auto uses a GPU if there is one.",
+            ),
+            click.option(
+                "--threads",
+                type=IntegerRange(1, MAX_THREADS),
+                metavar="N",
+                show_default="one for each processor",
+                help="Number of processor threads.",
+            ),
+            plugins_option,
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def fit_from_options(options: Mapping[str, Any]) -> Model:
+    """Fit a method on all labelled photographs, as the `fit_options` say, with the parameters of `relattr run own`.
+
+    Raises `BadInput` if the method or the data is not given, and for anything wrong in the data.
+    """
+    from relattr.cli.plugins import load_registry
+    from relattr.cli.progress_bars import progress_bars
+    from relattr.interface.plugins import load_dataset, load_method
+
+    for name in ("method", "data"):
+        if options[name] is None:
+            raise BadInput(f"--{name} is missing; for example --method ranksvm-cnn --data my_images")
+    registry = load_registry(options["plugin_folders"])
+    dataset = load_dataset(**_dataset(registry, options["data"]))
+    train = dataset.training_set(options["attribute"])
+    model = load_method(options["method"], **_parameters(registry, options["method"], options["settings"]))
+    echo(
+        f"fitting {model.name} on {len(train.pairs):,} pairs of {len(train.images):,} photographs ...",
+        err=True,
+    )
+    with progress_bars():
+        model.fit(train, seed=options["seed"], device=options["device"], threads=options["threads"])
+    return model
+
+
+def _dataset(registry: Registry, data: Path) -> dict[str, Any]:
+    """The name and the parameters of the dataset of own photographs."""
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.own_data import with_data
+
+    benchmark = with_data(load_benchmark(BENCHMARK), registry, data)
+    name = benchmark.datasets[0]
+    return {"name": name, **benchmark.dataset[name]}
+
+
+def _parameters(registry: Registry, method: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    """The parameters of a method: those that the benchmark sets, and the user's."""
+    from relattr import parameters
+    from relattr.harness.benchmark import load_benchmark
+    from relattr.harness.selection import Selection, parameter_overrides, parse_settings
+
+    plugin = registry.method(method)
+    selection = Selection(settings=parse_settings(settings))
+    overrides = parameter_overrides(load_benchmark(BENCHMARK), selection, registry, [method], [])
+    return parameters.values_of(plugin.create(overrides["method", method]))

@@ -1,0 +1,186 @@
+"""``relattr rank``: order photographs without labels, from most to least of an attribute."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relattr.cli.output import echo
+from relattr.cli.own_model import fit_from_options, fit_options, use_options
+from relattr.cli.wording import counted
+from relattr.errors import BadImage, BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from relattr.images import Images
+    from relattr.interface.model import Model
+
+CHUNK = 256
+"""Photographs that are ranked at a time."""
+MAX_SHOWN = 400
+"""Photographs that the page shows, evenly spread over the ranking."""
+
+
+@click.command("rank")
+@click.argument("photographs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    "model_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A model saved by `relattr train`, in place of --method and --data.",
+)
+@fit_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("ranking.csv"),
+    show_default=True,
+    metavar="FILE",
+    help="The CSV file to write; the page is beside it and ends in .html.",
+)
+@click.option("--page/--no-page", default=True, show_default=True, help="Write the page with the photographs.")
+@use_options
+def command(
+    photographs: Sequence[Path], model_file: Path | None, out: Path, page: bool, device: str, **options: Any
+) -> None:
+    """Rank PHOTOGRAPHS (files, or folders of them) from most to least of an attribute.
+
+    They need no labels. The method is fitted on all your labelled photographs (--method and --data), or read from a
+    file (--model). Writes a CSV file with the strengths and a page that shows the photographs. A file that cannot be
+    read is left out and named.
+
+    \b
+    relattr rank --method ranksvm-cnn --data my_images new_photos/
+    relattr rank --model openness.npz new_photos/ --out openness.csv
+    """
+    from relattr.images.loading import load_images
+    from relattr.interface.model_file import load_model
+    from relattr.system.atomic import write_text
+
+    if model_file is not None and (options["method"] is not None or options["data"] is not None):
+        raise BadInput("--model is a fitted model; leave out --method and --data, or leave out --model")
+    if out.suffix == ".html":
+        raise BadInput(f"--out {out} is the CSV file; name it for example {out.with_suffix('.csv')}")
+    paths = find_photographs(photographs)
+    if model_file is not None:
+        model = load_model(model_file, plugins=options["plugin_folders"], device=device, threads=options["threads"])
+    else:
+        model = fit_from_options({**options, "device": device})
+    images = load_images(list(paths), keep_decoded=False)
+    strengths, unreadable = strengths_of(model, images, paths)
+    for problem in unreadable:
+        echo(f"left out: {problem}", err=True)
+    order = ranked(strengths)
+    if not order:
+        raise BadInput(f"none of the {len(paths):,} photographs could be read")
+    write_text(out, ranking_to_csv([str(paths[k]) for k in order], strengths[order]))
+    echo(f"wrote {out}: {counted(len(order), 'photograph')}, most first")
+    if page:
+        path = out.with_suffix(".html")
+        write_text(path, _page(model, images, paths, strengths, order, len(unreadable)))
+        echo(f"wrote {path}")
+
+
+def find_photographs(given: Sequence[Path]) -> list[Path]:
+    """The files, and the image files in the folders, each once. Raises `BadInput` for a folder without any."""
+    from relattr.images.loading import SUFFIXES, list_image_files
+
+    paths: dict[Path, None] = {}
+    for path in given:
+        if not path.is_dir():
+            paths[path] = None
+            continue
+        names = list_image_files(path)
+        if not names:
+            raise BadInput(f"{path} has no photograph: no file in it ends in {', '.join(sorted(SUFFIXES))}")
+        paths.update(dict.fromkeys(path / name for name in names))
+    return list(paths)
+
+
+def strengths_of(model: Model, images: Images, paths: Sequence[Path]) -> tuple[NDArray[np.float64], list[str]]:
+    """The strength of each image, NaN for one that cannot be read, and why those cannot be read."""
+    import numpy as np
+
+    from relattr.cli.progress_bars import progress_bars
+    from relattr.progress import track
+
+    strengths = np.full(len(images), np.nan)
+    problems: list[str] = []
+    with progress_bars(), track("ranking photographs", len(images)) as advance:
+        for start in range(0, len(images), CHUNK):
+            chunk = np.arange(start, min(start + CHUNK, len(images)))
+            try:
+                strengths[chunk] = model.strength(images.subset(chunk))
+            except BadImage:
+                for k in chunk.tolist():
+                    try:
+                        strengths[k] = model.strength(images.subset([k]))[0]
+                    except BadImage as error:
+                        problems.append(str(error))
+            advance(len(chunk))
+    return strengths, problems
+
+
+def ranked(strengths: NDArray[np.float64]) -> list[int]:
+    """The indices from the largest strength to the smallest; NaN is left out, equal ones keep their order."""
+    import numpy as np
+
+    known = np.flatnonzero(np.isfinite(strengths))
+    order: list[int] = known[np.argsort(-strengths[known], kind="stable")].tolist()
+    return order
+
+
+def ranking_to_csv(names: Sequence[str], strengths: NDArray[np.float64]) -> str:
+    """A CSV file with the columns rank, image and strength."""
+    from relattr.system.spreadsheet import escape_csv
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["rank", "image", "strength"])
+    for rank, (name, strength) in enumerate(zip(names, strengths.tolist(), strict=True), start=1):
+        writer.writerow([rank, escape_csv(name), f"{strength:.6g}"])
+    return out.getvalue()
+
+
+def _page(
+    model: Model,
+    images: Images,
+    paths: Sequence[Path],
+    strengths: NDArray[np.float64],
+    order: Sequence[int],
+    n_unreadable: int,
+) -> str:
+    import numpy as np
+
+    from relattr.report.figures.ordered_images import Thumbnail
+    from relattr.report.figures.thumbnails import thumbnail_uri
+    from relattr.report.formats.ranking import ranking_to_html
+
+    places = np.unique(np.linspace(0, len(order) - 1, min(MAX_SHOWN, len(order))).round().astype(int)).tolist()
+    thumbnails = [
+        Thumbnail(
+            thumbnail_uri(images[order[place]]),
+            str(paths[order[place]]),
+            f"{place + 1}. {paths[order[place]].name} ({strengths[order[place]]:.3g})",
+        )
+        for place in places
+    ]
+    fitted = model.fitted_on
+    attribute = fitted.attribute if fitted is not None else ""
+    title = f"{counted(len(order), 'photograph')}, ranked by {attribute}" if attribute else "Photographs, ranked"
+    sentences = [
+        f"Most first. Ranked by {model.label}, fitted on {fitted}.",
+        "In brackets: the strength. It has no unit; only the order and the differences mean something.",
+    ]
+    if len(places) < len(order):
+        sentences.append(f"{len(places)} of {len(order):,} are shown, evenly spread; the CSV file has all.")
+    warnings = [f"{counted(n_unreadable, 'file')} could not be read and left out."] if n_unreadable else []
+    return ranking_to_html(title, thumbnails, sentences, warnings)
