@@ -62,6 +62,7 @@ html_context = {"default_mode": "auto"}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_inherit_docstrings = False
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "npt.ArrayLike", "ImagesLike", "Folders")}
 HEAVY = ("torch", "torchvision", "timm", "safetensors")
 autodoc_mock_imports = [name for name in HEAVY if importlib.util.find_spec(name) is None]
 default_role = "py:obj"
@@ -105,6 +106,19 @@ def read_sections(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
     lines[:] = result
 
 
+ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[([^][]+(?:\[[^][]*\])?)\]\]"
+)
+
+
+def shorten_types(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Write arrays in a signature as the source does: ``NDArray[float64]``."""
+    short = [text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returns)]
+    return short[0], short[1]
+
+
 def resolve_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
     """Link a name of the API to where it is documented; a name that is documented nowhere stays text.
 
@@ -140,6 +154,7 @@ def finish_site(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", read_sections)
+    app.connect("autodoc-process-signature", shorten_types)
     app.connect("missing-reference", resolve_name)
     app.connect("build-finished", finish_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
