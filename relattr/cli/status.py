@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +23,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.own_data import own_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
 from relattr.harness.result import FAILURES, Result
-from relattr.harness.result_selection import variant_key
+from relattr.harness.result_selection import loaded_patterns, variant_key
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.staleness import look_up_cell
 from relattr.harness.store import Store, Unreadable
@@ -70,8 +69,8 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
         of_plan = selection_from_options(options)
         of_plan = replace(
             of_plan,
-            methods=_known(of_plan.methods, registry.methods),
-            datasets=_known(of_plan.datasets, registry.datasets),
+            methods=loaded_patterns(of_plan.methods, registry.methods),
+            datasets=loaded_patterns(of_plan.datasets, registry.datasets),
             attributes=(),
         )
         plan = make_plan(definition, registry, store, of_plan)
@@ -102,11 +101,6 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
 
 
 next(parameter for parameter in command.params if parameter.name == "benchmark").required = False
-
-
-def _known(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
-    """The patterns that match a loaded plugin; the others may match results of one that is not loaded."""
-    return tuple(pattern for pattern in patterns if fnmatch.filter(names, pattern))
 
 
 def _planned_cell(planned: PlannedCell, store: Store) -> ShownCell:

@@ -61,6 +61,12 @@ class ResultSelection:
                 match_names(names, patterns, kind)
 
 
+def loaded_patterns(patterns: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the patterns that match a loaded plugin; the others may match results of one that is not loaded."""
+    names = list(names)
+    return tuple(pattern for pattern in patterns if fnmatch.filter(names, pattern))
+
+
 def variant_key(cell: Cell) -> str:
     """Return text that is the same for two cells of one method if and only if it has the same parameters in both."""
     return json.dumps(cell.identifying_parameters, sort_keys=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from relattr import parameters
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import make_plan
-from relattr.harness.store import Store, Unreadable
+from relattr.harness.result import Result
+from relattr.harness.result_selection import ResultSelection, loaded_patterns
+from relattr.harness.scope import benchmark_scope
+from relattr.harness.store import Store
 from relattr.report.figures.chains import draw_chains
 from relattr.report.figures.neighbours import TestQueries, draw_neighbours, mean_rank_distance
 from relattr.report.figures.source import source_sentence
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
     from relattr.harness.arrays import CellArrays
     from relattr.harness.benchmark import Benchmark
     from relattr.harness.cell import Cell
-    from relattr.harness.result import Result
     from relattr.harness.selection import Selection
     from relattr.registry import Registry
     from relattr.task import Task
@@ -69,20 +72,35 @@ def draw_figures(
 ) -> Iterator[DrawnFigure]:
     """Draw Figure 4 of each cell with transformers, Figure 5 of each network, and the chains of each cell with chains.
 
-    The figures are drawn from stored arrays and the images of the dataset; nothing is trained. Unless the selection
-    sets a parameter, results with any parameters are drawn, as in the tables. A figure that cannot be drawn is
-    reported with the reason.
+    The figures are drawn from stored arrays and the images of the dataset; nothing is trained. As in the tables,
+    results of any method on the benchmark's datasets are drawn, with any parameters, unless the selection says which.
+    A figure that cannot be drawn is reported with the reason.
     """
     tasks: dict[tuple[str, str, str], tuple[str, Task]] = {}
-    planned = make_plan(benchmark, registry, store, selection).cells
-    default_parameters = {_coordinates(p.cell): p.cell.stated_parameters for p in planned}
-    planned_keys = {p.cell.key for p in planned}
-    locations = {p.cell.dataset: p.cell.location for p in planned}
-    for result in store:
-        if isinstance(result, Unreadable) or result.status != "ok":
-            continue
+    of_plugins = dataclasses.replace(
+        selection,
+        methods=loaded_patterns(selection.methods, registry.methods),
+        datasets=loaded_patterns(selection.datasets, registry.datasets),
+        attributes=(),
+    )
+    plan = make_plan(benchmark, registry, store, of_plugins)
+    default_parameters = {_coordinates(p.cell): p.cell.stated_parameters for p in plan.cells}
+    planned_keys = {p.cell.key for p in plan.cells}
+    chosen = ResultSelection(selection.methods, selection.datasets, selection.attributes)
+    stored = [item for item in store if isinstance(item, Result)]
+    chosen.require_matches(
+        stored,
+        also={
+            "method": registry.methods,
+            "dataset": registry.datasets,
+            "attribute": {p.cell.attribute for p in plan.cells},
+        },
+    )
+    for result in benchmark_scope(plan.benchmark, registry).select(stored):
         cell = result.cell
-        if _coordinates(cell) not in default_parameters or (selection.settings and cell.key not in planned_keys):
+        if result.status != "ok" or not chosen.includes(cell) or cell.seed not in (selection.seeds or [cell.seed]):
+            continue
+        if selection.settings and cell.key not in planned_keys:
             continue
         subject = f"{cell.method} on {cell.task}"
         try:
@@ -91,7 +109,7 @@ def draw_figures(
                 continue
             key = cell.dataset, repr(sorted(cell.dataset_parameters.items())) + cell.data, str(cell.task)
             if key not in tasks:
-                dataset = registry.dataset(cell.dataset).create({**cell.dataset_parameters, **locations[cell.dataset]})
+                dataset = registry.dataset(cell.dataset).create(cell.all_dataset_parameters)
                 tasks.clear()  # one task at a time: it may have many images
                 tasks[key] = dataset.fingerprint(), dataset.task(cell.task)
             fingerprint, task = tasks[key]
@@ -100,7 +118,13 @@ def draw_figures(
                 yield DrawnFigure(subject, error=error)
                 continue
             yield from _draw_cell(
-                result, default_parameters[_coordinates(cell)], arrays, task, out, options or FigureOptions()
+                registry,
+                result,
+                default_parameters.get(_coordinates(cell)),
+                arrays,
+                task,
+                out,
+                options or FigureOptions(),
             )
         except (RelattrError, OSError) as error:
             yield DrawnFigure(subject, error=str(error))
@@ -127,15 +151,22 @@ def _coordinates(cell: Cell) -> tuple[str, str, Any, str, str, int]:
 
 
 def _draw_cell(
+    registry: Registry,
     result: Result,
-    default_parameters: Mapping[str, Any],
+    default_parameters: Mapping[str, Any] | None,
     arrays: CellArrays,
     task: Task,
     out: Path,
     options: FigureOptions,
 ) -> Iterator[DrawnFigure]:
     cell = result.cell
-    changes = parameters.changed_parameters(cell.stated_parameters, default_parameters)
+    if default_parameters is None:  # the benchmark does not list the method
+        plugin = registry.methods.get(cell.method)
+        default_parameters = parameters.values_of(plugin.create()) if plugin is not None else None
+    if default_parameters is None:  # its plugin is not loaded
+        changes = [cell.key[:8]]
+    else:
+        changes = parameters.changed_parameters(cell.stated_parameters, default_parameters)
     split = [] if cell.split == "standard" else [cell.split]
     stem = figure_stem(cell, changes)
     label = f"{result.label} [{', '.join(changes)}]" if changes else result.label

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from relattr import parameters
+from relattr import UnknownName, parameters
 from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
 from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Result, TestResult
@@ -35,11 +35,11 @@ def workspace(tmp_path, plugins, provenance, monkeypatch):
         store = Store(tmp_path / "results")
         out = tmp_path / "out"
 
-        def add(self, arrays, *, fingerprint="", **settings):
+        def add(self, arrays, *, fingerprint="", method="viralnet", **settings):
             values = parameters.values_of(plugins.method("viralnet").create(settings))
             result = Result(
                 version=VERSION,
-                cell=Cell("viralnet", values, "glyphs", parameters.values_of(dataset), "local", "standard", 0),
+                cell=Cell(method, values, "glyphs", parameters.values_of(dataset), "local", "standard", 0),
                 status="ok",
                 fingerprints={"data": fingerprint or dataset.fingerprint()},
                 provenance=provenance,
@@ -49,8 +49,8 @@ def workspace(tmp_path, plugins, provenance, monkeypatch):
             )
             self.store.write(result, arrays)
 
-        def draw(self, *, options=None, **settings):
-            selection = Selection(settings=settings)
+        def draw(self, *, options=None, methods=(), **settings):
+            selection = Selection(methods=methods, settings=settings)
             return list(draw_figures(BENCHMARK, plugins, self.store, selection, self.out, options))
 
     return Workspace()
@@ -69,6 +69,20 @@ def test_all_parameters_are_drawn_unless_one_is_selected(workspace, make_arrays)
     other = {"figure4-glyphs-local-viralnet-s0-rate-0.5-test", "figure5-glyphs-local-viralnet-s0-rate-0.5"}
     assert stems() == default | other
     assert {name.replace("-rate-0.5", "") for name in stems(rate=0.5)} == default
+
+
+def test_only_what_is_chosen_is_drawn_with_or_without_its_plugin(workspace, make_arrays):
+    workspace.add(make_arrays())
+    workspace.add(make_arrays(), method="not-loaded")
+
+    def methods(*patterns):
+        return {figure.subject.partition(" on ")[0].split()[-1] for figure in workspace.draw(methods=patterns)}
+
+    assert methods("viralnet") == {"viralnet"}
+    assert methods("not-*") == {"not-loaded"}
+    assert methods() == {"viralnet", "not-loaded"}
+    with pytest.raises(UnknownName, match="planet"):
+        workspace.draw(methods=["planet"])
 
 
 def test_figures_of_a_changed_dataset_are_not_drawn(workspace, make_arrays):

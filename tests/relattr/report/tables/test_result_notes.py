@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import msgspec
+
 from relattr import Dataset, parameters
 from relattr.harness.benchmark import ColumnSpec
 from relattr.registry import Plugin
@@ -106,3 +108,15 @@ def test_a_parameter_that_no_longer_exists_is_called_so(synthetic, plugins, colu
     notes = synthetic.table(["ranksvm-gist"], [column], registry=plugins).rows[0].entries[0].notes
     assert "folds is 5 (no longer a parameter)" in notes
     assert not any("vocabulary" in note for note in notes)  # the published value
+
+
+def test_deviations_from_papers_are_not_noted_on_own_data(synthetic, column, entry_of):
+    """Nobody has published a number for a person's own photographs."""
+    result = synthetic.add("m", "a", "x", deviations=("another backbone",), method_notes=("it has a flaw",))
+    own = msgspec.structs.replace(result, cell=msgspec.structs.replace(result.cell, data="digest", method="own"))
+    synthetic.store.write(own, synthetic.store.arrays(result))
+    table = synthetic.table(["m", "own"], [column])
+    assert {"another backbone", "it has a flaw"} <= set(entry_of(table, "m").notes)
+    notes = next(row for row in table.rows if row.key == "own").entries[0].notes
+    assert "another backbone" not in notes
+    assert "it has a flaw" in notes
