@@ -36,21 +36,26 @@ class BestPlace(InspectionMixin, FitRun, Method):
     backbone : pretrained network that gives the features, the last feature map averaged over each place.
     places : number of places.
     sizes : sides of the places relative to the image, in (0, 1).
-    resolution : side in pixels at which the network sees each place, and the whole image.
-    step : distance of neighbouring places in cells of the feature map.
-    whole : whether the whole image is used too.
+    layer : of the backbone, whose feature map places are cut out of; by default the last one with a cell for about 16
+        pixels.
+    resolution : side in pixels that the whole image is resized to; by default the backbone's input size.
+    parts : the features of a place are means over parts x parts of it.
+    step : distance of neighbouring places in cells of the map.
+    whole : whether the last layer's features of the whole image are used too.
     C : weight of the loss of one pair.
     """
 
     backbone: str = "efficientnet_lite0"
     places: int = 3
-    sizes: tuple[float, ...] = (0.4, 0.57)
-    resolution: int = 128
+    sizes: tuple[float, ...] = (0.36, 0.5)
+    layer: str | None = None
+    resolution: int | None = None
+    parts: int = 2
     step: int = 1
     whole: bool = True
     C: float = 0.1
 
-    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro", "resolution": 64, "sizes": (0.5,), "places": 2}
+    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro", "sizes": (0.5,), "places": 2}
 
     def __post_init__(self) -> None:
         if self.places < 1:
@@ -68,42 +73,44 @@ class BestPlace(InspectionMixin, FitRun, Method):
         """The places to choose from."""
         from relattr.backbones.places import PlaceGrid
 
-        return PlaceGrid(self.backbone, self.sizes, self.resolution, self.step)
+        return PlaceGrid(
+            self.backbone, self.sizes, layer=self.layer, input_size=self.resolution, parts=self.parts, step=self.step
+        )
 
-    def choose(self, train: TrainingSet, run: Run) -> NDArray[np.float32]:
-        """Choose the places, and return the features of the training images on all of them, ``(n, p, d)``."""
+    def choose(self, train: TrainingSet, run: Run) -> None:
+        """Choose the places."""
         from relattr.ranksvm.forward_selection import choose_blocks, gram_matrix
 
         self._run = run
         grid = self.grid()
-        features = grid.features(train.images, device=run.device)
-        grams = [gram_matrix(features[:, k]) for k in range(features.shape[1])]
-        choice = choose_blocks(
-            grams[1:],
-            train.pairs,
-            self.places,
-            C=self.C,
-            seed=run.seed_for("folds"),
-            base=grams[0] if self.whole else None,
-        )
+        maps = grid.maps(train.images, device=run.device)
+        grams = [gram_matrix(grid.features(maps, place)) for place in range(1, len(grid.boxes))]
+        base = gram_matrix(self._whole_features(train.images)) if self.whole else None
+        choice = choose_blocks(grams, train.pairs, self.places, base=base, C=self.C, seed=run.seed_for("folds"))
         self.places_ = np.array(choice.blocks) + 1
         self.boxes_ = grid.boxes[self.places_]
         self.validation_accuracy_ = choice.accuracies[-1]
-        return features
 
     def fit(self, train: TrainingSet, run: Run) -> None:
         from relattr.ranksvm import RankSVM
 
-        features = self.choose(train, run)
-        self.coef_ = RankSVM(C=self.C).fit(self._chosen(features), train.pairs).coef_
+        self.choose(train, run)
+        self.coef_ = RankSVM(C=self.C).fit(self.features(train.images), train.pairs).coef_
+
+    def features(self, images: Images) -> NDArray[np.float32]:
+        """The features of the chosen places, after those of the whole image if it is used, ``(n, d)``."""
+        grid = self.grid()
+        maps = grid.maps(images, device=self.fit_run.device)
+        blocks = [self._whole_features(images)] if self.whole else []
+        return np.concatenate([*blocks, *(grid.features(maps, place) for place in self.places_.tolist())], 1)
+
+    def _whole_features(self, images: Images) -> NDArray[np.float32]:
+        from relattr.backbones.extraction import cached_deep_features
+
+        return cached_deep_features(images, self.backbone, device=self.fit_run.device, crop="resize")
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:
-        return self._chosen(self.grid().features(images, device=self.fit_run.device)) @ self.coef_
+        return self.features(images) @ self.coef_
 
     def boxes(self, images: Images) -> NDArray[np.floating[Any]]:
         return np.repeat(self.boxes_[None], len(images), axis=0)
-
-    def _chosen(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The features of the chosen places, and of the whole image, ``(n, d)``."""
-        columns = [0, *self.places_] if self.whole else self.places_
-        return np.ascontiguousarray(features[:, columns].reshape(len(features), -1))

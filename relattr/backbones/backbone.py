@@ -171,6 +171,10 @@ class Backbone(nn.Module):
         """Return the number of output elements of a layer for one image."""
         return int(torch.Size(self.feature_shape(layer, input_size)).numel())
 
+    def dry_run(self, input_size: int) -> None:
+        """Pass one image through the network for its hooks, without computing anything where that is possible."""
+        self._dry_run(input_size, self.net)
+
     def _dry_run(self, size: int, run: Callable[[torch.Tensor], T]) -> T:
         """Call ``run`` with one input on the meta device, or with zeros if the network does not support that."""
         training = self.training

@@ -193,13 +193,14 @@ def cached_deep_features(
     precision: Precision = "fp32",
     crop: Crop = "center",
     normalise: Normalise = "l2",
+    input_size: int | None = None,
 ) -> NDArray[np.float32]:
     """Return `deep_features`, computed once for each image and cached on disk."""
     from relattr.features.cache import cached_rows
     from relattr.identity import code_digest
 
     weights = weights_fingerprint(backbone)
-    extractor = _extractor(backbone, layer, device, batch_size, precision, crop, normalise, weights)
+    extractor = _extractor(backbone, layer, device, batch_size, precision, crop, normalise, input_size, weights)
     key = f"{extractor.spec.key()} {code_digest('relattr.backbones.extraction')}"
     return cached_rows(images, key, extractor, what=f"{backbone} {extractor.spec.layer} features")
 
@@ -213,9 +214,17 @@ def _extractor(
     precision: Precision,
     crop: Crop,
     normalise: Normalise,
+    input_size: int | None,
     weights: str,
 ) -> FeatureExtractor:
     """Return the most recent extractor again: a cell extracts features of several image collections in turn."""
     return FeatureExtractor(
-        backbone, layer, device=device, batch_size=batch_size, precision=precision, crop=crop, normalise=normalise
+        backbone,
+        layer,
+        device=device,
+        batch_size=batch_size,
+        precision=precision,
+        crop=crop,
+        normalise=normalise,
+        input_size=input_size,
     )

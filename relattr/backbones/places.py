@@ -1,17 +1,13 @@
-"""Deep features of crops at fixed places: the same squares in every image, on a grid of positions and sizes.
+"""Deep features of fixed places: the same squares in every image, on a grid of positions and sizes.
 
-A crop is not passed through the network by itself. The whole image is enlarged so that the crop would have the
-resolution that it is to be seen at, passes through the convolutional part once, and the features of a place are the
-mean of the feature map over the place's cells. All places of one size cost one forward pass. Cells near the border of a
-place see a little beyond it.
+The whole image passes through a backbone once, up to a layer whose map is fine enough to tell places apart. A place is
+a square of cells of this map, and its features are the means over its parts (2 x 2 by default), of unit norm. All
+places and all sizes cost one forward pass, which is cached; cells see somewhat beyond the border of their place.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,153 +15,127 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from relattr.backbones.backbone import Backbone, weights_fingerprint
-from relattr.backbones.inference import optimised_forward
-from relattr.backbones.preprocess import crop_views, normalise_pixels
+from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
-from relattr.images.sequence import ImageSequence
-from relattr.system.malloc import retain_freed_memory
 
 if TYPE_CHECKING:
     from relattr.images import Images
 
-BATCH = 16
-"""Images per batch: those of the smallest places are large."""
-
-
-@dataclass(frozen=True)
-class GridSize:
-    """The places of one size in a feature map.
-
-    Parameters
-    ----------
-    input_size : side in pixels that whole images are resized to.
-    cells : cells per side of their feature map.
-    window : cells per side of a place.
-    step : cells between two places.
-    """
-
-    input_size: int
-    cells: int
-    window: int
-    step: int
-
-    @property
-    def starts(self) -> list[int]:
-        """The first cell of each place along one axis; the last place ends at the border."""
-        last = self.cells - self.window
-        return sorted({*range(0, last + 1, self.step), last})
-
-    @property
-    def boxes(self) -> NDArray[np.float32]:
-        """The places ``(p, 4)`` row by row: x0, y0, x1, y1, the image being [0, 1]."""
-        corners = [(x, y, x + self.window, y + self.window) for y in self.starts for x in self.starts]
-        return (np.array(corners) / self.cells).astype(np.float32)
+STRIDE = 16
+"""Pixels per cell, approximately, of the map that places are cut out of, unless a layer is named."""
+_TOLERANCE = 0.75  # a map without padding is somewhat smaller: 13 cells of AlexNet where the stride suggests 14
 
 
 class PlaceGrid:
-    """A grid of places for a backbone: the whole image first, then the places of each size, row by row.
+    """A grid of square places in the feature map of a backbone: first the whole image, then size by size, row by row.
 
     Parameters
     ----------
     backbone : its name.
-    sizes : side of the places relative to the image, each in (0, 1); rounded to cells of the feature map.
-    resolution : side in pixels at which the network sees a place, and the whole image.
-    step : cells of the feature map between two places.
+    sizes : sides of the places relative to the image, each in (0, 1); rounded to cells of the map.
+    layer : the layer that gives the map; by default the last with about 16 pixels per cell, see `layer_of_stride`.
+    input_size : side in pixels that whole images are resized to; by default that of the backbone.
+    parts : the features of a place are means over parts x parts of it.
+    step : cells between two places.
 
-    Raises `BadInput` for a size out of range or for a backbone whose map of an image this large is a single cell.
+    Raises `BadInput` for a value out of range, a layer without a map, and a size that is no part of it.
     """
 
-    def __init__(self, backbone: str, sizes: Sequence[float], resolution: int, step: int = 1) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        sizes: Sequence[float],
+        *,
+        layer: str | None = None,
+        input_size: int | None = None,
+        parts: int = 2,
+        step: int = 1,
+    ) -> None:
         if not sizes or not all(0 < size < 1 for size in sizes):
             raise BadInput(f"sizes of places must be in (0, 1), relative to the image; got {list(sizes)}")
-        if resolution < 1 or step < 1:
-            raise BadInput(f"resolution and step must be at least 1; got {resolution} and {step}")
-        self.backbone, self.sizes, self.resolution, self.step = backbone, tuple(sizes), resolution, step
+        if parts < 1 or step < 1:
+            raise BadInput(f"parts and step must be at least 1; got {parts} and {step}")
         network = Backbone.create(backbone, pretrained=False)
-        window = _map_side(network, resolution)
-        self.grids = []
-        for size in self.sizes:
-            input_size = round(resolution / size)
-            cells = _map_side(network, input_size)
-            if cells <= window:
+        self.backbone, self.parts, self.step = backbone, parts, step
+        self.input_size = input_size or network.input_size
+        self.layer = layer or layer_of_stride(network, self.input_size)
+        shape = network.feature_shape(self.layer, self.input_size)
+        if len(shape) != 3 or shape[1] != shape[2]:
+            raise BadInput(f"layer {self.layer} of {backbone} is no square map: its output is {shape} per image")
+        self.channels, self.cells = shape[0], shape[1]
+        self.windows = [round(size * self.cells) for size in sizes]
+        for size, window in zip(sizes, self.windows, strict=True):
+            if not parts <= window < self.cells:
                 raise BadInput(
-                    f"a place of size {size:g} is the whole feature map of {backbone}: {cells} x {cells} cells for an "
-                    f"image of {input_size} px; choose smaller sizes or a higher resolution"
+                    f"a place of size {size:g} has {window} of {self.cells} cells per side in layer {self.layer} of "
+                    f"{backbone}; expected at least {parts}, and fewer than all"
                 )
-            self.grids.append(GridSize(input_size, cells, window, step))
+
+    def _starts(self, window: int) -> list[int]:
+        """The first cell of each place of a size along one axis; the last place ends at the border."""
+        last = self.cells - window
+        return sorted({*range(0, last + 1, self.step), last})
+
+    @property
+    def _squares(self) -> list[tuple[int, int, int]]:
+        """First column, first row and side of each place, in cells."""
+        squares = [(0, 0, self.cells)]
+        for window in self.windows:
+            starts = self._starts(window)
+            squares += [(x, y, window) for y in starts for x in starts]
+        return squares
 
     @property
     def boxes(self) -> NDArray[np.float32]:
         """The places ``(p, 4)``: x0, y0, x1, y1, the image being [0, 1]; the first is the whole image."""
-        return np.concatenate([np.array([[0, 0, 1, 1]], np.float32), *(grid.boxes for grid in self.grids)])
+        corners = [(x, y, x + side, y + side) for x, y, side in self._squares]
+        return (np.array(corners) / self.cells).astype(np.float32)
 
-    def features(self, images: Images, *, device: str = "cpu") -> NDArray[np.float32]:
-        """Return the features of each place, ``(n, p, d)``, of unit norm; computed once and cached on disk."""
-        from relattr.features.cache import cached_rows
-        from relattr.identity import code_digest
+    def maps(self, images: Images, *, device: str = "cpu") -> torch.Tensor:
+        """Return the feature maps ``(n, c, cells, cells)``, computed once per image and cached on disk."""
+        from relattr.backbones.extraction import cached_deep_features
 
-        key = (
-            f"places {self.backbone} weights={weights_fingerprint(self.backbone)} sizes={self.sizes} "
-            f"resolution={self.resolution} step={self.step} {code_digest('relattr.backbones.places')}"
-        )
-        rows = cached_rows(
+        rows = cached_deep_features(
             images,
-            key,
-            lambda part: _extractor(self.backbone, self.sizes, self.resolution, self.step, device)(part),
-            what=f"{self.backbone} features of {len(self.boxes)} places",
+            self.backbone,
+            self.layer,
+            device=device,
+            crop="resize",
+            normalise="none",
+            input_size=self.input_size,
         )
-        return rows.reshape(len(images), len(self.boxes), -1)
+        return torch.from_numpy(rows).view(len(images), self.channels, self.cells, self.cells)
 
-
-class PlaceExtractor:
-    """A callable that computes the features of all places of a grid, ``(n, p * d)``, without a cache."""
-
-    def __init__(self, grid: PlaceGrid, device: str = "cpu") -> None:
-        self.grid, self.device = grid, torch.device(device)
-        whole = Backbone.create(grid.backbone)
-        self.preprocessing = whole.preprocessing
-        self._whole = self._forward(whole, grid.resolution)
-        self._maps = [self._forward(Backbone.create(grid.backbone), one.input_size) for one in grid.grids]
-
-    def __call__(self, images: ImageSequence) -> NDArray[np.float32]:
-        parts = []
-        with torch.inference_mode(), retain_freed_memory(self.device.type == "cpu"):
-            for start in range(0, len(images), BATCH):
-                batch = [images[i] for i in range(start, min(start + BATCH, len(images)))]
-                places = [self._map(self._whole, batch, self.grid.resolution).mean((2, 3))[:, None]]
-                for one, forward in zip(self.grid.grids, self._maps, strict=True):
-                    places.append(window_means(self._map(forward, batch, one.input_size), one))
-                parts.append(functional.normalize(torch.cat(places, 1), dim=2).flatten(1).cpu().numpy())
-        return np.concatenate(parts)
-
-    def _map(self, forward, batch: Sequence[NDArray[np.uint8]], size: int) -> torch.Tensor:  # type: ignore[no-untyped-def]
-        preprocessing = dataclasses.replace(self.preprocessing, input_size=size, resize=size)
-        pixels = crop_views(batch, preprocessing, "resize").to(self.device)
-        features: torch.Tensor = forward(normalise_pixels(pixels, preprocessing))
+    def features(self, maps: torch.Tensor, place: int) -> NDArray[np.float32]:
+        """Return the features of one place, ``(n, parts * parts * c)``, given the `maps` of some images."""
+        x, y, side = self._squares[place]
+        means = functional.adaptive_avg_pool2d(maps[:, :, y : y + side, x : x + side], self.parts)
+        features: NDArray[np.float32] = functional.normalize(means.flatten(1), dim=1).numpy()
         return features
 
-    def _forward(self, network: Backbone, size: int):  # type: ignore[no-untyped-def]
-        return optimised_forward(
-            network, "conv", dtype=torch.float32, device=self.device, batch_size=BATCH, input_size=size
-        )
 
+def layer_of_stride(network: Backbone, input_size: int, stride: int = STRIDE) -> str:
+    """Return the last layer of a network whose map has about one cell for ``stride`` pixels, or a finer one.
 
-def window_means(feature_map: torch.Tensor, grid: GridSize) -> torch.Tensor:
-    """The mean of a feature map ``(n, c, cells, cells)`` over each place of one size, ``(n, p, c)``."""
-    means = functional.avg_pool2d(feature_map, grid.window, stride=1)
-    starts = torch.tensor(grid.starts, device=feature_map.device)
-    return means[:, :, starts][:, :, :, starts].flatten(2).transpose(1, 2)
+    Layers are modules of the network and their direct parts, such as ``features.12`` or ``layer3.1``. Raises `BadInput`
+    if none has such a map.
+    """
+    least = _TOLERANCE * input_size / stride
+    paths: list[str] = []
+    handles = []
+    for path, module in network.net.named_modules():
+        if path and path.count(".") <= 1:
 
+            def record(_: object, inputs: object, output: object, path: str = path) -> None:
+                if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) >= least:
+                    paths.append(path)
 
-def _map_side(network: Backbone, input_size: int) -> int:
-    shape = network.feature_shape("conv", input_size)
-    if len(shape) != 3:
-        raise BadInput(f"{network.name} has no feature map: its output is {shape} per image")
-    return shape[1]
-
-
-@lru_cache(maxsize=1)
-def _extractor(backbone: str, sizes: tuple[float, ...], resolution: int, step: int, device: str) -> PlaceExtractor:
-    """Return the most recent extractor again: a cell extracts features of several image collections in turn."""
-    return PlaceExtractor(PlaceGrid(backbone, sizes, resolution, step), device)
+            handles.append(module.register_forward_hook(record))
+    try:
+        network.dry_run(input_size)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not paths:
+        raise BadInput(f"{network.name} has no map of {least:.0f} x {least:.0f} cells for images of {input_size} px")
+    return paths[-1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from relattr import BadInput, Images, Pairs, Run, TrainingSet
+from relattr.backbones.extraction import deep_features
 from relattr.registry import registry
 
 
@@ -33,9 +34,7 @@ def scenes(n: int, seed: int) -> tuple[Images, np.ndarray]:
 def test_place_of_the_cue_is_found():
     images, strengths = scenes(60, 0)
     pairs = Pairs.from_scores(strengths, count=150, seed=0)
-    method = registry.method("best-place").create(
-        {"backbone": "micro", "resolution": 64, "sizes": (0.5,), "places": 1, "whole": False}
-    )
+    method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 1, "whole": False})
     method.fit(TrainingSet(images, pairs), Run(seed=0))
     test, truth = scenes(40, 1)
     strength = method.strength(test)
@@ -53,14 +52,13 @@ def test_place_of_the_cue_is_found():
 def test_features_are_those_of_the_whole_image_and_the_places(whole):
     images, strengths = scenes(30, 0)
     pairs = Pairs.from_scores(strengths, count=80, seed=0)
-    method = registry.method("best-place").create(
-        {"backbone": "micro", "resolution": 64, "sizes": (0.5,), "places": 2, "whole": whole}
-    )
+    method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 2, "whole": whole})
     method.fit(TrainingSet(images, pairs), Run(seed=0))
-    features = method.grid().features(images)
-    parts = [features[:, 0]] if whole else []
-    parts += [features[:, k] for k in method.places_]
-    np.testing.assert_allclose(method.strength(images), np.concatenate(parts, 1) @ method.coef_, rtol=1e-5)
+    grid = method.grid()
+    maps = grid.maps(images)
+    parts = [deep_features(images, "micro", crop="resize")] if whole else []
+    parts += [grid.features(maps, k) for k in method.places_]
+    np.testing.assert_allclose(method.strength(images), np.concatenate(parts, 1) @ method.coef_, rtol=1e-4, atol=1e-5)
     assert len(set(method.places_.tolist())) == 2
     assert 0 not in method.places_
 

@@ -100,7 +100,7 @@ def test_search_start_begins_at_the_places_of_best_place(name, monkeypatch, tmp_
     monkeypatch.setenv("RELATTR_CACHE", str(tmp_path))
     small = problem.make_problem()
     net = method(name, updates=1, start="search", rate=1e-9)
-    monkeypatch.setattr("relattr.methods.best_place.BestPlace.grid", lambda self: PlaceGrid(self.backbone, (0.5,), 64))
+    monkeypatch.setattr("relattr.methods.best_place.BestPlace.grid", lambda self: PlaceGrid(self.backbone, (0.5,)))
     net.fit(small.train, Run(seed=0))
     search = registry.method("best-place").create({"backbone": "tiny", "places": 3 if name == "viralnet-m" else 1})
     search.fit(small.train, Run(seed=0))

@@ -1,4 +1,4 @@
-"""Features of places compared with loops over the cells of a feature map."""
+"""Features of places compared with loops over the cells of a feature map; the layer that the map is taken from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from relattr import BadInput, Images
 from relattr.backbones import names
 from relattr.backbones.backbone import Backbone
-from relattr.backbones.places import PlaceGrid
+from relattr.backbones.places import PlaceGrid, layer_of_stride
 
 PREPROCESSING = names.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -58,45 +58,52 @@ def feature_map(image: np.ndarray, side: int) -> np.ndarray:
         return Backbone.create("two-layers").conv_features(x)[0].numpy()
 
 
-def test_each_place_is_the_mean_over_its_cells():
-    grid = PlaceGrid("two-layers", (0.5, 0.25), 16)  # a place is 2 x 2 cells of 4 x 4, or of 8 x 8
+def test_each_place_is_the_mean_over_its_parts():
+    grid = PlaceGrid("two-layers", (0.5, 0.25), layer="features", input_size=64)  # 4 x 4, or 2 x 2, of 8 x 8 cells
     images = some_images()
-    features = grid.features(images)
-    expected_boxes = [(0.0, 0.0, 1.0, 1.0)]
-    for cells in (4, 8):
-        for row in range(cells - 1):
-            for column in range(cells - 1):
-                expected_boxes.append(tuple(part / cells for part in (column, row, column + 2, row + 2)))
-    np.testing.assert_array_equal(grid.boxes, np.array(expected_boxes, np.float32))
-    assert features.shape == (3, 1 + 9 + 49, 7)
+    maps = grid.maps(images)
+    boxes = [(0, 0, 8, 8)]
+    boxes += [(x, y, x + 4, y + 4) for y in range(5) for x in range(5)]
+    boxes += [(x, y, x + 2, y + 2) for y in range(7) for x in range(7)]
+    np.testing.assert_array_equal(grid.boxes, np.array(boxes, np.float32) / 8)
     for k in range(3):
-        slow = [feature_map(images[k], 16).mean((1, 2))]
-        for side in (32, 64):
-            cells = feature_map(images[k], side)
-            for row in range(side // 8 - 1):
-                for column in range(side // 8 - 1):
-                    slow.append(sum(cells[:, row + i, column + j] for i in (0, 1) for j in (0, 1)) / 4)
-        slow = [one / np.linalg.norm(one) for one in slow]
-        np.testing.assert_allclose(features[k], slow, atol=2e-5)
+        cells = feature_map(images[k], 64)
+        for place, (x0, y0, x1, _) in enumerate(boxes):
+            half = (x1 - x0) // 2
+            slow = []
+            for channel in range(7):
+                for y in (y0, y0 + half):
+                    for x in (x0, x0 + half):
+                        part = [cells[channel, y + i, x + j] for i in range(half) for j in range(half)]
+                        slow.append(sum(part) / len(part))
+            np.testing.assert_allclose(grid.features(maps, place)[k], slow / np.linalg.norm(slow), atol=2e-5)
+
+
+def test_layer_is_the_last_that_is_fine_enough():
+    network = Backbone.create("two-layers")
+    assert layer_of_stride(network, 64, stride=8) == "features"
+    assert layer_of_stride(network, 64, stride=4) == "features.1"
+    with pytest.raises(BadInput, match="no map of 48 x 48 cells"):
+        layer_of_stride(network, 64, stride=1)
 
 
 def test_step_leaves_places_out_but_none_at_the_border():
-    boxes = PlaceGrid("two-layers", (0.25,), 16, step=4).boxes[1:]
+    boxes = PlaceGrid("two-layers", (0.25,), input_size=64, step=4).boxes[1:]
     assert sorted({float(x) for x in boxes[:, 0]}) == [0.0, 0.5, 0.75]
     assert len(boxes) == 9
 
 
-def test_features_are_computed_once_per_image(monkeypatch):
-    grid, images = PlaceGrid("two-layers", (0.5,), 16), some_images()
-    first = grid.features(images)
-    monkeypatch.setattr("relattr.backbones.places.PlaceExtractor.__call__", lambda *_: pytest.fail("computed again"))
-    np.testing.assert_array_equal(grid.features(images.subset(np.array([2, 0]))), first[[2, 0]])
-
-
 @pytest.mark.parametrize(
-    ("sizes", "resolution", "message"),
-    [((), 16, "sizes of places"), ((1.0,), 16, "sizes of places"), ((0.5,), 0, "at least 1"), ((0.9,), 16, "whole")],
+    ("sizes", "options", "message"),
+    [
+        ((), {}, "sizes of places"),
+        ((1.0,), {}, "sizes of places"),
+        ((0.5,), {"parts": 0}, "at least 1"),
+        ((0.99,), {}, "has 8 of 8 cells"),
+        ((0.1,), {}, "has 1 of 8 cells"),
+        ((0.5,), {"layer": "classifier"}, "no square map"),
+    ],
 )
-def test_impossible_grids_are_refused(sizes, resolution, message):
+def test_impossible_grids_are_refused(sizes, options, message):
     with pytest.raises(BadInput, match=message):
-        PlaceGrid("two-layers", sizes, resolution)
+        PlaceGrid("two-layers", sizes, **options)
