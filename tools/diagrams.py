@@ -86,7 +86,8 @@ class Drawing:
 def layers() -> str:
     """The packages of relattr, and which import which."""
     drawing = Drawing(560, 452, "The layers of relattr; imports point down")
-    drawing.box(20, 20, 520, 40, "cli: the command line")
+    drawing.box(20, 20, 250, 40, "cli: commands; interface: Python")
+    drawing.text(415, 52, "loaded through the registry", "note-middle")
     drawing.group(20, 84, 250, 190, "benchmarks")
     drawing.box(36, 116, 104, 56, "execution:\nruns cells", "blue")
     drawing.box(150, 116, 104, 56, "report:\ntables, pages", "blue")
@@ -97,9 +98,9 @@ def layers() -> str:
     drawing.group(20, 298, 520, 134, "concepts")
     drawing.box(36, 330, 488, 36, "method, dataset, registry, run, needs")
     drawing.box(36, 382, 488, 36, "pairs, images, task, statistics, identity, system")
-    for x in (145, 415):
-        drawing.arrow((x, 60), (x, 82))
-        drawing.arrow((x, 274), (x, 296))
+    drawing.arrow((145, 60), (145, 82))
+    drawing.arrow((145, 274), (145, 296))
+    drawing.arrow((415, 274), (415, 296))
     drawing.arrow((88, 172), (88, 202))
     drawing.arrow((202, 172), (202, 202))
     drawing.arrow((415, 172), (415, 194))
