@@ -17,26 +17,35 @@ def test_the_table_after_a_run_shows_the_settings(workspace):
 
 def test_the_suggested_command_prints_the_same_table(workspace):
     workspace.write_method("plain", parameters="gamma: float = 1.0")
+    workspace.write_method("other")
     workspace.write_benchmark()
-    output = workspace.relattr("run", "--set", "gamma=2")
+    workspace.relattr("run", "--methods", "other")
+    output = workspace.relattr("run", "--set", "gamma=2", "--methods", "pl*")
     (hint,) = re.findall(r"^LaTeX, CSV and Markdown: relattr (.*)$", output, re.M)
     completed = workspace.run_command(
         [*workspace.command("check")[:3], *shlex.split(hint), "--out", str(workspace.folder / "out")]
     )
     assert completed.returncode == 0, completed.stderr
-    assert "plain [gamma=2.0]" in output
-    assert "plain [gamma=2.0]" in completed.stdout
+    for printed in (output, completed.stdout):
+        assert "Settings: gamma=2.0." in printed
+        assert re.search("^plain ", printed, re.M)
+        assert not re.search("^other ", printed, re.M)  # it was not chosen
+    output = workspace.relattr("run", "--methods", "plain")
+    assert "gamma" not in output  # that was another run
 
 
-def test_a_selection_outside_the_file_suggests_a_new_file(workspace):
+def test_a_dataset_outside_the_file_is_in_the_suggested_command(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(more="")
     path = workspace.folder / "bench.toml"
     text = path.read_text()
     path.write_text(text.replace("['tiny']", "['glyphs']").replace("'tiny'", "'glyphs'"))
     output = workspace.relattr("run", "--datasets", "tiny")
-    assert "put your selection into a benchmark file" in output
-    assert "Markdown: relattr tables" not in output
+    assert "--datasets tiny" in output.partition("Markdown: relattr tables")[2]
+    table = workspace.relattr("tables", "--datasets", "tiny", "--out", str(workspace.folder / "out"))
+    assert "Tiny: a0" in table
+    assert "100.00" in table
+    assert "Tiny: a0" not in workspace.relattr("tables", "--out", str(workspace.folder / "out"))
 
 
 def test_notes_on_leaks_do_not_need_the_data_again(workspace):
@@ -46,7 +55,7 @@ def test_notes_on_leaks_do_not_need_the_data_again(workspace):
     path.write_text(leaking)
     workspace.write_benchmark()
     workspace.relattr("run")
-    note = "audit: "
+    note = "training and test sets overlap"
     assert note in workspace.relattr("tables")
     without_data = "    def missing(self):\n        return 'it is gone'\n\n    def fingerprint(self):"
     path.write_text(leaking.replace("    def fingerprint(self):", without_data))
