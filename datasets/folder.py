@@ -22,6 +22,7 @@ from relattr.dataset import VerificationResult
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.images import FileSource, Images
 from relattr.pairs import Pairs
+from relattr.progress import track
 from relattr.random import derive_seed
 from relattr.system.digests import digest_file, digest_files, digest_text
 from relattr.task import Task, TaskName, TestSet, TrainingSet
@@ -476,14 +477,17 @@ class Folder(Dataset):
         return describe_few_pairs(n, cross_validated=self.is_cross_validated) if n < FEW_TEST_PAIRS else ""
 
     def _check_images(self) -> tuple[bool, str]:
+        from relattr.images import MAX_STORED_SIDE
         from relattr.images.decode import decode
 
         errors = []
-        for name in self._paths:
-            try:
-                decode(self.root / name)
-            except BadInput as error:
-                errors.append(error)
+        with track("reading images", len(self._paths)) as advance:
+            for name in self._paths:
+                try:
+                    decode(self.root / name, MAX_STORED_SIDE)
+                except BadInput as error:
+                    errors.append(error)
+                advance(1)
         return not errors, join_first(errors) or f"{len(self.comparisons.images):,}"
 
     def _check_duplicates(self) -> tuple[bool, str]:

@@ -110,13 +110,15 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
 def verify(names: Sequence[str], settings: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """Verify the files, counts, splits and label codes of each DATASET against the expected ones."""
     from relattr.cli.plugins import load_registry
+    from relattr.cli.progress_bars import progress_bars
     from relattr.errors import BadInput
     from relattr.harness.selection import parse_settings
 
     with Failures() as failures:
         for name, dataset in _select(names, load_registry(plugin_folders), parse_settings(settings)):
             with failures.caught(name):
-                results = dataset.verify()
+                with progress_bars():
+                    results = dataset.verify()
                 if not results:
                     raise BadInput(f"nothing to verify: {dataset.missing() or 'the dataset defines no checks'}")
                 for result in results:

@@ -169,7 +169,7 @@ def _page(
         Thumbnail(
             thumbnail_uri(images[order[place]]),
             str(paths[order[place]]),
-            f"{place + 1}. {paths[order[place]].name} ({strengths[order[place]]:.3g})",
+            f"{place + 1}: {strengths[order[place]]:.3g}",
         )
         for place in places
     ]
@@ -178,7 +178,8 @@ def _page(
     title = f"{counted(len(order), 'photograph')}, ranked by {attribute}" if attribute else "Photographs, ranked"
     sentences = [
         f"Most first. Ranked by {model.label}, fitted on {fitted}.",
-        "In brackets: the strength. It has no unit; only the order and the differences mean something.",
+        "Below each photograph: its rank and its strength. Strengths have no unit; only their order and their "
+        "differences mean something.",
     ]
     if len(places) < len(order):
         sentences.append(f"{len(places)} of {len(order):,} are shown, evenly spread; the CSV file has all.")

@@ -17,6 +17,7 @@ from relattr.errors import BadImage, BadInput
 from relattr.identity import code_digest
 from relattr.images.answers import PairAnswers
 from relattr.images.cache import DecodedImages
+from relattr.images.formats import HEIC_SUFFIXES, heic_version
 from relattr.images.source import (
     ArraySource,
     DrawnSource,
@@ -75,7 +76,10 @@ class _Collection:
         if not isinstance(self.source, FileSource):
             return self.source.fingerprint
         decoder = code_digest("relattr.images.decode")
-        return digest_text(self.source.fingerprint, decoder, PIL.__version__, str(MAX_STORED_SIDE))
+        parts = [self.source.fingerprint, decoder, PIL.__version__, str(MAX_STORED_SIDE)]
+        if any(name.lower().endswith(HEIC_SUFFIXES) for name in self.source.names):
+            parts.append(heic_version())
+        return digest_text(*parts)
 
     def read(self, index: int) -> NDArray[np.uint8]:
         image = self.source.read(index, MAX_STORED_SIDE)

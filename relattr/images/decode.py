@@ -9,20 +9,23 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from relattr.errors import BadImage, BadInput
 from relattr.images.exif import ORIENTATION, find_orientation
+from relattr.images.formats import HEIC_SUFFIXES
 from relattr.images.png import essential_chunks
 from relattr.system.numbers import parse_integer
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", *(("AVIF",) if features.check("avif") else ()))
+"""What Pillow reads here; HEIC is read if pillow-heif is installed."""
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,11 +41,13 @@ MAX_PIXELS = 200_000_000
 
 
 def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
-    """Decode a JPEG, PNG or WebP file to ``(height, width, 3)`` uint8 RGB.
+    """Decode a JPEG, PNG, WebP, AVIF or HEIC file to ``(height, width, 3)`` uint8 RGB.
 
     The EXIF orientation is applied. Greyscale is repeated on three channels, 16 bits are reduced to 8, CMYK is
     converted to RGB, transparent images are composited on white, and the first frame of an animation is used. An image
-    whose longer side exceeds ``max_side`` is downscaled to it. Other metadata, however odd, does not matter.
+    whose longer side exceeds ``max_side`` is downscaled to it. Other metadata, however odd, does not matter. AVIF needs
+    a Pillow that reads it, HEIC the package pillow-heif. A JPEG file with more pixels than the limit is decoded at a
+    half, a quarter or an eighth of its size if ``max_side`` allows it.
 
     Raises `BadImage`, which names the file, if it is missing, empty, truncated, too large or not in one of these
     formats.
@@ -61,6 +66,10 @@ def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
         raise
     except UnidentifiedImageError:
         problem = f"{path} is not an image of a supported format: {', '.join(FORMATS)}"
+        if path.suffix.lower() in HEIC_SUFFIXES and not _reads_heic():
+            problem = f"{path} looks like HEIC, which needs the package pillow-heif: pip install 'relattr[heic]'"
+        elif path.suffix.lower() == ".avif" and "AVIF" not in FORMATS:
+            problem = f"{path} looks like AVIF, which this version of Pillow does not read; install a newer one"
     except Exception as error:  # for damaged files Pillow raises exceptions of many types
         problem = f"image {path} cannot be decoded ({error}); is the file truncated?"
     essential = essential_chunks(path)
@@ -72,13 +81,28 @@ def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
 
 def _decode(source: Path | BytesIO, path: Path, max_side: int | None) -> NDArray[np.uint8]:
     limit = _pixel_limit()
-    with _quiet(), Image.open(source, formats=FORMATS) as image:
+    formats = (*FORMATS, "HEIF") if path.suffix.lower() in HEIC_SUFFIXES and _reads_heic() else FORMATS
+    with _quiet(), Image.open(source, formats=formats) as image:
+        if image.width * image.height > limit and image.format == "JPEG" and max_side is not None:
+            longer = (max_side, 1) if image.width >= image.height else (1, max_side)
+            image.draft(None, longer)  # None keeps the mode
         if image.width * image.height > limit:
             raise BadImage(
                 f"image {path} has {image.width} x {image.height} pixels; at most {limit:,} are decoded (set "
-                "RELATTR_MAX_PIXELS to another limit)"
+                "RELATTR_MAX_PIXELS to another limit, or save it smaller or as JPEG)"
             )
         return to_array(image, max_side)
+
+
+@cache
+def _reads_heic() -> bool:
+    """Whether pillow-heif is installed; it is then registered with Pillow."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
 
 
 def _pixel_limit() -> int:

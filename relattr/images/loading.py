@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     ImageLike: TypeAlias = str | os.PathLike[str] | Image | NDArray[np.uint8]
     ImagesLike: TypeAlias = Images | ImageLike | Sequence[ImageLike]
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"))
+SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif"))
 """Endings of the files that are taken from a folder, in lower case."""
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relattr.harness.store import Store
+    from relattr.images import Images
     from relattr.registry import Registry
 
 MAX_SHOWN = 60
@@ -27,11 +28,16 @@ MAX_SHOWN = 60
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small copy of an image: its data URI, its name, and what is written below it."""
+    """A small copy of an image: its data URI, its name, and what is written between it and its file name."""
 
     uri: str
     name: str
-    text: str
+    text: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The name without folders."""
+        return self.name.replace("\\", "/").rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,8 @@ def _ordered(attribute: str, results: Sequence[Result], registry: Registry, stor
     """
     sums: dict[int, float] = defaultdict(float)
     counts: dict[int, int] = defaultdict(int)
-    where: dict[int, tuple[object, int]] = {}
-    sources = {}
+    where: dict[int, tuple[int, int]] = {}
+    sources: dict[int, Images] = {}
     for result in results:
         cell = result.cell
         dataset = registry.dataset(cell.dataset).create(cell.all_dataset_parameters)
@@ -113,8 +119,7 @@ def _ordered(attribute: str, results: Sequence[Result], registry: Registry, stor
     thumbnails = []
     for image in images[shown].tolist():
         source, k = where[image]
-        name = sources[source].names[k]
-        thumbnails.append(Thumbnail(thumbnail_uri(sources[source][k]), name, name.rpartition("/")[2]))
+        thumbnails.append(Thumbnail(thumbnail_uri(sources[source][k]), sources[source].names[k]))
     label = results[0].label
     return OrderedImages(attribute, label, _accuracy(results), len(images), tuple(thumbnails))
 

@@ -7,16 +7,19 @@ import io
 import random
 import re
 import struct
+import sys
 import threading
 import tracemalloc
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from relattr.errors import BadImage, BadInput
+from relattr.images import decode as decoding
 from relattr.images.decode import decode
 
 HEIGHT, WIDTH = 21, 34
@@ -324,6 +327,59 @@ def test_a_critical_chunk_that_is_unknown_is_not_skipped(tmp_path):
     path.write_bytes(content)
     with pytest.raises(BadImage, match=r"x\.png"):
         decode(path)
+
+
+def test_a_jpeg_above_the_limit_is_decoded_at_a_smaller_size(tmp_path, monkeypatch):
+    pixels = smooth(160, 256)
+    path = save(tmp_path / "x.jpg", Image.fromarray(pixels), quality=98, subsampling=0)
+    expected = decode(path, 32)
+    monkeypatch.setenv("RELATTR_MAX_PIXELS", str(20 * 32))
+    close(decode(path, 32), expected, 6)
+    for max_side in (None, 64):  # a quarter of the size still has too many pixels
+        with pytest.raises(BadImage, match=r"at most 640 are decoded"):
+            decode(path, max_side)
+    png = save(tmp_path / "x.png", Image.fromarray(pixels))
+    with pytest.raises(BadImage, match="or save it smaller or as JPEG"):
+        decode(png, 32)
+
+
+def test_avif_is_decoded_where_pillow_reads_it(tmp_path):
+    if not features.check("avif"):
+        pytest.skip("this version of Pillow does not read AVIF")
+    path = save(tmp_path / "x.avif", Image.fromarray(smooth()), quality=95)
+    close(decode(path), smooth(), 12)
+
+
+@pytest.fixture
+def heic_packages(monkeypatch):
+    """Decide anew whether pillow-heif is installed; the argument is the module that takes its place, or None."""
+
+    def replace(module):
+        monkeypatch.setitem(sys.modules, "pillow_heif", module)
+        decoding._reads_heic.cache_clear()
+
+    yield replace
+    monkeypatch.undo()
+    decoding._reads_heic.cache_clear()
+
+
+def test_heic_without_its_package_says_what_to_install(tmp_path, heic_packages):
+    heic_packages(None)
+    (tmp_path / "x.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    with pytest.raises(BadImage, match=r"x\.HEIC looks like HEIC, which needs .* pip install 'relattr\[heic\]'"):
+        decode(tmp_path / "x.HEIC")
+
+
+def test_heic_is_read_by_what_the_package_registers(tmp_path, heic_packages, monkeypatch):
+    def open_heic(file, filename):
+        return Image.fromarray(smooth())
+
+    monkeypatch.setattr(Image, "OPEN", {**Image.OPEN, "HEIF": (open_heic, lambda prefix: prefix[4:8] == b"ftyp")})
+    registered = []
+    heic_packages(SimpleNamespace(register_heif_opener=lambda: registered.append(True)))
+    (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    close(decode(tmp_path / "x.heic"), smooth(), 0)
+    assert registered == [True]
 
 
 def test_the_limit_of_pixels_can_be_set(tmp_path, monkeypatch):
