@@ -184,7 +184,7 @@ class EntryBuilder:
         if not missing:
             return "not run"
         # without the paths that were searched, so that the note is the same on every machine
-        return f"not run: the files of {name} are missing; 'relattr data list' says how to get them"
+        return f"not run: the files of {name} are missing; 'relattr data list {name}' says how to get them"
 
     def _measured(
         self,
