@@ -48,10 +48,11 @@ def command(
     from relattr.cli.plugins import load_registry
     from relattr.harness import export as exporting
     from relattr.harness.benchmark_paths import read_benchmark
+    from relattr.harness.own_data import own_benchmark
     from relattr.harness.store import Store
 
     registry, store = load_registry(plugin_folders), Store(results)
-    definition = None if benchmark is None else read_benchmark(benchmark, registry)
+    definition = None if benchmark is None else own_benchmark(read_benchmark(benchmark, registry), registry, store)
     exported = exporting.export_results(registry, store, definition, keep_stale=keep_stale)
     for item in exported.unreadable:
         echo(f"left out, not a result: {item.path}: {item.reason}", err=True)

@@ -27,7 +27,7 @@ def location_parameter(registry: Registry, dataset: str) -> str:
 
 
 def own_benchmark(
-    benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable], data: Path | None
+    benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable], data: Path | None = None
 ) -> Benchmark:
     """Return a benchmark with its data at this path, or else where its most recent results were computed.
 
@@ -61,7 +61,7 @@ def with_latest_data(benchmark: Benchmark, registry: Registry, results: Iterable
     """Return a benchmark with the data of its most recent results; unchanged if it says where its data is."""
     unset = unlocated_datasets(benchmark, registry)
     latest: Result | None = None
-    for item in results:
+    for item in results if unset else ():
         if not isinstance(item, Result) or item.cell.dataset not in unset or not item.cell.location:
             continue
         if latest is None or latest.provenance.started < item.provenance.started:

@@ -55,6 +55,7 @@ TABLE_COLUMNS = {
 def run(
     benchmark: str,
     *,
+    data: Folder | None = None,
     methods: Names = (),
     datasets: Names = (),
     attributes: Names = (),
@@ -80,6 +81,9 @@ def run(
     ----------
     benchmark : str
         One of `list_benchmarks`, or the path of a ``.toml`` file.
+    data : path
+        For a benchmark of your own photographs, such as ``own``: the folder with the photographs and one CSV file, or
+        that file. By default that of the most recent results.
     methods, datasets, attributes : str or sequence of str
         Shell patterns that select a part of the benchmark, as in ``relattr run``; by default all of it.
     seeds : int or sequence of int
@@ -118,6 +122,7 @@ def run(
     from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.export import results_frame
     from relattr.harness.limits import Limits
+    from relattr.harness.own_data import own_benchmark
     from relattr.harness.plan import make_plan
     from relattr.harness.result import FAILURES, Result
     from relattr.harness.selection import Selection
@@ -141,7 +146,8 @@ def run(
         seeds=chosen_seeds,
     )
     store = Store(Path(results))
-    plan = make_plan(read_benchmark(benchmark, registry), registry, store, selection)
+    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, Path(data) if data else None)
+    plan = make_plan(definition, registry, store, selection)
     if not plan.cells:
         reasons = "; ".join(plan.without_tasks.values())
         raise BadInput(f"{benchmark} has no cell with this selection{f': {reasons}' if reasons else ''}")
@@ -176,9 +182,10 @@ def results(
     """
     from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.export import export_results
+    from relattr.harness.own_data import own_benchmark
 
     registry, store = loaded_registry(plugins), _existing_store(folder)
-    definition = read_benchmark(benchmark, registry) if benchmark else None
+    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store) if benchmark else None
     exported = export_results(registry, store, definition, keep_stale=keep_stale)
     for item in exported.unreadable:
         warnings.warn(f"left out, not a result: {item.path}: {item.reason}", stacklevel=2)
@@ -199,10 +206,12 @@ def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ())
     import pandas as pd
 
     from relattr.harness.benchmark_paths import read_benchmark
+    from relattr.harness.own_data import own_benchmark
     from relattr.report.tables.builder import build_table
 
     registry, store = loaded_registry(plugins), _existing_store(results)
-    built = build_table(read_benchmark(benchmark, registry), registry, store)
+    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store)
+    built = build_table(definition, registry, store)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
     numbers = ["measured", "lower", "upper", "published", "spearman", "seconds"]
@@ -238,13 +247,12 @@ def report_page(
     ``audit`` includes the audits of the datasets. Raises as `table`.
     """
     from relattr.harness.benchmark_paths import read_benchmark
+    from relattr.harness.own_data import own_benchmark
     from relattr.report.formats.page import benchmark_to_html
 
     registry, store = loaded_registry(plugins), _existing_store(results)
-    return ReportPage(
-        benchmark,
-        benchmark_to_html(read_benchmark(benchmark, registry), registry, store, audit=audit),
-    )
+    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store)
+    return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit))
 
 
 @dataclass(frozen=True)

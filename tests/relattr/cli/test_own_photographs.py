@@ -1,0 +1,187 @@
+"""Your own photographs: train, rank and compare; the benchmark `own`, its table and its page."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import relattr
+from relattr import Images, Method, Run, TrainingSet, register_method
+from relattr.cli import cli
+from relattr.registry import registry
+
+N = 24
+
+
+@pytest.fixture(autouse=True)
+def brightest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A method that ranks by brightness, in the direction of the training pairs; it needs no time."""
+    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    registry.discover()
+
+    @register_method("brightest", label="Brightest <b>&")
+    class Brightest(Method):
+        """Ranks by brightness."""
+
+        def fit(self, train: TrainingSet, run: Run) -> None:
+            self.sign_ = 1.0
+            self.sign_ = float(np.sign(self.compare(train.images, train.pairs) @ train.pairs.label))
+
+        def strength(self, images: Images) -> np.ndarray:
+            return self.sign_ * np.array([images[k].mean() for k in range(len(images))])
+
+    yield
+    del registry.methods["brightest"]
+
+
+def draw(path: Path, brightness: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((12, 16, 3), brightness, np.uint8)).save(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Photographs compared by darkness: the dark one has more."""
+    rows = ["left,right,label"]
+    for k in range(N):
+        draw(tmp_path / "data" / f"p/{k:02}.png", 10 * k)
+        rows += [f"p/{k:02}.png,p/{j:02}.png,left" for j in range(k + 1, N, 3)]
+    (tmp_path / "data" / "darkness.csv").write_text("\n".join(rows))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Five photographs without labels, one of them in a folder, one with a name like a formula."""
+    for name, brightness in (("c.png", 30), ("=a.png", 200), ("sub/<i>b.png", 90), ("d.png", 31), ("e.png", 250)):
+        draw(tmp_path / "new" / name, brightness)
+    return tmp_path / "new"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments], catch_exceptions=True)
+
+
+def error_of(*arguments: object) -> str:
+    result = invoke(*arguments)
+    assert result.exception is not None
+    return str(result.exception)
+
+
+def ranking(path: Path) -> list[tuple[int, str, float]]:
+    with path.open(newline="") as file:
+        return [(int(row["rank"]), row["image"], float(row["strength"])) for row in csv.DictReader(file)]
+
+
+def test_photographs_are_ranked_from_most_to_least(data: Path, photographs: Path, tmp_path: Path) -> None:
+    (photographs / "broken.jpg").write_text("no image")
+    output = invoke("rank", "--method", "brightest", "--data", data, photographs, "--out", "r.csv").output
+    assert "left out: " in output
+    assert "broken.jpg is not an image" in output
+    rows = ranking(tmp_path / "r.csv")
+    expected = [("c.png", 30), ("d.png", 31), ("sub/<i>b.png", 90), ("=a.png", 200), ("e.png", 250)]
+    assert rows == [(k + 1, str(photographs / name), -float(value)) for k, (name, value) in enumerate(expected)]
+    page = (tmp_path / "r.html").read_text()
+    assert re.findall(r"<b>(\d: -\d+)</b>", page) == ["1: -30", "2: -31", "3: -90", "4: -200", "5: -250"]
+    assert page.count('src="data:image/jpeg;base64,') == 5
+    assert "&lt;i&gt;b.png" in page
+    assert "<i>b.png" not in page
+    assert "1 file could not be read" in page
+    assert "5 photographs, ranked by darkness" in page
+
+
+def test_names_like_formulas_are_escaped(data: Path, photographs: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(photographs)
+    invoke("rank", "--method", "brightest", "--data", data, "=a.png", "c.png", "--out", tmp_path / "r.csv", "--no-page")
+    assert [name for _, name, _ in ranking(tmp_path / "r.csv")] == ["c.png", "'=a.png"]
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_a_saved_model_ranks_and_compares(data: Path, photographs: Path, tmp_path: Path) -> None:
+    output = invoke("train", "--method", "brightest", "--data", data, "--save", "m.npz").output
+    n_pairs = len((data / "darkness.csv").read_text().splitlines()) - 1
+    assert f"fitted on {n_pairs} pairs of {N} images" in output
+    invoke("rank", "--model", "m.npz", photographs, "--out", "r.csv")
+    assert [strength for *_, strength in ranking(tmp_path / "r.csv")] == [-30, -31, -90, -200, -250]
+    bright, dark = photographs / "e.png", photographs / "c.png"
+    for pair in ((bright, dark), (dark, bright)):
+        said = invoke("compare", "m.npz", *pair).output
+        assert said == f"{dark} shows more darkness than {bright}: difference 220; strengths -30 and -250\n"
+    assert "no difference in darkness" in invoke("compare", "m.npz", dark, dark).output
+    assert relattr.load_model("m.npz").strength([dark])[0] == -30
+
+
+def test_several_attributes_need_a_choice(data: Path) -> None:
+    text = (data / "darkness.csv").read_text().splitlines()
+    rows = [f"{row},{attribute}" for attribute in ("one", "two") for row in text[1:]]
+    (data / "darkness.csv").write_text("\n".join([f"{text[0]},attribute", *rows]))
+    message = error_of("train", "--method", "brightest", "--data", data, "--save", "m.npz")
+    assert "has 2 attributes; name one: one, two" in message
+    assert (
+        "two"
+        in invoke("train", "--method", "brightest", "--data", data, "--attribute", "two", "--save", "m.npz").output
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rank", "--method", "brightest", "new"], "--data is missing; for example --method ranksvm-cnn --data"),
+        (["rank", "--data", "data", "new"], "--method is missing"),
+        (["rank", "--method", "brightest", "--model", "m.npz", "new"], "leave out --method and --data, or leave out"),
+        (
+            ["rank", "--method", "brightest", "--data", "nowhere", "new"],
+            "--data nowhere does not exist; expected a folder",
+        ),
+        (
+            ["rank", "--method", "brightest", "--data", "data", "empty"],
+            "empty has no photograph: no file in it ends in",
+        ),
+        (["rank", "--method", "brightest", "--data", "data", "none.png"], "none.png does not exist"),
+        (["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"], "name it for example r.csv"),
+        (["rank", "--method", "brightest", "--data", "empty", "new"], "empty has 0 .csv files"),
+        (["compare", "none.npz", "a.png", "b.png"], "cannot read none.npz"),
+        (["run", "quick", "--data", "data"], "--data is for benchmarks of your own photographs, such as own"),
+        (["run", "own", "--data", "nowhere"], "--data nowhere does not exist"),
+    ],
+)
+def test_errors_say_what_is_wrong(
+    data: Path, photographs: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert message in error_of(*arguments)
+    assert not list(tmp_path.glob("r.*"))
+
+
+def test_parameters_are_those_of_the_benchmark_unless_set(data: Path) -> None:
+    from relattr.cli.own_model import _parameters
+
+    assert _parameters(registry, "siamese", ())["preset"] == "adamw"
+    assert _parameters(registry, "siamese", ("updates=3",))["updates"] == 3
+    assert "backbone" in _parameters(registry, "ranksvm-cnn", ())
+
+
+def test_the_table_has_what_was_run_and_the_page_the_photographs(data: Path, tmp_path: Path) -> None:
+    arguments = ["run", "own", "--data", data, "--methods", "chance", "--methods", "brightest", "--backend", "inline"]
+    output = invoke(*arguments, "--quiet").output
+    rows = re.findall(r"^(\S+).*?(\d+\.\d\d) (?:±|\[)", output, re.MULTILINE)
+    assert [name for name, _ in rows] == ["Chance", "Brightest"]  # and no row of another method
+    assert rows[1][1] == "100.00"
+    assert "relattr report own" in output
+    assert invoke("tables", "own", "--out", "t").exit_code == 0  # the data is that of the results
+    assert "darkness" in (tmp_path / "t" / "own.csv").read_text()
+    assert invoke("report", "own", "--out", "own.html").exit_code == 0
+    page = (tmp_path / "own.html").read_text()
+    shown = re.findall(r'<img src="data:image/jpeg;base64,[^"]*" alt="p/(\d+)\.png"', page)
+    assert len(shown) == N
+    # least first; each fold is standardised on its own, so the order is nearly, and not exactly, that of darkness
+    assert np.corrcoef([int(name) for name in shown], -np.arange(N))[0, 1] > 0.8
+    assert relattr.table("own")["column"].unique().tolist() == ["darkness"]
