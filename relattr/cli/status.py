@@ -60,12 +60,13 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     """
     selection, store = chosen_results(options), Store(options["results"])
     registry = load_registry(options["plugin_folders"])
-    stored = [item for item in store if isinstance(item, Result)]
+    items = list(store)
+    stored = [item for item in items if isinstance(item, Result)]
     chosen = [result for result in stored if selection.includes(result.cell)]
     plan: Plan | None = None
     planned: list[PlannedCell] = []
     if benchmark is not None:
-        definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, options["data"])
+        definition = own_benchmark(read_benchmark(benchmark, registry), registry, items, options["data"])
         of_plan = selection_from_options(options)
         of_plan = replace(
             of_plan,
@@ -92,7 +93,7 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
         echo("  ".join([*group.row[:4], group.reason]))
     if plan is not None:
         report_unavailable(plan)
-    for item in store:
+    for item in items:
         if isinstance(item, Unreadable):
             echo(f"{'cannot be read' if item.inaccessible else 'not a result'}: {item.path}: {item.reason}")
     _print_counts(cells, len(stored), options)

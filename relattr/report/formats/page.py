@@ -89,10 +89,11 @@ def benchmark_to_html(
     audits = audit_benchmark(benchmark, registry, store) if audit else {}
     table = build_table(benchmark, registry, store, leak_notes(audits), selection=selection)
     stored = [result for result in store if not isinstance(result, Unreadable)]
-    results = [r for r in benchmark_scope(benchmark, registry).select(stored) if selection.includes(r.cell)]
+    in_scope = benchmark_scope(benchmark, registry).select(stored)
+    results = [result for result in in_scope if selection.includes(result.cell)]
     results.sort(key=lambda r: (r.cell.dataset, r.cell.attribute, r.cell.split, r.cell.method, r.cell.seed, r.cell.key))
     curves = _learning_curves(results, store)
-    images, n_outdated = _images(figures, results)
+    images, n_outdated = _images(figures, results, in_scope)
     all_detailed = len(results) <= MAX_DETAILED_CELLS
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("relattr.report.formats", "."),
@@ -164,10 +165,13 @@ def _learning_curves(results: Sequence[Result], store: Store) -> list[tuple[str,
     return drawn
 
 
-def _images(folder: Path | None, results: Sequence[Result]) -> tuple[list[tuple[str, str, str]], int]:
+def _images(
+    folder: Path | None, results: Sequence[Result], in_scope: Sequence[Result]
+) -> tuple[list[tuple[str, str, str]], int]:
     """(title, caption, data URI) of the PNG files in a folder, sorted by name, and how many are outdated.
 
-    Outdated are those whose caption names a result that is not one of ``results``; they are left out.
+    Those whose caption names a result that is not one of ``results`` are left out; they are outdated if it is not one
+    of the benchmark's results ``in_scope`` either.
     """
     images, n_outdated = [], 0
     for path in sorted(folder.glob("*.png")) if folder is not None else ():
@@ -180,7 +184,7 @@ def _images(folder: Path | None, results: Sequence[Result]) -> tuple[list[tuple[
         caption_file = path.with_suffix(".txt")
         caption = read_text(caption_file, errors="replace").strip() if caption_file.is_file() else ""
         if not is_drawn_from(caption, results):
-            n_outdated += 1
+            n_outdated += not is_drawn_from(caption, in_scope)
             continue
         title = " ".join(path.stem.replace("_", " ").replace("-", " ").split())
         uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"

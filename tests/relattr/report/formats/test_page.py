@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from relattr.harness.benchmark import ColumnSpec, RowSpec
+from relattr.harness.result_selection import ResultSelection
 from relattr.report.figures.source import source_sentence
 from relattr.report.formats.page import benchmark_to_html
 
@@ -148,3 +149,17 @@ def test_figures_of_replaced_results_are_left_out(synthetic, full, tmp_path):
     text, _ = page_of(synthetic, full, figures=tmp_path)
     assert "Where it attends." not in text
     assert "results that are no longer in the store are left out (1)" in text
+
+
+def test_only_what_is_chosen_is_on_the_page(synthetic, full, tmp_path):
+    result = synthetic.store.read(synthetic.add("bad", "lfw10", "x", 7, noise=2.0).cell)
+    (tmp_path / "figure.png").write_bytes(PNG)
+    (tmp_path / "figure.txt").write_text(f"Where it attends. {source_sentence(result)}\n")
+    for methods, shown, hidden in ((["good"], "good", "bad"), (["b*"], "bad", "good")):
+        selection = ResultSelection(methods=methods)
+        page = benchmark_to_html(full, synthetic.registry, synthetic.store, figures=tmp_path, selection=selection)
+        page = page.partition("<body>")[2]
+        assert re.search(rf"\b{shown}\b", page)
+        assert not re.search(rf"\b{hidden}\b", page)
+        assert ("Where it attends." in page) == (shown == "bad")
+        assert "no longer in the store" not in page
