@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -170,3 +172,12 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path):
     for call in (relattr.results, lambda folder: relattr.table("quick", results=folder)):
         with pytest.raises(BadInput, match=r"the results folder .*none does not exist"):
             call(tmp_path / "none")
+
+
+def test_every_column_is_explained_on_the_page():
+    page = (Path(__file__).parents[3] / "docs" / "python.md").read_text(encoding="utf-8")
+    for heading, columns in (("### Columns of results", RESULT_COLUMNS), ("### Columns of tables", TABLE_COLUMNS)):
+        section = page.partition(heading)[2].partition("\n##")[0]
+        rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+        explained = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+        assert sorted(explained) == sorted(columns)
