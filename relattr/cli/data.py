@@ -48,29 +48,30 @@ def list_datasets(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
             print_dataset(registry.datasets[name])
         return
     rows = [_dataset_row(name, registry) for name in registry.datasets]
-    print_table(["name", "files", "size", "images", "licence", "label"], rows)
+    print_table(["name", "files", "size", "images", "licence"], rows)
     echo("\nrelattr data list DATASET shows what is missing, the whole licence, and what to cite.")
 
 
 def _dataset_row(name: str, registry: Registry) -> tuple[str, ...]:
-    """Name, whether the files are here, size, number of images, licence in short, and label."""
+    """Name, whether the files are here, size, number of images, and the licence in short."""
     plugin = registry.datasets[name]
     try:
         dataset = plugin.create()
         missing, downloads = dataset.missing(), dataset.downloads()
     except Exception:  # an error in one plugin must not hide the others
-        return name, "broken", "", "", "", plugin.label
+        return name, "broken", "", "", ""
     state = "here" if missing is None else "to download" if downloads else "missing"
     n_bytes = sum(download.size for download in downloads)
     if not n_bytes and missing is None:
         n_bytes = _size_of(dataset.root)
     images = f"{dataset.n_images:,}" if dataset.n_images else ""
-    return name, state, format_size(n_bytes) if n_bytes else "", images, _short_licence(dataset.licence), plugin.label
+    return name, state, format_size(n_bytes) if n_bytes else "", images, _short_licence(dataset.licence)
 
 
 def _short_licence(text: str) -> str:
-    """The start of a licence, up to the first comma or semicolon."""
-    return re.split(r"[;,(]", " ".join(text.split()))[0].strip()
+    """The start of a licence: of ``images: none stated with them; for research`` it is ``none stated``."""
+    clause = re.split(r"[;,(]", " ".join(text.split()))[0]
+    return clause.rpartition(": ")[2].partition(" with ")[0].removeprefix("for ").strip()
 
 
 def _size_of(folder: Path) -> int:

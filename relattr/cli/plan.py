@@ -11,7 +11,7 @@ import click
 
 from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import count_states, plan_from_options, report_unavailable, state_of
-from relattr.cli.groups import group_cells, shortened_reason
+from relattr.cli.groups import group_cells
 from relattr.cli.integer import IntegerRange
 from relattr.cli.options import benchmark_options
 from relattr.cli.output import echo
@@ -78,15 +78,12 @@ def _print_cells(plan: Plan, durations: CellDurations) -> None:
 
 
 def _print_groups(plan: Plan, durations: CellDurations) -> None:
-    """One line for each group of cells; those with a duration are listed by method."""
-    rows = []
-    for group in group_cells(plan.cells, lambda planned: planned.state not in ("blocked", "done")):
+    """One line for each group of cells that are alike."""
+    groups = group_cells(plan.cells)
+    for group in groups:
         total = durations.estimate_total(_computed(group.cells))
-        duration = f"~{format_duration(total.seconds)}" if total.seconds else ""
-        reason = shortened_reason(group.reason) if group.state.startswith("stale") else group.reason
-        rows.append((*group.row, duration, reason))
-    print_table(["state", "cells", "dataset", "methods", "attributes", "seeds", "duration", "reason"], rows)
-    if len(rows) < len(plan.cells):
+        echo(group.line(f"about {format_duration(total.seconds)}" if total.seconds else ""))
+    if len(groups) < len(plan.cells):
         echo("\n--verbose lists every cell.")
 
 

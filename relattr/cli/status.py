@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,7 +77,7 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
         plan = make_plan(definition, registry, store, of_plan)
         planned = [cell for cell in plan.cells if selection.includes(cell.cell)]
         chosen = benchmark_scope(plan.benchmark, registry).select(chosen)
-    names = {
+    names: dict[str, Iterable[str]] = {
         "method": registry.methods,
         "dataset": registry.datasets,
         "attribute": {cell.cell.attribute for cell in (plan.cells if plan else ())},
@@ -89,8 +89,8 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     without_result = [] if verbose else [cell for cell in planned if cell.result is None and cell.must_run]
     hidden = {cell.cell.key for cell in without_result if not store.is_locked(cell.cell)}
     _print_cells([cell for cell in cells if cell.cell.key not in hidden], registry)
-    for group in group_cells([cell for cell in without_result if cell.cell.key in hidden], lambda cell: False):
-        echo("  ".join([*group.row[:4], group.reason]))
+    for group in group_cells([cell for cell in without_result if cell.cell.key in hidden]):
+        echo(group.line())
     if plan is not None:
         report_unavailable(plan)
     for item in items:

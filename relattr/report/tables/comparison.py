@@ -129,7 +129,7 @@ def _change(
     ]
     cell = group[0][0].cell
     attributes = dict.fromkeys(a.cell.attribute for a, _ in group)
-    accuracies = [_mean_accuracy(side) for side in rows]
+    first, second = (_mean_accuracy(side) for side in rows)
     lower = upper = p = None
     reason = ""
     try:
@@ -146,7 +146,8 @@ def _change(
         cell.dataset,
         next(iter(attributes)) if len(attributes) == 1 else f"mean of {len(attributes)}",
         name,
-        *accuracies,
+        first,
+        second,
         lower,
         upper,
         p,
