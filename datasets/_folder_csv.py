@@ -114,7 +114,13 @@ def find_csv(path: Path) -> Path:
         return path
     files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv" and not file.name.startswith("."))
     if len(files) != 1:
-        names = ", ".join(file.name for file in files[:5]) or "none"
+        if not files:
+            raise BadInput(
+                f"{path} has no .csv file; write one there with the columns {PAIRS.required[0]},{PAIRS.required[1]},"
+                f"{PAIRS.required[2]} (one line for two images; label: left, right or similar) or "
+                f"{','.join(SCORES.required)} (one line for each image), images named by their paths below that folder"
+            )
+        names = ", ".join(file.name for file in files[:5])
         raise BadInput(f"{path} has {len(files)} .csv files ({names}); expected one, or the path of the one to read")
     return files[0]
 

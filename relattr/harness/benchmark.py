@@ -63,6 +63,8 @@ class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     published: str = ""
     source: str = ""
     improvement: ImprovementSpec | None = None
+    only_results: bool = False
+    """Whether methods without a result have no row."""
 
 
 class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -88,6 +88,8 @@ def collect_row_results(
             words = [f"{key}={value}" for key, value in changes.items()]
             key = unique_slug(slugify("-".join([method, *words])), keys)
             rows.append(RowResults(method, name, key, paper_row, section, of_variant, changes))
+    if benchmark.table.only_results:
+        rows = [row for row in rows if row.results]
     settings = settle_labels([_row_parameters(registry, row) for row in rows])
     rows = [replace(row, setting=setting) for row, setting in zip(rows, settings.rows, strict=True)]
     return CollectedRows(rows, settings.common, unreadable)

@@ -147,7 +147,7 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
         ),
         (["rank", "--method", "brightest", "--data", "data", "none.png"], "none.png does not exist"),
         (["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"], "name it for example r.csv"),
-        (["rank", "--method", "brightest", "--data", "empty", "new"], "empty has 0 .csv files"),
+        (["rank", "--method", "brightest", "--data", "empty", "new"], "empty has no .csv file; write one there with the columns left,right,label"),
         (["compare", "none.npz", "a.png", "b.png"], "cannot read none.npz"),
         (["run", "quick", "--data", "data"], "--data is for benchmarks of your own photographs, such as own"),
         (["run", "own", "--data", "nowhere"], "--data nowhere does not exist"),
@@ -177,7 +177,11 @@ def test_the_table_has_what_was_run_and_the_page_the_photographs(data: Path, tmp
     assert rows[1][1] == "100.00"
     assert "relattr report own" in output
     assert invoke("tables", "own", "--out", "t").exit_code == 0  # the data is that of the results
-    assert "darkness" in (tmp_path / "t" / "own.csv").read_text()
+    with (tmp_path / "t" / "own.csv").open(newline="") as file:
+        assert [(row["method"], row["column"]) for row in csv.DictReader(file)] == [
+            ("chance", "darkness"),
+            ("brightest", "darkness"),
+        ]
     assert invoke("report", "own", "--out", "own.html").exit_code == 0
     page = (tmp_path / "own.html").read_text()
     shown = re.findall(r'<img src="data:image/jpeg;base64,[^"]*" alt="p/(\d+)\.png"', page)
