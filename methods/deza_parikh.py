@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr import Method, register_method
-from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.errors import BadInput
 from relattr.mixins import PairAnswersMixin, TieRule
 from relattr.needs import Need
@@ -103,7 +102,7 @@ class AntisymmetricSVMVote(FitRun, PairAnswersMixin, Method):
     """
 
     signs: tuple[int, ...] = DEEP_SIGNS
-    check_with: ClassVar[Mapping[str, Any]] = {"backbone": DEFAULT_BACKBONE, "layer": "pooled"}
+    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro", "layer": "pooled"}
 
     backbone: str = "alexnet"
     layer: str | None = "fc6"

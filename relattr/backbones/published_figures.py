@@ -35,11 +35,14 @@ _TIMM = "timm"
 _TORCHVISION = "torchvision"
 
 OWN: Mapping[str, PublishedFigures] = {
-    # the same weights of Google, evaluated as tf_efficientnet_lite0.in1k, ... in results/results-imagenet.csv of
+    # the accuracy of these weights is known with TensorFlow's padding only, from results/results-imagenet.csv of
     # huggingface/pytorch-image-models
-    "efficientnet_lite0": PublishedFigures(4_652_008, 74.830, _TIMM, 224, 18.8),
-    "efficientnet_lite1": PublishedFigures(5_416_680, 76.644, _TIMM, 240, 21.9),
-    "efficientnet_lite2": PublishedFigures(6_092_072, 77.464, _TIMM, 260, 24.7),
+    "efficientnet_lite0": PublishedFigures(4_652_008, None, "", 224, 18.8),
+    "efficientnet_lite1": PublishedFigures(5_416_680, None, "", 240, 21.9),
+    "efficientnet_lite2": PublishedFigures(6_092_072, None, "", 260, 24.7),
+    "tf_efficientnet_lite0": PublishedFigures(4_652_008, 74.830, _TIMM, 224, 18.8),
+    "tf_efficientnet_lite1": PublishedFigures(5_416_680, 76.644, _TIMM, 240, 21.9),
+    "tf_efficientnet_lite2": PublishedFigures(6_092_072, 77.464, _TIMM, 260, 24.7),
     "caffenet": PublishedFigures(60_965_224, None, "", 227, 243.9),
 }
 """Networks that relattr defines; the size of CaffeNet is that of its parameters in single precision."""

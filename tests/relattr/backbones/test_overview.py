@@ -50,7 +50,7 @@ def test_figures_of_own_networks():
         assert OWN[name].parameters == sum(parameter.numel() for parameter in net.parameters()), name
     for name, package in PACKAGES.items():
         assert OWN[name].megabytes == pytest.approx(package.size / 1e6, abs=0.051)
-        assert OWN[name].input_size == SIZES[name][0]
+        assert OWN[name].input_size == SIZES[name.removeprefix("tf_")][0]
 
 
 def test_weights_that_are_here_come_first(folders):

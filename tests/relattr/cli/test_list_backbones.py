@@ -36,7 +36,7 @@ def test_one_line_a_network():
         "224 px",
     ]
     assert words["alexnet"][1:4] == ["not here", "download", "244.4 MB"]
-    assert words["efficientnet_lite1"][-3:] == ["5.4 million", "76.6 % (timm)", "240 px"]
+    assert words["tf_efficientnet_lite1"][-3:] == ["5.4 million", "76.6 % (timm)", "240 px"]
     assert words["caffenet"][-3:] == ["61.0 million", "–", "227 px"]
     assert words["micro"][1:3] == ["here", "file of its plugin"]
 
