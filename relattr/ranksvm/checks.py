@@ -22,7 +22,7 @@ def check_features(X: ArrayLike, n_features: int | None = None) -> NDArray[Any]:
         raise BadInput(f"X is sparse ({type(X).__name__}); sparse features are not supported: use X.toarray()")
     x = np.asarray(X)
     if x.dtype == object:
-        x = x.astype(np.float64)  # raises TypeError for what is no number
+        x = x.astype(np.float64)  # raises TypeError for an object that is not a number
     if x.ndim != 2:
         raise BadInput(f"X must be (n_images, n_features); got shape {x.shape}. Reshape your data")
     if x.shape[1] == 0:
@@ -68,11 +68,11 @@ def as_pairs(y: Pairs | ArrayLike, n: int) -> Pairs:
 
 
 def _as_numbers(y: ArrayLike) -> NDArray[Any] | None:
-    """Return scores as an array, a column as its elements; None if they are no numbers."""
+    """Return scores as an array, a column as its elements; None if they are not numbers."""
     try:
         scores = np.asarray(y)
         scores = scores.astype(np.float64) if scores.dtype == object else scores
-    except (TypeError, ValueError):  # lists of unequal length, or objects that are no numbers
+    except (TypeError, ValueError):  # lists of unequal length, or objects that are not numbers
         return None
     if scores.dtype.kind not in "biuf":
         return None
