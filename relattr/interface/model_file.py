@@ -96,8 +96,8 @@ def load_model(
     ``plugins`` are folders with further plugin files (.py), if the method is in one. ``device`` and ``threads`` are
     those with which it is applied; see `Model.fit`.
 
-    Raises `BadInput` if the file is missing or damaged, is no file of `save_model`, is of a later version, or names a
-    method or parameter that does not exist here. Warns if the code of the method, or its pretrained weights, have
+    Raises `BadInput` if the file is missing or damaged, was not written by `save_model`, is of a later version, or names
+    a method or parameter that does not exist here. Warns if the code of the method, or its pretrained weights, have
     changed since it was fitted.
     """
     path = Path(file)
@@ -111,7 +111,7 @@ def load_model(
         raise BadInput(f"{path}: {error}") from error
     for name in arrays:
         if hasattr(type(method), name) or name in description.parameters:
-            raise BadInput(f"{path} has an array {name!r}, which is no fitted state of {description.method}")
+            raise BadInput(f"{path} has an array {name!r}, which is not fitted state of {description.method}")
     model = Model(method, plugin.label)
     method.set_run(make_run(description.fitted_on.seed, device, threads))
     try:
@@ -133,7 +133,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise BadInput(f"{path} is no saved model, or is damaged: {error}") from error
+        raise BadInput(f"{path} is not a saved model, or is damaged: {error}") from error
 
 
 def _read_description(path: Path, arrays: dict[str, NDArray[Any]]) -> _Description:
@@ -143,7 +143,7 @@ def _read_description(path: Path, arrays: dict[str, NDArray[Any]]) -> _Descripti
 
     text = arrays.pop(DESCRIPTION, None)
     if text is None or text.ndim or text.dtype.kind != "U":
-        raise BadInput(f"{path} is no saved model: it does not say which method it is of; write it with save_model")
+        raise BadInput(f"{path} is not a saved model: it does not say which method it is of; write it with save_model")
     try:
         values, is_sealed = open_sealed(str(text).encode())
         version = values.get("format")

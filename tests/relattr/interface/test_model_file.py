@@ -84,8 +84,8 @@ def test_state_that_is_no_array_is_not_saved(model, tmp_path):
     ("content", "message"),
     [
         (None, "cannot read .*model.npz: No such file"),
-        (b"", "is no saved model, or is damaged"),
-        (b"hello", "is no saved model, or is damaged"),
+        (b"", "is not a saved model, or is damaged"),
+        (b"hello", "is not a saved model, or is damaged"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused(tmp_path, content, message):
@@ -156,7 +156,7 @@ def test_an_array_cannot_replace_a_method(saved):
 
     array = np.zeros(3)
     rewrite(saved, lambda values: values["arrays"].update(strength=digest_array(array)), {"strength": array})
-    with pytest.raises(BadInput, match="an array 'strength', which is no fitted state of brightness"):
+    with pytest.raises(BadInput, match="an array 'strength', which is not fitted state of brightness"):
         relattr.load_model(saved)
 
 
