@@ -1,22 +1,23 @@
 """The backends that compute the cells of a run: processes on this machine, a Dask cluster, or this process.
 
 Each is an `Executor`: it takes a job from an iterator when it can run another one, and yields the outcomes in the
-order in which the cells end. joblib distributes the jobs.
+order in which the cells end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 import msgspec
 
-from relattr.errors import BadInput, RelattrError, is_refused_thread
+from relattr.errors import BadInput, RelattrError
 from relattr.execution.determinism import seed_global_generators, set_threads
 from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.pool import CellPool
@@ -65,16 +66,10 @@ def local_executor(
             return job, outcome
 
         def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
-            from joblib import Parallel, delayed
-
-            # each thread waits for a process of the pool
-            parallel = Parallel(
-                n_jobs=jobs, backend="threading", return_as="generator_unordered", pre_dispatch=jobs, batch_size=1
-            )
             try:
-                yield from _close_on_early_exit(parallel(delayed(run_job)(job) for job in cells), pool.close)
-            except Exception as error:
-                if not is_refused_thread(error):
+                yield from _run_in_threads(run_job, cells, jobs, pool.close)
+            except RuntimeError as error:
+                if "can't start new thread" not in str(error):
                     raise
                 raise RelattrError(
                     f"the system refuses a thread for each of {jobs} parallel cells (see ulimit -u); use --jobs 1"
@@ -208,19 +203,28 @@ def _with_default_resources(job: Job, cells: int) -> Job:
     return msgspec.structs.replace(job, threads=threads, limits=job.limits.with_defaults(memory_share(cells)))
 
 
-def _close_on_early_exit(results: Iterator[Any], close: Callable[[], None]) -> Iterator[Any]:
-    """Yield the results; if the consumer stops early, call ``close`` in place of waiting for the running jobs."""
+def _run_in_threads(
+    run: Callable[[Job], tuple[Job, Outcome]], cells: Iterable[Job], n_threads: int, close: Callable[[], None]
+) -> Iterator[tuple[Job, Outcome]]:
+    """Call ``run`` for each job, ``n_threads`` at the same time, and yield what it returns, in the order of completion.
+
+    When a job has ended, the next one starts before its outcome is yielded: the consumer stores results while cells
+    run. If the consumer or a job stops early, ``close`` is called in place of waiting for the running jobs.
+    """
+    remaining = iter(cells)
     exhausted = False
-    try:
-        for result in results:  # noqa: UP028 - `yield from` would close them before the running jobs are ended
-            yield result
-        exhausted = True
-    finally:
-        if not exhausted:
-            close()
-            with contextlib.suppress(Exception), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # joblib warns of the jobs that it cancels
-                results.close()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(n_threads) as threads:
+        try:
+            running = {threads.submit(run, job) for job in itertools.islice(remaining, n_threads)}
+            while running:
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                running |= {threads.submit(run, job) for job in itertools.islice(remaining, len(ended))}
+                for future in ended:
+                    yield future.result()
+            exhausted = True
+        finally:
+            if not exhausted:
+                close()
 
 
 __all__ = ["Executor", "ProgressCallback", "dask_executor", "inline_executor", "local_executor", "run_on_dask_worker"]

@@ -336,6 +336,8 @@ class CellPool:
             "MKL_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+            # idle BLAS threads sleep at once: waiting actively takes longer than a small cell
+            "OPENBLAS_THREAD_TIMEOUT": os.environ.get("OPENBLAS_THREAD_TIMEOUT", "4"),
         }
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "

@@ -92,6 +92,7 @@ def _preload(control: Connection, config: dict[str, Any]) -> Any:
 
         if "numpy" in sys.modules:
             _warm_up_numpy()
+    determinism.threadpools()  # imports what it needs, so that its version is known before the first cell
     provenance.preload_provenance()
     determinism.threadpools()  # last: it lists the libraries that are loaded at that time
     return registry

@@ -21,7 +21,7 @@ from relattr.errors import BadInput
 from relattr.harness.arrays import NPZ_ERRORS, CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import ArraysFile, Result, decode_result, encode_result
-from relattr.system.atomic import remove_leftovers, write_bytes
+from relattr.system.atomic import remove_leftovers, write_together
 from relattr.system.reading import MAX_RESULT, MAX_TABLE, open_regular, read_bytes, read_text, require_regular
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ class Store:
         for suffix in (".json", ".npz", ".log"):
             remove_leftovers(path.with_suffix(suffix))
         npz = arrays.to_npz() if isinstance(arrays, CellArrays) else arrays or b""
-        for suffix, content in ((".npz", npz), (".log", log.encode(errors="replace"))):
-            if content:
-                write_bytes(path.with_suffix(suffix), content)
-            else:
-                path.with_suffix(suffix).unlink(missing_ok=True)
         arrays_file = ArraysFile(len(npz), hashlib.sha256(npz).hexdigest()) if npz else None
-        write_bytes(path, encode_result(msgspec.structs.replace(result, arrays=arrays_file)))
+        files = [(".npz", npz), (".log", log.encode(errors="replace"))]
+        for suffix, content in files:
+            if not content:
+                path.with_suffix(suffix).unlink(missing_ok=True)
+        files.append((".json", encode_result(msgspec.structs.replace(result, arrays=arrays_file))))
+        write_together([(path.with_suffix(suffix), content) for suffix, content in files if content])
         return set_aside
 
     def remove(self, result: Result) -> bool:

@@ -7,6 +7,7 @@ name, else as ``loaded <plugin> <path>``, with a path relative to the file of th
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import tempfile
@@ -26,7 +27,7 @@ class LoadedModules:
     """Records which modules a cell loads, from its start on."""
 
     def __init__(self) -> None:
-        self._before = frozenset(sys.modules)
+        self._last_before = next(reversed(sys.modules))
         self._started = time.time_ns()
 
     def fingerprints(self, known: Mapping[str, str], *plugins: str) -> dict[str, str]:
@@ -63,14 +64,17 @@ class LoadedModules:
     def _candidates(self, codes: list[ProjectCode]) -> Iterator[str]:
         """Yield the modules that the cell may have loaded without a static import of them."""
         packages = {importer.rpartition(".")[0] for code in codes for importer in code.dynamic_importers}
-        for name in list(sys.modules):
-            is_relattr = name.partition(".")[0] == "relattr"
-            if packages:  # another cell, or the import of a plugin, may have loaded it before
-                is_candidate = not is_relattr or name not in self._before or name.rpartition(".")[0] in packages
-            else:
-                is_candidate = not is_relattr and name not in self._before
-            if is_candidate:
-                yield name
+        # from the end: reading the names of thousands of modules copies the memory pages that hold them
+        new = list(itertools.takewhile(lambda name: name != self._last_before, reversed(sys.modules)))
+        if packages:  # another cell, or the import of a plugin, may have loaded it before
+            yield from new
+            yield from (
+                name
+                for name in list(sys.modules)
+                if name.partition(".")[0] != "relattr" or name.rpartition(".")[0] in packages
+            )
+        else:
+            yield from (name for name in new if name.partition(".")[0] != "relattr")
         for code in codes:
             yield from (name for name in code.unresolved if name in sys.modules)
 

@@ -1,6 +1,7 @@
-"""Compiled single passes over explicit pairs: for a million pairs, NumPy's temporaries cost more than the sums.
+"""Single passes over explicit pairs, compiled where there are many: NumPy's temporaries cost more than the sums.
 
-Each has a reference implementation in the tests.
+Each has an equivalent in NumPy with the same results to the last bit (`relattr.statistics.pair_passes`), which is used
+in a process that has few pairs to judge.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from relattr.statistics import pair_passes
 from relattr.system.compiled import njit
 
 
-@njit
+@njit(in_numpy=pair_passes.mark_images)
 def mark_images(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], n: int
 ) -> NDArray[np.bool_]:
@@ -24,7 +26,7 @@ def mark_images(
     return used
 
 
-@njit
+@njit(in_numpy=pair_passes.renumber_pairs)
 def renumber_pairs(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], index: NDArray[np.int32], m: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -39,7 +41,7 @@ def renumber_pairs(
     return first, second
 
 
-@njit
+@njit(in_numpy=pair_passes.mark_correct)
 def mark_correct(
     left: NDArray[np.int32], right: NDArray[np.int32], label: NDArray[np.int8], strengths: NDArray[np.float64], m: int
 ) -> tuple[NDArray[np.bool_], int, int]:
@@ -62,7 +64,7 @@ def mark_correct(
     return correct, n_correct, invalid
 
 
-@njit
+@njit(in_numpy=pair_passes.index_dyads)
 def index_dyads(
     left: NDArray[np.int32], right: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
@@ -88,7 +90,7 @@ def index_dyads(
     return dyad, first[:n_dyads], second[:n_dyads]
 
 
-@njit
+@njit(in_numpy=pair_passes.add_residuals)
 def add_residuals(q: NDArray[np.float64], dyad: NDArray[np.int32], correct: NDArray[np.bool_], scale: float) -> None:
     """Add ``scale * (correct - mean of correct)`` of each pair to the residual ``q`` of its dyad."""
     mean = correct.sum() / correct.size
@@ -97,7 +99,7 @@ def add_residuals(q: NDArray[np.float64], dyad: NDArray[np.int32], correct: NDAr
         q[dyad[e]] += right if correct[e] else wrong
 
 
-@njit
+@njit(in_numpy=pair_passes.sum_by_image)
 def sum_by_image(
     q: NDArray[np.float64], first: NDArray[np.int32], second: NDArray[np.int32], n: int
 ) -> tuple[NDArray[np.float64], float]:

@@ -6,9 +6,10 @@ were dropped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +17,29 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Ranks:
-    """Average ranks (1 is best) of ``methods`` over ``blocks``.
+    """Average ranks (1 is best) of ``methods`` over ``blocks``, and what follows from them at a confidence ``level``.
 
-    ``friedman_p`` is the p-value of Friedman's test of no difference; ``critical`` the critical difference of average
-    ranks of two methods (Nemenyi; Demsar, JMLR 2006); ``groups`` the maximal runs of methods, best first, without a
-    significant difference. ``dropped`` describes the methods and blocks excluded for missing results.
+    ``friedman_p`` is the p-value of Friedman's test of no difference. ``dropped`` describes the methods and blocks
+    excluded for missing results.
     """
 
     methods: tuple[str, ...]
     blocks: tuple[str, ...]
     average: tuple[float, ...]
     friedman_p: float
-    critical: float
-    groups: tuple[tuple[str, ...], ...]
     dropped: tuple[str, ...]
+    level: float = 0.95
+
+    @cached_property
+    def critical(self) -> float:
+        """The critical difference of average ranks of two methods (Nemenyi; Demsar, JMLR 2006)."""
+        k, n = len(self.methods), len(self.blocks)
+        return studentised_range_quantile(self.level, k) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * n))
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The maximal runs of methods, best first, without a significant difference."""
+        return _groups(self.methods, self.average, self.critical)
 
 
 def average_ranks(values: Mapping[str, Mapping[str, float]], *, level: float = 0.95) -> Ranks | None:
@@ -38,8 +48,6 @@ def average_ranks(values: Mapping[str, Mapping[str, float]], *, level: float = 0
     Drops methods with results for less than half of the blocks, then blocks without a result of any remaining method.
     None if fewer than two methods or two blocks remain.
     """
-    from scipy.stats import rankdata
-
     blocks = list(dict.fromkeys(block for row in values.values() for block in row))
     methods = [m for m in values if 2 * len(values[m]) >= len(blocks) and values[m]]
     dropped = [f"{m}: has {len(values[m])} of {len(blocks)} results" for m in values if m not in methods]
@@ -53,20 +61,27 @@ def average_ranks(values: Mapping[str, Mapping[str, float]], *, level: float = 0
     if len(methods) < 2 or len(complete) < 2:
         return None
     table = np.array([[values[m][b] for b in complete] for m in methods])
-    ranks = rankdata(-table, axis=0)
+    ranks = np.stack([_ranks(-values) for values in table.T], 1)
     average = ranks.mean(1)
-    k, n = table.shape
-    order = sorted(range(k), key=lambda i: (average[i], methods[i]))
-    critical = studentised_range_quantile(level, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+    order = sorted(range(len(methods)), key=lambda i: (average[i], methods[i]))
     return Ranks(
         methods=tuple(methods[i] for i in order),
         blocks=tuple(complete),
         average=tuple(float(average[i]) for i in order),
         friedman_p=_friedman(ranks),
-        critical=float(critical),
-        groups=_groups([methods[i] for i in order], [float(average[i]) for i in order], critical),
         dropped=tuple(dropped),
+        level=level,
     )
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of each value, from 1; equal values have the mean of their ranks.
+
+    As `scipy.stats.rankdata`, which takes most of a second to import.
+    """
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[inverse]
 
 
 @lru_cache

@@ -8,8 +8,8 @@ import io
 import os
 import tempfile
 import tokenize
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,6 +58,16 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes, atomically."""
     with atomic_replace(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
+    """Write several files atomically; they take their places one after another, in this order.
+
+    All are written before the first is flushed to disk, which for most file systems is one wait and not one per file.
+    """
+    with ExitStack() as stack:
+        for path, content in reversed(contents):  # the stack ends with the file that was opened first
+            stack.enter_context(atomic_replace(path)).write_bytes(content)
 
 
 def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
