@@ -29,9 +29,9 @@ def load_images(images: ImagesLike, *, keep_decoded: bool = True) -> Images:
     Parameters
     ----------
     images : folder, image, or sequence of images
-        Of a folder all JPEG, PNG and WebP files are taken, also those in folders in it, in the order of their names. An
-        image is the path of a file, a Pillow image, or a uint8 array ``(height, width, 3)`` RGB or ``(height, width)``
-        grey. An `Images` is returned as it is.
+        Of a folder all JPEG, PNG, WebP, AVIF and HEIC files are taken, also those in folders in it, in the order of
+        their names. An image is the path of a file, a Pillow image, or a uint8 array ``(height, width, 3)`` RGB or
+        ``(height, width)`` grey. An `Images` is returned as it is.
     keep_decoded : bool
         Whether decoded files are kept in the cache folder, which makes reading them again fast.
 
