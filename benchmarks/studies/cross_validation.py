@@ -24,7 +24,7 @@ from relattr.system.atomic import write_text
 
 
 @dataclass(frozen=True)
-class World:
+class SmallSet:
     """Images with ``n_features`` features, whose scores correlate by ``rho`` with one; ``n_pairs`` None: all pairs."""
 
     n_images: int
@@ -39,20 +39,20 @@ class World:
 
 
 WORLDS = (
-    World(20, 60, 10, 0.9),
-    World(40, 150, 10, 0.9),
-    World(40, None, 10, 0.9),
-    World(40, None, 50, 0.8, 10.0),
-    World(60, 150, 50, 0.9, 10.0),
-    World(100, 50, 10, 0.9),
-    World(100, 300, 20, 0.8, 10.0),
-    World(100, None, 20, 0.8, 10.0),
-    World(40, 150, 10, 0.0),
-    World(40, None, 10, 0.0),
+    SmallSet(20, 60, 10, 0.9),
+    SmallSet(40, 150, 10, 0.9),
+    SmallSet(40, None, 10, 0.9),
+    SmallSet(40, None, 50, 0.8, 10.0),
+    SmallSet(60, 150, 50, 0.9, 10.0),
+    SmallSet(100, 50, 10, 0.9),
+    SmallSet(100, 300, 20, 0.8, 10.0),
+    SmallSet(100, None, 20, 0.8, 10.0),
+    SmallSet(40, 150, 10, 0.0),
+    SmallSet(40, None, 10, 0.0),
 )
 
 
-def simulate(world: World, rng: np.random.Generator) -> tuple[dict[bool, tuple[float, float]], float, float, float]:
+def simulate(world: SmallSet, rng: np.random.Generator) -> tuple[dict[bool, tuple[float, float]], float, float, float]:
     """One sample: the interval with and without doubling, the estimate, the truth, and the p-value of two methods.
 
     The two methods see different features, which are equally informative.

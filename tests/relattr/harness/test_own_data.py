@@ -67,7 +67,7 @@ def test_by_default_the_data_is_that_of_the_latest_results(data: Path) -> None:
     }
 
 
-def test_results_say_which_attributes_there_were_where_the_data_is_gone(tmp_path: Path) -> None:
+def test_results_name_the_attributes_of_data_that_is_gone(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     results = [result_on(gone, "2020-01-01", attribute) for attribute in ("a", "b", "a")]
     benchmark = own_benchmark(load_benchmark("own"), registry, results)

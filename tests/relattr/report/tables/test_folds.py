@@ -47,7 +47,7 @@ def test_accuracy_is_that_of_all_pairs_together(synthetic, column):
     assert entry.n_images == pairs.ordered().images.size
 
 
-def test_interval_is_that_of_one_test_set_with_the_variance_doubled(synthetic, column):
+def test_interval_is_that_of_one_test_set_variance_doubled(synthetic, column):
     pairs, margins = add_folds(synthetic, "m", 0.8)
     entry = synthetic.table(["m"], [column]).rows[0].entries[0]
     once = Design([(pairs, None)])
@@ -76,7 +76,7 @@ def test_a_method_without_a_fold_is_compared_on_the_others(synthetic, column):
     assert effect.partial
 
 
-def test_strengths_that_do_not_reproduce_the_counts_of_a_fold_are_refused(synthetic, column):
+def test_strengths_that_contradict_the_counts_are_refused(synthetic, column):
     add_folds(synthetic, "m", 0.8)
     result = next(iter(synthetic.store))
     strengths = synthetic.store.arrays(result).strengths["test"]
