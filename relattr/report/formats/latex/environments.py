@@ -14,7 +14,7 @@ MAX_COLUMNS_WITH_INTERVAL = 6
 MAX_COLUMNS = 11
 MAX_ROWS = 46
 """Rows that fit on one page."""
-MAX_LABEL = 32
+MAX_LABEL = 36
 """Characters of a row's label on one line; a longer label is broken."""
 
 

@@ -46,9 +46,14 @@ def table_to_latex(table: PaperTable, notes: NoteDetail = "short") -> str:
 
 
 def comparison_to_latex(table: PaperTable, notes: NoteDetail = "short") -> str:
-    """Measured and published numbers, column after column, with difference, interval and verdict."""
+    """Measured and published numbers, column after column, with difference, interval and verdict.
+
+    Without any published number, the columns for those are left out.
+    """
     table = shortened_notes(replace(table, rows=table.measured_rows), notes)
     footnotes = place_footnotes(table, at_rows=False)
+    has_published = any(entry.published is not None for row in table.rows for entry in row.entries)
+    span = 6 if has_published else 4
     body: list[str] = []
     for k, column in enumerate(table.columns):
         shown = [i for i, row in enumerate(table.rows) if _has_content(row.entries[k])]
@@ -59,18 +64,25 @@ def comparison_to_latex(table: PaperTable, notes: NoteDetail = "short") -> str:
             body.append(r"\addlinespace[1.5ex]")
         title = rf"\textbf{{{escape_latex(column.label)}}}" + (rf"\enspace({escape_latex(size)})" if size else "")
         title += footnote_mark(footnotes.columns[k], footnotes)
-        body.append(rf"\multicolumn{{6}}{{@{{}}l}}{{{title}}} \\*[0.3ex]")
+        body.append(rf"\multicolumn{{{span}}}{{@{{}}l}}{{{title}}} \\*[0.3ex]")
         for i in shown:
             row = table.rows[i]
             mark = footnote_mark((*row.notes, *footnotes.entries[i][k]), footnotes)
-            body.append(_comparison_row(row.label, row.entries[k], mark))
+            body.append(_comparison_row(row.label, row.entries[k], mark, has_published))
     if not body:
-        body = [r"\multicolumn{6}{@{}l}{No measured or published numbers.} \\"]
-    head = r"Method & {Published} & {Measured} & {95\,\% interval} & {Difference} & Verdict \\"
-    caption = f"{table.title}: measured and published accuracy in per cent; difference in percentage points. {VERDICTS}"
+        body = [rf"\multicolumn{{{span}}}{{@{{}}l}}{{No measured or published numbers.}} \\"]
+    caption = f"{table.title}: measured accuracy in per cent."
+    head = r"Method & {Measured} & {95\,\% interval} & \\"
+    numbers = " S[table-format=3.2] c l@{}"
+    if has_published:
+        caption = (
+            f"{table.title}: measured and published accuracy in per cent; difference in percentage points. {VERDICTS}"
+        )
+        head = r"Method & {Published} & {Measured} & {95\,\% interval} & {Difference} & Verdict \\"
+        numbers = " S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2,retain-explicit-plus] l@{}"
     caption += f" Settings: {', '.join(table.settings)}." if table.settings and notes != "full" else ""
     columns = label_column([f"xx{row.label}" for row in table.rows])  # they are indented
-    columns += " S[table-format=3.2] S[table-format=3.2] c S[table-format=+2.2,retain-explicit-plus] l@{}"
+    columns += numbers
     return HEADER + table_environment(f"{table.name}-published", caption, columns, head, body, footnotes)
 
 
@@ -130,16 +142,16 @@ def _cells(entry: TableEntry, mark: str, narrow: bool) -> list[str]:
     return [number, (rf"{{\scriptsize {{{spread}}}}}" if spread else "") + mark]
 
 
-def _comparison_row(label: str, entry: TableEntry, mark: str) -> str:
+def _comparison_row(label: str, entry: TableEntry, mark: str, has_published: bool) -> str:
     interval = "--" if entry.lower is None or entry.upper is None else f"{entry.lower:.2f}--{entry.upper:.2f}"
     measured = "{--}" if entry.measured is None else (r"\bfseries " if entry.best else "") + f"{entry.measured:.2f}"
     status = "published only" if entry.status == "published" else entry.status
     cells = [
         rf"\hspace*{{1em}}{escape_latex(label)}",
-        "{--}" if entry.published is None else f"{entry.published:.2f}",
+        *(["{--}" if entry.published is None else f"{entry.published:.2f}"] if has_published else []),
         measured,
         interval,
-        "{--}" if entry.difference is None else f"{entry.difference:+.2f}",
+        *(["{--}" if entry.difference is None else f"{entry.difference:+.2f}"] if has_published else []),
         (entry.verdict or ("" if entry.measured is not None else status)) + mark,
     ]
     return " & ".join(cells) + r" \\"
