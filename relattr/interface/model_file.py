@@ -97,8 +97,8 @@ def load_model(
     those with which it is applied; see `Model.fit`.
 
     Raises `BadInput` if the file is missing or damaged, was not written by `save_model`, is of a later version, or
-    names a method or parameter that does not exist here. Warns if the code of the method, or its pretrained weights, have
-    changed since it was fitted.
+    names a method or parameter that does not exist here. Warns if the code of the method, or its pretrained weights,
+    have changed since it was fitted.
     """
     path = Path(file)
     arrays = _read_arrays(path)
