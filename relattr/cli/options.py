@@ -42,9 +42,9 @@ results_option = click.option(
     multiple=True,
     callback=only_once,
     default=[Path("results")],
-    show_default="results",
+    show_default=False,
     metavar="DIR",
-    help="The folder of results.",
+    help="The folder of results.  [default: results]",
 )
 data_option = click.option(
     "--data",
@@ -66,7 +66,6 @@ def chosen_results_options(command: F) -> F:
             click.option(
                 "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
             ),
-            data_option,
         ]
     ):
         command = option(command)
@@ -140,7 +139,7 @@ def benchmark_options(command: F) -> F:
                 "settings",
                 multiple=True,
                 metavar="KEY=VALUE",
-                help="Set a parameter of every method that has it (backbone=squeezenet1_0), or of one plugin "
+                help="Set a parameter of every method that has it (backbone=efficientnet_lite2), or of one plugin "
                 "(ranksvm-hog2x2.C=1). May be repeated.",
             ),
             *limit_options,

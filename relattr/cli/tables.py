@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from relattr.cli.options import chosen_results, chosen_results_options, plugins_option, results_option
+from relattr.cli.options import chosen_results, chosen_results_options, data_option, plugins_option, results_option
 from relattr.cli.output import echo
 
 
 @click.command("tables")
 @click.argument("benchmark", nargs=-1, required=True)
 @chosen_results_options
+@data_option
 @results_option
 @plugins_option
 @click.option(
