@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from relattr.datasets._folder_folds import FOLDS, N_GROUPS, fold_of_pairs
+from relattr.datasets._folder_folds import FOLDS, N_GROUPS, fold_of_pairs  # type: ignore[import-not-found]
 
 from relattr.pairs import Pairs
 from relattr.statistics import Design, difference, estimate_accuracy

@@ -147,7 +147,10 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
         ),
         (["rank", "--method", "brightest", "--data", "data", "none.png"], "none.png does not exist"),
         (["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"], "name it for example r.csv"),
-        (["rank", "--method", "brightest", "--data", "empty", "new"], "empty has no .csv file; write one there with the columns left,right,label"),
+        (
+            ["rank", "--method", "brightest", "--data", "empty", "new"],
+            "empty has no .csv file; write one there with the columns left,right,label",
+        ),
         (["compare", "none.npz", "a.png", "b.png"], "cannot read none.npz"),
         (["run", "quick", "--data", "data"], "--data is for benchmarks of your own photographs, such as own"),
         (["run", "own", "--data", "nowhere"], "--data nowhere does not exist"),
@@ -189,3 +192,22 @@ def test_the_table_has_what_was_run_and_the_page_the_photographs(data: Path, tmp
     # least first; each fold is standardised on its own, so the order is nearly, and not exactly, that of darkness
     assert np.corrcoef([int(name) for name in shown], -np.arange(N))[0, 1] > 0.8
     assert relattr.table("own")["column"].unique().tolist() == ["darkness"]
+
+
+def test_few_pairs_are_a_warning_of_every_command(data: Path, tmp_path: Path) -> None:
+    lines = (data / "darkness.csv").read_text().splitlines()
+    (data / "darkness.csv").write_text("\n".join(lines[:61:2]))
+    expected = "only 30 ordered test pairs"
+    verified = invoke("data", "verify", "folder", "--set", f"path={data}")
+    assert f"folder: WARN  test pairs of darkness: {expected}" in verified.output
+    assert verified.exit_code == 0
+    assert re.search(rf"^warning .*: {expected}", invoke("audit", "folder", "--set", f"path={data}").output, re.M)
+    arguments = ["--methods", "chance", "--methods", "brightest", "--backend", "inline", "--quiet"]
+    output = invoke("run", "own", "--data", data, *arguments).output
+    assert re.search(rf"^warning .*: {expected}", output, re.M)
+    assert f"WARNING: darkness: {expected}" in output
+    assert f"WARNING: darkness: {expected}" in invoke("tables", "own", "--out", "t").output
+    assert f"**Warning.** darkness: {expected}" in (tmp_path / "t" / "own.md").read_text()
+    assert f"darkness: {expected}" in (tmp_path / "t" / "own.tex").read_text()
+    invoke("report", "own", "--out", "own.html")
+    assert f'<p class="alert"><b>Warning.</b> darkness: {expected}' in (tmp_path / "own.html").read_text()

@@ -39,7 +39,7 @@ def test_pairs_needed_is_the_textbook_formula():
     assert pairs_needed(0.1, accuracy=0.5, cross_validated=True) == 193
 
 
-def test_all_pairs_of_images_need_fewer_images_than_disjoint_pairs():
+def test_scores_need_fewer_images_than_disjoint_pairs():
     for accuracy in (0.55, 0.8, 0.95):
         assert images_needed(0.05, accuracy=accuracy) < pairs_needed(0.05, accuracy=accuracy)
 
