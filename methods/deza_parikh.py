@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr import Method, register_method
+from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.errors import BadInput
 from relattr.mixins import PairAnswersMixin, TieRule
 from relattr.needs import Need
@@ -102,7 +103,7 @@ class AntisymmetricSVMVote(FitRun, PairAnswersMixin, Method):
     """
 
     signs: tuple[int, ...] = DEEP_SIGNS
-    check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro", "layer": "pooled"}
+    check_with: ClassVar[Mapping[str, Any]] = {"backbone": DEFAULT_BACKBONE, "layer": "pooled"}
 
     backbone: str = "alexnet"
     layer: str | None = "fc6"
