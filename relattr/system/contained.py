@@ -15,10 +15,8 @@ import select
 import signal
 import socket
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -194,32 +192,6 @@ class Contained:
         if status < 0:
             return f"it ended its process by {_signal_name(-status)}"
         return f"it ended its process with exit code {status}"
-
-
-@contextmanager
-def unchanged_process() -> Iterator[None]:
-    """Restore what imported code may change in this process: signal handlers, timers, folder, standard streams."""
-    main_thread = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()} if main_thread else {}
-    streams = sys.stdin, sys.stdout, sys.stderr
-    try:
-        folder = os.getcwd()
-    except OSError:  # it has been removed
-        folder = ""
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            if handler is not None and signal.getsignal(number) is not handler:
-                with contextlib.suppress(OSError, ValueError):
-                    signal.signal(number, handler)
-        if main_thread and hasattr(signal, "setitimer"):
-            for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-                signal.setitimer(timer, 0)
-        sys.stdin, sys.stdout, sys.stderr = streams
-        if folder:
-            with contextlib.suppress(OSError):
-                os.chdir(folder)
 
 
 def _fork_patiently(patience: float = 10.0) -> int:

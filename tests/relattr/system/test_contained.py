@@ -11,7 +11,7 @@ import time
 import pytest
 
 from relattr.system import contained as module
-from relattr.system.contained import Contained, ContainedError, ProcessEnded, unchanged_process
+from relattr.system.contained import Contained, ContainedError, ProcessEnded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -118,17 +118,3 @@ def test_an_invalid_limit_is_an_error(fork, monkeypatch):
     monkeypatch.setenv(module.LIMIT_VARIABLE, "soon")
     with pytest.raises(module.RelattrError, match="RELATTR_PLUGIN_TIMEOUT='soon' is not valid"):
         fork.ask(1)
-
-
-def test_what_imported_code_changes_in_the_process_is_restored(tmp_path):
-    folder, streams = os.getcwd(), (sys.stdin, sys.stdout, sys.stderr)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
-    with unchanged_process():
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
-        signal.setitimer(signal.ITIMER_REAL, 100)
-        os.chdir(tmp_path)
-        sys.stdout = sys.stderr = None
-    assert {number: signal.getsignal(number) for number in before} == before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    assert (os.getcwd(), (sys.stdin, sys.stdout, sys.stderr)) == (folder, streams)
