@@ -67,8 +67,10 @@ def imported_modules(module: str) -> set[str]:
     """Return what ``module`` and the project modules it runs import, and these modules.
 
     ``from package import name`` gives ``package.name`` as well, which may not be a module. The standard library is
-    left out.
+    left out. Nothing for a module without a file, such as that of a class defined in a notebook.
     """
+    if find_file(module) is None:
+        return set()
     modules = set(module_digests(module))
     for name in tuple(modules):
         summary = summary_of(name)
