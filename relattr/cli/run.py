@@ -111,7 +111,7 @@ def command(
     \b
     relattr run quick
     relattr run table3 --jobs 4 --time-limit 45m --memory-limit 6G
-    relattr run table3 --methods parikh-grauman-cnn --set backbone=squeezenet1_0
+    relattr run table3 --methods parikh-grauman-cnn --set backbone=efficientnet_lite2
     relattr run table3 --datasets lfw10 --attributes smile --attributes 'v*'
     relattr run quick --plugins my_methods/ --methods my-method
     relattr run table3 --backend dask --address tcp://head:8786

@@ -137,6 +137,6 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
-            raise BadInput(f"--set {setting!r} should be KEY=VALUE, for example backbone=squeezenet1_0")
+            raise BadInput(f"--set {setting!r} should be KEY=VALUE, for example backbone=efficientnet_lite2")
         parsed[key.strip()] = parameters.UnparsedValue(value.strip())
     return parsed
