@@ -93,8 +93,8 @@ class RelativeAttributes(Dataset):
   pages = {503--510}, year = {2011}
 }"""
     licence = (
-        "none stated; for research, PubFig for non-commercial research, citing Parikh and Grauman (2011); do not "
-        "redistribute"
+        "none stated; for research, citing Parikh and Grauman (2011), and PubFig for non-commercial research only; do "
+        "not redistribute"
     )
     homepage = "https://www.cc.gatech.edu/~parikh/relative.html"
     location_parameters = ("file", "images")
