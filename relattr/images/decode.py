@@ -23,6 +23,7 @@ from relattr.images.exif import ORIENTATION, find_orientation
 from relattr.images.formats import HEIC_SUFFIXES
 from relattr.images.png import essential_chunks
 from relattr.system.numbers import parse_integer
+from relattr.system.reading import open_regular
 
 FORMATS = ("JPEG", "PNG", "WEBP", *(("AVIF",) if features.check("avif") else ()))
 """What Pillow reads here; HEIC is read if pillow-heif is installed."""
@@ -36,6 +37,7 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 """By the value of the EXIF tag (JEITA CP-3451)."""
+_MARKS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 MAX_PIXELS = 200_000_000
 """A file whose header states more pixels is rejected before it is decoded. RELATTR_MAX_PIXELS sets another limit."""
 
@@ -70,6 +72,8 @@ def decode(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
             problem = f"{path} looks like HEIC, which needs the package pillow-heif: pip install 'relattr[heic]'"
         elif path.suffix.lower() == ".avif" and "AVIF" not in FORMATS:
             problem = f"{path} looks like AVIF, which this version of Pillow does not read; install a newer one"
+        elif (begins_like := _format_of_start(path)) is not None:
+            problem = f"image {path} is damaged: it begins like a {begins_like} file, but cannot be decoded"
     except Exception as error:  # for damaged files Pillow raises exceptions of many types
         problem = f"image {path} cannot be decoded ({error}); is the file truncated?"
     essential = essential_chunks(path)
@@ -92,6 +96,18 @@ def _decode(source: Path | BytesIO, path: Path, max_side: int | None) -> NDArray
                 "RELATTR_MAX_PIXELS to another limit, or save it smaller or as JPEG)"
             )
         return to_array(image, max_side)
+
+
+def _format_of_start(path: Path) -> str | None:
+    """The format that the first bytes of a file announce; None if they are of no known one."""
+    try:
+        with open_regular(path) as file:
+            start = file.read(12)
+    except OSError:
+        return None
+    if start.startswith(b"RIFF") and start.endswith(b"WEBP"):
+        return "WebP"
+    return next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
 
 
 @cache

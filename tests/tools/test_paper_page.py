@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
 import pytest
 
+from relattr.cli import cli
 from relattr.harness.benchmark import load_benchmark
 from relattr.registry import Constant, Registry, registry
 
@@ -137,3 +141,33 @@ def test_a_claim_has_either_a_state_or_what_it_follows_from(paper_page: ModuleTy
     for fields in ({}, {"state": "works", "methods": ("chance",), "datasets": ("viral",)}):
         with pytest.raises(ValueError, match="needs either a state"):
             paper_page.Claim("x", "y", **fields)
+
+
+def test_every_command_is_accepted_by_the_command_line() -> None:
+    claims = tomllib.loads((ROOT / "tools" / "paper_claims.toml").read_text(encoding="utf-8"))
+    texts = [
+        claim.get(key, "")
+        for section in claims["section"]
+        for claim in section["claims"]
+        for key in ("command", "synthetic")
+    ]
+    commands = [shlex.split(part) for text in texts for part in text.split(";") if not text.startswith("none") and part]
+    assert len(commands) > 50
+    for program, *arguments in commands:
+        if program == "relattr":
+            parse(cli, arguments)
+        else:
+            assert program in ("pytest", "python")
+            paths = arguments if program == "pytest" else arguments[:1]
+            assert all((ROOT / path).exists() for path in paths), arguments
+
+
+def parse(command: click.Command, arguments: list[str]) -> None:
+    """Parse the arguments without running the command. Raises `click.UsageError`."""
+    context = click.Context(command)
+    if isinstance(command, click.Group):
+        _, found, rest = command.resolve_command(context, arguments)
+        assert found is not None, arguments
+        parse(found, rest)
+    else:
+        command.make_context("command", arguments)

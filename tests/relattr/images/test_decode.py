@@ -504,3 +504,18 @@ def test_decoding_in_threads_restores_the_warning_filters(tmp_path):
     for thread in threads:
         thread.join()
     assert warnings.filters == before
+
+
+def test_a_damaged_header_is_no_other_format(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(buffer, "PNG")
+    damaged = bytearray(buffer.getvalue())
+    damaged[20] ^= 255  # the size in the header; the checksum no longer matches
+    for name, content, kind in (
+        ("a.png", bytes(damaged), "PNG"),
+        ("b.jpg", b"\xff\xd8\xff\xe0" + b"\0" * 50, "JPEG"),
+        ("c.webp", b"RIFF\0\0\0\0WEBPxx", "WebP"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(BadImage, match=rf"{name} is damaged: it begins like a {kind} file"):
+            decode(tmp_path / name)
