@@ -60,7 +60,7 @@ def test_the_wheel_contains_exactly_the_package(wheel: Path) -> None:
 
 
 def is_packaged(path: Path) -> bool:
-    kinds = {".py", ".toml", ".csv", ".jinja", ".txt", ".typed", ".json", ".safetensors"}
+    kinds = {".py", ".toml", ".csv", ".bib", ".jinja", ".txt", ".typed", ".json", ".safetensors"}
     return path.is_file() and (path.suffix in kinds or path.name == "py.typed") and "__pycache__" not in path.parts
 
 
