@@ -1,14 +1,13 @@
 """Dataset `folder`: the user's own images with one CSV file of comparisons (pairs, votes or scores).
 
-The rows of the file are read by `_folder_csv`. A large file is split once: the test images are drawn by
-`_folder_split`, by their names. A small one is cross-validated over images: `_folder_folds` draws the images of each
-fold. A pair is used for training if both its images are training images, for testing if both are test images, and left
-out otherwise. Scored images give all their pairs, or a random sample of them. Nothing depends on the order of the rows.
+The rows of the file are read by `_folder_csv`. A large file is split once (`_folder_held_out`), a small one is
+cross-validated over images (`_folder_cross_validation`). A pair is used for training if both its images are training
+images, for testing if both are test images, and left out otherwise. Scored images give all their pairs, or a random
+sample of them (`_folder_labels`). Nothing depends on the order of the rows.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,16 +22,14 @@ from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.images import FileSource, Images
 from relattr.pairs import Pairs
 from relattr.progress import track
-from relattr.random import derive_seed
-from relattr.system.digests import digest_file, digest_files, digest_text
+from relattr.system.digests import digest_file, digest_files
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
+from ._folder_cross_validation import CrossValidation
 from ._folder_csv import PAIRS, SCORES, VOTES, Comparisons, find_csv, read_comparisons
-from ._folder_design import explain_design
 from ._folder_files import find_images
-from ._folder_folds import FOLD_NAMES, FOLDS, draw_groups, fold_of_pairs
-from ._folder_pairs import sample_pairs
-from ._folder_split import draw_held_out
+from ._folder_held_out import SHARE, HeldOut
+from ._folder_labels import FolderLabels
 from ._release_files import require_available, require_task
 from ._verification import check_available, join_first, run_check
 
@@ -41,16 +38,12 @@ USAGE = (
     "images are named by their paths below that folder"
 )
 
-MAX_EXPLAINED_PAIRS = 5_000_000
-"""Of larger files, the design is not analysed for a message."""
-MAX_LISTED_PAIRS = 5_000_000
-"""Cross-validation lists all pairs of scored images up to this number."""
-SHARE = 0.3
-"""The share of images that is held out by default."""
-MIN_TEST_IMAGES = 100
-MIN_TEST_PAIRS = 400
-"""With fewer held-out images or ordered pairs of them, a file is cross-validated. 400 pairs that share no image have
-an interval of +- 4 points at 80 %, 100 images of which all pairs are tested one of about the same width."""
+LABELS = {
+    "pairs": "Pairs labelled in the user's file",
+    "votes": "Pairs in the user's file, labelled by the most votes (similar without a majority)",
+    "scores": "Pairs of the images scored in the user's file, similar where scores are equal",
+}
+"""Where labels come from, by the kind of file."""
 
 
 @register_dataset("folder", label="Own images")
@@ -170,183 +163,42 @@ class Folder(Dataset):
         return Images(FileSource(self.root, self._paths))
 
     @cached_property
-    def _identities(self) -> NDArray[np.int64]:
-        """A number for each image that depends on its name alone."""
-        names = (unicodedata.normalize("NFC", name) for name in self.comparisons.images)
-        return np.array([int(digest_text(name)[:15], 16) for name in names], np.int64)
-
-    @property
-    def _share(self) -> float:
-        return SHARE if self.test is None else self.test
+    def labels(self) -> FolderLabels:
+        """The labelled pairs of the file."""
+        return FolderLabels(self.comparisons, self.seed, self.n_train_pairs, self.n_test_pairs)
 
     @cached_property
+    def protocol(self) -> HeldOut | CrossValidation:
+        """How images are divided into those for training and those for testing."""
+        held_out = HeldOut(self.labels, SHARE if self.test is None else self.test)
+        if self.split == "auto" and self.test is None:
+            small = any(held_out.is_small(attribute) for attribute in self.comparisons.attributes)
+            return CrossValidation(self.labels) if small else held_out
+        return CrossValidation(self.labels) if self.split == "cross-validation" else held_out
+
+    @property
     def is_cross_validated(self) -> bool:
         """Whether the splits are the folds of a cross-validation, rather than one part that is held out."""
-        if self.split != "auto" or self.test is not None:
-            return self.split == "cross-validation"
-        return any(self._holds_out_few(attribute) for attribute in self.comparisons.attributes)
-
-    def _holds_out_few(self, attribute: str) -> bool:
-        """Whether few images or pairs of an attribute would be held out."""
-        if self.comparisons.kind == "scores":
-            items, _ = self.comparisons.scores[attribute]
-            return int(np.isin(items, self.parts[1]).sum()) < MIN_TEST_IMAGES
-        test = self._listed_pairs(attribute, "test", self.parts[1])
-        return test.images.size < MIN_TEST_IMAGES or test.n_ordered < MIN_TEST_PAIRS
+        return isinstance(self.protocol, CrossValidation)
 
     def splits(self) -> Sequence[str]:
         """``standard``, or the folds of a cross-validation."""
         try:
-            return FOLD_NAMES if self.is_cross_validated else ("standard",)
+            return self.protocol.splits
         except (BadInput, Blocked):
-            return ("standard",)
+            return HeldOut.splits
 
     def tasks(self) -> list[TaskName]:
         """One of each attribute, or one of each of its folds that has ordered pairs to train on and to test."""
-        names = super().tasks()
-        if not names or not self.is_cross_validated:
-            return names
-        usable = {attribute: self._usable_folds(attribute) for attribute in self.attributes()}
-        return [name for name in names if FOLD_NAMES.index(name.split) in (usable[name.attribute] or (0,))]
-
-    @cached_property
-    def parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The indices of the training images and of the images held out, ascending; the same for every attribute."""
-        return self._parts_with_seed(self.seed)
-
-    def _parts_with_seed(self, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        held_out = draw_held_out(self.comparisons.images, *self._compared_images, self._share, seed)
-        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
-
-    @cached_property
-    def _compared_images(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The images of the pairs of all attributes; empty if the file has scores."""
-        pairs = self.comparisons.pairs.values()
-        left, right = (np.concatenate([np.empty(0, np.int32), *(p.arrays[k] for p in pairs)]) for k in (0, 1))
-        return left, right
-
-    @cached_property
-    def groups(self) -> NDArray[np.int64]:
-        """The group of each image, ``(n,)``, for cross-validation."""
-        return draw_groups(self.comparisons.images, *self._compared_images, self.seed)
+        return [
+            TaskName(self.name, attribute, split)
+            for attribute in self.attributes()
+            for split in self.protocol.splits_of(attribute)
+        ]
 
     def pairs(self, attribute: str, split: str = "standard") -> tuple[Pairs, Pairs]:
         """The training pairs and the test pairs, over all images. Raises `BadInput` if either has no ordered pair."""
-        if split != "standard":
-            return self._pairs_of_fold(attribute, FOLD_NAMES.index(split))
-        build = self._sampled_pairs if self.comparisons.kind == "scores" else self._listed_pairs
-        train, test = (
-            build(attribute, part, images) for part, images in zip(("train", "test"), self.parts, strict=True)
-        )
-        for purpose, pairs, images in (("train", train, self.parts[0]), ("test", test, self.parts[1])):
-            if not pairs.n_ordered:
-                raise BadInput(
-                    f"{self.comparisons.path}: attribute {attribute!r} has no ordered pair to {purpose} on "
-                    f"{images.size} images (folder.test={self._share:g}, folder.seed={self.seed}): "
-                    f"{self._explain(attribute)}"
-                )
-        return train, test
-
-    def _pairs_of_fold(self, attribute: str, fold: int) -> tuple[Pairs, Pairs]:
-        if not self._usable_folds(attribute):
-            raise BadInput(
-                f"{self.comparisons.path}: no fold of the cross-validation of {attribute!r} has ordered pairs both to "
-                f"train on and to test (folder.seed={self.seed}): {self._explain(attribute)}"
-            )
-        images = np.flatnonzero(~np.isin(self.groups, FOLDS[fold]))
-        build = self._sampled_pairs if self.comparisons.kind == "scores" else self._listed_pairs
-        pairs, folds = self._folded_pairs(attribute)
-        sides = derive_seed(self.seed, "folder", attribute, "test")
-        return build(attribute, "train", images), pairs.take(folds == fold).random_sides(sides, self._identities)
-
-    def _folded_pairs(self, attribute: str) -> tuple[Pairs, NDArray[np.int64]]:
-        """All pairs that are tested, and the fold of each, ``(n_pairs,)``."""
-        if attribute not in self._folded:
-            pairs = self._tested_pairs(attribute)
-            self._folded[attribute] = pairs, fold_of_pairs(self.groups[pairs.left], self.groups[pairs.right])
-        return self._folded[attribute]
-
-    @cached_property
-    def _folded(self) -> dict[str, tuple[Pairs, NDArray[np.int64]]]:
-        return {}
-
-    def _tested_pairs(self, attribute: str) -> Pairs:
-        """All pairs of an attribute that cross-validation tests."""
-        if self.comparisons.kind != "scores":
-            return self.comparisons.pairs[attribute]
-        items, _ = self.comparisons.scores[attribute]
-        n_pairs = items.size * (items.size - 1) // 2
-        if min(self.n_test_pairs or n_pairs, n_pairs) > MAX_LISTED_PAIRS:
-            raise BadInput(
-                f"dataset folder: the {items.size:,} images with a score of {attribute!r} have {n_pairs:,} pairs; "
-                f"cross-validation tests at most {MAX_LISTED_PAIRS:,}: set n_test_pairs, or split=held-out"
-            )
-        return self._sampled_pairs(attribute, "test", items.astype(np.int64))
-
-    def _usable_folds(self, attribute: str) -> tuple[int, ...]:
-        """The folds with ordered pairs to train on and to test."""
-        if attribute not in self._usable:
-            self._usable[attribute] = self._folds_with_pairs(attribute, self.groups)
-        return self._usable[attribute]
-
-    @cached_property
-    def _usable(self) -> dict[str, tuple[int, ...]]:
-        return {}
-
-    def _folds_with_pairs(self, attribute: str, groups: NDArray[np.int64]) -> tuple[int, ...]:
-        ordered = self._tested_pairs(attribute)
-        ordered = ordered.take(ordered.label != 0)
-        first, second = groups[ordered.left], groups[ordered.right]
-        tested = np.bincount(fold_of_pairs(first, second), minlength=len(FOLDS))
-        return tuple(
-            k
-            for k, held_out in enumerate(FOLDS)
-            if tested[k] and (~np.isin(first, held_out) & ~np.isin(second, held_out)).any()
-        )
-
-    def _explain(self, attribute: str) -> str:
-        """Why one side of the split has no ordered pair, and what to change."""
-        pairs = self._all_pairs(attribute)
-        if pairs.n_ordered and len(pairs) > MAX_EXPLAINED_PAIRS:
-            return "give more comparisons, or set another folder.test or folder.seed"
-        ordered = pairs.ordered() if pairs.n_ordered else pairs.take(np.empty(0, np.int64))
-
-        def works_with_seed(seed: int) -> bool:
-            if self.is_cross_validated:
-                groups = draw_groups(self.comparisons.images, *self._compared_images, seed)
-                return bool(self._folds_with_pairs(attribute, groups))
-            return all(
-                (np.isin(ordered.left, images) & np.isin(ordered.right, images)).any()
-                for images in self._parts_with_seed(seed)
-            )
-
-        return explain_design(ordered, len(pairs), self.comparisons.images, works_with_seed)
-
-    def _all_pairs(self, attribute: str) -> Pairs:
-        """All pairs of an attribute, over all images."""
-        if self.comparisons.kind == "scores":
-            items, scores = self.comparisons.scores[attribute]
-            return Pairs.from_scores(scores, items=items)
-        return self.comparisons.pairs[attribute]
-
-    def _listed_pairs(self, attribute: str, part: str, images: NDArray[np.int64]) -> Pairs:
-        """The pairs of the file both of whose images are among these."""
-        pairs = self.comparisons.pairs[attribute]
-        inside = np.isin(pairs.left, images) & np.isin(pairs.right, images)
-        return pairs.take(inside).random_sides(derive_seed(self.seed, "folder", attribute, part), self._identities)
-
-    def _sampled_pairs(self, attribute: str, part: str, images: NDArray[np.int64]) -> Pairs:
-        """All pairs of the scored images among these, or a sample; equal scores are similar pairs."""
-        items, scores = self.comparisons.scores[attribute]
-        inside = np.isin(items, images)
-        items, scores = items[inside], scores[inside]
-        seed, count = derive_seed(self.seed, "folder", attribute, part), getattr(self, f"n_{part}_pairs")
-        # a small file may have fewer pairs than requested; it then gives all of them
-        if count is None or count >= items.size * (items.size - 1) // 2:
-            return Pairs.from_scores(scores, items=items, seed=seed)
-        left, right = sample_pairs(self._identities[items], count, seed)
-        label = np.sign(scores[left] - scores[right]).astype(np.int8)
-        return Pairs(items[left], items[right], label).random_sides(seed, self._identities)
+        return self.protocol.pairs(attribute, split)
 
     def task(self, name: TaskName) -> Task:
         self._require_files()
@@ -364,8 +216,8 @@ class Folder(Dataset):
                     fold=self.is_cross_validated,
                 )
             ],
-            protocol=self._protocol(name, train, test),
-            notes=self._notes(name.attribute, train, test),
+            protocol=f"{LABELS[self.comparisons.kind]}. {self.protocol.describe(name.split, train, test)}",
+            notes=self._notes(name.attribute),
         )
 
     def labelled(self, attribute: str) -> TrainingSet:
@@ -376,9 +228,7 @@ class Folder(Dataset):
         self._require_files()
         if attribute not in self.comparisons.attributes:
             raise UnknownName("attribute", attribute, self.comparisons.attributes)
-        everything = np.arange(len(self.comparisons.images))
-        build = self._sampled_pairs if self.comparisons.kind == "scores" else self._listed_pairs
-        pairs = build(attribute, "train", everything)
+        pairs = self.labels.among(attribute, "train", np.arange(self.labels.n_images))
         if not pairs.n_ordered:
             raise BadInput(f"{self.comparisons.path}: attribute {attribute!r} has no ordered pair to train on")
         return self._training_set(attribute, pairs)
@@ -412,43 +262,9 @@ class Folder(Dataset):
         index = {name: k for k, name in enumerate(names)}
         return np.array([index[of_image[k]] for k in images], np.int64), names
 
-    def _protocol(self, name: TaskName, train: Pairs, test: Pairs) -> str:
-        labels = {
-            "pairs": "Pairs labelled in the user's file",
-            "votes": "Pairs in the user's file, labelled by the most votes (similar without a majority)",
-            "scores": "Pairs of the images scored in the user's file, similar where scores are equal",
-        }[self.comparisons.kind]
-        if self.is_cross_validated:
-            held_out = np.isin(self.groups, FOLDS[FOLD_NAMES.index(name.split)])
-            return (
-                f"{labels}. Cross-validation over images: seven groups, drawn by the images' names with seed "
-                f"{self.seed}; each of seven folds holds out three groups, any two together in one fold, so that each "
-                f"pair is tested once. {name.split}: {int(held_out.sum()):,} of the {len(self.comparisons.images):,} "
-                f"images are held out; {len(train):,} training pairs, {len(test):,} test pairs, {test.n_ordered:,} of "
-                "them ordered."
-            )
-        return (
-            f"{labels}. {self.parts[1].size:,} of the {len(self.comparisons.images):,} images are held out, drawn by "
-            f"their names with seed {self.seed} and share {self._share:g}; {len(train):,} training pairs among the "
-            f"others, {len(test):,} test pairs among these, {test.n_ordered:,} of them ordered."
-        )
-
-    def _notes(self, attribute: str, train: Pairs, test: Pairs) -> tuple[str, ...]:
-        notes = [f"{attribute}: {note}" for note in self.comparisons.notes.get(attribute, ())]
-        if self.is_cross_validated:
-            _, folds = self._folded_pairs(attribute)
-            lost = int((~np.isin(folds, self._usable_folds(attribute))).sum())
-            if lost:
-                notes.append(
-                    f"{lost:,} pairs of {attribute} are not tested: in their fold no ordered pair is left to train on"
-                )
-        elif self.comparisons.kind != "scores":
-            lost = len(self.comparisons.pairs[attribute]) - len(train) - len(test)
-            if lost:
-                notes.append(
-                    f"{lost:,} pairs of {attribute} compare a training image with a test image and are left out"
-                )
-        return tuple(notes)
+    def _notes(self, attribute: str) -> tuple[str, ...]:
+        of_rows = (f"{attribute}: {note}" for note in self.comparisons.notes.get(attribute, ()))
+        return (*of_rows, *self.protocol.notes(attribute))
 
     # ------------------------------------------------------------------ verification
 
@@ -472,8 +288,7 @@ class Folder(Dataset):
         """A warning if an attribute has few ordered test pairs, and what it needs; else empty."""
         from relattr.statistics import FEW_TEST_PAIRS, describe_few_pairs
 
-        splits = [task.split for task in self.tasks() if task.attribute == attribute]
-        n = sum(self.pairs(attribute, split)[1].n_ordered for split in splits)
+        n = sum(self.pairs(attribute, split)[1].n_ordered for split in self.protocol.splits_of(attribute))
         return describe_few_pairs(n, cross_validated=self.is_cross_validated) if n < FEW_TEST_PAIRS else ""
 
     def _check_images(self) -> tuple[bool, str]:
@@ -500,21 +315,7 @@ class Folder(Dataset):
         return not duplicates, join_first(duplicates) or f"{len(by_digest):,} different files"
 
     def _check_pairs(self, attribute: str) -> tuple[bool, str]:
-        if not self.is_cross_validated:
-            train, test = self.pairs(attribute)
-            counts = [
-                f"{train.n_ordered:,} ordered and {train.n_similar:,} similar training pairs",
-                f"{test.n_ordered:,} and {test.n_similar:,} test pairs",
-            ]
-            return True, "; ".join([*counts, *self._notes(attribute, train, test)])
-        folds = [self.pairs(attribute, FOLD_NAMES[k]) for k in self._usable_folds(attribute) or (0,)]
-        n_train = [train.n_ordered for train, _ in folds]
-        n_ordered, n_similar = (sum(getattr(test, n) for _, test in folds) for n in ("n_ordered", "n_similar"))
-        counts = [
-            f"{n_ordered:,} ordered and {n_similar:,} similar pairs, each tested once in {len(folds)} folds",
-            f"{min(n_train):,} to {max(n_train):,} ordered training pairs in a fold",
-        ]
-        return True, "; ".join([*counts, *self._notes(attribute, *folds[0])])
+        return True, "; ".join([self.protocol.summary(attribute), *self._notes(attribute)])
 
 
 def _expand(text: str) -> Path:

@@ -93,7 +93,7 @@ def test_pairs(root: Path, order: tuple[str, ...]) -> None:
         assert not seen & set(task.tests[0].images.names)
         tested |= set(task.tests[0].images.names)
         # lost are exactly the pairs with one image on either side
-        held_out = {dataset.comparisons.images[k] for k in dataset.parts[1]}
+        held_out = {dataset.comparisons.images[k] for k in dataset.protocol.parts[1]}
         assert known.keys() - train.keys() - test.keys() == {pair for pair in known if len(pair & held_out) == 1}
         assert any(f"{len(known) - len(train) - len(test)} pairs" in note for note in task.notes)
         assert task.train.scores is None
@@ -139,7 +139,7 @@ def test_scores(root: Path) -> None:
             assert value == sign * score[k]
             assert task.train.category_names[which] == category[k]
         of = {NAMES[k]: sign * score[k] for k in images}
-        for pairs, part in zip(by_name(task), dataset.parts, strict=True):
+        for pairs, part in zip(by_name(task), dataset.protocol.parts, strict=True):
             inside = [dataset.comparisons.images[k] for k in part if dataset.comparisons.images[k] in of]
             assert pairs == {
                 frozenset((a, b)): "" if of[a] == of[b] else max(a, b, key=of.__getitem__)
@@ -163,11 +163,11 @@ def test_the_requested_number_of_pairs_is_sampled(root: Path) -> None:
 
 def test_the_split_is_drawn_by_seed_and_share(root: Path) -> None:
     write(root, "s.csv", "image,score", *(f"{NAMES[k]},{k}" for k in range(N)))
-    held_out = {seed: set(make(root, seed=seed).parts[1].tolist()) for seed in range(5)}
+    held_out = {seed: set(make(root, seed=seed).protocol.parts[1].tolist()) for seed in range(5)}
     assert len({frozenset(h) for h in held_out.values()}) == 5
-    assert held_out[0] == set(make(root, seed=0).parts[1].tolist())
+    assert held_out[0] == set(make(root, seed=0).protocol.parts[1].tolist())
     for share in (0.1, 0.5, 0.8):
-        train, test = make(root, test=share).parts
+        train, test = make(root, test=share).protocol.parts
         assert abs(test.size - share * N) < 4 * (N * share * (1 - share)) ** 0.5
         assert sorted([*train, *test]) == list(range(N))
 

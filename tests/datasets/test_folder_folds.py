@@ -83,7 +83,7 @@ def test_disjoint_pairs_are_all_tested(tmp_path: Path) -> None:
 def test_training_pairs_are_all_pairs_of_the_other_images(tmp_path: Path) -> None:
     dataset = make_folder(tmp_path, score_lines())
     for name in dataset.tasks():
-        held_out = np.isin(dataset.groups, _folder_folds.FOLDS[_folder_folds.FOLD_NAMES.index(name.split)])
+        held_out = np.isin(dataset.protocol.groups, _folder_folds.FOLDS[_folder_folds.FOLD_NAMES.index(name.split)])
         n = int((~held_out).sum())
         assert len(dataset.task(name).train.pairs) == n * (n - 1) // 2
 
@@ -91,8 +91,8 @@ def test_training_pairs_are_all_pairs_of_the_other_images(tmp_path: Path) -> Non
 def test_the_group_of_an_image_depends_on_its_name_and_the_seed(tmp_path: Path) -> None:
     all_images = make_folder(tmp_path / "a", score_lines())
     some = make_folder(tmp_path / "b", [score_lines()[0], *reversed(score_lines(15)[1:])])
-    assert all_images.groups[:15].tolist() == some.groups.tolist()
-    assert make_folder(tmp_path / "a", score_lines(), seed=1).groups.tolist() != all_images.groups.tolist()
+    assert all_images.protocol.groups[:15].tolist() == some.protocol.groups.tolist()
+    assert make_folder(tmp_path / "a", score_lines(), seed=1).protocol.groups.tolist() != all_images.protocol.groups.tolist()
 
 
 def test_pairs_that_cannot_be_tested_are_counted(tmp_path: Path) -> None:
