@@ -85,9 +85,9 @@ class CrossValidation:
         """How the images are divided, for the protocol of a task."""
         held_out = np.isin(self.groups, FOLDS[FOLD_NAMES.index(split)])
         return (
-            f"Cross-validation over images: seven groups, drawn by the images' names with seed {self._labels.seed}; each "
-            f"of seven folds holds out three groups, any two together in one fold, so that each pair is tested once. "
-            f"{split}: {int(held_out.sum()):,} of the {self._labels.n_images:,} images are held out; {len(train):,} "
+            f"Cross-validation over images: seven groups, drawn by the images' names with seed {self._labels.seed}; "
+            "each of seven folds holds out three groups, any two together in one fold, so that each pair is tested "
+            f"once. {split}: {int(held_out.sum()):,} of the {self._labels.n_images:,} images are held out; {len(train):,} "
             f"training pairs, {len(test):,} test pairs, {test.n_ordered:,} of them ordered."
         )
 
