@@ -87,8 +87,8 @@ class CrossValidation:
         return (
             f"Cross-validation over images: seven groups, drawn by the images' names with seed {self._labels.seed}; "
             "each of seven folds holds out three groups, any two together in one fold, so that each pair is tested "
-            f"once. {split}: {int(held_out.sum()):,} of the {self._labels.n_images:,} images are held out; {len(train):,} "
-            f"training pairs, {len(test):,} test pairs, {test.n_ordered:,} of them ordered."
+            f"once. {split}: {int(held_out.sum()):,} of the {self._labels.n_images:,} images are held out; "
+            f"{len(train):,} training pairs, {len(test):,} test pairs, {test.n_ordered:,} of them ordered."
         )
 
     def summary(self, attribute: str) -> str:

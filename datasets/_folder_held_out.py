@@ -93,8 +93,5 @@ class HeldOut:
             return []
         train, test = self.pairs(attribute, "standard")
         lost = len(self._labels.everything(attribute)) - len(train) - len(test)
-        return (
-            [f"{lost:,} pairs of {attribute} compare a training image with a test image and are left out"]
-            if lost
-            else []
-        )
+        note = f"{lost:,} pairs of {attribute} compare a training image with a test image and are left out"
+        return [note] if lost else []
