@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr import BadInput, Method, register_method
+from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.mixins import InspectionMixin
 from relattr.needs import Need
 
@@ -45,7 +46,7 @@ class BestPlace(InspectionMixin, FitRun, Method):
     C : weight of the loss of one pair.
     """
 
-    backbone: str = "efficientnet_lite0"
+    backbone: str = DEFAULT_BACKBONE
     places: int = 3
     sizes: tuple[float, ...] = (0.36, 0.5)
     layer: str | None = None

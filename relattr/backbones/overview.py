@@ -70,8 +70,9 @@ def describe_backbone(name: str) -> BackboneOverview:
     except BadInput as error:  # a damaged file
         return dataclasses.replace(described, origin="damaged", problem=str(error))
     if isinstance(weights, WeightsFile):
-        packaged = known.package is not None and weights.place == "Python package"
-        origin = f"package {known.package.distribution}" if packaged else weights.place
+        origin: str = weights.place
+        if known.package is not None and weights.place == "Python package":
+            origin = f"package {known.package.distribution}"
         return dataclasses.replace(
             described, is_here=True, origin=origin, path=weights.path, megabytes=_megabytes(weights.path)
         )
