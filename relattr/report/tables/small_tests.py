@@ -7,6 +7,8 @@ from relattr.report.tables.significance import CHANCE
 from relattr.report.tables.table import PaperTable
 from relattr.statistics import FEW_TEST_PAIRS
 
+INCLUDES_CHANCE = f"the interval of the most accurate method includes {CHANCE:g} %, the accuracy of guessing"
+LUCKY_GUESS = "the row that guesses is not significantly worse than the most accurate one on these test pairs"
 TARGET = 5.0
 """Half-width of an interval, in points, for which a warning says how many more pairs are needed."""
 
@@ -14,7 +16,7 @@ TARGET = 5.0
 def size_warnings(table: PaperTable) -> tuple[str, ...]:
     """Return a warning for each column with few test pairs, and for columns in which no method differs from chance."""
     warnings = []
-    undecided = []
+    undecided: dict[str, list[str]] = {INCLUDES_CHANCE: [], LUCKY_GUESS: []}
     for k, column in enumerate(table.columns):
         measured = [row for row in table.rows if row.entries[k].measured is not None]
         if not measured:
@@ -27,12 +29,12 @@ def size_warnings(table: PaperTable) -> tuple[str, ...]:
             warnings.append(f"{column.label}: only {pairs}{advice}")
         comparable = [row.entries[k] for row in measured if not row.entries[k].custom_tie_rule]
         if len(comparable) > 1 and not any(entry.best for entry in comparable):
-            undecided.append(column.label)
-    if undecided:
-        where = "" if len(undecided) == len(table.columns) else f" in {', '.join(undecided)}"
-        warnings.append(
-            f"Nothing is marked as the best{where}: the test pairs cannot tell the methods from chance, {CHANCE:g} %"
-        )
+            lower = highest.entries[k].lower
+            undecided[LUCKY_GUESS if lower is not None and lower > CHANCE else INCLUDES_CHANCE].append(column.label)
+    for reason, labels in undecided.items():
+        if labels:
+            where = "" if len(labels) == len(table.columns) else f" in {', '.join(labels)}"
+            warnings.append(f"Nothing is marked as the best{where}, because {reason}")
     return tuple(warnings)
 
 
