@@ -19,7 +19,7 @@ from relattr.cli.own_model import use_options
 def command(
     model: Path, one: Path, other: Path, device: str, threads: int | None, plugin_folders: Sequence[Path]
 ) -> None:
-    """Say which of two photographs, ONE or OTHER, shows more of the attribute that MODEL was fitted on.
+    """Say which of two photographs shows more of the attribute that MODEL was fitted on.
 
     MODEL is a file of `relattr train`. The difference of the two strengths has no unit and is no probability; compare
     it with the differences of other photographs.

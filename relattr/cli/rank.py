@@ -51,11 +51,11 @@ MAX_SHOWN = 400
 def command(
     photographs: Sequence[Path], model_file: Path | None, out: Path, page: bool, device: str, **options: Any
 ) -> None:
-    """Rank PHOTOGRAPHS (files, or folders of them) from most to least of an attribute.
+    """Rank PHOTOGRAPHS without labels from most to least of an attribute: a CSV file and a page.
 
-    They need no labels. The method is fitted on all your labelled photographs (--method and --data), or read from a
-    file (--model). Writes a CSV file with the strengths and a page that shows the photographs. A file that cannot be
-    read is left out and named.
+    PHOTOGRAPHS are files, or folders of them. The method is fitted on all your labelled photographs (--method and --data), or read from a
+    file (--model). The CSV file has the strengths, the page shows the photographs. A file that cannot be read is
+    left out and named.
 
     \b
     relattr rank --method ranksvm-cnn --data my_images new_photos/
