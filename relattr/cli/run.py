@@ -283,7 +283,10 @@ def _print_table(
     for planned in plan.cells:
         variants[planned.cell.method].add(variant_key(planned.cell))
     columns = ResultSelection(datasets=options["datasets"], attributes=options["attributes"])
-    rows = ResultSelection(methods=sorted(variants) if options["methods"] else (), variants=variants)
+    chosen = ResultSelection(methods=options["methods"])
+    listed = [row.method for row in plan.benchmark.rows if row.method in registry.constants]
+    quoted = [name for name in listed if chosen.includes_method(name)]  # published rows, which are not run
+    rows = ResultSelection(methods=[*variants, *quoted] if options["methods"] else (), variants=variants)
     definition = select_columns(plan.benchmark, registry, columns, store)
     echo(table_to_text(build_table(definition, registry, store, leak_notes(audits), selection=rows)))
     report_unavailable(plan)
