@@ -19,7 +19,7 @@ class PublishedFigures:
     ----------
     parameters : number of trained parameters.
     top1 : accuracy on the validation images of ImageNet-1k, one crop, in %; None if none is known.
-    source : where the accuracy is published.
+    source : where the accuracy is published, and how the network evaluated there differs.
     input_size : side in px of the square input.
     megabytes : size of the weights file, 1 MB being 10**6 bytes.
     """
@@ -32,14 +32,15 @@ class PublishedFigures:
 
 
 _TIMM = "timm"
+_TIMM_PADDED = "timm, with TensorFlow's padding"
 _TORCHVISION = "torchvision"
 
 OWN: Mapping[str, PublishedFigures] = {
     # the accuracy of these weights is known with TensorFlow's padding only, from results/results-imagenet.csv of
     # huggingface/pytorch-image-models
-    "efficientnet_lite0": PublishedFigures(4_652_008, None, "", 224, 18.8),
-    "efficientnet_lite1": PublishedFigures(5_416_680, None, "", 240, 21.9),
-    "efficientnet_lite2": PublishedFigures(6_092_072, None, "", 260, 24.7),
+    "efficientnet_lite0": PublishedFigures(4_652_008, 74.830, _TIMM_PADDED, 224, 18.8),
+    "efficientnet_lite1": PublishedFigures(5_416_680, 76.644, _TIMM_PADDED, 240, 21.9),
+    "efficientnet_lite2": PublishedFigures(6_092_072, 77.464, _TIMM_PADDED, 260, 24.7),
     "tf_efficientnet_lite0": PublishedFigures(4_652_008, 74.830, _TIMM, 224, 18.8),
     "tf_efficientnet_lite1": PublishedFigures(5_416_680, 76.644, _TIMM, 240, 21.9),
     "tf_efficientnet_lite2": PublishedFigures(6_092_072, 77.464, _TIMM, 260, 24.7),
