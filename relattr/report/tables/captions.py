@@ -26,6 +26,10 @@ SEEDS = {
     ),
 }
 """How the interval treats the variation between training runs, by the number of seeds."""
+CROSS_VALIDATED = (
+    "cross-validation over images tests each pair once, with a model that has seen neither image, and the interval "
+    "takes into account that these models share training images."
+)
 BOLD = (
     "Bold: the best of the methods measured on most attributes, splits and seeds, and every method that is not "
     "significantly different from it (paired tests over images, 5 % level, adjusted for all pairs of these methods, "
@@ -52,7 +56,9 @@ def with_caption(table: PaperTable, opening: str) -> PaperTable:
             seeds = {entry.n_seeds > 1 for entry in entries if entry.lower is not None}
             kind = "mixed" if len(seeds) > 1 else "several" if True in seeds else "one"
             interval = INTERVAL_ENDS if any(entry.shows_ends for entry in entries) else INTERVAL
-            sentences.append(interval + SEEDS[kind])
+            folds = any(entry.cross_validated for entry in entries)
+            sentences.append(interval + (CROSS_VALIDATED if folds and kind == "one" else SEEDS[kind]))
+            sentences += [CROSS_VALIDATED.capitalize()] if folds and kind != "one" else []
         if any(entry.best for entry in entries):
             sentences.append(BOLD)
     sentences += [f"Settings of all methods that have them: {', '.join(table.settings)}."] if table.settings else []
@@ -72,6 +78,8 @@ def _short_sentences(table: PaperTable, opening: str) -> list[str]:
         sentences.append(f"Settings: {', '.join(table.settings)}.")
     if any(entry.lower is not None for entry in entries):
         sentences.append(SHORT_INTERVAL_ENDS if any(entry.shows_ends for entry in entries) else SHORT_INTERVAL)
+    if any(entry.cross_validated for entry in entries):
+        sentences.append("Cross-validated over images.")
     if any(entry.best for entry in entries):
         sentences.append(SHORT_BOLD)
     return sentences

@@ -50,6 +50,8 @@ class TableEntry:
     """Standard deviation of the accuracy between seeds; None with fewer than two seeds."""
     spearman: float | None = None
     """Mean rank correlation between strengths and the scores of the test images; None without scores."""
+    cross_validated: bool = False
+    """Whether the pairs are those of the folds of a cross-validation."""
     custom_tie_rule: bool = False
     """Whether ties are not counted as errors; such a number is never compared with others."""
     image_standard_error: float | None = None

@@ -278,6 +278,7 @@ class EntryBuilder:
             n_seeds=len(seeds),
             seed_spread=_seed_spread(by_attribute),
             spearman=_mean_correlation(by_attribute),
+            cross_validated=any(test.fold for _, test in rows),
             custom_tie_rule=any(test.ties != "error" for _, test in rows),
             image_standard_error=image_error,
             seed_standard_error=seed_error,

@@ -104,3 +104,12 @@ def test_pooled_accuracy_weights_folds_by_their_pairs(synthetic):
     assert pooled_accuracy([(result, one), (result, two)]) == pytest.approx(25 / 40)
     dropped = [msgspec.structs.replace(one, n_correct=5, n_tied=5, ties="drop")]
     assert pooled_accuracy([(result, test) for test in dropped]) == 1.0
+
+
+def test_the_caption_says_that_it_is_a_cross_validation(synthetic, column):
+    assert "ross-valid" not in synthetic.table(["m"], [column]).caption
+    add_folds(synthetic, "m", 0.8)
+    table = synthetic.table(["m"], [column])
+    assert "cross-validation over images tests each pair once" in table.caption
+    assert "trained once" not in table.caption
+    assert "Cross-validated over images." in table.short_caption
