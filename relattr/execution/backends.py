@@ -52,14 +52,35 @@ def local_executor(
 ) -> Iterator[Executor]:
     """Run each cell in a separate process on this machine, ``jobs`` in parallel.
 
-    ``folders`` has folders of plugins and ``preload`` the modules that are imported once for all cells; ``skip`` has
-    the plugins and modules that are not (see `Registry.discover`). The callbacks are called from other threads.
+    ``folders`` has folders of plugins, and ``skip`` the plugins and modules that are not imported in advance (see
+    `Registry.discover`). Cells that preload the same modules have one server process; ``preload`` is for jobs that name
+    none. The callbacks are called from other threads.
     """
-    with CellPool(jobs, folders=list(folders), preload=list(preload), skip=list(skip)) as pool:
+    folders, skip = list(folders), list(skip)
+    pools: dict[tuple[str, ...], CellPool] = {}
+    lock, closed = threading.Lock(), threading.Event()
+    with contextlib.ExitStack() as stack:
+
+        def pool_of(job: Job) -> CellPool:
+            modules = job.preload or tuple(preload)
+            with lock:
+                if closed.is_set():
+                    raise RelattrError("the run was stopped")
+                if modules not in pools:
+                    pools[modules] = stack.enter_context(CellPool(jobs, folders=folders, preload=modules, skip=skip))
+                return pools[modules]
+
+        def close() -> None:
+            closed.set()
+            with lock:
+                running = list(pools.values())
+            for pool in running:
+                pool.close()
 
         def run_job(job: Job) -> tuple[Job, Outcome]:
             on_start(job)
             job = _with_default_resources(job, jobs)
+            pool = pool_of(job)
             outcome = pool.run(job, lambda *progress: on_progress(job, *progress))
             while pool.warnings:
                 on_warning(pool.warnings.pop())
@@ -67,7 +88,7 @@ def local_executor(
 
         def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
             try:
-                yield from _run_in_threads(run_job, cells, jobs, pool.close)
+                yield from _run_in_threads(run_job, cells, jobs, close)
             except RuntimeError as error:
                 if "can't start new thread" not in str(error):
                     raise

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from relattr.errors import BadInput
 from relattr.harness.cell import Cell
 from relattr.harness.limits import DEFAULT_TIME, Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import Origin
 from relattr.harness.result import Status
-from relattr.identity import imported_modules
+from relattr.identity import imported_modules, module_digests
+from relattr.identity.code import summary_of
 from relattr.registry import Registry
 from relattr.system import digests
 from relattr.system.paths import cache_dir
@@ -118,8 +117,30 @@ def modules_to_preload(cells: Sequence[PlannedCell], registry: Registry) -> tupl
     """The modules that the methods and datasets of these cells import, directly or not, also inside functions."""
     plugins = {registry.method(p.cell.method).module for p in cells}
     plugins |= {registry.dataset(p.cell.dataset).module for p in cells}
-    modules: set[str] = set()
-    for plugin in plugins:
-        with contextlib.suppress(BadInput):  # it has no file: it is defined in a notebook
-            modules |= imported_modules(plugin)
-    return tuple(sorted(modules))
+    return tuple(sorted(set().union(*(imported_modules(plugin) for plugin in plugins))))
+
+
+SLOW_PACKAGES = frozenset({"torch", "torchvision", "timm", "sklearn", "skimage", "numba", "huggingface_hub"})
+"""Packages that take long to import: cells whose method imports none of them need not wait for them."""
+
+
+def preload_by_method(cells: Sequence[PlannedCell], registry: Registry) -> dict[str, tuple[str, ...]]:
+    """The modules to preload for the cells of each method: one set for all that import `SLOW_PACKAGES`, one for others.
+
+    The first is `modules_to_preload`. The second has of a dataset only the modules of its own package that do not
+    import a slow package themselves.
+    """
+    modules = {name: imported_modules(registry.method(name).module) for name in {p.cell.method for p in cells}}
+    slow_methods = {name for name, imported in modules.items() if imports_slowly(imported)}
+    slow = modules_to_preload([p for p in cells if p.cell.method in slow_methods], registry) if slow_methods else ()
+    fast_cells = [p for p in cells if p.cell.method not in slow_methods]
+    fast = {name for p in fast_cells for name in modules[p.cell.method]}
+    for plugin in {registry.dataset(p.cell.dataset).module for p in fast_cells}:
+        own = [name for name in module_digests(plugin) if name.startswith(plugin.rpartition(".")[0])]
+        fast |= {name for name in own if (code := summary_of(name)) and not imports_slowly(b for b, _ in code.imports)}
+    return {name: slow if name in slow_methods else tuple(sorted(fast)) for name in modules}
+
+
+def imports_slowly(modules: Iterable[str]) -> bool:
+    """Whether any of these modules is of `SLOW_PACKAGES`."""
+    return not SLOW_PACKAGES.isdisjoint(name.partition(".")[0] for name in modules)

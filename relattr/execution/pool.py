@@ -141,8 +141,9 @@ class CellPool:
         with self._lock:
             self._stop_server()
         atexit.unregister(self.close)
-        with contextlib.suppress(OSError):
-            processes.set_child_subreaper(False)
+        if not self._servers:  # another pool may be open
+            with contextlib.suppress(OSError):
+                processes.set_child_subreaper(False)
 
     # ------------------------------------------------------------------ slots
 

@@ -9,7 +9,7 @@ from relattr.cli.run import lost_results
 from relattr.dataset import Dataset
 from relattr.errors import RelattrError
 from relattr.execution import runner as module
-from relattr.execution.job import CompletedCell, LostCell, RefusedCell
+from relattr.execution.job import CompletedCell, LostCell, RefusedCell, imports_slowly, preload_by_method
 from relattr.execution.runner import Runner
 from relattr.harness.cell import Cell
 from relattr.harness.plan import PlannedCell
@@ -18,6 +18,7 @@ from relattr.harness.result import VERSION, Result
 from relattr.harness.store import Store, Unreadable
 from relattr.method import Method
 from relattr.registry import Plugin, Registry
+from relattr.registry import registry as built_in
 
 CELLS = [Cell("m", {}, "d", {}, "a", "standard", seed) for seed in range(3)]
 
@@ -35,7 +36,7 @@ def run(tmp_path, monkeypatch):
     registry.methods["m"] = Plugin("m", "M", Method, {})
     registry.datasets["d"] = Plugin("d", "D", Dataset, {})
     monkeypatch.setattr(module, "LOCK_POLL_INTERVAL", 0.0)
-    monkeypatch.setattr(module, "modules_to_preload", lambda cells, registry: ())
+    monkeypatch.setattr(module, "preload_by_method", lambda cells, registry: {"m": ()})
 
     def run(outcomes):
         messages, remaining = [], {seed: list(of_cell) for seed, of_cell in outcomes.items()}
@@ -108,3 +109,33 @@ def test_results_that_are_not_on_disk_at_the_end_are_lost(tmp_path):
     reasons = lost(Unreadable(tmp_path, "truncated"), Unreadable(tmp_path, "EIO", inaccessible=True), written[2])
     assert "is not a result: truncated" in reasons[CELLS[0].key]
     assert "cannot be read: EIO" in reasons[CELLS[1].key]
+
+
+def test_cells_run_method_by_method_and_those_without_slow_imports_first(tmp_path, monkeypatch):
+    registry = Registry()
+    registry.datasets["d"] = Plugin("d", "D", Dataset, {})
+    for name in ("network", "chance", "linear"):
+        registry.methods[name] = Plugin(name, name, Method, {})
+    modules = {"network": ("torch", "x"), "chance": ("numpy",), "linear": ("torch", "x")}
+    monkeypatch.setattr(module, "preload_by_method", lambda cells, registry: modules)
+    cells = [Cell(name, {}, "d", {}, attribute, "standard", 0) for attribute in "ab" for name in modules]
+    planned = [PlannedCell(cell, "missing", "", {}) for cell in cells]
+    order = []
+
+    def execute(jobs):
+        for job in jobs:
+            order.append((job.cell.method, job.cell.attribute, job.preload))
+            yield job, CompletedCell(msgspec.json.encode(result(job.cell)))
+
+    Runner(planned, registry, Store(tmp_path), on_message=print).run(execute)
+    methods = ["chance", "network", "linear"]
+    assert order == [(name, attribute, modules[name]) for name in methods for attribute in "ab"]
+
+
+def test_a_method_without_slow_imports_preloads_no_slow_package():
+    built_in.discover()
+    cells = [Cell(name, {}, "glyphs", {}, "global", "standard", 0) for name in ("chance", "siamese-alexnet")]
+    modules = preload_by_method([PlannedCell(cell, "missing", "", {}) for cell in cells], built_in)
+    assert not imports_slowly(modules["chance"])
+    assert {"numpy", "relattr.datasets.glyphs.drawing"} <= set(modules["chance"])
+    assert {"torch", "relattr.datasets.glyphs"} <= set(modules["siamese-alexnet"])
