@@ -168,9 +168,18 @@ class Folder(Dataset):
         return FolderLabels(self.comparisons, self.seed, self.n_train_pairs, self.n_test_pairs)
 
     @cached_property
+    def _held_out(self) -> HeldOut:
+        return HeldOut(self.labels, SHARE if self.test is None else self.test)
+
+    @property
+    def parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The indices of the training images and of those held out, where the images are divided once."""
+        return self._held_out.parts
+
+    @cached_property
     def protocol(self) -> HeldOut | CrossValidation:
         """How images are divided into those for training and those for testing."""
-        held_out = HeldOut(self.labels, SHARE if self.test is None else self.test)
+        held_out = self._held_out
         if self.split == "auto" and self.test is None:
             small = any(held_out.is_small(attribute) for attribute in self.comparisons.attributes)
             return CrossValidation(self.labels) if small else held_out

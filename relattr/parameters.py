@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from relattr.bounds import MAX_SEED
-from relattr.errors import BadInput, UnknownName
+from relattr.errors import BadInput, UnknownName, shortened
 
 T = TypeVar("T")
 Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
@@ -47,11 +47,11 @@ def create_plugin(cls: type[T], kind: str, name: str, values: Mapping[str, Any])
         try:
             checked[key] = _convert(value, types[key])
         except msgspec.ValidationError as error:
-            raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: {error}") from None
+            raise BadInput(f"{kind} {name}: {key}={shortened(repr(value))} is not valid: {error}") from None
         if not _fits(checked[key]):
             raise BadInput(f"{kind} {name}: {key} is not valid: an integer can be at most {MAX_SEED} in absolute value")
         if not _is_finite(checked[key]):  # JSON, the format of results, has no other numbers
-            raise BadInput(f"{kind} {name}: {key}={value!r} is not valid: expected a finite number")
+            raise BadInput(f"{kind} {name}: {key}={shortened(repr(value))} is not valid: expected a finite number")
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if field.init and no_default and field.name not in checked:
@@ -83,7 +83,8 @@ def _convert(value: Any, kind: Any) -> Any:
     """Convert a value to this type. Raises `msgspec.ValidationError`."""
     if isinstance(value, UnparsedValue):
         value = str(value)
-        with contextlib.suppress(ValueError, msgspec.ValidationError):  # text such as a folder called 2024
+        # text such as a folder called 2024, or brackets without end
+        with contextlib.suppress(ValueError, RecursionError, msgspec.ValidationError):
             parsed = json.loads(value)
             return msgspec.convert(parsed, kind, strict=not isinstance(parsed, str))
     return msgspec.convert(value, kind, strict=not isinstance(value, str))

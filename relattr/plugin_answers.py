@@ -15,13 +15,16 @@ from typing import Any
 
 from relattr import parameters
 from relattr import registry as registry_module
-from relattr.errors import BadInput, Blocked, RelattrError, describe_error, shortened
+from relattr.errors import BadInput, Blocked, RelattrError, clean_text, describe_error, shortened
 from relattr.needs import Need, needs_of
 from relattr.registry import Plugin, Registry
 from relattr.system.contained import Contained, ContainedError, ProcessEnded, is_supported
 from relattr.task import TaskName
 
 DECIDES_RESULTS = False
+
+MAX_REASON_LENGTH = 4000
+"""Characters of the reason for which something is missing."""
 
 Answer = Callable[[Any], Any]
 
@@ -157,7 +160,7 @@ class _ContainedNeed(Need):
         self._ask, self._index = ask, index
 
     def missing(self) -> str | None:
-        return self._ask("need missing", _text_or_none, self._index)
+        return self._ask("need missing", _reason_or_none, self._index)
 
     def fingerprint(self) -> str:
         return self._ask("need fingerprint", _text, self._index)
@@ -184,8 +187,11 @@ def _text(value: Any) -> str:
     return value
 
 
-def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
+def _reason_or_none(value: Any) -> str | None:
+    """A text for readers, which may name a file whose name is not UTF-8."""
+    if value is None:
+        return None
+    return clean_text(value, MAX_REASON_LENGTH) if isinstance(value, str) else _text(value)
 
 
 def _texts(value: Any) -> list[str]:
@@ -216,8 +222,8 @@ DATASET_QUESTIONS: dict[str, Answer] = {
     "attributes": _texts,
     "splits": _texts,
     "tasks": _tasks,
-    "missing": _text_or_none,
-    "missing_labels": _text_or_none,
+    "missing": _reason_or_none,
+    "missing_labels": _reason_or_none,
     "fingerprint": _text,
     "labels_fingerprint": _text,
 }

@@ -24,6 +24,7 @@ from relattr.networks.freezing import drop_unused_parameters, freeze_first_layer
 from relattr.networks.scoring import Extractor
 from relattr.system.atomic import write_bytes
 from relattr.system.digests import digest_array, digest_text
+from relattr.system.reading import require_regular
 from relattr.training.config import TrainingConfig
 from relattr.training.cropping import Cropper, image_side
 from relattr.training.objectives import ClassificationObjective
@@ -196,6 +197,7 @@ def _read(path: Path, *, weights: bool) -> tuple[CategoryNetworkRecord, dict[str
     from safetensors import SafetensorError, safe_open
 
     try:
+        require_regular(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
@@ -203,7 +205,7 @@ def _read(path: Path, *, weights: bool) -> tuple[CategoryNetworkRecord, dict[str
             values = json.loads(metadata["record"])
             record = CategoryNetworkRecord(**{**values, "categories": tuple(values["categories"])})
             tensors = {name: file.get_tensor(name) for name in file.keys()} if weights else {}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"category network {path} cannot be read: {error}") from error

@@ -177,7 +177,7 @@ def pairs_by_name(dataset: Folder) -> dict[str, list[tuple[str, str, int]]]:
 
 
 def held_out(dataset: Folder) -> set[str]:
-    return {dataset.comparisons.images[k] for k in dataset.protocol.parts[1]}
+    return {dataset.comparisons.images[k] for k in dataset.parts[1]}
 
 
 @pytest.mark.parametrize("kind", ["scores", "sampled", "pairs", "votes"])

@@ -170,3 +170,10 @@ def test_instances_do_not_share_mutable_values():
     plugin = create_plugin(Thing, "method", "thing", {"sizes": [1]})
     assert plugin.sizes == (1,)
     assert create_plugin(Thing, "method", "thing", {}).sizes == (1, 2)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 100_000, '{"a":' * 50_000])
+def test_a_value_without_end_is_an_error_of_one_line(text):
+    with pytest.raises(BadInput, match="not valid") as error:
+        create_plugin(Thing, "method", "thing", {"number": UnparsedValue(text)})
+    assert len(str(error.value)) < 400

@@ -118,6 +118,9 @@ def test_an_odd_answer_is_an_error_of_its_plugin(create, question, reply, text):
     dataset = create("odd", question=question, reply=reply)
     if (question, reply) == ("attributes", "surrogate"):
         text = "gave '\\udcff'; expected a list"
+    if (question, reply) == ("missing", "surrogate"):  # a reason may name a file whose name is not UTF-8
+        assert dataset.missing() == "\\udcff"
+        return
     with pytest.raises(RelattrError) as error:
         getattr(dataset, question)()
     assert text in str(error.value)
