@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc_annotation, pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
@@ -119,6 +119,15 @@ def shorten_types(
     return short[0], short[1]
 
 
+def shorten_property_types(app: Sphinx, tree: nodes.document, name: str) -> None:
+    """Do the same for the types of properties, which are not part of a signature."""
+    for annotation in tree.findall(desc_annotation):
+        text = annotation.astext()
+        if ARRAY.search(text):
+            annotation.clear()
+            annotation += nodes.Text(ARRAY.sub(r"NDArray[\1]", text))
+
+
 def resolve_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
     """Link a name of the API to where it is documented; a name that is documented nowhere stays text.
 
@@ -155,6 +164,7 @@ def finish_site(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", read_sections)
     app.connect("autodoc-process-signature", shorten_types)
+    app.connect("doctree-resolved", shorten_property_types)
     app.connect("missing-reference", resolve_name)
     app.connect("build-finished", finish_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
