@@ -85,7 +85,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     image, crop, view : side length of the whole image, of the crops and of the localisers' views, relative to the
         backbone's input size.
     test_views : crops per test image: 1, 2 or 10.
-    precision : of the forward pass in training: ``fp32`` (all presets) or ``bf16``.
+    precision : of the forward pass in training: ``fp32`` (all presets), or ``bf16`` where it is native.
     held_out : share of the training images, in [0, 0.5), that is not trained on; its accuracy is shown beside the
         loss, and nothing is selected by it.
     """
@@ -135,9 +135,10 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             raise BadInput(f"epochs must be at least 1; got {self.epochs}")
 
     def needs(self) -> Sequence[Need]:
+        from relattr.backbones.native_bf16 import NativeBf16
         from relattr.backbones.weights import backbone_needs
 
-        return backbone_needs(self.backbone)
+        return [*backbone_needs(self.backbone), *([NativeBf16()] if self.precision == "bf16" else [])]
 
     def deviations(self) -> Sequence[str]:
         deviations = []
