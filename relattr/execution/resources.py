@@ -32,16 +32,16 @@ def visible_gpus() -> list[str]:
     return [str(k) for k in range(len(gpus))]
 
 
-def check_device(device: str, *, here: bool = True) -> None:
+def check_device(device: str, *, here: bool = True, option: str = "--device") -> None:
     """Raise `BadInput` unless ``device`` is the name of a device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     With ``here``, the device must also exist on this machine. What ``nvidia-smi`` lists is believed; otherwise PyTorch
-    is asked, in another process.
+    is asked, in another process. ``option`` is what messages call it.
     """
     match = re.fullmatch(r"(auto|cpu|mps|cuda)(?::([0-9]{1,4}))?", device)
     if match is None or (match[2] is not None and match[1] != "cuda"):
         raise BadInput(
-            f"--device {shortened(device)!r} is not a device; expected auto, cpu, cuda (the first GPU), cuda:0, cuda:1 "
+            f"{option} {shortened(device)!r} is not a device; expected auto, cpu, cuda (the first GPU), cuda:0, cuda:1 "
             "or mps"
         )
     kind, index = match[1], int(match[2] or 0)
@@ -54,7 +54,7 @@ def check_device(device: str, *, here: bool = True) -> None:
         what = {0: f"no {kind} device", 1: f"one {kind} device, {kind}:0"}.get(
             n_devices, f"{n_devices} {kind} devices, {kind}:0 to {kind}:{n_devices - 1}"
         )
-        raise BadInput(f"--device {device}: this machine has {what}; --device cpu or auto runs without it")
+        raise BadInput(f"{option} {device}: this machine has {what}; {option} cpu or auto runs without it")
 
 
 def resolve_device(device: str) -> str:

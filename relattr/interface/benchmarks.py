@@ -131,7 +131,7 @@ def run(
     for status in _names(retry):
         if status not in FAILURES:
             raise UnknownName("status of failed cells", status, FAILURES)
-    check_device(device)
+    check_device(device, option="device")
     chosen_seeds = (seeds,) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
     if not all(isinstance(seed, int) and 0 <= seed <= MAX_SEED for seed in chosen_seeds):
         raise BadInput(f"seeds are {list(chosen_seeds)}; expected integers from 0 to {MAX_SEED}")

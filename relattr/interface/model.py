@@ -14,6 +14,7 @@ from relattr.errors import BadInput, Blocked, shortened
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
 from relattr.method import Method
+from relattr.registry import registry
 from relattr.run_settings import Run
 
 if TYPE_CHECKING:
@@ -218,21 +219,27 @@ class Model:
         return pd.DataFrame({"image": [names[k] for k in order], "strength": strengths[order]}, index=index)
 
     def __repr__(self) -> str:
-        changed = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
-        return f"<Model {self.name}({changed}), {self._state()}>"
+        changed = ", ".join(self._changed_parameters())
+        return f"<Model {self.name}{f'({changed})' if changed else ''}, {self._state()}>"
 
     def _repr_html_(self) -> str:
         return properties_html(
             f"Model {self.name}",
             {
                 "label": self.label,
-                "parameters": ", ".join(f"{key}={value!r}" for key, value in self.parameters.items()) or "none",
+                "parameters that were set": ", ".join(self._changed_parameters()) or "none",
                 "state": self._state(),
                 "missing": "; ".join(self.missing()),
                 "differs from the publication": "; ".join(self.method.deviations()),
                 "notes": "; ".join(self.method.notes()),
             },
         )
+
+    def _changed_parameters(self) -> list[str]:
+        """``name=value`` of each parameter that differs from that of the method as it is registered."""
+        plugin = registry.methods.get(self.name)
+        defaults = parameters.values_of(plugin.create()) if plugin is not None else {}
+        return parameters.changed_parameters(self.parameters, defaults)
 
     def _state(self) -> str:
         return "not fitted" if self.fitted_on is None else f"fitted on {self.fitted_on}"
@@ -251,7 +258,7 @@ def make_run(seed: int, device: str, threads: int | None) -> Run:
     for name, value, least, most in (("seed", seed, 0, MAX_SEED), ("threads", threads, 1, MAX_THREADS)):
         if value is not None and (isinstance(value, bool) or not least <= value <= most):
             raise BadInput(f"{name} is {value!r}; expected an integer from {least} to {most}")
-    check_device(device)
+    check_device(device, option="device")
     return Run(seed=int(seed), device=resolve_device(device), threads=int(threads or available_cpus()))
 
 

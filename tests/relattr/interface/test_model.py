@@ -124,7 +124,7 @@ def test_pairs_that_are_not_valid_are_refused(task, model, pairs, message):
         ({"seed": -1}, "seed is -1"),
         ({"threads": 0}, "threads is 0"),
         ({"threads": True}, "threads is True"),
-        ({"device": "tpu"}, "'tpu' is not a device"),
+        ({"device": "tpu"}, "^device 'tpu' is not a device"),
     ],
 )
 def test_settings_that_are_not_valid_are_refused(task, settings, message):
@@ -170,9 +170,9 @@ def test_the_thread_limit_ends_with_the_fit(task, monkeypatch):
 
 
 def test_models_describe_themselves(model):
-    assert repr(model).startswith("<Model brightness(gamma=1.0), fitted on 120 pairs of 16 images of glyphs/global")
-    assert "not fitted" in repr(relattr.load_method("brightness"))
-    assert "gamma=1.0" in model._repr_html_()
+    assert repr(model).startswith("<Model brightness, fitted on 120 pairs of 16 images of glyphs/global")
+    assert repr(relattr.load_method("brightness", gamma=2.0)) == "<Model brightness(gamma=2.0), not fitted>"
+    assert "gamma=3.0" in relattr.load_method("brightness", gamma=3.0)._repr_html_()
     assert model.fitted_parameters["sign_"] in (-1.0, 1.0)
 
 
