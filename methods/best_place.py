@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class BestPlace(InspectionMixin, FitRun, Method):
     """RankSVM on deep features of a few crops at fixed places, the same in all images.
 
-    The places are chosen from a grid, one after another: each time the one with which cross-validation over training
-    images orders most held-out pairs. Not from a publication; it says what a transformer that finds the best fixed
-    place would gain, on aligned images such as the faces of LFW-10.
+    The places are those of a grid on which, each by itself, a RankSVM orders most held-out pairs in a cross-validation
+    over training images. Not from a publication; it says what a transformer that finds the best fixed place would gain,
+    on aligned images such as the faces of LFW-10.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ class BestPlace(InspectionMixin, FitRun, Method):
     layer: str | None = None
     resolution: int | None = None
     parts: int = 2
-    step: int = 1
-    whole: bool = True
-    C: float = 0.1
+    step: int = 2
+    whole: bool = False
+    C: float = 1.0
 
     check_with: ClassVar[Mapping[str, Any]] = {"backbone": "micro", "sizes": (0.5,), "places": 2}
 
@@ -78,37 +78,38 @@ class BestPlace(InspectionMixin, FitRun, Method):
             self.backbone, self.sizes, layer=self.layer, input_size=self.resolution, parts=self.parts, step=self.step
         )
 
-    def choose(self, train: TrainingSet, run: Run) -> None:
-        """Choose the places."""
-        from relattr.ranksvm.forward_selection import choose_blocks, gram_matrix
+    def search(self, train: TrainingSet, run: Run) -> tuple[PlaceGrid, NDArray[np.float64]]:
+        """The grid, and the validation accuracy ``(p,)`` of each of its places; NaN for the whole image."""
+        from relattr.ranksvm.block_validation import block_accuracies, gram_matrix
 
-        self._run = run
         grid = self.grid()
         maps = grid.maps(train.images, device=run.device)
-        grams = [gram_matrix(grid.features(maps, place)) for place in range(1, len(grid.boxes))]
-        base = gram_matrix(self._whole_features(train.images)) if self.whole else None
-        choice = choose_blocks(grams, train.pairs, self.places, base=base, C=self.C, seed=run.seed_for("folds"))
-        self.places_ = np.array(choice.blocks) + 1
-        self.boxes_ = grid.boxes[self.places_]
-        self.validation_accuracy_ = choice.accuracies[-1]
+        grams = (gram_matrix(grid.features(maps, place)) for place in range(1, len(grid.boxes)))
+        accuracies = block_accuracies(grams, train.pairs, C=self.C, seed=run.seed_for("folds"))
+        return grid, np.concatenate([[np.nan], accuracies])
 
     def fit(self, train: TrainingSet, run: Run) -> None:
         from relattr.ranksvm import RankSVM
 
-        self.choose(train, run)
+        self._run = run
+        grid, accuracies = self.search(train, run)
+        # the first of equally good ones, and the first of all if the accuracies are unknown
+        best = np.argsort(-accuracies[1:], kind="stable")[: self.places] + 1
+        self.places_, self.boxes_ = best, grid.boxes[best]
+        self.validation_accuracy_ = float(accuracies[best[0]])
         self.coef_ = RankSVM(C=self.C).fit(self.features(train.images), train.pairs).coef_
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        """The features of the chosen places, after those of the whole image if it is used, ``(n, d)``."""
-        grid = self.grid()
-        maps = grid.maps(images, device=self.fit_run.device)
-        blocks = [self._whole_features(images)] if self.whole else []
-        return np.concatenate([*blocks, *(grid.features(maps, place) for place in self.places_.tolist())], 1)
-
-    def _whole_features(self, images: Images) -> NDArray[np.float32]:
+        """The features of the chosen places, and of the whole image if it is used, ``(n, d)``, of unit norm."""
         from relattr.backbones.extraction import cached_deep_features
 
-        return cached_deep_features(images, self.backbone, device=self.fit_run.device, crop="resize")
+        device = self.fit_run.device
+        grid = self.grid()
+        maps = grid.maps(images, device=device)
+        blocks = [grid.features(maps, place) for place in self.places_.tolist()]
+        if self.whole:
+            blocks.append(cached_deep_features(images, self.backbone, device=device, crop="resize"))
+        return np.concatenate(blocks, 1) / np.float32(len(blocks) ** 0.5)
 
     def strength(self, images: Images) -> NDArray[np.floating[Any]]:
         return self.features(images) @ self.coef_

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from relattr.training.objectives import Objective
     from relattr.training.schedule import Schedule
 
+MULTISCALE_SIZES = (0.7, 0.5, 0.36)
+"""Sides, relative to the image, of the places among which each transformer of ViralNet-M begins with start=search."""
+
 
 def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
     """A parameter that is one name or several, as a tuple."""
@@ -47,8 +50,8 @@ class ViralNet(RankingNetwork):
     relative_scales : initial scale of each transformer relative to ``initial_scale``, for ``multiscale``; the paper
         calls it critical that they differ.
     start : where the transformers begin: ``published``, near the middle of the image with the initial scale;
-        ``search``, at the places that the method ``best-place`` chooses on the training pairs with this backbone, one
-        for each transformer, with their sizes.
+        ``search``, at the place that the method ``best-place`` finds on the training pairs with this backbone, with its
+        size; with ``multiscale``, at the best place of each of the sizes 0.7, 0.5 and 0.36.
     sample_from : whether the transformers at half and quarter size crop the image at full size or the downscaled one.
     gate : what the spatial loss replaces if a crop is centred outside the image: the gradient of the ranking loss in
         that transformer (``crop``, Singh & Lee's code), or the ranking loss of the pair (``pair``, the formulas of
@@ -121,9 +124,16 @@ class ViralNet(RankingNetwork):
         from .best_place import BestPlace
 
         if self.start == "search":
-            search = BestPlace(backbone=self.backbone, places=len(self.scales()))
-            search.choose(train, run)
-            self.start_boxes_ = search.boxes_
+            search = BestPlace(backbone=self.backbone)
+            if self.multiscale:
+                search.sizes = MULTISCALE_SIZES
+            grid, accuracies = search.search(train, run)
+            sizes = grid.size_of_place
+            candidates = [sizes == k for k in range(3)] if self.multiscale else [sizes >= 0]
+            best = [
+                int(np.where(of_size, np.nan_to_num(accuracies, nan=-1.0), -2.0).argmax()) for of_size in candidates
+            ]
+            self.start_boxes_ = grid.boxes[best]
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), **({"start_boxes_": self.start_boxes_} if self._places else {})}

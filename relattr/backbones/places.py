@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STRIDE = 16
 """Pixels per cell, approximately, of the map that places are cut out of, unless a layer is named."""
+MIN_CELLS = 6
+"""Least cells per side of that map, for backbones with small inputs."""
 _TOLERANCE = 0.75  # a map without padding is somewhat smaller: 13 cells of AlexNet where the stride suggests 14
 
 
@@ -91,6 +93,12 @@ class PlaceGrid:
         corners = [(x, y, x + side, y + side) for x, y, side in self._squares]
         return (np.array(corners) / self.cells).astype(np.float32)
 
+    @property
+    def size_of_place(self) -> NDArray[np.int64]:
+        """The index of the size of each place, ``(p,)``; -1 for the whole image."""
+        counts = [len(self._starts(window)) ** 2 for window in self.windows]
+        return np.concatenate([[-1], np.repeat(np.arange(len(counts)), counts)])
+
     def maps(self, images: Images, *, device: str = "cpu") -> torch.Tensor:
         """Return the feature maps ``(n, c, cells, cells)``, computed once per image and cached on disk."""
         from relattr.backbones.extraction import cached_deep_features
@@ -117,10 +125,10 @@ class PlaceGrid:
 def layer_of_stride(network: Backbone, input_size: int, stride: int = STRIDE) -> str:
     """Return the last layer of a network whose map has about one cell for ``stride`` pixels, or a finer one.
 
-    Layers are modules of the network and their direct parts, such as ``features.12`` or ``layer3.1``. Raises `BadInput`
-    if none has such a map.
+    The map has at least 6 x 6 cells. Layers are modules of the network and their direct parts, such as ``features.12``
+    or ``layer3.1``. Raises `BadInput` if none has such a map.
     """
-    least = _TOLERANCE * input_size / stride
+    least = max(MIN_CELLS, _TOLERANCE * input_size / stride)
     paths: list[str] = []
     handles = []
     for path, module in network.net.named_modules():

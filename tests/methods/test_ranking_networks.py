@@ -94,19 +94,18 @@ def test_artifacts_and_boxes_of_a_fitted_network():
 
 
 @pytest.mark.parametrize("name", ["viralnet", "viralnet-m"])
-def test_search_start_begins_at_the_places_of_best_place(name, monkeypatch, tmp_path):
-    from relattr.backbones.places import PlaceGrid
-
-    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path))
+def test_search_start_begins_at_the_places_of_best_place(name, tmp_path):
     small = problem.make_problem()
     net = method(name, updates=1, start="search", rate=1e-9)
-    monkeypatch.setattr("relattr.methods.best_place.BestPlace.grid", lambda self: PlaceGrid(self.backbone, (0.5,)))
     net.fit(small.train, Run(seed=0))
-    search = registry.method("best-place").create({"backbone": "tiny", "places": 3 if name == "viralnet-m" else 1})
-    search.fit(small.train, Run(seed=0))
+    places = []
+    for sizes in [(0.7,), (0.5,), (0.36,)] if name == "viralnet-m" else [(0.36, 0.5)]:
+        search = registry.method("best-place").create({"backbone": "tiny", "places": 1, "sizes": sizes})
+        search.fit(small.train, Run(seed=0))
+        places.append(search.boxes_[0])
     n = len(small.test)
-    np.testing.assert_allclose(net.initial_boxes(small.test), np.repeat(search.boxes_[None], n, 0), atol=1e-5)
-    np.testing.assert_allclose(net.boxes(small.test), search.boxes(small.test), atol=1e-3)  # hardly trained
+    np.testing.assert_allclose(net.initial_boxes(small.test), np.repeat([places], n, 0), atol=1e-5)
+    np.testing.assert_allclose(net.boxes(small.test), np.repeat([places], n, 0), atol=1e-3)  # hardly trained
     net.save(tmp_path / "net.npz")
     loaded = method(name, updates=1, start="search", rate=1e-9)
     loaded.load(tmp_path / "net.npz")

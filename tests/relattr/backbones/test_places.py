@@ -35,8 +35,7 @@ def build() -> nn.Module:
 
 
 @pytest.fixture(autouse=True)
-def two_layers(tmp_path, monkeypatch):
-    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path))
+def two_layers():
     names.register_backbone(
         "two-layers", build=build, untrained=build, fingerprint=lambda: "two-layers", preprocessing=PREPROCESSING
     )

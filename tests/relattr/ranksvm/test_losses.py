@@ -9,7 +9,7 @@ from relattr.pairs import Pairs
 from relattr.ranksvm import graph as graph_module
 from relattr.ranksvm import logistic as logistic_module
 from relattr.ranksvm import order as order_module
-from relattr.ranksvm.estimator import RankSVM, _loss, _structure
+from relattr.ranksvm.estimator import RankSVM, pair_structure, pairwise_loss
 
 C, C_SIMILAR = 0.7, 0.3
 
@@ -68,7 +68,7 @@ def test_equals_a_loop_over_pairs(loss: str, serial: bool, pairs: Pairs, monkeyp
         for module in (graph_module, logistic_module, order_module):
             monkeypatch.setattr(module, "_SERIAL", 0)
     n = 44
-    fast = _loss(RankSVM(C, C_similar=C_SIMILAR, loss=loss), _structure(pairs, None, n))
+    fast = pairwise_loss(RankSVM(C, C_similar=C_SIMILAR, loss=loss), pair_structure(pairs, None, n))
     rng = np.random.default_rng(9)
     for scale, shift in ((0.0, 0.0), (0.5, 0.0), (3.0, 100.0)):
         s = rng.normal(size=n) * scale + shift
@@ -83,7 +83,7 @@ def test_equals_a_loop_over_pairs(loss: str, serial: bool, pairs: Pairs, monkeyp
 def test_pairs_exactly_on_the_margin_are_inactive() -> None:
     s = np.array([2.0, 1.0, 1.0, 0.0, 0.0])
     for pairs in (Pairs.all_of([3.0, 2.0, 2.0, 1.0, 1.0]), Pairs(*Pairs.all_of([3.0, 2.0, 2.0, 1.0, 1.0]).arrays)):
-        fast = _loss(RankSVM(1.0), _structure(pairs, None, 5))
+        fast = pairwise_loss(RankSVM(1.0), pair_structure(pairs, None, 5))
         value, g = fast.evaluate(s)
         assert value == 0.0
         assert not g.any()
@@ -95,7 +95,7 @@ def test_large_margins_do_not_overflow() -> None:
     pairs = Pairs.all_of([0.0, 1.0, 2.0])
     s = np.array([5000.0, 0.0, -5000.0])
     for p in (pairs, Pairs(*pairs.arrays)):
-        value, g = _loss(RankSVM(1.0, loss="logistic"), _structure(p, None, 3)).evaluate(s)
+        value, g = pairwise_loss(RankSVM(1.0, loss="logistic"), pair_structure(p, None, 3)).evaluate(s)
         assert value == pytest.approx(20000.0)
         np.testing.assert_allclose(g, [2.0, 0.0, -2.0])
 
@@ -104,7 +104,7 @@ def test_more_than_65536_images() -> None:
     n = 70_000
     pairs = Pairs([69_999, 3, 66_000], [0, 69_998, 66_001], [1, -1, 0])
     s = np.linspace(0, 0.5, n)
-    value, g = _loss(RankSVM(1.0), _structure(pairs, None, n)).evaluate(s)
+    value, g = pairwise_loss(RankSVM(1.0), pair_structure(pairs, None, n)).evaluate(s)
     slack = 1 - (s[69_999] - s[0]), 1 - (s[69_998] - s[3])
     assert value == pytest.approx((slack[0] ** 2 + slack[1] ** 2 + (s[1] - s[0]) ** 2) / 2)
     assert set(np.flatnonzero(g)) == {0, 3, 66_000, 66_001, 69_998, 69_999}
