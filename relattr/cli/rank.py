@@ -120,13 +120,25 @@ def strengths_of(model: Model, images: Images, paths: Sequence[Path]) -> tuple[N
             try:
                 strengths[chunk] = model.strength(images.subset(chunk))
             except BadImage:
-                for k in chunk.tolist():
-                    try:
-                        strengths[k] = model.strength(images.subset([k]))[0]
-                    except BadImage as error:
-                        problems.append(str(error))
+                readable, found = _readable_images(images, chunk.tolist())
+                problems += found
+                if readable:
+                    strengths[readable] = model.strength(images.subset(readable))
             advance(len(chunk))
     return strengths, problems
+
+
+def _readable_images(images: Images, indices: Sequence[int]) -> tuple[list[int], list[str]]:
+    """The images that can be read, and why the others cannot."""
+    readable, problems = [], []
+    for k in indices:
+        try:
+            images[k]
+        except BadImage as error:
+            problems.append(str(error))
+        else:
+            readable.append(k)
+    return readable, problems
 
 
 def ranked(strengths: NDArray[np.float64]) -> list[int]:
