@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
+import relattr
 from relattr import UnknownName
 from relattr.cli import cli
 from relattr.report.bibliography import ALWAYS, bibliography
@@ -19,7 +20,9 @@ def keys(text):
 def test_every_method_and_dataset_of_a_paper_is_cited_once(plugins):
     everything = bibliography([*plugins.methods, *plugins.constants], plugins.datasets, plugins)
     assert len(set(keys(everything))) == len(keys(everything))
-    assert keys(bibliography([], [], plugins)) == list(ALWAYS)
+    always = bibliography([], [], plugins)
+    assert keys(always) == list(ALWAYS)
+    assert f"version = {{{relattr.__version__}}}" in always
     assert "cited-for" not in everything
     own = ("best-place", "chance", "regression", "siamese")  # of no single paper
     for name in (*plugins.methods, *plugins.constants):
