@@ -53,9 +53,9 @@ def command(
 ) -> None:
     """Rank PHOTOGRAPHS without labels from most to least of an attribute: a CSV file and a page.
 
-    PHOTOGRAPHS are files, or folders of them. The method is fitted on all your labelled photographs (--method and --data), or read from a
-    file (--model). The CSV file has the strengths, the page shows the photographs. A file that cannot be read is
-    left out and named.
+    PHOTOGRAPHS are files, or folders of them. The method is fitted on all your labelled photographs (--method and
+    --data), or read from a file (--model). The CSV file has the strengths, the page shows the photographs. A file that
+    cannot be read is left out and named.
 
     \b
     relattr rank --method ranksvm-cnn --data my_images new_photos/
