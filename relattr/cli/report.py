@@ -35,7 +35,7 @@ def command(
     """
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark_paths import read_benchmark
-    from relattr.harness.own_data import own_benchmark
+    from relattr.harness.own_data import own_benchmark, require_data
     from relattr.harness.store import Store
     from relattr.report.formats.page import benchmark_to_html
     from relattr.report.tables.column_selection import select_columns
@@ -44,6 +44,7 @@ def command(
     registry = load_registry(plugin_folders)
     selection, store = chosen_results(options), Store(results)
     definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, options["data"])
+    require_data(definition, registry)
     definition = select_columns(definition, registry, selection, store)
     path = out or Path("paper_tables/out") / f"{definition.name}.html"
     figures = path.parent / "figures" / definition.name

@@ -26,7 +26,7 @@ from relattr.harness.benchmark_paths import read_benchmark
 from relattr.harness.estimate import CellDurations, extend_time_limits, known_durations
 from relattr.harness.failure_place import failure_place
 from relattr.harness.fingerprints import fingerprint_differences
-from relattr.harness.own_data import unlocated_datasets
+from relattr.harness.own_data import require_data, unlocated_datasets
 from relattr.harness.plan import Plan, PlannedCell
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.result_selection import ResultSelection, variant_key
@@ -118,6 +118,7 @@ def command(
     """
     plan, registry, store = plan_from_options(benchmark, options)
     if not plan.cells:
+        require_data(plan.benchmark, registry)
         reasons = "".join(f"; {reason}" for reason in plan.without_tasks.values())
         raise BadInput(
             f"{benchmark} has no cell to run with this selection of methods, datasets and attributes{reasons}"

@@ -68,7 +68,7 @@ def command(
     """
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark_paths import read_benchmark
-    from relattr.harness.own_data import own_benchmark
+    from relattr.harness.own_data import own_benchmark, require_data
     from relattr.harness.store import Store
     from relattr.report.formats.files import write_tables
     from relattr.report.formats.text import ablation_to_text, table_to_text
@@ -82,6 +82,7 @@ def command(
     paper_tables = []
     for name in benchmark:
         definition = own_benchmark(read_benchmark(name, registry), registry, store, options["data"])
+        require_data(definition, registry)
         definition = select_columns(definition, registry, selection, store)
         leaks = benchmark_leak_notes(definition, registry, store) if audit else None
         table = build_table(definition, registry, store, leaks, against, selection)

@@ -80,6 +80,15 @@ def unlocated_datasets(benchmark: Benchmark, registry: Registry) -> list[str]:
     ]
 
 
+def require_data(benchmark: Benchmark, registry: Registry) -> None:
+    """Raise `BadInput` if a benchmark of own data has neither data nor results."""
+    if unlocated_datasets(benchmark, registry) and not benchmark.table.columns:
+        raise BadInput(
+            f"benchmark {benchmark.name} is of your own photographs, and there are no results on any: add --data PATH, "
+            "a folder with photographs and one .csv file that compares or scores them, to relattr run (docs/folder.md)"
+        )
+
+
 def with_columns(benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable]) -> Benchmark:
     """Return a benchmark without columns with one for each attribute of its datasets.
 

@@ -154,6 +154,9 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
         (["compare", "none.npz", "a.png", "b.png"], "cannot read none.npz"),
         (["run", "quick", "--data", "data"], "--data is for benchmarks of your own photographs, such as own"),
         (["run", "own", "--data", "nowhere"], "--data nowhere does not exist"),
+        (["run", "own"], "of your own photographs, and there are no results on any: add --data PATH, a folder with"),
+        (["tables", "own"], "there are no results on any: add --data PATH"),
+        (["report", "own"], "there are no results on any: add --data PATH"),
     ],
 )
 def test_errors_say_what_is_wrong(
@@ -179,6 +182,8 @@ def test_the_table_has_what_was_run_and_the_page_the_photographs(data: Path, tmp
     assert [name for name, _ in rows] == ["Chance", "Brightest"]  # and no row of another method
     assert rows[1][1] == "100.00"
     assert "relattr report own" in output
+    again = relattr.run("own", data=data, methods=["chance", "brightest"], backend="inline", verbose=False)
+    assert len(again) == 2 * 7  # the same results, one row for each fold
     frame = relattr.table("own")  # the data is that of the results
     assert frame[["key", "column"]].to_numpy().tolist() == [["chance", "darkness"], ["brightest", "darkness"]]
     assert invoke("report", "own", "--out", "own.html").exit_code == 0
