@@ -29,6 +29,7 @@ from relattr import parameters
 from relattr.dataset import Dataset
 from relattr.errors import BadInput, UnknownName, clean_text, describe_error, shortened
 from relattr.method import Method
+from relattr.system.reading import MAX_SETTINGS, require_regular
 from relattr.system.unchanged import unchanged_package, unchanged_process
 
 DECIDES_RESULTS = False
@@ -209,8 +210,8 @@ class Registry:
             if not module.name.startswith("_"):
                 name = f"{package}.{module.name}"
                 path = Path(getattr(module.module_finder, "path", "")) / module.name
-                where = f"{name} ({path if module.ispkg else path.with_name(module.name + '.py')})"
-                yield where, partial(importlib.import_module, name)
+                file = path / "__init__.py" if module.ispkg else path.with_name(module.name + ".py")
+                yield f"{name} ({path if module.ispkg else file})", partial(_import_file, name, file)
 
     def _load(self, where: str, load: Callable[[], object]) -> None:
         if where in self._loaded:
@@ -230,6 +231,13 @@ class Registry:
                 for name, row in list(table.items()):
                     if id(row) not in before and not _is_imported(row.module):
                         del table[name]
+
+
+def _import_file(name: str, file: Path) -> object:
+    """Import a module. Raises OSError if its file is, for example, a pipe, or too large to compile in a minute."""
+    if file.exists():  # it may be an extension module
+        require_regular(file, MAX_SETTINGS)
+    return importlib.import_module(name)
 
 
 def _is_imported(module: str) -> bool:

@@ -24,9 +24,10 @@ from relattr.registry import Plugin, Registry
 from relattr.run_settings import Run
 
 if TYPE_CHECKING:
+    from relattr.dataset import Dataset
     from relattr.method import Method
     from relattr.pairs import Pairs
-    from relattr.task import Task, TestSet, TrainingSet
+    from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 
 MAX_TEXT_LENGTH = 4000
@@ -103,7 +104,7 @@ def _fit_and_compare(
             raise Blocked(reason)
     if not has_fingerprints:  # the plan could not determine them; a result without any could never become stale
         _check_fingerprint(dataset.fingerprint() if method.uses_pixels else dataset.labels_fingerprint(), cell.dataset)
-    task = dataset.task(cell.task)
+    task = _task_of(dataset, cell.task)
     require_applicable(method, task.train, task.name.dataset)
     tests = usable_tests(method, task)
     if method.uses_pixels:
@@ -129,6 +130,18 @@ def _fit_and_compare(
         "seconds_fit": round(fitted - started, 3),
         "seconds_compare": round(compared - fitted, 3),
     }
+
+
+def _task_of(dataset: Dataset, name: TaskName) -> Task:
+    """The task of this name. Raises `BadInput` if the dataset returns something else, such as another task."""
+    from relattr.task import Task
+
+    task: Any = dataset.task(name)
+    if not isinstance(task, Task):
+        raise BadInput(f"{type(dataset).__name__}.task({name}) returned {shortened(repr(task))}; expected a Task")
+    if task.name != name:
+        raise BadInput(f"{type(dataset).__name__}.task({name}) returned the task {task.name}")
+    return task
 
 
 def _check_fingerprint(fingerprint: Any, dataset: str) -> None:

@@ -135,7 +135,7 @@ def _list_tasks(datasets: Mapping[str, Dataset]) -> tuple[dict[str, list[TaskNam
     reasons: dict[str, str] = {}
     for name, dataset in datasets.items():
         try:
-            tasks[name] = list(dataset.tasks())
+            tasks[name] = list(dict.fromkeys(dataset.tasks()))
             if not tasks[name]:  # the attributes are listed in the dataset's files, which are not available
                 reasons[name] = dataset.missing() or f"the dataset {name} has no task"
         except Exception as error:  # a broken plugin costs its own cells, not the others'

@@ -140,3 +140,18 @@ def test_a_plugin_that_imports_an_unsound_one_is_left_out_too(registry, folder):
     discover_contained(registry, [folder])
     assert set(registry.methods) == {"a_first", "z_last"}
     assert len(registry.left_out) == 2
+
+
+def test_only_regular_files_of_a_sensible_size_are_imported(registry, folder, monkeypatch):
+    os.mkfifo(folder / "pipe.py")
+    (folder / "large.py").write_text("x = 1" + " " * 5000)
+    (folder / "link.py").symlink_to("/dev/zero")
+    monkeypatch.setattr(module, "MAX_SETTINGS", 4000)
+    discover_contained(registry, [folder])
+    assert set(registry.methods) == {"a_first", "z_last"}
+    errors = {plugin.where.rpartition("/")[2].rstrip(")"): plugin.error for plugin in registry.broken}
+    assert {name: text.partition("is ")[2] or text.partition("has ")[2] for name, text in errors.items()} == {
+        "pipe.py": "a named pipe; expected a regular file: " + repr(str(folder / "pipe.py")),
+        "large.py": "5,005 bytes; at most 4,000 are read: " + repr(str(folder / "large.py")),
+        "link.py": "a device; expected a regular file: " + repr(str(folder / "link.py")),
+    }

@@ -14,7 +14,7 @@ import pytest
 from relattr import parameters
 from relattr.dataset import Dataset
 from relattr.errors import BadInput
-from relattr.execution.evaluate import _check_fitted, evaluate_cell
+from relattr.execution.evaluate import _check_fitted, _task_of, evaluate_cell
 from relattr.harness.benchmark import Benchmark, TableSpec
 from relattr.harness.cell import Cell
 from relattr.harness.plan import make_plan
@@ -347,3 +347,22 @@ def test_what_a_method_chose_must_be_numbers_or_text(chosen: Any) -> None:
 
 def test_a_long_text_that_a_method_chose_is_shortened() -> None:
     assert len(_check_fitted({"a": "x" * 10**6, "b": np.float64(2.0)})["a"]) < 5000  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        (None, "returned None; expected a Task"),
+        (TaskName("squares", "other", "standard"), "returned the task squares/other"),
+    ],
+)
+def test_another_task_than_asked_for_is_refused(returned: TaskName | None, problem: str) -> None:
+    class Confused(Squares):
+        def task(self, name: Any) -> Task:
+            return super().task(returned) if returned is not None else None  # type: ignore[return-value]
+
+    name = TaskName("squares", "brightness", "standard")
+    with pytest.raises(BadInput, match="Confused.task") as error:
+        _task_of(Confused(), name)
+    assert problem in str(error.value)
+    assert _task_of(Squares(), name).name == name
