@@ -13,6 +13,7 @@ import msgspec
 
 from relattr.errors import BadInput
 from relattr.harness.benchmark import Benchmark, ColumnSpec
+from relattr.harness.cell import Cell
 from relattr.harness.result import Result
 from relattr.harness.store import Unreadable
 from relattr.registry import Registry
@@ -24,6 +25,11 @@ def location_parameter(registry: Registry, dataset: str) -> str:
         return ""
     names = registry.datasets[dataset].cls.location_parameters
     return names[0] if len(names) == 1 else ""
+
+
+def is_own(cell: Cell) -> bool:
+    """Return whether a cell is on own data, for which nobody has published numbers."""
+    return bool(cell.data) and len(cell.location) == 1
 
 
 def own_benchmark(

@@ -210,16 +210,8 @@ class EntryBuilder:
             entry = replace(entry, published=number.accuracy, reliability=number.reliability)
             partial = [f"{note} (the published number beside it is over the same attributes)" for note in partial]
         elif attribute is None and len(attributes) > 1 and len(by_attribute) == 1:
-            entry = replace(
-                entry, published=None, reliability=""
-            )  # a published mean is not the number of one attribute
-        # nobody has published a number for a person's own images
-        deviations = [
-            note
-            for (result, _), notes in zip(rows, of_rows, strict=True)
-            if not result.cell.data
-            for note in notes.deviations
-        ]
+            entry = replace(entry, published=None, reliability="")  # a published mean is not that of one attribute
+        deviations = [note for notes in of_rows for note in notes.deviations]
         # a mean over other attributes or splits is another quantity; one over fewer seeds is only less precise
         comparable = (
             not deviations

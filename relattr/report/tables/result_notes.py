@@ -10,6 +10,7 @@ from typing import Any
 from relattr import parameters
 from relattr.errors import RelattrError
 from relattr.harness.fingerprints import cell_fingerprints, fingerprint_differences
+from relattr.harness.own_data import is_own
 from relattr.harness.result import Result, TestResult
 from relattr.harness.staleness import missing_data
 from relattr.registry import Registry
@@ -17,6 +18,7 @@ from relattr.registry import Registry
 MAX_LISTED = 4
 """How many missing cells a note lists, at most."""
 
+_ABOUT_PUBLICATIONS = re.compile(r"\b(papers?|publications?|published|et al\.|and Lee)", re.IGNORECASE)
 CellPlace = tuple[str, str, int]
 """Attribute, split and seed of a cell."""
 
@@ -37,7 +39,14 @@ class ResultNotes:
 
 
 def result_notes(result: Result, test: TestResult, registry: Registry) -> ResultNotes:
-    """Return the notes of a result on one of its test sets, including those on its parameters."""
+    """Return the notes of a result on one of its test sets, including those on its parameters.
+
+    On a person's own data there is no published number: nothing is a deviation, and what a method notes
+    about publications is left out.
+    """
+    if is_own(result.cell):
+        of_method = [note for note in result.method_notes if not _ABOUT_PUBLICATIONS.search(note)]
+        return ResultNotes((), (*of_method, *result.notes, *filter(None, [test.note])))
     method, dataset = parameter_notes(result, registry), dataset_parameter_notes(result, registry)
     return ResultNotes(
         (

@@ -6,6 +6,9 @@ import msgspec
 
 from relattr import Dataset, parameters
 from relattr.harness.benchmark import ColumnSpec
+from relattr.harness.cell import Cell
+from relattr.harness.data_identity import identify_data
+from relattr.harness.own_data import is_own
 from relattr.registry import Plugin
 from relattr.report.formats.csv import table_to_csv
 from relattr.report.formats.latex.notes import notes_to_latex
@@ -110,13 +113,28 @@ def test_a_parameter_that_no_longer_exists_is_called_so(synthetic, plugins, colu
     assert not any("vocabulary" in note for note in notes)  # the published value
 
 
+PAPER = "the paper does not say how images are resized"
+
+
 def test_deviations_from_papers_are_not_noted_on_own_data(synthetic, column, entry_of):
     """Nobody has published a number for a person's own photographs."""
-    result = synthetic.add("m", "a", "x", deviations=("another backbone",), method_notes=("it has a flaw",))
-    own = msgspec.structs.replace(result, cell=msgspec.structs.replace(result.cell, data="digest", method="own"))
+    result = synthetic.add("m", "a", "x", deviations=("another backbone",), method_notes=("it has a flaw", PAPER))
+    where = {"data": "digest", "location": {"path": "photos"}}
+    own = msgspec.structs.replace(result, cell=msgspec.structs.replace(result.cell, method="own", **where))
     synthetic.store.write(own, synthetic.store.arrays(result))
     table = synthetic.table(["m", "own"], [column])
-    assert {"another backbone", "it has a flaw"} <= set(entry_of(table, "m").notes)
+    assert {"another backbone", "it has a flaw", PAPER} <= set(entry_of(table, "m").notes)
     notes = next(row for row in table.rows if row.key == "own").entries[0].notes
-    assert "another backbone" not in notes
+    assert not {"another backbone", PAPER} & set(notes)
     assert "it has a flaw" in notes
+
+
+def test_released_data_in_a_folder_of_the_user_is_not_own_data(plugins):
+    assert is_own(cell_on(plugins, "folder"))
+    for name in ("osr", "glyphs", "pubfig", "osr-shipped"):
+        assert not is_own(cell_on(plugins, name))
+
+
+def cell_on(plugins, name):
+    data = identify_data(plugins.dataset(name).create())
+    return Cell("m", {}, name, data.dataset_parameters, "x", "standard", 0, data.data, data.location)
