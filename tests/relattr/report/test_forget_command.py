@@ -48,7 +48,7 @@ def test_the_chosen_results_are_removed(forget, synthetic, arguments, expected):
 def test_without_a_choice_or_an_answer_nothing_is_removed(forget, synthetic):
     before = left(synthetic)
     assert isinstance(forget("--yes").exception, BadInput)
-    assert "add --yes" in str(forget("--failures", input="").exception)
+    assert "--yes removes" in str(forget("--failures", input="").exception)
     assert left(synthetic) == before
 
 
