@@ -29,7 +29,7 @@ COMMANDS = {
     "figures": "Draw the figures of BENCHMARK that show images, as PNG and PDF, from stored results.",
     "report": "Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.",
     "train": "Fit a method on all your labelled photographs, and save it.",
-    "rank": "Rank PHOTOGRAPHS without labels from most to least of an attribute: a CSV file and a page.",
+    "rank": "Rank unlabelled PHOTOGRAPHS from most to least of an attribute, in a CSV file and on a page.",
     "compare": "Say which of two photographs shows more of the attribute that MODEL was fitted on.",
     "export": "Write all results, or those on the datasets of BENCHMARK, as one tidy table.",
     "diff": "Compare two results folders: accuracies on the same test pairs, and what is only in one of them.",
@@ -84,10 +84,11 @@ def cli() -> None:
     relattr tables quick            the tables: LaTeX, PDF, CSV, Markdown
     relattr figures quick           transformer boxes, nearest neighbours, visual chains
     relattr report quick            one page with tables, figures and every cell
-    relattr run own --data DIR      the methods on your own photographs; rank and compare use them
+    relattr run own --data DIR      compare methods on your own photographs
+    relattr rank --help             rank photographs that nobody has labelled
     relattr audit osr               leaks and contradictions in a dataset
     relattr export                  all results as one CSV or Parquet file
-    relattr diff old new            two results folders, compared
+    relattr diff old new            compare two results folders
     relattr forget --failures       remove results, for example those of failed cells
     relattr new method my-method    a file to start a method from
     relattr check method my-method  whether it satisfies the contract

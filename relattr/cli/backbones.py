@@ -30,7 +30,7 @@ def print_backbones() -> None:
 
 
 def print_backbone_details(names: Sequence[str]) -> None:
-    """Print all about these backbones, one after the other. Raises `UnknownName` before any is printed."""
+    """Print the details of these backbones, one after the other. Raises `UnknownName` before any is printed."""
     from relattr.backbones.names import DEFAULT_BACKBONE
     from relattr.backbones.overview import describe_backbone
 

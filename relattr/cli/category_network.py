@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from relattr.backbones.names import DEFAULT_BACKBONE
+from relattr.bounds import MAX_SEED, MAX_THREADS
 from relattr.cli.integer import IntegerRange
 from relattr.cli.options import plugins_option
 from relattr.cli.output import echo
@@ -23,7 +24,11 @@ DECIDES_RESULTS = False
 @click.argument("dataset")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--backbone", default=DEFAULT_BACKBONE, show_default=True, help="The pretrained network that is fine-tuned."
+    "--backbone",
+    default=DEFAULT_BACKBONE,
+    show_default=True,
+    metavar="NAME",
+    help="The pretrained network that is fine-tuned.",
 )
 @click.option(
     "--preset",
@@ -36,9 +41,23 @@ DECIDES_RESULTS = False
 @click.option("--rate", type=float, metavar="X", help="Learning rate, in place of the preset's.")
 @click.option("--attribute", metavar="NAME", help="The task whose training images are used; by default the first.")
 @click.option("--split", metavar="NAME", help="Its split; by default the first.")
-@click.option("--seed", type=IntegerRange(0), default=0, show_default=True, metavar="N")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--threads", type=IntegerRange(1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=IntegerRange(0, MAX_SEED),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="The seed of all randomness.",
+)
+@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, ...")
+@click.option(
+    "--threads",
+    type=IntegerRange(1, MAX_THREADS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of processor threads.",
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the dataset. May be repeated."
 )

@@ -30,7 +30,7 @@ time_limit_option = click.option(
     default=DEFAULT_TIME,
     show_default=True,
     metavar="TIME",
-    help="Maximum wall-clock time of the checks of one plugin (90s, 30m, none); one that hangs has failed.",
+    help="Maximum wall-clock time of the checks of one plugin (90s, 30m, none); a plugin that takes longer fails.",
 )
 laws_option = click.option(
     "--law", "laws", multiple=True, metavar="GLOB", help="Only laws that match. May be repeated."
@@ -42,9 +42,8 @@ def command() -> None:
     """Check that a plugin satisfies the laws of its contract.
 
     Prints one line for each law, with the reason if it failed; the exit code is then 1. An error that breaks several
-    laws is printed once. The same checks are
-    available to your own tests: see relattr.check. A plugin to which a law does not apply says so, with the reason,
-    in its class attribute `exempt`.
+    laws is printed once. The same checks are available to your own tests: see relattr.check. A plugin to which a law
+    does not apply says so, with the reason, in its class attribute `exempt`.
     """
 
 

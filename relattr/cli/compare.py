@@ -21,14 +21,17 @@ def command(
 ) -> None:
     """Say which of two photographs shows more of the attribute that MODEL was fitted on.
 
-    MODEL is a file of `relattr train`. The difference of the two strengths has no unit and is no probability; compare
-    it with the differences of other photographs.
+    MODEL is a file written by `relattr train`. The difference of the two strengths has no unit and is not a
+    probability; compare it with the differences of other photographs.
+
+    \b
+    relattr compare openness.npz one.jpg other.jpg
     """
     from relattr.interface.model_file import load_model
 
     fitted = load_model(model, plugins=plugin_folders, device=device, threads=threads)
     attribute = fitted.fitted_on.attribute if fitted.fitted_on is not None else ""
-    what = attribute or "of the attribute"
+    amount, quality = (f"more {attribute}", attribute) if attribute else ("more of the attribute", "the attribute")
     if not fitted.has_strength:
         margin = float(fitted.compare([one, other], [(0, 1)])[0])
         strengths = ""
@@ -37,7 +40,7 @@ def command(
         margin = first - second
         strengths = f"; strengths {max(first, second):.4g} and {min(first, second):.4g}"
     if margin == 0:
-        echo(f"{one} and {other}: no difference in {what}")
+        echo(f"{one} and {other}: no difference in {quality}")
         return
     more, less = (one, other) if margin > 0 else (other, one)
-    echo(f"{more} shows more {what} than {less}: difference {abs(margin):.4g}{strengths}")
+    echo(f"{more} shows {amount} than {less}: difference {abs(margin):.4g}{strengths}")

@@ -32,7 +32,7 @@ def command() -> None:
 @click.argument("names", nargs=-1, metavar="[DATASET]...")
 @plugins_option
 def list_datasets(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
-    """List the datasets: whether their files are here, their size, images and licence; with names, all about those.
+    """List the datasets: whether their files are here, their size, images and licence; with names, their details.
 
     \b
     here         the files are here, or it needs none

@@ -19,10 +19,10 @@ from relattr.registry import Plugin
 
 
 def print_method(plugin: Plugin[Method]) -> None:
-    """Print all about a method."""
+    """Print the details of a method."""
     try:
         needs = [reason for need in needs_of(plugin.create()) if (reason := need.missing()) is not None]
-    except Exception as error:  # the rest is told all the same
+    except Exception as error:  # the rest is printed all the same
         needs = [describe_error(error)]
     fields = [
         ("summary", plugin.summary),
@@ -33,7 +33,7 @@ def print_method(plugin: Plugin[Method]) -> None:
 
 
 def print_dataset(plugin: Plugin[Dataset]) -> None:
-    """Print all about a dataset."""
+    """Print the details of a dataset."""
     try:
         dataset = plugin.create()
         missing, attributes = dataset.missing(), ", ".join(dataset.attributes())
@@ -76,7 +76,11 @@ def parameter_lines(plugin: Plugin[Any]) -> list[tuple[str, str, str]]:
 
 def _text(value: Any) -> str:
     """A value as it is written after ``--set name=``."""
-    return value or '""' if isinstance(value, str) else "unset" if value is None else json.dumps(value)
+    if value is None:
+        return "unset"
+    if isinstance(value, str):
+        return value or '""'
+    return json.dumps(value)
 
 
 def _choices(kind: Any) -> str:

@@ -31,13 +31,13 @@ DECIDES_RESULTS = False
     help="Only results with this status. May be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 @results_option
 def command(failures: bool, statuses: Sequence[str], dry_run: bool, yes: bool, results: Path, **options: Any) -> None:
     """Remove stored results of the chosen methods, datasets or attributes, or those that failed.
 
-    At least one choice is required; a result is removed if it meets all of them. Nothing else in the folder is touched,
-    and cells that are running are left alone. Plugins need not be loaded.
+    At least one of the options is required; a result is removed if it meets all that are given. Nothing else in the
+    folder is touched, and results of cells that are running are kept. Plugins need not be loaded.
 
     \b
     relattr forget --failures                       of any method
@@ -78,8 +78,8 @@ def command(failures: bool, statuses: Sequence[str], dry_run: bool, yes: bool, r
 def _confirmed(question: str) -> bool:
     try:
         return click.confirm(question)
-    except click.Abort:  # there is nobody to ask
-        raise BadInput("no answer; add --yes to remove results without a question") from None
+    except click.Abort:  # standard input is closed
+        raise BadInput("no answer; --yes removes results without asking") from None
 
 
 def _remove(store: Store, results: Sequence[Result]) -> tuple[int, list[Result]]:

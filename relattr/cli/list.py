@@ -19,7 +19,7 @@ from relattr.cli.text_table import print_table
 def command(kind: str, names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """List the methods, datasets, benchmarks or backbones.
 
-    With a NAME, show all about it, with its parameters and their defaults.
+    With a NAME, show its details: parameters with their defaults, and what is missing here.
 
     \b
     relattr list methods

@@ -55,19 +55,20 @@ data_option = click.option(
 )
 
 
+datasets_option = click.option(
+    "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
+)
+attributes_option = click.option(
+    "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
+)
+
+
 def chosen_results_options(command: F) -> F:
     """Add the options that choose stored results, see `chosen_results`."""
-    for option in reversed(
-        [
-            click.option("--methods", multiple=True, metavar="GLOB", help="Only methods that match. May be repeated."),
-            click.option(
-                "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
-            ),
-            click.option(
-                "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
-            ),
-        ]
-    ):
+    methods_option = click.option(
+        "--methods", multiple=True, metavar="GLOB", help="Only methods that match. May be repeated."
+    )
+    for option in (attributes_option, datasets_option, methods_option):  # the last one added comes first in the help
         command = option(command)
     return command
 
@@ -108,11 +109,11 @@ limit_options = [
 ]
 
 
-def benchmark_options(command: F) -> F:
+def benchmark_options(command: F, *, required: bool = True) -> F:
     """Add the argument BENCHMARK and the options that select some of its cells; see `selection_from_options`."""
     for option in reversed(
         [
-            click.argument("benchmark"),
+            click.argument("benchmark", required=required),
             data_option,
             click.option(
                 "--methods",
@@ -121,12 +122,8 @@ def benchmark_options(command: F) -> F:
                 help="Only methods that match. If no method of the benchmark matches, other registered methods that "
                 "match are added. May be repeated.",
             ),
-            click.option(
-                "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
-            ),
-            click.option(
-                "--attributes", multiple=True, metavar="GLOB", help="Only attributes that match. May be repeated."
-            ),
+            datasets_option,
+            attributes_option,
             click.option(
                 "--seeds",
                 multiple=True,
@@ -152,6 +149,11 @@ def benchmark_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def optional_benchmark_options(command: F) -> F:
+    """Add the `benchmark_options`, with an argument BENCHMARK that may be left out."""
+    return benchmark_options(command, required=False)
 
 
 def selection_from_options(options: Mapping[str, Any]) -> Selection:

@@ -1,4 +1,4 @@
-"""A model of a user's own photographs: the options of `train` and `rank` that say how it is fitted, and its fitting."""
+"""Fits a model on a user's own photographs, as the options of `train` and `rank` say."""
 
 from __future__ import annotations
 
@@ -35,15 +35,22 @@ def fit_options(command: F) -> F:
                 metavar="PATH",
                 help="The folder with your labelled photographs and one .csv file, or that file.",
             ),
-            click.option("--attribute", metavar="NAME", help="The attribute; may be left out if there is only one."),
+            click.option("--attribute", metavar="NAME", help="The attribute to learn; needed if the file has several."),
             click.option(
                 "--set",
                 "settings",
                 multiple=True,
                 metavar="KEY=VALUE",
-                help="Set a parameter of the method, in place of that of `relattr run own`. May be repeated.",
+                help="Set a parameter of the method; the others are those of `relattr run own`. May be repeated.",
             ),
-            click.option("--seed", type=IntegerRange(0, MAX_SEED), default=0, show_default=True, metavar="N"),
+            click.option(
+                "--seed",
+                type=IntegerRange(0, MAX_SEED),
+                default=0,
+                show_default=True,
+                metavar="N",
+                help="The seed of all randomness.",
+            ),
         ]
     ):
         command = option(command)
@@ -51,7 +58,7 @@ def fit_options(command: F) -> F:
 
 
 def use_options(command: F) -> F:
-    """Add the options that say with what a model is applied."""
+    """Add the options for applying a model: device, threads and plugins."""
     for option in reversed(
         [
             click.option(
@@ -78,7 +85,7 @@ def use_options(command: F) -> F:
 def fit_from_options(options: Mapping[str, Any]) -> Model:
     """Fit a method on all labelled photographs, as the `fit_options` say, with the parameters of `relattr run own`.
 
-    Raises `BadInput` if the method or the data is not given, and for anything wrong in the data.
+    Raises `BadInput` if the method or the data is not given, and for invalid data.
     """
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars

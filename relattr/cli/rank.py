@@ -1,4 +1,4 @@
-"""``relattr rank``: order photographs without labels, from most to least of an attribute."""
+"""``relattr rank``: rank unlabelled photographs from most to least of an attribute."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from relattr.interface.model import Model
 
 CHUNK = 256
-"""Photographs that are ranked at a time."""
+"""Photographs whose strengths are computed at a time."""
 MAX_SHOWN = 400
 """Photographs that the page shows, evenly spread over the ranking."""
 
@@ -44,14 +44,14 @@ MAX_SHOWN = 400
     default=Path("ranking.csv"),
     show_default=True,
     metavar="FILE",
-    help="The CSV file to write; the page is beside it and ends in .html.",
+    help="The CSV file to write. The page is written beside it, with the suffix .html.",
 )
 @click.option("--page/--no-page", default=True, show_default=True, help="Write the page with the photographs.")
 @use_options
 def command(
     photographs: Sequence[Path], model_file: Path | None, out: Path, page: bool, device: str, **options: Any
 ) -> None:
-    """Rank PHOTOGRAPHS without labels from most to least of an attribute: a CSV file and a page.
+    """Rank unlabelled PHOTOGRAPHS from most to least of an attribute, in a CSV file and on a page.
 
     PHOTOGRAPHS are files, or folders of them. The method is fitted on all your labelled photographs (--method and
     --data), or read from a file (--model). The CSV file has the strengths, the page shows the photographs. A file that
@@ -66,9 +66,9 @@ def command(
     from relattr.system.atomic import write_text
 
     if model_file is not None and (options["method"] is not None or options["data"] is not None):
-        raise BadInput("--model is a fitted model; leave out --method and --data, or leave out --model")
+        raise BadInput("--model is a fitted model: use either --model, or --method and --data")
     if out.suffix == ".html":
-        raise BadInput(f"--out {out} is the CSV file; name it for example {out.with_suffix('.csv')}")
+        raise BadInput(f"--out {out} ends in .html; expected the CSV file, such as {out.with_suffix('.csv')}")
     paths = find_photographs(photographs)
     if model_file is not None:
         model = load_model(model_file, plugins=options["plugin_folders"], device=device, threads=options["threads"])
@@ -120,8 +120,8 @@ def strengths_of(model: Model, images: Images, paths: Sequence[Path]) -> tuple[N
             try:
                 strengths[chunk] = model.strength(images.subset(chunk))
             except BadImage:
-                readable, found = _readable_images(images, chunk.tolist())
-                problems += found
+                readable, errors = _readable_images(images, chunk.tolist())
+                problems += errors
                 if readable:
                     strengths[readable] = model.strength(images.subset(readable))
             advance(len(chunk))
@@ -142,7 +142,7 @@ def _readable_images(images: Images, indices: Sequence[int]) -> tuple[list[int],
 
 
 def ranked(strengths: NDArray[np.float64]) -> list[int]:
-    """The indices from the largest strength to the smallest; NaN is left out, equal ones keep their order."""
+    """The indices from the largest strength to the smallest, except non-finite ones; ties keep their order."""
     import numpy as np
 
     known = np.flatnonzero(np.isfinite(strengths))
@@ -191,7 +191,7 @@ def _page(
     sentences = [
         f"Most first. Ranked by {model.label}, fitted on {fitted}.",
         "Below each photograph: its rank and its strength. Strengths have no unit; only their order and their "
-        "differences mean something.",
+        "differences are meaningful.",
     ]
     if len(places) < len(order):
         sentences.append(f"{len(places)} of {len(order):,} are shown, evenly spread; the CSV file has all.")

@@ -12,7 +12,7 @@ import click
 from relattr import parameters
 from relattr.cli.cells import report_unavailable, state_of
 from relattr.cli.groups import group_cells, shortened_reason
-from relattr.cli.options import benchmark_options, chosen_results, selection_from_options
+from relattr.cli.options import chosen_results, optional_benchmark_options, selection_from_options
 from relattr.cli.output import echo
 from relattr.cli.plugins import load_registry
 from relattr.cli.text_table import print_table
@@ -49,7 +49,7 @@ class ShownCell:
 
 
 @click.command("status")
-@benchmark_options
+@optional_benchmark_options
 @click.option("--verbose", "-v", is_flag=True, help="Also list the cells without a result one by one, and tracebacks.")
 def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     """Show every result in the folder, or those of BENCHMARK: accuracy, or the reason for a failure.
@@ -67,14 +67,14 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     planned: list[PlannedCell] = []
     if benchmark is not None:
         definition = own_benchmark(read_benchmark(benchmark, registry), registry, items, options["data"])
-        of_plan = selection_from_options(options)
-        of_plan = replace(
-            of_plan,
-            methods=loaded_patterns(of_plan.methods, registry.methods),
-            datasets=loaded_patterns(of_plan.datasets, registry.datasets),
+        given = selection_from_options(options)
+        cell_selection = replace(
+            given,
+            methods=loaded_patterns(given.methods, registry.methods),
+            datasets=loaded_patterns(given.datasets, registry.datasets),
             attributes=(),
         )
-        plan = make_plan(definition, registry, store, of_plan)
+        plan = make_plan(definition, registry, store, cell_selection)
         planned = [cell for cell in plan.cells if selection.includes(cell.cell)]
         chosen = benchmark_scope(plan.benchmark, registry).select(chosen)
     names: dict[str, Iterable[str]] = {
@@ -99,9 +99,6 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     _print_counts(cells, len(stored), options)
     if verbose:
         _print_tracebacks(cells, store)
-
-
-next(parameter for parameter in command.params if parameter.name == "benchmark").required = False
 
 
 def _planned_cell(planned: PlannedCell, store: Store) -> ShownCell:
@@ -176,7 +173,7 @@ def _print_counts(cells: Sequence[ShownCell], n_stored: int, options: Mapping[st
     echo(f"\n{total if cells else 'no cells'}. Results in {options['results']}/.")
     n_other = n_stored - sum(shown.result is not None for shown in cells)
     if n_other > 0:
-        echo(f"{counted(n_other, 'other result')} in this folder: relattr status without a choice lists all.")
+        echo(f"{counted(n_other, 'other result')} in this folder: relattr status without options lists all results.")
 
 
 def _print_tracebacks(cells: Sequence[ShownCell], store: Store) -> None:

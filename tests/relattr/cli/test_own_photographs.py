@@ -113,8 +113,8 @@ def test_a_saved_model_ranks_and_compares(data: Path, photographs: Path, tmp_pat
     assert [strength for *_, strength in ranking(tmp_path / "r.csv")] == [-30, -31, -90, -200, -250]
     bright, dark = photographs / "e.png", photographs / "c.png"
     for pair in ((bright, dark), (dark, bright)):
-        said = invoke("compare", "m.npz", *pair).output
-        assert said == f"{dark} shows more darkness than {bright}: difference 220; strengths -30 and -250\n"
+        output = invoke("compare", "m.npz", *pair).output
+        assert output == f"{dark} shows more darkness than {bright}: difference 220; strengths -30 and -250\n"
     assert "no difference in darkness" in invoke("compare", "m.npz", dark, dark).output
     assert relattr.load_model("m.npz").strength([dark])[0] == -30
 
@@ -136,7 +136,7 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
     [
         (["rank", "--method", "brightest", "new"], "--data is missing; for example --method ranksvm-cnn --data"),
         (["rank", "--data", "data", "new"], "--method is missing"),
-        (["rank", "--method", "brightest", "--model", "m.npz", "new"], "leave out --method and --data, or leave out"),
+        (["rank", "--method", "brightest", "--model", "m.npz", "new"], "use either --model, or --method and --data"),
         (
             ["rank", "--method", "brightest", "--data", "nowhere", "new"],
             "--data nowhere does not exist; expected a folder",
@@ -146,7 +146,10 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
             "empty has no photograph: no file in it ends in",
         ),
         (["rank", "--method", "brightest", "--data", "data", "none.png"], "none.png does not exist"),
-        (["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"], "name it for example r.csv"),
+        (
+            ["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"],
+            "expected the CSV file, such as r.csv",
+        ),
         (
             ["rank", "--method", "brightest", "--data", "empty", "new"],
             "empty has no .csv file; write one there with the columns left,right,label",
