@@ -64,5 +64,5 @@ def sum_by_image(
 ) -> tuple[NDArray[np.float64], float]:
     """Return the sum of ``q`` at each image, ``(n,)``, and the sum of squares of ``q``."""
     images = np.stack([first, second], 1).ravel()
-    sums = np.bincount(images, weights=np.repeat(q, 2), minlength=n)
+    sums = np.bincount(images, weights=np.repeat(q, 2), minlength=n).astype(np.float64, copy=False)
     return sums, float(np.cumsum(q * q)[-1]) if q.size else 0.0

@@ -1,4 +1,4 @@
-"""Restores what code may change in its process, after it was imported.
+"""Restores what imported code may change in its process.
 
 A plugin is imported in the process that runs all others. What it registers stays, and so do new modules and new entries
 of ``sys.path`` and the environment. What it removes or replaces is put back, so that it costs no other plugin.
@@ -24,6 +24,7 @@ DECIDES_RESULTS = False
 
 Restore = Callable[[], None]
 _DEFINED = (FunctionType, type, classmethod, staticmethod, property)
+"""What `unchanged_package` restores: code, not data."""
 
 
 @contextmanager
@@ -54,9 +55,7 @@ def unchanged_package(package: str) -> Iterator[None]:
         for owner, values in saved:
             now = vars(owner)
             for name, value in values.items():
-                if now.get(name) is not value and isinstance(
-                    value, (FunctionType, type, classmethod, staticmethod, property)
-                ):
+                if now.get(name) is not value and isinstance(value, _DEFINED):
                     with contextlib.suppress(AttributeError, TypeError):
                         setattr(owner, name, value)
 
@@ -177,7 +176,7 @@ def _numpy() -> Restore:
     saved = numpy.geterr() if numpy is not None else None
 
     def restore() -> None:
-        if numpy is not None and numpy.geterr() != saved:
+        if numpy is not None and saved is not None and numpy.geterr() != saved:
             numpy.seterr(**saved)
 
     return restore

@@ -100,8 +100,8 @@ class Cropper:
         centre = 2 * (offset + self.side / 2) - 1  # the image's borders are at -1 and 1
         scale = np.stack([np.where(mirror, -self.side, self.side), np.full(len(mirror), self.side)], 1)
         x = normalise_pixels(pixels.contiguous(), self.preprocessing)
-        scale_and_centre = (torch.from_numpy(part.astype(np.float32)).to(x.device) for part in (scale, centre))
-        grid = crop_grid(*scale_and_centre, self.size, align_corners=False)
+        scales, centres = (torch.from_numpy(part.astype(np.float32)).to(x.device) for part in (scale, centre))
+        grid = crop_grid(scales, centres, self.size, align_corners=False)
         crops = functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
         # crops that are resized again stay as they were sampled: that is faster than on channels last
         is_resized = self.size != self.preprocessing.input_size
