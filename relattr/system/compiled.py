@@ -10,6 +10,7 @@ Importing numba and loading compiled code takes about a second. A loop with an e
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import types
@@ -59,9 +60,18 @@ def prange(*arguments: int) -> range:
 
 
 def import_numba(modules: set[str]) -> None:
-    """Import numba if one of these modules declares compiled loops, for the processes that are forked later."""
+    """Import numba if one of these modules declares compiled loops, for the processes that are forked later.
+
+    Numba's tables of types and functions are filled too, which it does at the first call of any compiled loop.
+    """
     if modules & modules_with_kernels:
         import numba  # noqa: F401
+
+        with contextlib.suppress(Exception):  # of numba's internals, which may change: then each process does it
+            from numba.core.registry import cpu_target
+
+            cpu_target.typing_context.refresh()
+            cpu_target.target_context.refresh()
 
 
 class Kernel:
