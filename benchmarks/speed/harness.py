@@ -6,7 +6,11 @@
 after another, results on disk. relattr runs each cell in a separate process, with limits; benchopt runs all in one
 process. Both use one job; each command runs in a new interpreter, and the fastest of the repeats counts. relattr is also
 measured with two jobs, and with torch loaded in the server. Milliseconds per cell are the difference to a matrix of 20
-cells, divided by the 180 additional cells.
+cells, divided by the 180 additional cells. Processor seconds are of the command and all processes below it.
+
+The floor is what isolation and storage alone take: for each cell, a process with NumPy loaded forks, the fork imports
+nothing and ends, and two files of the size of a result are written and flushed to disk. Without benchopt, the rest is
+measured. At the end: the largest memory of a cell, and the disk space of its result.
 """
 
 from __future__ import annotations
@@ -14,8 +18,10 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -132,11 +138,19 @@ class Dataset(BaseDataset):
 """
 
 
+processor_seconds = 0.0
+"""Of the command that `timed` ran last, and all processes below it."""
+
+
 def timed(command: list[str], folder: Path, environment: dict[str, str]) -> float:
     """Return the seconds that a command takes, start-up included."""
+    global processor_seconds
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     took = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if done.returncode:
         raise SystemExit(
             f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
@@ -170,8 +184,57 @@ def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> tu
         str(jobs),
         "--quiet",
     ]
-    cold = timed(command, folder, environment)
+    cold, processor = timed(command, folder, environment), processor_seconds
+    describe_results(folder / "results", processor)
     return cold, timed(command, folder, environment)
+
+
+last_results = ""
+"""Memory and disk space of the cells that `relattr` computed last."""
+
+
+def describe_results(results: Path, processor: float) -> None:
+    """Store the processor time, the memory and the disk space per cell of these results in `last_results`."""
+    global last_results
+    rows = list(results.glob("*/*/*.json"))
+    peaks = sorted(json.loads(row.read_bytes())["peak_memory_bytes"] for row in rows)
+    files = [path for path in results.rglob("*") if path.is_file() and ".locks" not in path.parts]
+    used = sum(512 * path.stat().st_blocks for path in files)
+    last_results = (
+        f"{1000 * processor / len(rows):.1f} ms of processor time a cell, start-up included; memory of a cell with all "
+        f"that it shares: median {peaks[len(peaks) // 2] / 2**20:.0f} MB, largest {peaks[-1] / 2**20:.0f} MB; disk: "
+        f"{sum(path.stat().st_size for path in files) / len(rows) / 1000:.1f} kB a cell, {used / len(rows) / 1000:.1f} "
+        "kB with the rest of its blocks"
+    )
+
+
+FLOOR = """
+import os, sys, time
+import numpy
+folder, n = sys.argv[1], int(sys.argv[2])
+for cell in range(n):
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    for name, size in (("npz", 400), ("json", 3800)):
+        with open(f"{folder}/{cell}.{name}.tmp", "wb") as file:
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{folder}/{cell}.{name}.tmp", f"{folder}/{cell}.{name}")
+"""
+
+
+def floor(folder: Path, methods: int) -> tuple[float, float]:
+    """Return the seconds of a process and two flushed files for each cell, and of the interpreter and NumPy alone."""
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-c", FLOOR, str(folder)]
+    environment = dict(os.environ)
+    return (
+        timed([*command, str(methods * DATASETS * SEEDS)], folder, environment),
+        timed([*command, "0"], folder, environment),
+    )
 
 
 def benchopt(folder: Path, methods: int) -> tuple[float, float]:
@@ -201,21 +264,28 @@ def main() -> None:
     repeat = parser.parse_args().repeat
     cells = METHODS * DATASETS * SEEDS
     runs = {
-        "benchopt, 1 job, no isolation": lambda f, m: benchopt(f, m),
+        "floor: fork, flush two files": floor,
         "relattr, 1 job": lambda f, m: relattr(f, 1, m),
         "relattr, 2 jobs": lambda f, m: relattr(f, 2, m),
     }
     if importlib.util.find_spec("torch") is not None:
         runs["relattr, 1 job, torch in the server"] = lambda f, m: relattr(f, 1, m, torch=True)
+    version = "not installed"
+    if importlib.util.find_spec("benchopt") is not None:
+        version = importlib.metadata.version("benchopt")
+        runs = {"benchopt, 1 job, no isolation": benchopt, **runs}
     print(
-        f"benchopt {importlib.metadata.version('benchopt')}, relattr {importlib.metadata.version('relattr')}, Python "
+        f"benchopt {version}, relattr {importlib.metadata.version('relattr')}, Python "
         f"{platform.python_version()}, {os.cpu_count()} threads, load {os.getloadavg()[0]:.1f}; {cells} cells"
     )
+    details: dict[str, str] = {}
     best: dict[str, list[float]] = {name: [float("inf")] * 3 for name in runs}
     for _ in range(repeat):  # one after the other, so that a busy minute meets all of them
         for name, run in runs.items():
             with tempfile.TemporaryDirectory() as folder:
                 cold, cached = run(Path(folder) / "all", METHODS)
+                if name.startswith("relattr"):
+                    details[name] = last_results
                 few, _ = run(Path(folder) / "few", 1)
             for k, value in enumerate((cold, cached, few)):
                 best[name][k] = min(best[name][k], value)
@@ -223,6 +293,8 @@ def main() -> None:
     for name, (cold, cached, few) in best.items():
         each = 1000 * (cold - few) / (cells - cells // METHODS)
         print(f"{name:38}{cold:9.2f}{cached:11.2f}{each:13.1f}")
+    for name, text in details.items():
+        print(f"{name}: {text}")
 
 
 if __name__ == "__main__":
