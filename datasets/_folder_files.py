@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ class ImageFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.unreadable: dict[str, str] = {}
+        """Folders that exist and cannot be listed, and why."""
         self._contents: dict[str, set[str]] = {}
 
     def find(self, name: str) -> str | None:
@@ -37,8 +40,10 @@ class ImageFiles:
         if folder not in self._contents:
             try:
                 self._contents[folder] = set(os.listdir(self.root / folder))
-            except OSError:
+            except OSError as error:
                 self._contents[folder] = set()
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                    self.unreadable[folder] = error.strerror or str(error)
         return self._contents[folder]
 
     def _find_similar(self, name: str, form: Callable[[str], str]) -> str | None:
@@ -64,5 +69,7 @@ def find_images(root: Path, names: Sequence[str]) -> tuple[dict[str, str], list[
             paths[name] = path
         else:
             suggestion = files.suggest(name) if len(missing) < 3 else None
-            missing.append(f"{name} (is it {suggestion}?)" if suggestion else name)
+            problem = files.unreadable.get(name.rpartition("/")[0])
+            hint = f"is it {suggestion}?" if suggestion else f"its folder cannot be read: {problem}" if problem else ""
+            missing.append(f"{name} ({hint})" if hint else name)
     return paths, missing

@@ -50,6 +50,11 @@ def create_plugin(cls: type[T], kind: str, name: str, values: Mapping[str, Any])
             raise BadInput(f"{kind} {name}: {key}={shortened(repr(value))} is not valid: {error}") from None
         if not _fits(checked[key]):
             raise BadInput(f"{kind} {name}: {key} is not valid: an integer can be at most {MAX_SEED} in absolute value")
+        if not _is_unicode(checked[key]):
+            raise BadInput(
+                f"{kind} {name}: {key}={shortened(repr(value))} is not valid: results, which are JSON, hold UTF-8 text "
+                "only; rename the file or folder, or make a link to it"
+            )
         if not _is_finite(checked[key]):  # JSON, the format of results, has no other numbers
             raise BadInput(f"{kind} {name}: {key}={shortened(repr(value))} is not valid: expected a finite number")
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
@@ -95,6 +100,12 @@ def _fits(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(_fits(item) for item in value)
     return not isinstance(value, int) or abs(value) <= MAX_SEED
+
+
+def _is_unicode(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_is_unicode(item) for item in value)
+    return not isinstance(value, str) or value.encode(errors="replace").decode() == value
 
 
 def _is_finite(value: Any) -> bool:

@@ -16,6 +16,7 @@ from relattr import parameters
 from relattr.dataset import Dataset
 from relattr.errors import RelattrError
 from relattr.system.digests import digest_text
+from relattr.system.paths import absolute_text
 
 
 @dataclass(frozen=True)
@@ -46,4 +47,4 @@ def identify_data(dataset: Dataset) -> DataIdentity:
 
 
 def _absolute(value: Any) -> Any:
-    return os.path.abspath(value) if isinstance(value, str) and os.path.exists(value) else value
+    return absolute_text(value) if isinstance(value, str) else value

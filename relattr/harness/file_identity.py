@@ -14,6 +14,7 @@ from typing import Any
 from relattr.errors import BadInput
 from relattr.method import Method
 from relattr.system.digests import digest_file_cached, digest_text
+from relattr.system.paths import absolute_text
 
 
 def with_absolute_paths(method: type[Method], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def _paths(value: Any) -> list[str]:
 def _absolute(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_absolute(item) for item in value]
-    return os.path.abspath(value) if isinstance(value, str) and value and os.path.exists(value) else value
+    return absolute_text(value) if isinstance(value, str) and value else value
 
 
 def _digest(path: str) -> str:

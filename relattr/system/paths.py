@@ -76,3 +76,9 @@ def cache_dir() -> Path:
 def is_offline() -> bool:
     """Whether RELATTR_OFFLINE forbids downloads."""
     return os.environ.get("RELATTR_OFFLINE", "0") not in ("", "0")
+
+
+def absolute_text(path: str) -> str:
+    """Return the absolute path of an existing file or folder if it is UTF-8 text, else ``path``: results hold no other."""
+    absolute = os.path.abspath(path) if os.path.exists(path) else path
+    return absolute if absolute.encode(errors="replace").decode() == absolute else path

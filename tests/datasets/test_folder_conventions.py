@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import random
 import unicodedata
 from collections.abc import Callable
@@ -453,3 +455,16 @@ def test_zeros_beside_one_sided_labels_are_noted(tmp_path: Path, counts: dict[st
     notes = "; ".join(write(tmp_path, "left,right,label", *rows).comparisons.notes["any"])
     assert all(part in notes for part in parts)
     assert bool(notes) == bool(parts)
+
+
+def test_a_folder_without_permission_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = write(tmp_path, *PLAIN)
+    listdir = os.listdir
+
+    def refuse(path: Any) -> list[str]:
+        if Path(path).name == "p":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert "p/00.png (its folder cannot be read: Permission denied)" in (dataset.missing() or "")

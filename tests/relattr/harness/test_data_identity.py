@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from relattr.cli import cli
+from relattr.errors import BadInput
 from relattr.harness.benchmark import load_benchmark
 from relattr.harness.cell import Cell
 from relattr.harness.data_identity import identify_data
@@ -38,7 +41,7 @@ def draw(folder: Path, shift: int = 0) -> Path:
 
 def plan(results: Path, path: str, **settings: object) -> Plan:
     registry.discover()
-    values = {"folder.path": path, **{f"folder.{name}": value for name, value in settings.items()}}
+    values = {"folder.path": path, "folder.split": "held-out", **{f"folder.{name}": value for name, value in settings.items()}}
     selection = Selection(methods=["chance"], datasets=["folder"], settings=values)
     return make_plan(load_benchmark("quick"), registry, Store(results), selection)
 
@@ -50,6 +53,7 @@ def plan_cell(results: Path, path: str, **settings: object) -> PlannedCell:
 
 def run(results: Path, path: str) -> str:
     arguments = ["run", "quick", "--datasets", "folder", "--set", f"folder.path={path}", "--methods", "chance"]
+    arguments += ["--set", "folder.split=held-out"]
     outcome = CliRunner().invoke(cli, [*arguments, "--backend", "inline", "--results", str(results)])
     answer_directly()  # the next command is another process
     assert outcome.exit_code == 0, outcome.output
@@ -166,3 +170,14 @@ def test_a_location_is_stored_with_the_result(tmp_path: Path) -> None:
     (result,) = (result for result in Store(tmp_path / "r") if isinstance(result, Result))
     assert result.cell.location == {"path": str(tmp_path / "d")}
     assert decode_result(encode_result(result)).cell == result.cell
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_path_that_is_not_utf8_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / os.fsdecode(b"od\xff")
+    draw(odd / "d")
+    with pytest.raises(BadInput, match=r"folder: path='.*udcff.*hold UTF-8 text only; rename the file or folder"):
+        plan(tmp_path / "r", str(odd / "d"))
+    monkeypatch.chdir(odd)
+    cell = plan_cell(tmp_path / "r", "d").cell  # results have the path as it was given
+    assert cell.location["path"] == "d"
