@@ -79,6 +79,6 @@ def is_offline() -> bool:
 
 
 def absolute_text(path: str) -> str:
-    """Return the absolute path of an existing file or folder if it is UTF-8 text, else ``path``: results hold no other."""
+    """Return the absolute path of an existing file or folder; ``path`` if it is not UTF-8 text, as results require."""
     absolute = os.path.abspath(path) if os.path.exists(path) else path
     return absolute if absolute.encode(errors="replace").decode() == absolute else path
