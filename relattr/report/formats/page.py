@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import msgspec
 
 from relattr.audit import Audit
@@ -25,6 +24,7 @@ from relattr.registry import Registry
 from relattr.report.figures import charts
 from relattr.report.figures.ordered_images import order_own_images
 from relattr.report.figures.source import is_drawn_from
+from relattr.report.formats.html_template import render_html
 from relattr.report.tables.audits import NoAudit, audit_benchmark, leak_notes
 from relattr.report.tables.builder import build_table
 from relattr.report.tables.captions import ranks_caption
@@ -33,7 +33,6 @@ from relattr.report.tables.footnotes import GENERAL, Footnotes, place_footnotes
 from relattr.report.tables.row_results import ALL_RESULTS
 from relattr.report.tables.table import PaperTable
 from relattr.system.reading import MAX_RESULT, read_bytes, read_text
-from relattr.system.text import printable
 
 MAX_CURVES = 120
 """How many learning curves are drawn at most."""
@@ -95,14 +94,8 @@ def benchmark_to_html(
     curves = _learning_curves(results, store)
     images, n_outdated = _images(figures, results, in_scope)
     all_detailed = len(results) <= MAX_DETAILED_CELLS
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("relattr.report.formats", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("page.html.jinja").render(
+    return render_html(
+        "page",
         benchmark=benchmark,
         main=PageTable(table, "main"),
         attribute_tables=[PageTable(each, f"attributes-{k}") for k, each in enumerate(table.attribute_tables)],
@@ -131,8 +124,6 @@ def benchmark_to_html(
         cells=[_cell(result, store, all_detailed or result.status != "ok") for result in results],
         all_detailed=all_detailed,
     )
-    page = printable(page)
-    return page if page.endswith("\n") else page + "\n"
 
 
 def _charts(table: PaperTable) -> list[tuple[str, str, str | None]]:

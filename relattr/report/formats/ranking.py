@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jinja2
-
 from relattr.report.figures.ordered_images import Thumbnail
-from relattr.system.text import printable
+from relattr.report.formats.html_template import render_html
 
 
 def ranking_to_html(
@@ -17,15 +15,4 @@ def ranking_to_html(
 
     It loads nothing from elsewhere, and all text is escaped.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("relattr.report.formats", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("ranking.html.jinja").render(
-        title=title, images=images, sentences=sentences, warnings=warnings
-    )
-    page = printable(page).strip()
-    return f"{page}\n"
+    return render_html("ranking", title=title, images=images, sentences=sentences, warnings=warnings)
