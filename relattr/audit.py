@@ -214,6 +214,23 @@ def audit_task(task: Task, contents: _Contents | None = None) -> list[Observatio
     return observations
 
 
+def _without_repetition(observations: Sequence[Observation], folds: Mapping[str, str]) -> list[Observation]:
+    """The observations, where those of one kind in several folds of a cross-validation have the text of the first.
+
+    ``folds`` has the place of the whole cross-validation by that of each fold.
+    """
+    same: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+    for o in observations:
+        if o.where in folds:
+            same[o.kind, folds[o.where]].append(o)
+    texts = {
+        group: f"{found[0].text}; and the like in {len(found) - 1} other folds"
+        for group, found in same.items()
+        if len(found) > 1
+    }
+    return [msgspec.structs.replace(o, text=texts.get((o.kind, folds.get(o.where, "")), o.text)) for o in observations]
+
+
 def audit_sizes(sizes: Mapping[tuple[str, bool], int]) -> list[Observation]:
     """Warn about test sets with few ordered pairs.
 
@@ -283,6 +300,7 @@ def audit_dataset(dataset: Dataset, *, images: bool = True) -> Audit:
     contents = _Contents() if images else None
     observations: list[Observation] = []
     sizes: dict[tuple[str, bool], int] = defaultdict(int)
+    folds: dict[str, str] = {}  # the place of each fold -> that of the whole cross-validation
     for name in dataset.tasks():
         try:
             task = dataset.task(name)
@@ -290,8 +308,11 @@ def audit_dataset(dataset: Dataset, *, images: bool = True) -> Audit:
             for test in task.tests:
                 whole = f"{name.dataset}/{name.attribute}" if test.fold else str(name)
                 sizes[f"{whole} {test.name}", test.fold] += test.pairs.n_ordered
+                if test.fold:
+                    folds[f"{name} {test.name}"] = f"{whole} {test.name}"
         except RelattrError as error:  # the other tasks are audited all the same
             observations.append(Observation("warning", "not audited", str(name), f"not audited: {error}"))
+    observations = _without_repetition(observations, folds)
     observations += audit_sizes(sizes)
     if contents is not None:
         for names in contents.duplicates():

@@ -85,7 +85,7 @@ def plan_quick(results: Path, *datasets: str, **settings: str) -> Plan:
 
 
 def test_an_unlisted_dataset_gets_a_column_per_attribute(own_images: Path, tmp_path: Path) -> None:
-    plan = plan_quick(tmp_path / "results", "folder", path=str(own_images))
+    plan = plan_quick(tmp_path / "results", "folder", path=str(own_images), split="held-out")
     assert [(p.cell.attribute, p.state) for p in plan.cells] == [("red", "missing"), ("blue", "missing")]
     columns = [(c.label, c.dataset, c.attribute, c.test) for c in plan.benchmark.table.columns]
     assert columns == [(f"Own images: {a}", "folder", a, "test") for a in ("red", "blue")]
