@@ -1,4 +1,4 @@
-"""RankSVM on crops at the best fixed places: the yardstick of spatial transformers on aligned images."""
+"""RankSVM on crops at the best fixed places: a baseline for spatial transformers on aligned images."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 class BestPlace(InspectionMixin, FitRun, Method):
     """RankSVM on deep features of a few crops at fixed places, the same in all images.
 
-    The places are those of a grid on which, each by itself, a RankSVM orders most held-out pairs in a cross-validation
-    over training images. Not from a publication; it says what a transformer that finds the best fixed place would gain,
-    on aligned images such as the faces of LFW-10.
+    Of the places of a grid, those are used on which a RankSVM has the highest accuracy, each place by itself, in a
+    cross-validation over training images. Not from a publication: it measures what a spatial transformer that finds the
+    best fixed place would gain on aligned images, such as the faces of LFW-10.
 
     Parameters
     ----------
-    backbone : pretrained network that gives the features, the last feature map averaged over each place.
+    backbone : pretrained network that gives the features.
     places : number of places.
     sizes : sides of the places relative to the image, in (0, 1).
-    layer : of the backbone, whose feature map places are cut out of; by default the last one with a cell for about 16
-        pixels.
+    layer : layer of the backbone from whose feature map the places are cut; by default the last one with about 16
+        pixels per cell.
     resolution : side in pixels that the whole image is resized to; by default the backbone's input size.
     parts : the features of a place are means over parts x parts of it.
-    step : distance of neighbouring places in cells of the map.
-    whole : whether the last layer's features of the whole image are used too.
+    step : distance between neighbouring places, in cells of the map.
+    whole : whether the features of the whole image, from the last layer, are used too.
     C : weight of the loss of one pair.
     """
 

@@ -4,11 +4,11 @@ Tan & Le, "EfficientNet", ICML 2019; the Lite variants are Google's (TensorFlow 
 squeeze-and-excitation, with ReLU6, and with a stem and a head that are not scaled. The weights are Google's, converted
 to PyTorch (Apache-2.0).
 
-There are two networks for each file of weights, with the names and the computations of timm's. ``efficientnet_lite0``
-pads convolutions symmetrically, as PyTorch does. ``tf_efficientnet_lite0`` pads them as TensorFlow, and adds its larger
-constant to variances in batch normalisation: so the weights were trained, and so their accuracy on ImageNet was
-evaluated. On OSR the features of the second are better by half a point, on the faces of LFW-10 those of the first by
-three; see docs/usage.md.
+There are two networks for each file of weights, named and computed as in timm. ``efficientnet_lite0`` pads convolutions
+symmetrically, as PyTorch does. ``tf_efficientnet_lite0`` pads them as TensorFlow does, and adds TensorFlow's larger
+constant to variances in batch normalisation. The weights were trained, and their accuracy on ImageNet was evaluated, in
+the second way. On OSR the features of the second are better by half a point, on the faces of LFW-10 those of the first
+by three; see docs/usage.md.
 
 The input is RGB, (values 0 to 255 minus 127) / 128; see `preprocessing`.
 """
@@ -38,7 +38,7 @@ STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 EPSILON, TENSORFLOW_EPSILON = 1e-5, 1e-3
 """Added to variances in batch normalisation."""
 TENSORFLOW_PREFIX = "tf_"
-"""Begins the names of the networks that compute as TensorFlow."""
+"""Prefix of the names of the networks that compute as TensorFlow does."""
 SCALES: Mapping[str, tuple[float, float]] = {
     "efficientnet_lite0": (1.0, 1.0),
     "efficientnet_lite1": (1.0, 1.1),
@@ -155,7 +155,7 @@ def preprocessing(name: str) -> Preprocessing:
 
 
 def build_efficientnet_lite(name: str) -> EfficientNetLite:
-    """Return the network of this name, one of `SCALES` or with the prefix, with random weights."""
+    """Return the network of this name, one of `SCALES`, with or without the prefix, with random weights."""
     width, depth = SCALES[name.removeprefix(TENSORFLOW_PREFIX)]
     return EfficientNetLite(width, depth, tensorflow=name.startswith(TENSORFLOW_PREFIX))
 

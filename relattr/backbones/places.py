@@ -2,7 +2,8 @@
 
 The whole image passes through a backbone once, up to a layer whose map is fine enough to tell places apart. A place is
 a square of cells of this map, and its features are the means over its parts (2 x 2 by default), of unit norm. All
-places and all sizes cost one forward pass, which is cached; cells see somewhat beyond the border of their place.
+places and all sizes cost one forward pass, whose map is cached. The receptive fields of the cells reach somewhat beyond
+their place.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ class PlaceGrid:
 
     Parameters
     ----------
-    backbone : its name.
+    backbone : name of the backbone.
     sizes : sides of the places relative to the image, each in (0, 1); rounded to cells of the map.
-    layer : the layer that gives the map; by default the last with about 16 pixels per cell, see `layer_of_stride`.
+    layer : layer whose map is used; by default the last one with about 16 pixels per cell, see `layer_of_stride`.
     input_size : side in pixels that whole images are resized to; by default that of the backbone.
     parts : the features of a place are means over parts x parts of it.
     step : cells between two places.
 
-    Raises `BadInput` for a value out of range, a layer without a map, and a size that is no part of it.
+    Raises `BadInput` for a value out of range, a layer without a square map, and a size of too few or too many cells.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class PlaceGrid:
         self.layer = layer or layer_of_stride(network, self.input_size)
         shape = network.feature_shape(self.layer, self.input_size)
         if len(shape) != 3 or shape[1] != shape[2]:
-            raise BadInput(f"layer {self.layer} of {backbone} is no square map: its output is {shape} per image")
+            raise BadInput(f"layer {self.layer} of {backbone} is not a square map: its output is {shape} per image")
         self.channels, self.cells = shape[0], shape[1]
         self.windows = [round(size * self.cells) for size in sizes]
         for size, window in zip(sizes, self.windows, strict=True):

@@ -12,7 +12,8 @@ from relattr.harness.machine import machine_memory
 from relattr.harness.units import parse_duration, parse_size
 
 DEFAULT_TIME = "24h"
-"""Time limit of a cell for which none is set, so that a cell that hangs becomes a row. See `extended_limits`."""
+"""Time limit of a cell for which none is set, so that a cell that hangs becomes a row.
+See `relattr.harness.estimate.extend_time_limits`."""
 _UNITS = {"G": 1 << 30, "M": 1 << 20}
 
 

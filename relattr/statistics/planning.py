@@ -11,7 +11,7 @@ FEW_TEST_PAIRS = 100
 """With fewer ordered test pairs, intervals are so wide that a test set is called too small."""
 TYPICAL_ACCURACY = 0.8
 TARGET = 0.05
-"""The half-width of an interval, as a share, that advice is given for."""
+"""The half-width of an interval, as a share, for which the number of pairs is advised."""
 _Z = 1.959964
 """Quantile of the normal distribution for 95 % intervals."""
 
@@ -43,12 +43,12 @@ def describe_few_pairs(n_ordered: int, *, cross_validated: bool = False) -> str:
     half = _Z * math.sqrt(TYPICAL_ACCURACY * (1 - TYPICAL_ACCURACY) * _factor(cross_validated) / max(n_ordered, 1))
     pairs, images = (_round_up(n(TARGET, cross_validated=cross_validated)) for n in (pairs_needed, images_needed))
     count = "1 ordered test pair" if n_ordered == 1 else f"{n_ordered:,} ordered test pairs"
-    width = f"about ± {100 * half:.0f} points" if half < 0.4 else "nearly everything from 0 to 100 %"
-    what = "in all" if cross_validated else "of images held out"
+    width = f"is about ± {100 * half:.0f} points" if half < 0.4 else "is wider than ± 40 points"
+    held_out = "" if cross_validated else "held-out "
     return (
-        f"only {count}: at an accuracy of {100 * TYPICAL_ACCURACY:.0f} % the 95 % interval is {width}. For "
-        f"± {100 * TARGET:.0f} points, compare about {pairs:,} pairs {what}, or give scores of about {images:,} images "
-        f"{what}, of which all pairs are then tested"
+        f"only {count}: at an accuracy of {100 * TYPICAL_ACCURACY:.0f} % the 95 % interval {width}. For "
+        f"± {100 * TARGET:.0f} points, compare about {pairs:,} pairs of {held_out}images, or give scores of about "
+        f"{images:,} {held_out}images, all of whose pairs are then tested"
     )
 
 

@@ -155,7 +155,7 @@ def test_few_test_pairs_are_a_warning(tmp_path: Path) -> None:
     (warning,) = [result for result in dataset.verify() if result.warning]
     assert warning.ok
     assert "only 90 ordered test pairs" in warning.detail
-    assert "compare about 500 pairs in all, or give scores of about 130 images" in warning.detail
+    assert "compare about 500 pairs of images, or give scores of about 130 images" in warning.detail
     (observation,) = [o for o in audit_dataset(dataset).observations if o.kind == "few pairs"]
     assert (observation.severity, observation.where) == ("warning", "folder/any test")
     assert observation.text == warning.detail

@@ -8,7 +8,7 @@ from relattr.report.tables.table import PaperTable
 from relattr.statistics import FEW_TEST_PAIRS
 
 INCLUDES_CHANCE = f"the interval of the most accurate method includes {CHANCE:g} %, the accuracy of guessing"
-LUCKY_GUESS = "the row that guesses is not significantly worse than the most accurate one on these test pairs"
+LUCKY_GUESS = "random guessing is not significantly worse than the most accurate method on these test pairs"
 TARGET = 5.0
 """Half-width of an interval, in points, for which a warning says how many more pairs are needed."""
 
@@ -45,6 +45,6 @@ def _advice(method: str, entry: TableEntry) -> str:
     factor = (entry.half_width / TARGET) ** 2
     times = f"{factor:.1f}" if factor < 3 else f"{factor:.0f}"
     return (
-        f"; the interval of {method}, {entry.lower:.0f} to {entry.upper:.0f} %, shows how little they tell. For ± "
-        f"{TARGET:g} points, give about {times} times as many comparisons, of {times} times as many images"
+        f"; the interval of {method} is {entry.lower:.0f} to {entry.upper:.0f} %. For ± {TARGET:g} points, give about "
+        f"{times} times as many comparisons, of {times} times as many images"
     )

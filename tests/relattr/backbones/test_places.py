@@ -100,7 +100,7 @@ def test_step_leaves_places_out_but_none_at_the_border():
         ((0.5,), {"parts": 0}, "at least 1"),
         ((0.99,), {}, "has 8 of 8 cells"),
         ((0.1,), {}, "has 1 of 8 cells"),
-        ((0.5,), {"layer": "classifier"}, "no square map"),
+        ((0.5,), {"layer": "classifier"}, "not a square map"),
     ],
 )
 def test_impossible_grids_are_refused(sizes, options, message):

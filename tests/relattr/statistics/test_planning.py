@@ -54,9 +54,9 @@ def test_a_half_width_out_of_range_is_refused(half_width):
 def test_the_advice_names_the_numbers():
     text = describe_few_pairs(8)
     assert "only 8 ordered test pairs: at an accuracy of 80 % the 95 % interval is about ± 28 points" in text
-    assert "compare about 250 pairs of images held out, or give scores of about 63 images" in text
+    assert "compare about 250 pairs of held-out images, or give scores of about 63 held-out images" in text
     assert "only 1 ordered test pair: " in describe_few_pairs(1)
-    assert "nearly everything" in describe_few_pairs(1)
+    assert "wider than ± 40 points" in describe_few_pairs(1)
 
 
 def test_cross_validation_doubles_the_variance_and_halves_the_fallback():
