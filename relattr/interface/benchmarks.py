@@ -36,7 +36,7 @@ TABLE_COLUMNS = {
     "column": "label of the column",
     "measured": "mean accuracy over attributes, splits and seeds, per cent",
     "lower": "lower end of its 95 % interval, per cent",
-    "upper": "upper end",
+    "upper": "upper end of the interval, per cent",
     "published": "published accuracy, per cent",
     "verdict": "whether the published number was reproduced",
     "best": "whether it is the best of its column, or not significantly worse",
@@ -74,8 +74,8 @@ def run(
 ) -> pd.DataFrame:
     """Compute the cells of a benchmark that have no valid result, and return the results of all its cells.
 
-    It is the command ``relattr run``: every cell runs in a process of its own, one that fails is a row with the reason,
-    and the results folder is the same, so that a stopped run is continued by the same call or command.
+    Does what the command ``relattr run`` does: every cell runs in a process of its own, and one that fails is a row with
+    the reason. Both use the same results folder, so either continues a run of the other that was stopped.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def run(
         One of `list_benchmarks`, or the path of a ``.toml`` file.
     data : path
         For a benchmark of your own photographs, such as ``own``: the folder with the photographs and one CSV file, or
-        that file. By default that of the most recent results.
+        that file; by default, the data of the most recent results.
     methods, datasets, attributes : str or sequence of str
         Shell patterns that select a part of the benchmark, as in ``relattr run``; by default all of it.
     seeds : int or sequence of int
@@ -99,7 +99,7 @@ def run(
     threads : int
         Number of processor threads of a cell; 0 for what the benchmark sets.
     device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``auto`` uses a GPU if there is one.
     backend : {"local", "inline"}
         ``inline`` runs the cells in this process, without limits; methods that are defined in a notebook need it.
     time_limit, memory_limit : str
@@ -161,9 +161,7 @@ def run(
 def results(
     folder: Folder = "results", *, benchmark: str = "", keep_stale: bool = False, plugins: Folders = ()
 ) -> pd.DataFrame:
-    """The results in a folder as a tidy table: one row for each cell and test set.
-
-    It is the table that ``relattr export`` writes.
+    """The results in a folder as a tidy table, which ``relattr export`` writes: one row for each cell and test set.
 
     Parameters
     ----------
@@ -197,8 +195,8 @@ def results(
 def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ()) -> pd.DataFrame:
     """The table of a benchmark from stored results: one row for each method and column, with intervals and verdicts.
 
-    Columns that are means over several attributes are followed by the numbers of each attribute, whose ``table`` is
-    another. Nothing is computed.
+    For each column that is a mean over several attributes, the numbers of the single attributes follow, with another
+    value of ``table``. No cell is computed.
 
     Returns a DataFrame with the columns `TABLE_COLUMNS`. Accuracies are in per cent. Raises `UnknownName` for a
     benchmark that does not exist, `BadInput` if the folder does not exist.
@@ -220,7 +218,7 @@ def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ())
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A report on a benchmark: one HTML page, which shows itself in a notebook."""
+    """A report on a benchmark: one HTML page, which a notebook displays."""
 
     benchmark: str
     html: str = field(repr=False)
@@ -242,7 +240,7 @@ class ReportPage:
 def report_page(
     benchmark: str, *, results: Folder = "results", plugins: Folders = (), audit: bool = True
 ) -> ReportPage:
-    """A page about a benchmark, from stored results: tables, charts and every cell; what ``relattr report`` writes.
+    """The page that ``relattr report`` writes about a benchmark, from stored results: tables, charts and every cell.
 
     ``audit`` includes the audits of the datasets. Raises as `table`.
     """

@@ -67,7 +67,7 @@ class Evaluation:
         return None if self.interval is None else self.interval[1]
 
     def as_series(self) -> pd.Series:
-        """All numbers as one row: ``pd.DataFrame([e.as_series() for e in evaluations])`` is a table of several."""
+        """All numbers as one row, for ``pd.DataFrame([e.as_series() for e in evaluations])``."""
         import pandas as pd
 
         skipped = ("strengths", "margins", "parameters", "interval")
@@ -167,17 +167,17 @@ def cross_validate(
 ) -> Evaluation:
     """Fit a model on the training set of each split of an attribute, and evaluate it on the test set of that split.
 
-    Of the folds of a cross-validation, as small sets of your own photographs have, the pairs are counted together.
-    Of other splits, the mean accuracy is returned. Both are what tables show. The model itself is not changed.
+    For the folds of a cross-validation, as of small sets of your own photographs, the accuracy is that on the pairs of
+    all folds together; for other splits it is the mean over splits. Tables show the same. The model is not changed.
 
     Parameters
     ----------
     model : Model
         The model; it need not be fitted.
     dataset : LoadedDataset
-        What `relattr.load_dataset` has returned.
+        The dataset, from `relattr.load_dataset`.
     attribute : str, optional
-        One of its attributes; may be left out if there is only one.
+        One of its attributes; optional if there is only one.
     test, level
         As in `evaluate`.
     seed, device, threads

@@ -1,4 +1,4 @@
-"""`LoadedDataset`: a dataset with its parameters, whose tasks are found by attribute."""
+"""`LoadedDataset`: a dataset with its parameters; `task` returns the task of an attribute."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _sources: WeakKeyDictionary[TrainingSet, Source] = WeakKeyDictionary()
 
 
 def source_of(train: TrainingSet) -> Source:
-    """Where a training set comes from; empty for one that is not of a `LoadedDataset`."""
+    """Where a training set comes from; empty unless a `LoadedDataset` returned it."""
     return _sources.get(train, {})
 
 
@@ -105,9 +105,9 @@ class LoadedDataset:
         return task
 
     def training_set(self, attribute: str | None = None) -> TrainingSet:
-        """All images and comparisons of an attribute, without a test set, to fit a method for use on other images.
+        """All labelled images and pairs of an attribute, to fit a method that is used on other images.
 
-        Raises `BadInput` for a dataset that does not offer this: `folder`, your own photographs, does.
+        Raises `BadInput` for a dataset that does not support this; `folder`, your own photographs, does.
         """
         name = self.attribute(attribute)
         train = self.dataset.labelled(name)

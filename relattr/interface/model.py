@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class FitRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model was fitted on, and how."""
+    """What a model was fitted on, and with which settings."""
 
     n_images: int
     n_pairs: int
@@ -44,7 +44,7 @@ class FitRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset_parameters: dict[str, Any] = {}
     attribute: str = ""
     split: str = ""
-    """Empty for all images and comparisons of an attribute."""
+    """Empty if the model was fitted on all labelled images of the attribute."""
 
     def __str__(self) -> str:
         where = "/".join(part for part in (self.dataset, self.attribute, self.split) if part)
@@ -103,13 +103,13 @@ class Model:
         return self.method.fitted_parameters()
 
     def unfitted_copy(self) -> Model:
-        """A model of the same method with the same parameters that is not fitted."""
+        """A new model with the same method and parameters that is not fitted."""
         method = parameters.create_plugin(type(self.method), "method", self.name, self.parameters)
         vars(method)["name"] = self.name  # one class may be registered under several names
         return Model(method, self.label)
 
     def missing(self) -> list[str]:
-        """What it needs and is not available here, such as packages or weights, and what to do about it."""
+        """What it needs that is not available here, such as packages or weights, and how to get it."""
         return [reason for need in self.method.needs() if (reason := need.missing()) is not None]
 
     def fit(

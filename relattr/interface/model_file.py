@@ -31,7 +31,7 @@ FORMAT = 1
 
 
 class _Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file says about the model in it."""
+    """The description of a saved model."""
 
     format: int
     method: str
@@ -143,7 +143,7 @@ def _read_description(path: Path, arrays: dict[str, NDArray[Any]]) -> _Descripti
 
     text = arrays.pop(DESCRIPTION, None)
     if text is None or text.ndim or text.dtype.kind != "U":
-        raise BadInput(f"{path} is not a saved model: it does not say which method it is of; write it with save_model")
+        raise BadInput(f"{path} is not a saved model: it does not name its method; write it with save_model")
     try:
         values, is_sealed = open_sealed(str(text).encode())
         version = values.get("format")

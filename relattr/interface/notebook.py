@@ -1,4 +1,4 @@
-"""HTML with which objects show themselves in a notebook."""
+"""HTML representations of objects in a notebook."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content, message):
 
 def test_a_file_of_method_save_is_refused_with_the_reason(model, tmp_path):
     model.method.save(tmp_path / "state.npz")
-    with pytest.raises(BadInput, match="does not say which method it is of; write it with save_model"):
+    with pytest.raises(BadInput, match="does not name its method; write it with save_model"):
         relattr.load_model(tmp_path / "state.npz")
 
 
