@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
@@ -12,7 +13,7 @@ from relattr.system.digests import digest_text
 from relattr.task import TaskName
 
 
-class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
+class Cell(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """Identifies a cell, independently of the order of plugins and of the rows and columns of a table."""
 
     method: str
@@ -48,7 +49,7 @@ class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
     def task(self) -> TaskName:
         return TaskName(self.dataset, self.attribute, self.split)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The identifier of the cell, 16 hexadecimal digits."""
         identity = msgspec.to_builtins(

@@ -29,6 +29,9 @@ from relattr.statistics import pair_loops
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.kernels import order_residuals
 
+ROUNDING = 1e-12
+"""Differences of accuracies below this are those of the order of summation."""
+
 
 @dataclass(frozen=True)
 class AccuracyEstimate:
@@ -89,12 +92,14 @@ def difference(
     second: Sequence[Judgement],
     *,
     weights: tuple[Sequence[float], Sequence[float]] | None = None,
+    paired_seeds: bool = False,
     level: float = 0.95,
 ) -> Difference:
     """Estimate the paired difference of two methods on the same tests, images and pairs.
 
-    ``weights`` are those of `estimate_accuracy` for each method. Raises `BadInput` if the methods are judged on
-    different tests.
+    ``weights`` are those of `estimate_accuracy` for each method. With ``paired_seeds`` the k-th judgements of both have
+    the same test and seed, and the variance due to retraining is that of their differences. Raises `BadInput` if the
+    methods are judged on different tests, or in another order with ``paired_seeds``.
     """
     from scipy import special
 
@@ -104,8 +109,16 @@ def difference(
     signed = [*plus, *(-w for w in minus)]
     both = [*first, *second]
     value = float(sum(w * j.accuracy for w, j in zip(signed, both, strict=True)))
+    if abs(value) < ROUNDING:
+        value = 0.0
     images, df_images = _variance_images(design, both, signed)
-    parts = [_variance_seeds(first, plus), _variance_seeds(second, minus)]
+    if paired_seeds:
+        if [j.test for j in first] != [j.test for j in second]:
+            raise BadInput("judgements with paired seeds must be on the same test sets in the same order")
+        differences = [a.accuracy - b.accuracy for a, b in zip(first, second, strict=True)]
+        parts = [_variance_seeds(first, plus, differences)]
+    else:
+        parts = [_variance_seeds(first, plus), _variance_seeds(second, minus)]
     known = [(v, df) for v, df in parts if v is not None]
     seeds = sum(v for v, _ in known) if known else None
     df_seeds = seeds**2 / sum(v * v / df for v, df in known if v) if seeds else 1.0
@@ -115,7 +128,7 @@ def difference(
     error = float(np.sqrt(variance))
     df = _satterthwaite(images, df_images, seeds, df_seeds)
     half = float(special.stdtrit(df, 0.5 + level / 2)) * error
-    p = min(1.0, float(2 * special.stdtr(df, -abs(value) / error)))
+    p = 1.0 if value == 0.0 else min(1.0, float(2 * special.stdtr(df, -abs(value) / error)))
     return Difference(value, max(-1.0, value - half), min(1.0, value + half), p, images, seeds)
 
 
@@ -172,15 +185,19 @@ def residuals(
     return pair_loops.sum_by_image(q, first, second, design.n_images)
 
 
-def _variance_seeds(judgements: Sequence[Judgement], weights: Sequence[float]) -> tuple[float | None, float]:
+def _variance_seeds(
+    judgements: Sequence[Judgement], weights: Sequence[float], values: Sequence[float] | None = None
+) -> tuple[float | None, float]:
     """Return the variance of the mean over seeds due to retraining, and its degrees of freedom.
 
-    Each test has separate trainings. The variance between seeds on the same images includes the interaction of seeds
-    and images, which is also part of the variance over images: the sum is conservative.
+    The mean is that of ``values``, by default the accuracies of the judgements. Each test has separate trainings. The
+    variance between seeds on the same images includes the interaction of seeds and images, which is also part of the
+    variance over images: the sum is conservative.
     """
     variance, denominator, known = 0.0, 0.0, False
+    values = [j.accuracy for j in judgements] if values is None else values
     for test in dict.fromkeys(j.test for j in judgements):
-        seeds = [(w, j.accuracy) for w, j in zip(weights, judgements, strict=True) if j.test == test]
+        seeds = [(w, value) for w, j, value in zip(weights, judgements, values, strict=True) if j.test == test]
         if len(seeds) > 1:
             known = True
             weight = sum(w for w, _ in seeds)

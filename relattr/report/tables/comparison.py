@@ -17,9 +17,6 @@ from relattr.report.tables.judging import Judge, NotJudgeable
 from relattr.report.tables.row_labels import RowParameters, settle_labels
 from relattr.statistics import difference
 
-ROUNDING = 1e-9
-"""Differences of accuracies below this are those of the order of summation."""
-
 
 @dataclass(frozen=True)
 class AccuracyChange:
@@ -136,8 +133,9 @@ def _change(
         one, other = (judge.judge(side) for judge, side in zip(judges, rows, strict=True))
         if one.design is not other.design:
             raise NotJudgeable("the two have different test pairs")
-        d = difference(one.design, other.judgements, one.judgements, weights=(other.weights, one.weights), level=LEVEL)
-        lower, upper, p = 100 * d.lower, 100 * d.upper, 1.0 if abs(d.value) < ROUNDING else d.p
+        weights = other.weights, one.weights
+        d = difference(one.design, other.judgements, one.judgements, weights=weights, paired_seeds=True, level=LEVEL)
+        lower, upper, p = 100 * d.lower, 100 * d.upper, d.p
     except (NotJudgeable, BadInput) as error:
         reason = str(error)
     return AccuracyChange(

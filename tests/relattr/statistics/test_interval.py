@@ -173,6 +173,27 @@ def test_variance_over_seeds_needs_two_seeds():
     assert estimate.variance == pytest.approx(estimate.variance_images + estimate.variance_seeds)
 
 
+def test_paired_seeds_leave_the_variance_of_their_differences():
+    pairs, strengths, other = world(14, n=80, m=400)
+    design = Design([(pairs, None)])
+    rng = np.random.default_rng(0)
+    first = [design.judge(0, strengths=s + 0.3 * rng.standard_normal(80)) for s in (strengths, other, strengths)]
+    second = [design.judge(0, strengths=s + 0.3 * rng.standard_normal(80)) for s in (strengths, other, strengths)]
+    same = difference(design, first, first, paired_seeds=True)
+    assert (same.value, same.lower, same.upper, same.p) == pytest.approx((0.0, 0.0, 0.0, 1.0))
+    paired = difference(design, first, second, paired_seeds=True)
+    gaps = [a.accuracy - b.accuracy for a, b in zip(first, second, strict=True)]
+    assert paired.variance_seeds == pytest.approx(np.var(gaps, ddof=1) / 3)
+    apart = difference(design, first, second)
+    assert apart.value == pytest.approx(paired.value)
+    expected = sum(np.var([j.accuracy for j in side], ddof=1) / 3 for side in (first, second))
+    assert apart.variance_seeds == pytest.approx(expected)
+    tests = Design([(pairs, None), (pairs, None)])
+    x, y = tests.judge(0, strengths=strengths), tests.judge(1, strengths=strengths)
+    with pytest.raises(BadInput, match="same order"):
+        difference(tests, [x, y], [y, x], paired_seeds=True)
+
+
 def test_weights_define_the_mean():
     pairs, strengths, other = world(13)
     design = Design([(pairs, None)])

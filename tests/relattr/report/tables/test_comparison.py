@@ -28,12 +28,13 @@ def compare(synthetic, tmp_path):
 
 def test_a_copy_has_no_differences(synthetic, compare):
     for attribute in ("x", "y"):
-        synthetic.add("m", "a", attribute)
+        for seed in (0, 1):
+            synthetic.add("m", "a", attribute, seed=seed)
     comparison = compare(lambda _: None)
     (change,) = comparison.changes
     assert (change.difference, change.lower, change.upper) == pytest.approx((0.0, 0.0, 0.0), abs=1e-6)
     assert not change.is_significant
-    assert (change.attribute, change.n_cells, comparison.n_identical) == ("mean of 2", 2, 2)
+    assert (change.attribute, change.n_cells, comparison.n_identical) == ("mean of 2", 4, 4)
     assert not comparison.only_first
     assert not comparison.other_status
 
