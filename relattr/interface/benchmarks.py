@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from relattr.execution.backends import Executor
+    from relattr.harness.benchmark import Benchmark
     from relattr.harness.plan import Plan, PlannedCell
     from relattr.harness.result import Result
     from relattr.harness.store import Store
@@ -74,8 +75,8 @@ def run(
 ) -> pd.DataFrame:
     """Compute the cells of a benchmark that have no valid result, and return the results of all its cells.
 
-    Does what the command ``relattr run`` does: every cell runs in a process of its own, and one that fails is a row with
-    the reason. Both use the same results folder, so either continues a run of the other that was stopped.
+    Does what the command ``relattr run`` does: every cell runs in a process of its own, and a cell that fails is a row
+    with the reason. Both use the same results folder, so either continues a run of the other that was stopped.
 
     Parameters
     ----------
@@ -119,10 +120,8 @@ def run(
     >>> frame[["method", "attribute", "accuracy", "n_pairs"]]  # doctest: +SKIP
     """
     from relattr.execution.resources import check_device
-    from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.export import results_frame
     from relattr.harness.limits import Limits
-    from relattr.harness.own_data import own_benchmark
     from relattr.harness.plan import make_plan
     from relattr.harness.result import FAILURES, Result
     from relattr.harness.selection import Selection
@@ -146,7 +145,7 @@ def run(
         seeds=chosen_seeds,
     )
     store = Store(Path(results))
-    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, Path(data) if data else None)
+    definition = _read_benchmark(benchmark, registry, store, data)
     plan = make_plan(definition, registry, store, selection)
     if not plan.cells:
         reasons = "; ".join(plan.without_tasks.values())
@@ -178,12 +177,10 @@ def results(
     Returns a DataFrame with the columns `relattr.harness.export.RESULT_COLUMNS`, which docs/python.md explains. Raises
     `BadInput` if the folder does not exist. Warns about files that cannot be read, and stale results that are left out.
     """
-    from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.export import export_results
-    from relattr.harness.own_data import own_benchmark
 
     registry, store = loaded_registry(plugins), _existing_store(folder)
-    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store) if benchmark else None
+    definition = _read_benchmark(benchmark, registry, store) if benchmark else None
     exported = export_results(registry, store, definition, keep_stale=keep_stale)
     for item in exported.unreadable:
         warnings.warn(f"left out, not a result: {item.path}: {item.reason}", stacklevel=2)
@@ -203,13 +200,10 @@ def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ())
     """
     import pandas as pd
 
-    from relattr.harness.benchmark_paths import read_benchmark
-    from relattr.harness.own_data import own_benchmark
     from relattr.report.tables.builder import build_table
 
     registry, store = loaded_registry(plugins), _existing_store(results)
-    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store)
-    built = build_table(definition, registry, store)
+    built = build_table(_read_benchmark(benchmark, registry, store), registry, store)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
     numbers = ["measured", "lower", "upper", "published", "spearman", "seconds"]
@@ -244,12 +238,10 @@ def report_page(
 
     ``audit`` includes the audits of the datasets. Raises as `table`.
     """
-    from relattr.harness.benchmark_paths import read_benchmark
-    from relattr.harness.own_data import own_benchmark
     from relattr.report.formats.page import benchmark_to_html
 
     registry, store = loaded_registry(plugins), _existing_store(results)
-    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store)
+    definition = _read_benchmark(benchmark, registry, store)
     return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit))
 
 
@@ -360,6 +352,19 @@ def _table_rows(built: PaperTable) -> Iterator[list[Any]]:
                 entry.status,
                 "; ".join((*row.notes, *entry.notes)),
             ]
+
+
+def _read_benchmark(name: str, registry: Registry, store: Store, data: Folder | None = None) -> Benchmark:
+    """The benchmark of this name or file; own photographs are those at ``data``, or those of the latest results.
+
+    Raises `BadInput` for a benchmark of own photographs without any.
+    """
+    from relattr.harness.benchmark_paths import read_benchmark
+    from relattr.harness.own_data import own_benchmark, require_data
+
+    definition = own_benchmark(read_benchmark(name, registry), registry, store, Path(data) if data else None)
+    require_data(definition, registry)
+    return definition
 
 
 def _existing_store(folder: Folder) -> Store:
