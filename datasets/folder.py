@@ -48,14 +48,14 @@ LABELS = {
 
 @register_dataset("folder", label="Own images")
 class Folder(Dataset):
-    """Your own images and one CSV file of pairs, votes or scores of them; tested on images that are held out.
+    """Your own images and one CSV file of pairs, votes or scores; methods are tested on held-out images.
 
     Parameters
     ----------
-    path : the CSV file, or a folder with exactly one; images are named by paths below that folder.
+    path : the CSV file, or a folder with exactly one; the file names images by their paths below its folder.
     split : ``held-out``: some images are for testing, the others for training; ``cross-validation``: seven folds, in
-        which each pair is tested once; ``auto``: cross-validation where so few images or pairs would be held out that
-        the interval of an accuracy is wide.
+        which each pair is tested once; ``auto``: cross-validation if fewer than 100 images or 400 ordered pairs would
+        be held out for some attribute, else ``held-out``.
     test : the share of images held out for testing, drawn by their names, the same for all attributes; None is 0.3.
         With a share, ``auto`` is ``held-out``.
     seed : decides which images are held out, the sides of test pairs, and which pairs of scored images are drawn.
@@ -100,7 +100,7 @@ class Folder(Dataset):
 
     @property
     def comparisons(self) -> Comparisons:
-        """The contents of the file. Raises `Blocked` if no path is set, `BadInput` for anything wrong in the file."""
+        """The contents of the file. Raises `Blocked` if no path is set, `BadInput` for an invalid file."""
         if not self.path:
             raise Blocked(f"{self.name}: no path; {USAGE}")
         return read_comparisons(find_csv(_expand(self.path)))

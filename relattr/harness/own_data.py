@@ -91,7 +91,8 @@ def require_data(benchmark: Benchmark, registry: Registry) -> None:
     if unlocated_datasets(benchmark, registry) and not benchmark.table.columns:
         raise BadInput(
             f"benchmark {benchmark.name} is of your own photographs, and there are no results on any: add --data PATH, "
-            "a folder with photographs and one .csv file that compares or scores them, to relattr run, or data=PATH in Python (docs/folder.md)"
+            "a folder with photographs and one .csv file that compares or scores them, to relattr run, or data=PATH in "
+            "Python (docs/folder.md)"
         )
 
 
