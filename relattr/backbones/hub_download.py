@@ -92,7 +92,7 @@ def _wait(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def _bytes_written(pid: int) -> int:
-    """The bytes that a process has written to files; unknown, and therefore large, where there is no /proc."""
+    """The bytes that a process has written to files; `MAX_BYTES` where there is no /proc, so that none is too slow."""
     try:
         with open(f"/proc/{pid}/io", "rb") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(b"wchar"))

@@ -34,7 +34,7 @@ COMMANDS = {
     "export": "Write all results, or those on the datasets of BENCHMARK, as one tidy table.",
     "diff": "Compare two results folders: accuracies on the same test pairs, and what is only in one of them.",
     "forget": "Remove stored results of the chosen methods, datasets or attributes, or those that failed.",
-    "cite": "Print BibTeX of relattr, and of the papers of the methods, datasets and benchmarks NAME.",
+    "cite": "Print BibTeX entries of relattr and of the papers of the methods, datasets and benchmarks NAME.",
     "audit": "Search each DATASET for leaks and contradictions.",
     "data": "List, fetch and verify the datasets' files.",
     "category-network": "Train a network on the categories of the training images of DATASET, and save it in FILE.",

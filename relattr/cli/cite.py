@@ -19,7 +19,7 @@ DECIDES_RESULTS = False
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @plugins_option
 def command(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
-    """Print BibTeX of relattr, and of the papers of the methods, datasets and benchmarks NAME.
+    """Print BibTeX entries of relattr and of the papers of the methods, datasets and benchmarks NAME.
 
     \b
     relattr cite

@@ -1,4 +1,4 @@
-"""`load_images`: an `Images` from whatever a user has: a folder, files, Pillow images or arrays."""
+"""`load_images`: an `Images` from a folder, files, Pillow images or arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     ImagesLike: TypeAlias = Images | ImageLike | Sequence[ImageLike]
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif"))
-"""Endings of the files that are taken from a folder, in lower case."""
+"""Suffixes, in lower case, of the files that are taken from a folder."""
 
 
 def load_images(images: ImagesLike, *, keep_decoded: bool = True) -> Images:
@@ -29,8 +29,8 @@ def load_images(images: ImagesLike, *, keep_decoded: bool = True) -> Images:
     Parameters
     ----------
     images : folder, image, or sequence of images
-        Of a folder all JPEG, PNG, WebP, AVIF and HEIC files are taken, also those in folders in it, in the order of
-        their names. An image is the path of a file, a Pillow image, or a uint8 array ``(height, width, 3)`` RGB or
+        From a folder and its subfolders, all JPEG, PNG, WebP, AVIF and HEIC files are taken, in the order of their
+        paths. An image is the path of a file, a Pillow image, or a uint8 array ``(height, width, 3)`` RGB or
         ``(height, width)`` grey. An `Images` is returned as it is.
     keep_decoded : bool
         Whether decoded files are kept in the cache folder, which makes reading them again fast.
