@@ -59,7 +59,7 @@ def test_the_advice_names_the_numbers():
     assert "wider than ± 40 points" in describe_few_pairs(1)
 
 
-def test_cross_validation_doubles_the_variance_and_halves_the_fallback():
+def test_cross_validation_doubles_the_variance():
     pairs = Pairs([0, 2, 4, 6], [1, 3, 5, 7], [1, 1, -1, 1])
     once, folds = (Design([(pairs, None)], cross_validated=c) for c in (False, True))
     margins = np.array([1.0, -1.0, -1.0, 1.0])
