@@ -9,7 +9,7 @@ import pytest
 from relattr.execution.backends import _run_in_threads
 
 
-def test_the_next_job_starts_before_an_outcome_is_consumed():
+def test_the_next_job_starts_before_an_outcome_is_read():
     started = {k: threading.Event() for k in range(4)}
 
     def run(job):

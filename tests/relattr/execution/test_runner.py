@@ -111,7 +111,7 @@ def test_results_that_are_not_on_disk_at_the_end_are_lost(tmp_path):
     assert "cannot be read: EIO" in reasons[CELLS[1].key]
 
 
-def test_cells_run_method_by_method_and_those_without_slow_imports_first(tmp_path, monkeypatch):
+def test_cells_run_by_method_and_light_ones_first(tmp_path, monkeypatch):
     registry = Registry()
     registry.datasets["d"] = Plugin("d", "D", Dataset, {})
     for name in ("network", "chance", "linear"):
@@ -132,7 +132,7 @@ def test_cells_run_method_by_method_and_those_without_slow_imports_first(tmp_pat
     assert order == [(name, attribute, modules[name]) for name in methods for attribute in "ab"]
 
 
-def test_a_method_without_slow_imports_preloads_no_slow_package():
+def test_a_light_method_preloads_no_slow_package():
     built_in.discover()
     cells = [Cell(name, {}, "glyphs", {}, "global", "standard", 0) for name in ("chance", "siamese-alexnet")]
     modules = preload_by_method([PlannedCell(cell, "missing", "", {}) for cell in cells], built_in)
