@@ -107,7 +107,7 @@ def render_page(registered: Registry) -> str:
     for section in read_claims():
         lines += [f"## {section.title}", ""]
         lines += ["| the paper | command | state | remarks |", "| --- | --- | --- | --- |"]
-        lines += [_claim_line(claim, registered, measured) for claim in section.claims]
+        lines += [_claim_line(claim, registered) for claim in section.claims]
         lines.append("")
         if section.table:
             lines += _table_lines(load_benchmark(section.table), registered, measured, tests)
@@ -118,7 +118,7 @@ def render_page(registered: Registry) -> str:
     return "\n".join([*lines, ""])
 
 
-def _claim_line(claim: Claim, registered: Registry, measured: Mapping[tuple[str, bool], str]) -> str:
+def _claim_line(claim: Claim, registered: Registry) -> str:
     state = claim.state or _combined_state(claim, registered)
     synthetic = f"on drawn data: {claim.synthetic}" if claim.synthetic else ""
     remarks = "; ".join(part for part in (synthetic, claim.note) if part)

@@ -75,7 +75,7 @@ def command(
     else:
         model = fit_from_options({**options, "device": device})
     images = load_images(list(paths), keep_decoded=False)
-    strengths, unreadable = strengths_of(model, images, paths)
+    strengths, unreadable = strengths_of(model, images)
     for problem in unreadable:
         echo(f"left out: {problem}", err=True)
     order = ranked(strengths)
@@ -105,7 +105,7 @@ def find_photographs(given: Sequence[Path]) -> list[Path]:
     return list(paths)
 
 
-def strengths_of(model: Model, images: Images, paths: Sequence[Path]) -> tuple[NDArray[np.float64], list[str]]:
+def strengths_of(model: Model, images: Images) -> tuple[NDArray[np.float64], list[str]]:
     """The strength of each image, NaN for one that cannot be read, and why those cannot be read."""
     import numpy as np
 
