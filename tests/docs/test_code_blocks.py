@@ -4,7 +4,8 @@ A fenced block begins with its language and, after it, what is done with the blo
 
 - ``file=PATH``: the block is written to this file
 - ``console``: every line that begins with ``$`` is executed, and each other line must occur in the output of the command
-  above it, except ``...``, which stands for other lines; with ``fails``, the commands must fail. ``VARIABLE=value`` before a command sets it in its environment
+  above it, except ``...``, which stands for other lines; with ``fails``, the commands must fail. ``VARIABLE=value``
+  before a command sets it in its environment
 - ``python``: executed in one interpreter for the whole page, in order
 - ``not-run="reason"``: neither; but Python must compile, and commands must have valid options
 
