@@ -61,13 +61,20 @@ def clean_text(text: str, limit: int) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+MAX_KNOWN = 60
+"""Names that the message about an unknown one lists at most."""
+
+
 class UnknownName(BadInput):
     """An unknown name; the message suggests similar ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+        shown = ", ".join(known[:MAX_KNOWN]) or "none"
+        if len(known) > MAX_KNOWN:
+            shown += f" and {len(known) - MAX_KNOWN:,} others"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {shown}"
         super().__init__(f"no {kind} is called {name!r}; {hint}")
         self._arguments = kind, name, known
 

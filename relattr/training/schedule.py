@@ -170,6 +170,7 @@ PRESETS: dict[Preset, Schedule] = {
         momentum=0.9,
         dampening=0.0,
         weight_decay=5e-4,
+        hold_statistics=True,
         stages=2,
         dropout=None,
         initial_scale=0.33,
