@@ -26,7 +26,7 @@ from relattr.harness.benchmark_paths import read_benchmark
 from relattr.harness.estimate import CellDurations, extend_time_limits, known_durations
 from relattr.harness.failure_place import failure_place
 from relattr.harness.fingerprints import fingerprint_differences
-from relattr.harness.own_data import require_data, unlocated_datasets
+from relattr.harness.own_data import require_data, require_files, unlocated_datasets
 from relattr.harness.plan import Plan, PlannedCell
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.result_selection import ResultSelection, variant_key
@@ -123,6 +123,7 @@ def command(
         raise BadInput(
             f"{benchmark} has no cell to run with this selection of methods, datasets and attributes{reasons}"
         )
+    require_files(plan.cells, registry)
     if address and backend != "dask":
         raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")
     check_device(device, here=backend != "dask")

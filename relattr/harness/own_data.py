@@ -14,7 +14,9 @@ import msgspec
 from relattr.errors import BadInput
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.cell import Cell
+from relattr.harness.plan import PlannedCell
 from relattr.harness.result import Result
+from relattr.harness.staleness import missing_data
 from relattr.harness.store import Unreadable
 from relattr.registry import Registry
 
@@ -94,6 +96,19 @@ def require_data(benchmark: Benchmark, registry: Registry) -> None:
             "a folder with photographs and one .csv file that compares or scores them, to relattr run, or data=PATH in "
             "Python (docs/folder.md)"
         )
+
+
+def require_files(cells: Sequence[PlannedCell], registry: Registry) -> None:
+    """Raise `BadInput` if all cells are on own data that is not available, such as a photograph that does not exist."""
+    if not all(is_own(planned.cell) and planned.state == "blocked" for planned in cells):
+        return
+    by_data = {(planned.cell.dataset, planned.cell.data): planned.cell for planned in cells}
+    reasons = [
+        missing_data(registry.dataset(cell.dataset), cell.all_dataset_parameters, pixels=True)
+        for cell in by_data.values()
+    ]
+    if reasons and all(reasons):
+        raise BadInput("; ".join(filter(None, reasons)))
 
 
 def with_columns(benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable]) -> Benchmark:

@@ -122,6 +122,7 @@ def run(
     from relattr.execution.resources import check_device
     from relattr.harness.export import results_frame
     from relattr.harness.limits import Limits
+    from relattr.harness.own_data import require_files
     from relattr.harness.plan import make_plan
     from relattr.harness.result import FAILURES, Result
     from relattr.harness.selection import Selection
@@ -150,6 +151,7 @@ def run(
     if not plan.cells:
         reasons = "; ".join(plan.without_tasks.values())
         raise BadInput(f"{benchmark} has no cell with this selection{f': {reasons}' if reasons else ''}")
+    require_files(plan.cells, registry)
     cells = plan.cells_to_run(_names(retry))
     if cells:
         _compute(cells, plan, registry, store, _Settings(jobs, threads, device, backend, folders, verbose))

@@ -15,6 +15,7 @@ from PIL import Image
 import relattr
 from relattr import Images, Method, Run, TrainingSet, register_method
 from relattr.cli import cli
+from relattr.errors import BadInput
 from relattr.registry import registry
 
 N = 24
@@ -195,6 +196,15 @@ def test_the_table_has_what_was_run_and_the_page_the_photographs(data: Path, tmp
     assert len(shown) == N
     # least first; each fold is standardised on its own, so the order is nearly, and not exactly, that of darkness
     assert np.corrcoef([int(name) for name in shown], -np.arange(N))[0, 1] > 0.8
+
+
+def test_a_missing_photograph_is_one_error_before_any_cell(data: Path, tmp_path: Path) -> None:
+    (data / "p" / "03.png").rename(data / "p" / "03.PNG")
+    expected = f"1 of the {N} images in {data / 'darkness.csv'} do not exist: p/03.png (is it p/03.PNG?)"
+    assert expected in error_of("run", "own", "--data", data, "--methods", "brightest", "--backend", "inline")
+    assert not list(tmp_path.glob("results/**/*.json"))
+    with pytest.raises(BadInput, match=r"p/03\.PNG"):
+        relattr.run("own", data=data, methods="brightest", backend="inline")
 
 
 def test_few_pairs_are_a_warning_of_every_command(data: Path, tmp_path: Path) -> None:
