@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from relattr.cli.options import benchmark_options, selection_from_options
+from relattr.cli.options import selection_from_options, stored_benchmark_options
 from relattr.cli.output import echo
 
 
 @click.command("figures")
-@benchmark_options
+@stored_benchmark_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -109,8 +109,11 @@ limit_options = [
 ]
 
 
-def benchmark_options(command: F, *, required: bool = True) -> F:
-    """Add the argument BENCHMARK and the options that select some of its cells; see `selection_from_options`."""
+def benchmark_options(command: F, *, required: bool = True, has_limits: bool = True) -> F:
+    """Add the argument BENCHMARK and the options that select some of its cells; see `selection_from_options`.
+
+    ``required``: whether BENCHMARK must be given. ``has_limits``: whether the limits of cells are among the options.
+    """
     for option in reversed(
         [
             click.argument("benchmark", required=required),
@@ -139,7 +142,7 @@ def benchmark_options(command: F, *, required: bool = True) -> F:
                 help="Set a parameter of every method that has it (backbone=efficientnet_lite2), or of one plugin "
                 "(ranksvm-hog2x2.C=1). May be repeated.",
             ),
-            *limit_options,
+            *(limit_options if has_limits else ()),
             click.option(
                 "--keep-stale", is_flag=True, help="Use stale results, marked, instead of computing them again."
             ),
@@ -151,9 +154,14 @@ def benchmark_options(command: F, *, required: bool = True) -> F:
     return command
 
 
+def stored_benchmark_options(command: F) -> F:
+    """Add the `benchmark_options` to a command that reads stored results and runs no cell."""
+    return benchmark_options(command, has_limits=False)
+
+
 def optional_benchmark_options(command: F) -> F:
-    """Add the `benchmark_options`, with an argument BENCHMARK that may be left out."""
-    return benchmark_options(command, required=False)
+    """Add the `stored_benchmark_options`, with an argument BENCHMARK that may be left out."""
+    return benchmark_options(command, required=False, has_limits=False)
 
 
 def selection_from_options(options: Mapping[str, Any]) -> Selection:
@@ -163,7 +171,7 @@ def selection_from_options(options: Mapping[str, Any]) -> Selection:
 
     limits: dict[str, Limits] = {}
     for quantity in ("time", "memory", "file"):
-        for pattern, parsed in parse_limit_options(options[f"{quantity}_limits"], quantity).items():
+        for pattern, parsed in parse_limit_options(options.get(f"{quantity}_limits", ()), quantity).items():
             limits[pattern] = parsed.with_defaults(limits.get(pattern, Limits()))
     return Selection(
         options["methods"],

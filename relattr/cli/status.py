@@ -54,8 +54,8 @@ class ShownCell:
 def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     """Show every result in the folder, or those of BENCHMARK: accuracy, or the reason for a failure.
 
-    With BENCHMARK, the cells that have no result are shown too. Results with other parameters on the same data, and of
-    plugins that are not loaded, are always shown. Can be used while runs are in progress. --keep-stale shows the
+    With BENCHMARK, the cells that have no result are shown too. Results with other parameters on the same data and
+    results of plugins that are not loaded are included. Can be used while runs are in progress. --keep-stale shows the
     numbers of stale results.
     """
     selection, store = chosen_results(options), Store(options["results"])
