@@ -92,7 +92,10 @@ def test_the_group_of_an_image_depends_on_its_name_and_the_seed(tmp_path: Path) 
     all_images = make_folder(tmp_path / "a", score_lines())
     some = make_folder(tmp_path / "b", [score_lines()[0], *reversed(score_lines(15)[1:])])
     assert all_images.protocol.groups[:15].tolist() == some.protocol.groups.tolist()
-    assert make_folder(tmp_path / "a", score_lines(), seed=1).protocol.groups.tolist() != all_images.protocol.groups.tolist()
+    assert (
+        make_folder(tmp_path / "a", score_lines(), seed=1).protocol.groups.tolist()
+        != all_images.protocol.groups.tolist()
+    )
 
 
 def test_pairs_that_cannot_be_tested_are_counted(tmp_path: Path) -> None:

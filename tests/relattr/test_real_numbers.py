@@ -53,7 +53,7 @@ def test_real_numbers_are_floats_of_the_same_value(values: Any) -> None:
     ],
 )
 def test_other_values_are_refused(values: Any, problem: str) -> None:
-    with pytest.raises(BadInput, match="^the strengths ") as error:
+    with pytest.raises(BadInput, match=r"^the strengths ") as error:
         as_real_array(values, "the strengths")
     assert problem in str(error.value)
 

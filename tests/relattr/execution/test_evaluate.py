@@ -362,7 +362,7 @@ def test_another_task_than_asked_for_is_refused(returned: TaskName | None, probl
             return super().task(returned) if returned is not None else None  # type: ignore[return-value]
 
     name = TaskName("squares", "brightness", "standard")
-    with pytest.raises(BadInput, match="Confused.task") as error:
+    with pytest.raises(BadInput, match=r"Confused\.task") as error:
         _task_of(Confused(), name)
     assert problem in str(error.value)
     assert _task_of(Squares(), name).name == name

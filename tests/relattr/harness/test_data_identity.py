@@ -41,7 +41,11 @@ def draw(folder: Path, shift: int = 0) -> Path:
 
 def plan(results: Path, path: str, **settings: object) -> Plan:
     registry.discover()
-    values = {"folder.path": path, "folder.split": "held-out", **{f"folder.{name}": value for name, value in settings.items()}}
+    values = {
+        "folder.path": path,
+        "folder.split": "held-out",
+        **{f"folder.{name}": value for name, value in settings.items()},
+    }
     selection = Selection(methods=["chance"], datasets=["folder"], settings=values)
     return make_plan(load_benchmark("quick"), registry, Store(results), selection)
 
