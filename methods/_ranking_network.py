@@ -82,10 +82,11 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     frozen : share of the backbone's layers that is not trained.
     frozen_localiser : whether the localisers' backbones are not trained.
     standardise : whether features are standardised to AlexNet's magnitude.
-    image, crop, view : side length of the whole image, of the crops and of the localisers' views, relative to the
-        backbone's input size.
+    image : side length of the whole image relative to the backbone's input size.
+    crop : side length of the crops relative to the backbone's input size.
+    view : side length of the localisers' views relative to the backbone's input size.
     test_views : crops per test image: 1, 2 or 10.
-    precision : of the forward pass in training: ``fp32`` (all presets), or ``bf16`` where it is native.
+    precision : number format of the forward pass in training: ``fp32`` (all presets), or ``bf16`` where it is native.
     held_out : share of the training images, in [0, 0.5), that is not trained on; its accuracy is shown beside the
         loss, and nothing is selected by it.
     """

@@ -29,7 +29,7 @@ class RankSVMMethod(FitRun, Method):
     ----------
     C : weight of the loss of one pair; "auto" selects a power of ten on training pairs held out by image (see
         `relattr.ranksvm.RankSVMCV`).
-    loss : of a pair, as a function of its margin.
+    loss : the loss of a pair as a function of its margin.
     """
 
     C: float | Literal["auto"] = "auto"

@@ -70,7 +70,7 @@ class UnknownName(BadInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
         shown = ", ".join(known[:MAX_KNOWN]) or "none"
         if len(known) > MAX_KNOWN:
             shown += f" and {len(known) - MAX_KNOWN:,} others"

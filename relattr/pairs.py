@@ -334,7 +334,8 @@ class Pairs:
 
     def __repr__(self) -> str:
         suffix = ", defined by an order" if self._order is not None else ""
-        return f"Pairs({len(self):,} pairs, {self.n_similar:,} similar{suffix})"
+        noun = "pair" if len(self) == 1 else "pairs"
+        return f"Pairs({len(self):,} {noun}, {self.n_similar:,} similar{suffix})"
 
 
 def _row_and_column(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -47,7 +47,9 @@ def create_plugin(cls: type[T], kind: str, name: str, values: Mapping[str, Any])
         try:
             checked[key] = _convert(value, types[key])
         except msgspec.ValidationError as error:
-            raise BadInput(f"{kind} {name}: {key}={shortened(repr(value))} is not valid: {error}") from None
+            choices = choices_of(types[key])
+            problem = f"expected {choices}" if choices else error
+            raise BadInput(f"{kind} {name}: {key}={shortened(repr(value))} is not valid: {problem}") from None
         if not _fits(checked[key]):
             raise BadInput(f"{kind} {name}: {key} is not valid: an integer can be at most {MAX_SEED} in absolute value")
         if not _is_unicode(checked[key]):
@@ -62,6 +64,19 @@ def create_plugin(cls: type[T], kind: str, name: str, values: Mapping[str, Any])
         if field.init and no_default and field.name not in checked:
             raise BadInput(f"{kind} {name}: the parameter {field.name} has no default and no value")
     return cls(**checked)
+
+
+def choices_of(kind: Any) -> str:
+    """``one of a, b``, or ``a number or a``, for the type of a parameter that takes certain words; else empty."""
+    words: list[str] = []
+    has_number = False
+    for part in (kind, *typing.get_args(kind)):
+        if typing.get_origin(part) is typing.Literal:
+            words += [str(word) for word in typing.get_args(part) if str(word) not in words]
+        has_number |= part in (int, float)
+    if not words:
+        return ""
+    return f"a number or {' or '.join(words)}" if has_number else f"one of {', '.join(words)}"
 
 
 def values_of(plugin: Any) -> dict[str, Any]:

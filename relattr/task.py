@@ -60,6 +60,7 @@ class TrainingSet:
     published: PublishedTraining = PublishedTraining()
 
     def __post_init__(self) -> None:
+        _check_types("TrainingSet", self.images, self.pairs)
         _check_pairs("training", self.images, self.pairs)
         for name, values in (("scores", self.scores), ("categories", self.categories)):
             if values is not None and values.shape != (len(self.images),):
@@ -74,6 +75,10 @@ class TrainingSet:
                 raise BadInput(
                     f"categories range from {lowest} to {highest}, but {len(self.category_names)} names are given"
                 )
+
+    def __repr__(self) -> str:
+        extras = [name for name in ("scores", "categories") if getattr(self, name) is not None]
+        return f"TrainingSet({', '.join([repr(self.images), repr(self.pairs), *extras])})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +112,7 @@ class TestSet:
     fold: bool = False
 
     def __post_init__(self) -> None:
+        _check_types("TestSet", self.images, self.pairs)
         _check_pairs(f"test set {self.name!r}", self.images, self.pairs)
         if self.boxes is not None and (self.boxes.ndim != 3 or self.boxes.shape[::2] != (len(self.images), 4)):
             raise BadInput(f"boxes have shape {self.boxes.shape}; expected ({len(self.images)}, k, 4)")
@@ -114,6 +120,10 @@ class TestSet:
             if self.scores.shape != (len(self.images),):
                 raise BadInput(f"scores have shape {self.scores.shape}; expected ({len(self.images)},), one per image")
             _check_finite("test", self.scores)
+
+    def __repr__(self) -> str:
+        extras = [name for name in ("boxes", "scores") if getattr(self, name) is not None]
+        return f"TestSet({', '.join([repr(self.name), repr(self.images), repr(self.pairs), *extras])})"
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,21 @@ class Task:
         names = [test.name for test in self.tests]
         if not names or len(set(names)) != len(names):
             raise BadInput(f"task {self.name} needs at least one test set, and distinct names; got {names}")
+
+    def __repr__(self) -> str:
+        return f"Task({str(self.name)!r}, train={self.train!r}, tests={list(self.tests)!r})"
+
+
+def _check_types(what: str, images: object, pairs: object) -> None:
+    from relattr.images import Images
+    from relattr.pairs import Pairs
+
+    if not isinstance(images, Images):
+        raise BadInput(f"the images of a {what} are a {type(images).__name__}; expected relattr.load_images(...)")
+    if not isinstance(pairs, Pairs):
+        raise BadInput(
+            f"the pairs of a {what} are a {type(pairs).__name__}; expected relattr.Pairs(left, right, label)"
+        )
 
 
 def _check_pairs(what: str, images: Images, pairs: Pairs) -> None:

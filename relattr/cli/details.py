@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +68,7 @@ def parameter_lines(plugin: Plugin[Any]) -> list[tuple[str, str, str]]:
     meanings, defaults = parameter_meanings(plugin.cls), parameters.values_of(plugin.create())
     lines = []
     for name, kind in plugin.types.items():
-        words = [meanings.get(name, "").rstrip("."), _choices(kind)]
+        words = [meanings.get(name, "").rstrip("."), parameters.choices_of(kind)]
         lines.append((name, f"default {_text(defaults[name])}", "; ".join(word for word in words if word)))
     return lines
 
@@ -81,12 +80,3 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value or '""'
     return json.dumps(value)
-
-
-def _choices(kind: Any) -> str:
-    """``a, b or c`` for a parameter that takes one of several words; else empty."""
-    options: list[str] = []
-    for part in (kind, *typing.get_args(kind)):
-        if typing.get_origin(part) is typing.Literal:
-            options += [str(option) for option in typing.get_args(part) if str(option) not in options]
-    return f"one of {', '.join(options)}" if options else ""

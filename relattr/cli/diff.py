@@ -78,7 +78,10 @@ def command(
     reasons = Counter(change.reason for change in comparison.changes if change.reason)
     for reason, n in reasons.items():
         echo(f"no interval in {counted(n, 'row')}: {reason}")
-    echo(f"{counted(comparison.n_identical, 'cell')} with the same counts in both.")
+    if comparison.changes or comparison.n_identical or comparison.other_status:
+        echo(f"{counted(comparison.n_identical, 'cell')} with the same counts in both.")
+    else:
+        echo("No cell is in both folders.")
     for a, b in comparison.other_status:
         echo(f"{a.cell}: {a.status} in {first}, {b.status} in {second}")
     for folder, results in ((first, comparison.only_first), (second, comparison.only_second)):
@@ -95,7 +98,6 @@ def command(
 
 def _line(change: AccuracyChange) -> list[str]:
     star = "*" if change.is_significant else ""
-    unknown = change.lower is None or change.upper is None
     return [
         change.method,
         change.setting,
@@ -104,10 +106,15 @@ def _line(change: AccuracyChange) -> list[str]:
         change.test,
         f"{change.first:.2f}",
         f"{change.second:.2f}",
-        f"{round(change.difference, 2) + 0.0:+.2f}{star}",
-        "-" if unknown else f"[{change.lower:+.2f}, {change.upper:+.2f}]",
+        f"{_signed(change.difference)}{star}",
+        "-" if change.lower is None or change.upper is None else f"[{_signed(change.lower)}, {_signed(change.upper)}]",
         str(change.n_cells),
     ]
+
+
+def _signed(points: float) -> str:
+    """With sign and two decimals; never -0.00."""
+    return f"{round(points, 2) + 0.0:+.2f}"
 
 
 def _csv_line(change: AccuracyChange) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import PIL
@@ -93,10 +93,10 @@ class _Collection:
 class Images:
     """An ordered collection of images, or a subset of one. Images are decoded when they are read.
 
-    ``images[i]`` is ``(height, width, 3)`` uint8 RGB, read-only; sizes may differ. A `subset` shares the decoded images
-    and features. ``features`` ``(n, d)`` are features that were released with the images; raises `BadInput` unless they
-    are finite. ``images.answers`` are answers about pairs of these images, other than their labels, by name (see
-    `with_answers`).
+    ``images[i]`` is ``(height, width, 3)`` uint8 RGB, read-only; sizes may differ. A slice, such as ``images[:10]``, is
+    an `Images` too. It and a `subset` share the decoded images and features. ``features`` ``(n, d)`` are features that
+    were released with the images; raises `BadInput` unless they are finite. ``images.answers`` are answers about pairs
+    of these images, other than their labels, by name (see `with_answers`).
     """
 
     answers: Mapping[str, PairAnswers] = MappingProxyType({})
@@ -121,7 +121,13 @@ class Images:
     def __len__(self) -> int:
         return self._indices.size
 
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Images: ...
+    def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | Images:
+        if isinstance(index, slice):
+            return self.subset(np.arange(len(self))[index])
         k = int(self._indices[operator.index(index)])
         decoded = self._collection.decoded
         image = self._collection.read(k) if decoded is None else decoded[k]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     ImageLike: TypeAlias = str | os.PathLike[str] | Image | NDArray[np.uint8]
-    ImagesLike: TypeAlias = Images | ImageLike | Sequence[ImageLike]
+    ImagesLike: TypeAlias = Images | ImageLike | Iterable[ImageLike]
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif"))
 """Suffixes, in lower case, of the files that are taken from a folder."""
@@ -28,10 +28,11 @@ def load_images(images: ImagesLike, *, keep_decoded: bool = True) -> Images:
 
     Parameters
     ----------
-    images : folder, image, or sequence of images
+    images : folder, image, or several images
         From a folder and its subfolders, all JPEG, PNG, WebP, AVIF and HEIC files are taken, in the order of their
         paths. An image is the path of a file, a Pillow image, or a uint8 array ``(height, width, 3)`` RGB or
-        ``(height, width)`` grey. An `Images` is returned as it is.
+        ``(height, width)`` grey. Several are a sequence, a pandas Series or any other iterable of them. An `Images` is
+        returned as it is.
     keep_decoded : bool
         Whether decoded files are kept in the cache folder, which makes reading them again fast.
 
@@ -54,15 +55,18 @@ def load_images(images: ImagesLike, *, keep_decoded: bool = True) -> Images:
         if not names:
             raise BadInput(f"{folder} has no image: no file in it ends in {', '.join(sorted(SUFFIXES))}")
         return Images(FileSource(folder, names), limit=limit)
-    if isinstance(images, (str, os.PathLike)) or _is_single(images):
+    several = not isinstance(images, (str, os.PathLike)) and not _is_single(images)
+    if not several:
         images = [images]  # type: ignore[list-item]
-    if not isinstance(images, Sequence) and not isinstance(images, np.ndarray):
+    if not isinstance(images, Iterable) or isinstance(images, Mapping):
         raise BadInput(
             f"cannot load images from {shortened(repr(images))}; expected a folder, or a sequence of paths, Pillow "
             "images or arrays"
         )
+    if not isinstance(images, (Sequence, np.ndarray)):
+        images = list(images)
     if all(isinstance(image, (str, os.PathLike)) for image in images):
-        return _open_files([Path(image) for image in images], limit)  # type: ignore[arg-type]
+        return _open_files([Path(image) for image in images], limit, several=several)  # type: ignore[arg-type]
     return Images(ArraySource(*_as_arrays(images)))
 
 
@@ -85,10 +89,12 @@ def _is_single(image: Any) -> bool:
     return hasattr(image, "getexif") or (isinstance(image, np.ndarray) and image.ndim in (2, 3))
 
 
-def _open_files(paths: Sequence[Path], limit: int | None) -> Images:
+def _open_files(paths: Sequence[Path], limit: int | None, *, several: bool) -> Images:
     for path in paths:
         if not path.is_file():
-            raise BadImage(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; expected an image file")
+            if path.is_dir():
+                raise BadImage(f"{path} is a folder; expected an image file")
+            raise BadImage(f"{path} does not exist; expected {'an image file' if several else 'a folder or an image'}")
     absolute = [Path(os.path.abspath(path)) for path in paths]
     if not absolute:
         return Images(ArraySource([]))
@@ -125,7 +131,7 @@ def _pixels(image: Any, name: str) -> NDArray[np.uint8]:
     if isinstance(image, Image.Image):
         return to_array(image, MAX_STORED_SIDE)
     if not isinstance(image, np.ndarray):
-        raise BadImage(f"{name} is a {type(image).__name__}; expected a path, a Pillow image or a uint8 array")
+        raise BadImage(f"{name} has the type {type(image).__name__}; expected a path, a Pillow image or a uint8 array")
     if image.dtype != np.uint8 or not image.size or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise BadImage(f"{name} is {image.dtype} {image.shape}; expected uint8 (height, width, 3) or (height, width)")
     return to_array(Image.fromarray(np.ascontiguousarray(image)), MAX_STORED_SIDE)

@@ -128,6 +128,7 @@ def evaluate(model: Model, task: Task | TestSet, *, test: str | None = None, lev
     from relattr.statistics import Design
     from relattr.task import Task
 
+    _check_model(model)
     model.require_fitted()
     _check_level(level)
     part = _evaluate_part(model, task, test)
@@ -194,9 +195,13 @@ def cross_validate(
     """
     import numpy as np
 
+    from relattr.interface.loaded_dataset import LoadedDataset
     from relattr.pairs import Pairs
     from relattr.statistics import Design
 
+    _check_model(model)
+    if not isinstance(dataset, LoadedDataset):
+        raise BadInput(f"cross_validate takes a dataset, from relattr.load_dataset; got {shortened(repr(dataset))}")
     _check_level(level)
     name = dataset.attribute(attribute)
     parts = []
@@ -271,6 +276,11 @@ def _evaluate_part(model: Model, task: Task | TestSet, test: str | None) -> _Par
     arrays = CellArrays()
     row = evaluate_test_set(model.method, test_set, arrays)
     return _Part(test_set, row, arrays.strengths.get(row.test), arrays.margins.get(row.test))
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, Model):
+        raise BadInput(f"expected a model, from relattr.load_method or load_model; got {shortened(repr(model))}")
 
 
 def _check_level(level: float) -> None:

@@ -72,6 +72,10 @@ class LoadedDataset:
         """Whether its files are on this machine."""
         return self.dataset.missing() is None
 
+    def missing(self) -> str | None:
+        """Which of its files are not on this machine and how to get them; None if nothing is missing."""
+        return self.dataset.missing()
+
     @property
     def citation(self) -> str:
         """What to cite."""
@@ -126,7 +130,8 @@ class LoadedDataset:
         return len(self.tasks())
 
     def __repr__(self) -> str:
-        return f"<LoadedDataset {self.name}: {len(self)} tasks>"
+        n, files = len(self), "" if self.is_available else ", files are missing"
+        return f"<LoadedDataset {self.name}: {n:,} {'task' if n == 1 else 'tasks'}{files}>"
 
     def _repr_html_(self) -> str:
         missing = self.dataset.missing()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -256,7 +257,9 @@ def make_run(seed: int, device: str, threads: int | None) -> Run:
     from relattr.execution.resources import available_cpus, check_device, resolve_device
 
     for name, value, least, most in (("seed", seed, 0, MAX_SEED), ("threads", threads, 1, MAX_THREADS)):
-        if value is not None and (isinstance(value, bool) or not least <= value <= most):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most
+        ):
             raise BadInput(f"{name} is {value!r}; expected an integer from {least} to {most}")
     check_device(device, option="device")
     return Run(seed=int(seed), device=resolve_device(device), threads=int(threads or available_cpus()))

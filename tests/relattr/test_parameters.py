@@ -9,7 +9,7 @@ import pytest
 
 from relattr.errors import BadInput, UnknownName
 from relattr.method import Method
-from relattr.parameters import UnparsedValue, create_plugin, types_of, values_of
+from relattr.parameters import UnparsedValue, choices_of, create_plugin, types_of, values_of
 
 
 class Thing(Method):
@@ -108,6 +108,11 @@ def test_an_invalid_value_raises_an_error_that_names_it(key, text):
         from_command_line(key, text)
 
 
+def test_the_error_lists_the_words_that_are_valid():
+    with pytest.raises(BadInput, match=r"mixed='b' is not valid: expected a number or auto$"):
+        create_plugin(Thing, "method", "thing", {"mixed": "b"})
+
+
 def test_an_unknown_parameter_suggests_similar_ones():
     with pytest.raises(UnknownName, match=r"parameter of method thing.*'numbr'.*did you mean number"):
         create_plugin(Thing, "method", "thing", {"numbr": 1})
@@ -177,3 +182,17 @@ def test_a_value_without_end_is_an_error_of_one_line(text):
     with pytest.raises(BadInput, match="not valid") as error:
         create_plugin(Thing, "method", "thing", {"number": UnparsedValue(text)})
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Literal["a", "b"], "one of a, b"),
+        (Literal["a", "b"] | None, "one of a, b"),
+        (float | Literal["auto"], "a number or auto"),
+        (float, ""),
+        (str | None, ""),
+    ],
+)
+def test_the_words_that_a_parameter_takes_are_listed(kind, text):
+    assert choices_of(kind) == text

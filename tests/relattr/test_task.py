@@ -116,3 +116,21 @@ def test_the_folder_of_a_dataset_is_in_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "file"))
     with pytest.raises(BadInput, match=r"RELATTR_DATA is set to .*file, which is not a folder"):
         data.root  # noqa: B018
+
+
+def test_other_types_are_refused_with_what_to_pass(images):
+    for kind in (TrainingSet, lambda *parts: TestSet("test", *parts)):
+        with pytest.raises(BadInput, match=r"images of a \w+ are a str; expected relattr.load_images"):
+            kind("photos", PAIRS)
+        with pytest.raises(BadInput, match=r"pairs of a \w+ are a list; expected relattr.Pairs"):
+            kind(images, [(0, 1)])
+
+
+def test_a_task_is_displayed_in_one_short_line(images):
+    train = TrainingSet(images, PAIRS, np.arange(4.0), np.array([0, 1, 1, 0]), ("a", "b"))
+    test = TestSet("test", images, PAIRS, boxes=np.zeros((4, 3, 4)))
+    task = Task(TaskName("glyphs", "local", "standard"), train, [test], "protocol")
+    assert repr(task) == (
+        "Task('glyphs/local/standard', train=TrainingSet(Images(4 of 4), Pairs(2 pairs, 1 similar), scores, categories),"
+        " tests=[TestSet('test', Images(4 of 4), Pairs(2 pairs, 1 similar), boxes)])"
+    )

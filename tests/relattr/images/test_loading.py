@@ -99,12 +99,30 @@ def test_decoded_files_are_kept_only_if_asked(photos, cache):
         (["no-such.png"], BadImage, r"no-such\.png does not exist"),
         ([np.zeros((4, 4, 4), np.uint8)], BadImage, r"image-0 is uint8 \(4, 4, 4\)"),
         ([np.zeros((4, 4, 3))], BadImage, "image-0 is float64"),
-        ([None], BadImage, "image-0 is a NoneType"),
+        ([None], BadImage, "image-0 has the type NoneType"),
     ],
 )
 def test_what_is_no_image_is_refused(images, error, message):
     with pytest.raises(error, match=message):
         load_images(images)
+
+
+def test_any_iterable_of_paths_is_opened(photos):
+    import pandas as pd
+
+    paths = sorted(photos.glob("*.[pP][nN][gG]"))
+    expected = load_images(paths).names
+    for given in (iter(paths), (path for path in paths), pd.Series(paths), dict.fromkeys(paths).keys()):
+        assert load_images(given).names == expected
+
+
+def test_a_path_that_does_not_exist_says_what_was_expected(tmp_path):
+    with pytest.raises(BadImage, match=r"photos does not exist; expected a folder or an image$"):
+        load_images(tmp_path / "photos")
+    with pytest.raises(BadImage, match=r"a\.png does not exist; expected an image file$"):
+        load_images([tmp_path / "a.png"])
+    with pytest.raises(BadInput, match=r"cannot load images from \{'a\.png': 1\}"):
+        load_images({"a.png": 1})
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

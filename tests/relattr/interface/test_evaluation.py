@@ -150,3 +150,12 @@ def test_evaluations_show_themselves(task, model):
     assert series["parameter gamma"] == 1.0
     assert "strengths" not in series.index
     assert relattr.evaluate(model, task.tests[0]).dataset == ""
+
+
+def test_arguments_of_the_wrong_kind_are_refused(task, model):
+    with pytest.raises(BadInput, match=r"expected a model, from relattr\.load_method or load_model; got 'chance'"):
+        relattr.evaluate("chance", task)
+    with pytest.raises(BadInput, match="expected a model"):
+        relattr.evaluate(task, model)
+    with pytest.raises(BadInput, match=r"cross_validate takes a dataset, from relattr\.load_dataset; got 'photos'"):
+        relattr.cross_validate(model, "photos")

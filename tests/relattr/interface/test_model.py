@@ -122,6 +122,8 @@ def test_pairs_that_are_not_valid_are_refused(task, model, pairs, message):
     ("settings", "message"),
     [
         ({"seed": -1}, "seed is -1"),
+        ({"seed": "a"}, "seed is 'a'; expected an integer"),
+        ({"seed": 1.5}, "seed is 1.5"),
         ({"threads": 0}, "threads is 0"),
         ({"threads": True}, "threads is True"),
         ({"device": "tpu"}, "^device 'tpu' is not a device"),

@@ -37,6 +37,7 @@ def test_parameters_are_those_given_and_the_defaults():
     [
         (lambda: relattr.load_method("ranksvm-hog"), "ranksvm-hog2x2"),
         (lambda: relattr.load_method("brightness", gama=1), "gamma"),
+        (lambda: relattr.load_method(None), "no method is called None"),
         (lambda: relattr.load_dataset("lfw"), "lfw10"),
         (lambda: relattr.load_dataset("glyphs", n_trian=3), "n_train"),
         (lambda: relattr.load_dataset("glyphs").task("lokal"), "local"),

@@ -68,3 +68,9 @@ def test_diff_writes_its_rows(forget, synthetic, tmp_path):
     assert "4 cells with the same counts in both" in process.output
     assert len(out.read_text().splitlines()) == 1 + 4
     assert isinstance(CliRunner().invoke(cli, ["diff", folder, str(tmp_path / "none")]).exception, BadInput)
+
+
+def test_diff_of_folders_without_a_shared_cell_says_so(forget, synthetic, tmp_path):
+    (tmp_path / "none").mkdir()
+    process = CliRunner().invoke(cli, ["diff", str(synthetic.store.folder), str(tmp_path / "none")])
+    assert process.output.startswith("No cell is in both folders.\nonly in ")
