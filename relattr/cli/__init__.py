@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported on first use; their summaries for ``--help`` are in `COMMANDS`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]  # list is the module relattr.cli.list here, once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:

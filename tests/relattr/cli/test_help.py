@@ -37,3 +37,9 @@ def test_an_unknown_command_is_an_error_with_exit_code_2():
     result = CliRunner().invoke(cli, ["lisst"])
     assert result.exit_code == 2
     assert "No such command 'lisst'" in result.output
+
+
+def test_commands_that_were_imported_do_not_hide_builtins():
+    for name in COMMANDS:
+        command_of(name)
+    assert cli.list_commands(click.Context(cli)) == [*COMMANDS]
