@@ -43,3 +43,4 @@ def test_commands_that_were_imported_do_not_hide_builtins():
     for name in COMMANDS:
         command_of(name)
     assert cli.list_commands(click.Context(cli)) == [*COMMANDS]
+    assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
