@@ -97,7 +97,10 @@ class Pairs:
 
         ``items`` ``(n,)`` are the image indices (default ``0..n-1``); ``seed`` determines the side of each image.
         """
-        values = np.array(strengths, dtype=np.float64) + 0.0  # copy, and turn -0.0 into 0.0, which has other bytes
+        try:
+            values = np.array(strengths, dtype=np.float64) + 0.0  # copy, and turn -0.0 into 0.0, which has other bytes
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"strengths must be (n,) numbers: {error}") from None
         names = np.arange(values.size, dtype=np.int32) if items is None else _index(items, "items")
         if values.ndim != 1 or values.size != names.size:
             raise BadInput(f"strengths must be (n,) like items; got shape {values.shape} for {names.size} items")

@@ -36,7 +36,9 @@ def learn_visual_words(descriptors: npt.ArrayLike, n_words: int = 256, seed: int
     from threadpoolctl import threadpool_limits
 
     x = np.asarray(descriptors, dtype=np.float32)
-    if x.ndim != 2 or n_words < 1 or len(x) < n_words:
+    if n_words < 1:
+        raise BadInput(f"a dictionary of {n_words} words; expected at least 1")
+    if x.ndim != 2 or len(x) < n_words:
         raise BadInput(
             f"dictionary: {n_words} words need an array (n, d) of at least as many descriptors, got shape {x.shape}; "
             "use more training images or fewer words"

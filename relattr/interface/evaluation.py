@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput, UnknownName, shortened
@@ -25,7 +25,7 @@ LEVEL = 0.95
 """Default confidence level, that of all tables."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """The accuracy of a model on a test set. Accuracies are fractions, in [0, 1]."""
 
@@ -51,9 +51,9 @@ class Evaluation:
     n_tied: int
     spearman: float | None
     """Rank correlation of the strengths with the scores of the images; None without scores."""
-    strengths: NDArray[Any] | None = field(repr=False)
+    strengths: NDArray[Any] | None
     """Strength of each test image, NaN for those in no pair; None without strengths, and for several splits."""
-    margins: NDArray[Any] | None = field(repr=False)
+    margins: NDArray[Any] | None
     """Margin of each test pair; None for a method with strengths, and for several splits."""
 
     @property
@@ -82,6 +82,9 @@ class Evaluation:
             f"{self.method} on {where}: {100 * self.accuracy:.2f} %{interval}, {self.n_pairs:,} pairs of "
             f"{self.n_images:,} images"
         )
+
+    def __repr__(self) -> str:
+        return f"<Evaluation {self}>"
 
     def _repr_html_(self) -> str:
         ends = "" if self.interval is None else " to ".join(f"{100 * end:.2f}" for end in self.interval)

@@ -418,3 +418,9 @@ def test_reading_the_arrays_does_not_change_the_fingerprint():
     before = pairs.fingerprint()
     assert pairs.left.size == 3
     assert pairs.fingerprint() == before
+
+
+@pytest.mark.parametrize("scores", [["a", "b"], [[1.0], [2.0, 3.0]], [1.0, {}]])
+def test_scores_that_are_no_numbers_are_refused(scores):
+    with pytest.raises(BadInput, match=r"strengths must be \(n,\) numbers: "):
+        Pairs.from_scores(scores)

@@ -67,7 +67,7 @@ def test_identical_descriptors() -> None:
     [
         (np.ones((4, 3)), 5, "5 words need"),
         (np.ones(9), 5, "5 words need"),
-        (np.ones((4, 3)), 0, "0 words need"),
+        (np.ones((4, 3)), 0, "0 words; expected at least 1"),
         (np.full((9, 3), np.nan), 5, "NaN or infinity"),
     ],
 )

@@ -144,6 +144,7 @@ def test_strengths_that_are_not_finite_are_refused(task, model):
 def test_evaluations_show_themselves(task, model):
     evaluation = relattr.evaluate(model, task)
     assert str(evaluation).startswith(f"brightness on glyphs/global/standard/test: {100 * evaluation.accuracy:.2f} % [")
+    assert repr(evaluation) == f"<Evaluation {evaluation}>"
     assert "95 % interval" in evaluation._repr_html_()
     series = evaluation.as_series()
     assert series["accuracy"] == evaluation.accuracy
