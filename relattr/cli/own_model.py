@@ -85,7 +85,8 @@ def use_options(command: F) -> F:
 def fit_from_options(options: Mapping[str, Any]) -> Model:
     """Fit a method on all labelled photographs, as the `fit_options` say, with the parameters of `relattr run own`.
 
-    Raises `BadInput` if the method or the data is not given, and for invalid data.
+    Raises `BadInput` if the method or the data is not given, if the attribute is not and there are several, and for
+    invalid data.
     """
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars
@@ -96,6 +97,11 @@ def fit_from_options(options: Mapping[str, Any]) -> Model:
             raise BadInput(f"--{name} is missing; for example --method ranksvm-cnn --data my_images")
     registry = load_registry(options["plugin_folders"])
     dataset = load_dataset(**_dataset(registry, options["data"]))
+    attributes = dataset.attributes
+    if options["attribute"] is None and len(attributes) > 1:
+        raise BadInput(
+            f"{options['data']} has {len(attributes)} attributes; add --attribute, one of: {', '.join(attributes)}"
+        )
     train = dataset.training_set(options["attribute"])
     model = load_method(options["method"], **_parameters(registry, options["method"], options["settings"]))
     echo(

@@ -69,7 +69,7 @@ def command(
         raise BadInput("--model is a fitted model: use either --model, or --method and --data")
     if out.suffix == ".html":
         raise BadInput(f"--out {out} ends in .html; expected the CSV file, such as {out.with_suffix('.csv')}")
-    paths = find_photographs(photographs)
+    paths = find_photographs(photographs)  # before fitting, which takes longer
     if model_file is not None:
         model = load_model(model_file, plugins=options["plugin_folders"], device=device, threads=options["threads"])
     else:
@@ -80,7 +80,7 @@ def command(
         echo(f"left out: {problem}", err=True)
     order = ranked(strengths)
     if not order:
-        raise BadInput(f"none of the {len(paths):,} photographs could be read")
+        raise BadInput(f"no photograph could be read; {counted(len(paths), 'file')} left out")
     write_text(out, ranking_to_csv([str(paths[k]) for k in order], strengths[order]))
     echo(f"wrote {out}: {counted(len(order), 'photograph')}, most first")
     if page:
@@ -90,11 +90,16 @@ def command(
 
 
 def find_photographs(given: Sequence[Path]) -> list[Path]:
-    """The files, and the image files in the folders, each once. Raises `BadInput` for a folder without any."""
+    """The files, and the image files in the folders, each once.
+
+    Raises `BadInput` for a path that does not exist and for a folder without images.
+    """
     from relattr.images.loading import SUFFIXES, list_image_files
 
     paths: dict[Path, None] = {}
     for path in given:
+        if not path.exists():
+            raise BadInput(f"{path} does not exist; expected a photograph, or a folder of photographs")
         if not path.is_dir():
             paths[path] = None
             continue

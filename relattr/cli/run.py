@@ -119,10 +119,7 @@ def command(
     plan, registry, store = plan_from_options(benchmark, options)
     if not plan.cells:
         require_data(plan.benchmark, registry)
-        reasons = "".join(f"; {reason}" for reason in plan.without_tasks.values())
-        raise BadInput(
-            f"{benchmark} has no cell to run with this selection of methods, datasets and attributes{reasons}"
-        )
+        plan.require_cells()
     require_files(plan.cells, registry)
     if address and backend != "dask":
         raise BadInput("--address is the scheduler of a Dask cluster; add --backend dask")

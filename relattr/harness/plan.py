@@ -58,6 +58,18 @@ class Plan:
     without_tasks: Mapping[str, str] = field(default_factory=dict)
     """The datasets for which no task is available here, and why."""
 
+    def require_cells(self) -> None:
+        """Raise `BadInput` with the reason if there is no cell."""
+        if self.cells:
+            return
+        reasons = "; ".join(self.without_tasks.values())
+        if reasons and set(self.benchmark.datasets) <= set(self.without_tasks):
+            raise BadInput(reasons)
+        raise BadInput(
+            f"{self.benchmark.name} has no cell to run with this selection of methods, datasets and attributes"
+            f"{f'; {reasons}' if reasons else ''}"
+        )
+
     def cells_to_run(self, retry: Sequence[str] = ()) -> list[PlannedCell]:
         """Return the cells that a run computes: those without a valid result, and those with a failure in ``retry``."""
         return [

@@ -148,9 +148,7 @@ def run(
     store = Store(Path(results))
     definition = _read_benchmark(benchmark, registry, store, data)
     plan = make_plan(definition, registry, store, selection)
-    if not plan.cells:
-        reasons = "; ".join(plan.without_tasks.values())
-        raise BadInput(f"{benchmark} has no cell with this selection{f': {reasons}' if reasons else ''}")
+    plan.require_cells()
     require_files(plan.cells, registry)
     cells = plan.cells_to_run(_names(retry))
     if cells:

@@ -97,6 +97,8 @@ def test_photographs_are_ranked_from_most_to_least(data: Path, photographs: Path
     assert "<i>b.png" not in page
     assert "1 file could not be read" in page
     assert "5 photographs, ranked by darkness" in page
+    message = error_of("rank", "--method", "brightest", "--data", data, photographs / "broken.jpg", "--out", "n.csv")
+    assert message == "no photograph could be read; 1 file left out"
 
 
 def test_names_like_formulas_are_escaped(data: Path, photographs: Path, tmp_path: Path, monkeypatch) -> None:
@@ -125,7 +127,7 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
     rows = [f"{row},{attribute}" for attribute in ("one", "two") for row in text[1:]]
     (data / "darkness.csv").write_text("\n".join([f"{text[0]},attribute", *rows]))
     message = error_of("train", "--method", "brightest", "--data", data, "--save", "m.npz")
-    assert "has 2 attributes; name one: one, two" in message
+    assert "data has 2 attributes; add --attribute, one of: one, two" in message
     assert (
         "two"
         in invoke("train", "--method", "brightest", "--data", data, "--attribute", "two", "--save", "m.npz").output
@@ -146,7 +148,11 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
             ["rank", "--method", "brightest", "--data", "data", "empty"],
             "empty has no photograph: no file in it ends in",
         ),
-        (["rank", "--method", "brightest", "--data", "data", "none.png"], "none.png does not exist"),
+        (
+            ["rank", "--method", "brightest", "--data", "data", "none"],
+            "none does not exist; expected a photograph, or a folder of photographs",
+        ),
+        (["run", "own", "--data", "new"], "new has no .csv file; write one there with the columns left,right,label"),
         (
             ["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"],
             "expected the CSV file, such as r.csv",
@@ -167,7 +173,9 @@ def test_errors_say_what_is_wrong(
     data: Path, photographs: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert message in error_of(*arguments)
+    outcome = invoke(*arguments)
+    assert message in str(outcome.exception)
+    assert "fitting" not in outcome.output  # the error comes before the time it takes to fit
     assert not list(tmp_path.glob("r.*"))
 
 
@@ -205,6 +213,12 @@ def test_a_missing_photograph_is_one_error_before_any_cell(data: Path, tmp_path:
     assert not list(tmp_path.glob("results/**/*.json"))
     with pytest.raises(BadInput, match=r"p/03\.PNG"):
         relattr.run("own", data=data, methods="brightest", backend="inline")
+
+
+def test_a_folder_without_csv_is_the_only_reason(photographs: Path) -> None:
+    assert error_of("run", "own", "--data", photographs).startswith(f"{photographs} has no .csv file")
+    with pytest.raises(BadInput, match=r"^\S*new has no \.csv file"):
+        relattr.run("own", data=photographs)
 
 
 def test_few_pairs_are_a_warning_of_every_command(data: Path, tmp_path: Path) -> None:
