@@ -123,8 +123,9 @@ class Folder(Dataset):
         paths, missing = find_images(self.root, images)
         if missing:
             return (
-                f"{len(missing):,} of the {len(images):,} images in {self.comparisons.path} do not exist: "
-                f"{join_first(missing, 3)}; looked in {self.root}"
+                f"{len(missing):,} of the {len(images):,} images in {self.comparisons.path} "
+                f"{'does' if len(missing) == 1 else 'do'} not exist: {join_first(missing, 3)}; "
+                f"looked in {self.root}"
             )
         names: dict[str, str] = {}
         for name, path in paths.items():

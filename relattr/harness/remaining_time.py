@@ -17,8 +17,8 @@ class RemainingTime:
     """Estimates the remaining time of a run.
 
     A cell is expected to take the mean time of the cells of its method on its dataset that this run has finished.
-    Failing that, it is the time of earlier results, times the ratio of measured to expected time in this run; failing
-    that, the mean time of all cells that this run has finished.
+    Failing that, it is the time of earlier results, times the ratio of measured to expected time in this run. Other
+    methods say nothing: `chance` takes milliseconds, a network minutes.
 
     Parameters
     ----------
@@ -50,10 +50,9 @@ class RemainingTime:
         if measured:
             return sum(measured) / len(measured)
         earlier = self._durations.estimate(planned)
-        if earlier is not None:
-            return earlier * self._measured / self._expected if self._expected else earlier
-        everything = [seconds for values in self._seconds.values() for seconds in values]
-        return sum(everything) / len(everything) if everything else None
+        if earlier is None:
+            return None
+        return earlier * self._measured / self._expected if self._expected else earlier
 
     def seconds(self, elapsed: Mapping[str, float]) -> float | None:
         """The remaining time of the run; None if the duration of a cell is unknown.

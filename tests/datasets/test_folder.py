@@ -319,7 +319,7 @@ def test_the_same_label_again_is_no_contradiction(root: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
-        (lambda root: (root / NAMES[7]).unlink(), f"1 of the 40 images in .*any.csv do not exist: {NAMES[7]}"),
+        (lambda root: (root / NAMES[7]).unlink(), f"1 of the 40 images in .*any.csv does not exist: {NAMES[7]}"),
         (lambda root: write(root, "any.csv", "image,score", *(f"{NAMES[k]},1" for k in range(3))), "at least 4"),
     ],
 )

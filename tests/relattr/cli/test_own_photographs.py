@@ -208,7 +208,7 @@ def test_the_table_has_what_was_run_and_the_page_the_photographs(data: Path, tmp
 
 def test_a_missing_photograph_is_one_error_before_any_cell(data: Path, tmp_path: Path) -> None:
     (data / "p" / "03.png").rename(data / "p" / "03.PNG")
-    expected = f"1 of the {N} images in {data / 'darkness.csv'} do not exist: p/03.png (is it p/03.PNG?)"
+    expected = f"1 of the {N} images in {data / 'darkness.csv'} does not exist: p/03.png (is it p/03.PNG?)"
     assert expected in error_of("run", "own", "--data", data, "--methods", "brightest", "--backend", "inline")
     assert not list(tmp_path.glob("results/**/*.json"))
     with pytest.raises(BadInput, match=r"p/03\.PNG"):

@@ -37,6 +37,14 @@ def test_measured_cells_replace_and_scale_earlier_results():
     assert remaining.seconds({}) == pytest.approx(300 + 2 * 3 * 40)
 
 
+def test_a_fast_method_says_nothing_about_a_slow_one():
+    remaining = RemainingTime(CELLS, CellDurations([]), 1)
+    remaining.finished(CELLS[0], result(0.01))
+    assert remaining.seconds({}) is None
+    remaining.finished(CELLS[2], result(60.0, method="n"))
+    assert remaining.seconds({}) == pytest.approx(0.01 + 60.0)
+
+
 def test_the_time_of_running_cells_is_subtracted():
     remaining = RemainingTime(CELLS[:2], KNOWN, 1)
     first, second = (cell.cell.key for cell in CELLS[:2])
