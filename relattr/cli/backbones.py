@@ -57,7 +57,7 @@ def _row(backbone: BackboneOverview) -> tuple[str, ...]:
     return (
         backbone.name,
         "here" if backbone.is_here else "not here",
-        backbone.origin,
+        "package" if backbone.origin.startswith("package ") else backbone.origin,  # the details have its name
         _megabytes(backbone),
         UNKNOWN if figures is None else f"{figures.parameters / 1e6:.1f} million",
         _top1(backbone),
