@@ -87,6 +87,10 @@ def command(
     for folder, results in ((first, comparison.only_first), (second, comparison.only_second)):
         for method, n in _by_method(results):
             echo(f"only in {folder}: {method}: {counted(n, 'cell')}")
+    if _on_other_data(comparison.only_first, comparison.only_second):
+        echo(
+            "Some of these are on own data that differs between the folders. Only results on the same data are compared."
+        )
     if out is not None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -121,6 +125,12 @@ def _csv_line(change: AccuracyChange) -> list[str]:
     numbers = (change.first, change.second, change.difference, change.lower, change.upper, change.p)
     texts = (change.method, change.setting, change.dataset, change.attribute, change.test)
     return [*map(escape_csv, texts), *("" if number is None else f"{number:.6f}" for number in numbers)]
+
+
+def _on_other_data(first: Iterable[Result], second: Iterable[Result]) -> bool:
+    """Whether two folders have results of one method on one task of own data, with other data."""
+    places = [{(r.cell.method, r.cell.task): r.cell.data for r in results} for results in (first, second)]
+    return any(places[0][place] != places[1][place] for place in places[0].keys() & places[1].keys())
 
 
 def _by_method(results: Iterable[Result]) -> list[tuple[str, int]]:

@@ -218,7 +218,7 @@ def learning_curve_chart(curve: NDArray[np.float64], title: str, key: str) -> st
     seconds = curve[np.isfinite(curve[:, 3]), 3]
     duration = f"; {_duration(float(seconds[-1]))} in total" if seconds.size and seconds[-1] > 0 else ""
     description = f"{'; '.join(descriptions)}, over {panels[0][1].max():,.0f} steps{duration}"
-    return svg_figure(WIDTH, panel_height + 48, title, description, body, key)
+    return svg_figure(panel_pitch * len(panels), panel_height + 48, title, description, body, key)
 
 
 def _duration(seconds: float) -> str:

@@ -221,6 +221,17 @@ def test_a_folder_without_csv_is_the_only_reason(photographs: Path) -> None:
         relattr.run("own", data=photographs)
 
 
+def test_diff_says_that_the_data_differs(data: Path) -> None:
+    run = ["run", "own", "--data", data, "--methods", "chance", "--backend", "inline", "--quiet", "--results"]
+    invoke(*run, "before")
+    draw(data / "p/00.png", 5)
+    invoke(*run, "after")
+    output = invoke("diff", "before", "after").output
+    assert output.startswith("No cell is in both folders.\nonly in before: chance on folder: 7 cells")
+    assert output.endswith("Only results on the same data are compared.\n")
+    assert "differs" not in invoke("diff", "before", "before").output
+
+
 def test_few_pairs_are_a_warning_of_every_command(data: Path, tmp_path: Path) -> None:
     lines = (data / "darkness.csv").read_text().splitlines()
     (data / "darkness.csv").write_text("\n".join(lines[:61:2]))

@@ -8,6 +8,7 @@ import pytest
 
 from relattr.harness.benchmark import ColumnSpec, RowSpec
 from relattr.harness.result_selection import ResultSelection
+from relattr.report.figures.charts import learning_curve_chart
 from relattr.report.figures.source import source_sentence
 from relattr.report.formats.page import benchmark_to_html
 
@@ -123,8 +124,14 @@ def test_valid_learning_curves_are_drawn(synthetic, full):
     assert 'id="curves"' in text
     assert "loss from 0.7 to 0.2; held-out accuracy, per cent from 80 to 90, over 20 steps; 60 s in total" in text
     assert text.count(">loss</text>") == 1
+    assert 'viewBox="0 0 720 168"' in text  # a panel for the loss and one for the accuracy
     assert 'id="variance"' in text  # with several seeds
     assert not re.search(r"\bnan\b", text.lower())
+
+
+def test_a_curve_without_accuracy_takes_half_the_width():
+    curve = np.array([[0.0, 0.7, np.nan, 0.0], [10, 0.4, np.nan, 30.0]])
+    assert 'viewBox="0 0 360 168"' in (learning_curve_chart(curve, "t", "k") or "")
 
 
 def test_figures_are_embedded_with_their_captions(synthetic, full, tmp_path):
