@@ -65,7 +65,7 @@ class ColorPatches(EncodedFeature):
         missing = [(0, max(0, least - side)) for side in (height, width)]
         names = np.pad(names, missing, mode="symmetric")
         corners = self._corners(height, width)
-        histograms = np.zeros((self.count(height, width), N_NAMES), np.float32)
+        histograms = np.empty((self.count(height, width), N_NAMES), np.float32)
         positions = np.empty((len(histograms), 2), np.float32)
         start = 0
         for size, (y, x) in zip(self.sizes, corners, strict=True):
@@ -87,11 +87,26 @@ class ColorPatches(EncodedFeature):
 
 @njit(nogil=True)
 def _histograms(names: Pixels, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64], size: int, out: Floats) -> None:
+    """Compute the histogram of each patch, in rows of patches.
+
+    A patch that overlaps its left neighbour is counted by the columns that leave and enter.
+    """
     share = np.float32(1.0 / (size * size))
+    counts = np.empty(N_NAMES, np.int32)
     for i in range(len(y)):
+        left = right = 0  # columns that are counted
+        counts[:] = 0
         for j in range(len(x)):
-            row = out[i * len(x) + j]
+            if x[j] >= right:
+                counts[:] = 0
+                left = right = x[j]
             for dy in range(size):
                 line = names[y[i] + dy]
-                for dx in range(size):
-                    row[line[x[j] + dx]] += share
+                for column in range(left, x[j]):
+                    counts[line[column]] -= 1
+                for column in range(right, x[j] + size):
+                    counts[line[column]] += 1
+            left, right = x[j], x[j] + size
+            row = out[i * len(x) + j]
+            for name in range(N_NAMES):
+                row[name] = np.float32(counts[name]) * share

@@ -37,6 +37,7 @@ SIDE, MIRROR = 256, 32
 SCALES, ORIENTATIONS, BLOCKS = 4, 8, 4
 DIMENSIONS = SCALES * ORIENTATIONS * BLOCKS**2
 _PREFILTER_MIRROR, _PREFILTER_CYCLES, _CONTRAST = 5, 4, 0.2
+_NEGLIGIBLE = 2e-7
 
 
 def gist(images: ImageSequence, progress: Callable[[int], object] | None = None) -> NDArray[np.float32]:
@@ -70,11 +71,12 @@ def _to_square(image: Pixels) -> torch.Tensor:
 
 def _prefilter(grey: torch.Tensor) -> torch.Tensor:
     """Whiten the image and normalise its local contrast, (256, 256)."""
-    low_pass = _low_pass()
+    waves = _low_waves()
     padded = _mirror_pad(torch.log1p(grey), _PREFILTER_MIRROR)
+    padded -= padded.mean()  # less rounding
 
     def smooth(x: torch.Tensor) -> torch.Tensor:
-        return torch.fft.irfft2(torch.fft.rfft2(x) * low_pass, s=(x.shape[0], x.shape[1]))
+        return waves @ (waves.T @ x @ waves) @ waves.T
 
     detail = padded - smooth(padded)
     normalised = detail / (_CONTRAST + smooth(detail * detail).abs().sqrt())
@@ -82,61 +84,107 @@ def _prefilter(grey: torch.Tensor) -> torch.Tensor:
 
 
 def _block_energies(image: torch.Tensor) -> NDArray[np.float32]:
-    """Return the mean absolute response of each filter in each block, (512,)."""
-    spectrum = torch.fft.fft2(_mirror_pad(image, MIRROR)).numpy()
+    """Return the mean absolute response of each filter in each block, (512,).
+
+    The inverse transforms leave out what does not count: columns of frequencies that a filter does not pass, and rows
+    of the padding. A shift of all frequencies does not change the absolute values, so that each window of frequencies
+    may start at 0, and the alternating signs put the zero frequency into the middle.
+    """
+    padded = _mirror_pad(image.T, MIRROR)  # x first
+    spectrum = torch.fft.fft2(padded * _alternating_signs()).numpy()
+    side = len(spectrum)
     energies = np.empty((SCALES * ORIENTATIONS, BLOCKS, BLOCKS), np.float32)
-    product = torch.empty((2, *spectrum.shape), dtype=torch.complex64)
-    response = torch.empty_like(product)
-    for k, filters in enumerate(_filters().reshape(-1, 2, *spectrum.shape)):  # two at a time fit into the CPU cache
-        _multiply(spectrum, filters, product.numpy())
-        torch.fft.ifft2(product, out=response)
-        _block_means(response.numpy(), energies[2 * k : 2 * k + 2])
+    product = torch.empty((side, side), dtype=torch.complex64)
+    columns = torch.empty_like(product)
+    rows = torch.empty((SIDE, side), dtype=torch.complex64)
+    response = torch.empty_like(rows)
+    for k, (x, y, window) in enumerate(_windows()):
+        n = len(window)
+        _multiply(spectrum[x : x + n, y : y + window.shape[1]], window, product.numpy())
+        torch.fft.ifft(product[:n], out=columns[:n])
+        rows[:, :n] = columns[:n, MIRROR:-MIRROR].T
+        rows[:, n:] = 0
+        torch.fft.ifft(rows, out=response)
+        _block_means(response.numpy(), energies[k])
     return energies.transpose(0, 2, 1).reshape(-1)  # blocks in column-major order
 
 
 @njit(nogil=True, fastmath={"contract"})
-def _multiply(spectrum: Complex, filters: NDArray[np.float32], out: Complex) -> None:
-    for o in range(filters.shape[0]):
-        for y in range(spectrum.shape[0]):
-            for x in range(spectrum.shape[1]):
-                out[o, y, x] = spectrum[y, x] * filters[o, y, x]
+def _multiply(spectrum: Complex, window: NDArray[np.float32], out: Complex) -> None:
+    """Multiply the frequencies of a window, and write them from the first column of ``out`` on, followed by zeros."""
+    n, width = window.shape
+    for i in range(n):
+        for j in range(width):
+            out[i, j] = spectrum[i, j] * window[i, j]
+        out[i, width:] = 0
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc", "nsz"})
 def _block_means(response: Complex, out: NDArray[np.float32]) -> None:
-    """Compute the mean absolute value in each block of the area without padding."""
-    blocks = out.shape[1]
-    side = (response.shape[1] - 2 * MIRROR) // blocks
-    for o in range(response.shape[0]):
-        for i in range(blocks):
-            for j in range(blocks):
-                total = 0.0
-                for y in range(MIRROR + i * side, MIRROR + (i + 1) * side):
-                    line = np.float32(0)
-                    for x in range(MIRROR + j * side, MIRROR + (j + 1) * side):
-                        z = response[o, y, x]
-                        line += np.sqrt(z.real * z.real + z.imag * z.imag)
-                    total += float(line)
-                out[o, i, j] = total / (side * side)
+    """Compute the mean absolute value in each block of rows (256, 320) of the image with 32 px of padding."""
+    blocks = len(out)
+    side = len(response) // blocks
+    for i in range(blocks):
+        for j in range(blocks):
+            total = 0.0
+            for y in range(i * side, (i + 1) * side):
+                # A slice, since an index with an offset could be negative for the compiler, which prevents SIMD.
+                values = response[y, MIRROR + j * side : MIRROR + (j + 1) * side]
+                line = np.float32(0)
+                for x in range(side):
+                    z = values[x]
+                    line += np.sqrt(z.real * z.real + z.imag * z.imag)
+                total += float(line)
+            out[i, j] = total / (side * side)
 
 
 def _mirror_pad(image: torch.Tensor, pad: int) -> torch.Tensor:
     """Pad by ``pad`` px on each side, mirroring the image including its edge pixels."""
-    rows, columns = (
-        torch.from_numpy(np.pad(np.arange(side), pad, mode="symmetric")) for side in (image.shape[0], image.shape[1])
-    )
-    return image[rows][:, columns]
+    for axis in (0, 1):
+        before, after = image.narrow(axis, 0, pad), image.narrow(axis, image.shape[axis] - pad, pad)
+        image = torch.cat([before.flip(axis), image, after.flip(axis)], axis)
+    return image
 
 
 @lru_cache(maxsize=1)
-def _low_pass() -> torch.Tensor:
+def _alternating_signs() -> torch.Tensor:
+    side = SIDE + 2 * MIRROR
+    sign = 1 - 2 * (torch.arange(side) % 2)
+    return (sign[:, None] * sign).to(torch.float32)
+
+
+@lru_cache(maxsize=1)
+def _low_waves() -> torch.Tensor:
+    """Return cosines and sines as columns (266, 41) whose product ``W W'`` is the Gaussian low-pass along one axis.
+
+    Frequencies with a transfer below 1e-8 are left out.
+    """
     side = SIDE + 2 * _PREFILTER_MIRROR
-    fy, fx = np.fft.fftfreq(side)[:, None] * side, np.fft.rfftfreq(side)[None, :] * side  # cycles per image
     square = _PREFILTER_CYCLES**2 / np.log(2)
-    return torch.from_numpy(np.exp(-(fx**2 + fy**2) / square).astype(np.float32))
+    f = np.arange(1, int(np.sqrt(square * np.log(1e8))) + 1)  # cycles per image
+    amplitude = np.sqrt(2 * np.exp(-(f**2) / square) / side)
+    phase = 2 * np.pi * np.arange(side)[:, None] * f / side
+    constant = np.full((side, 1), np.sqrt(1 / side))
+    waves = np.concatenate([constant, amplitude * np.cos(phase), amplitude * np.sin(phase)], axis=1)
+    return torch.from_numpy(waves.astype(np.float32))
 
 
 @lru_cache(maxsize=1)
+def _windows() -> list[tuple[int, int, NDArray[np.float32]]]:
+    """Return, for each filter, the smallest window of the centred spectrum outside which it passes less than 2e-7.
+
+    That is below the rounding errors of a transform of 320 x 320 values. Each is the first column and row, in x and y,
+    and the transfer function ``(columns, rows)``.
+    """
+    side = SIDE + 2 * MIRROR
+    windows = []
+    for transfer in np.fft.fftshift(_filters().reshape(SCALES * ORIENTATIONS, side, side), axes=(1, 2)):
+        passed = transfer.T > _NEGLIGIBLE
+        x, y = (np.flatnonzero(passed.any(axis)) for axis in (1, 0))
+        windows.append((int(x[0]), int(y[0]), transfer.T[x[0] : x[-1] + 1, y[0] : y[-1] + 1].copy()))
+    return windows
+
+
 def _filters() -> NDArray[np.float32]:
     """Return the transfer functions ``(scales, orientations, side, side)`` float32."""
     side = SIDE + 2 * MIRROR
