@@ -88,9 +88,7 @@ def command(
         for method, n in _by_method(results):
             echo(f"only in {folder}: {method}: {counted(n, 'cell')}")
     if _on_other_data(comparison.only_first, comparison.only_second):
-        echo(
-            "Some of these are on own data that differs between the folders. Only results on the same data are compared."
-        )
+        echo("Own data differs between the two folders. Only results on the same data are compared.")
     if out is not None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
