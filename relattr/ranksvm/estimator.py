@@ -170,6 +170,7 @@ def _fit(X: ArrayLike, problems: list[tuple[RankSVM, Pairs]], space: Space | Non
                     space.primal,
                     SolverOptions(model.tol, model.max_newton, model.max_cg),
                     space.sketch,
+                    space.rounded,
                 )
                 for model, pairs in problems
             ]

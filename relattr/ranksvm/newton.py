@@ -27,12 +27,15 @@ from relattr.ranksvm.products import FixedGramSpace, Space, matvec, rmatvec
 from relattr.ranksvm.sketch import Sketch
 
 Floats = NDArray[np.float64]
-Request = tuple[Literal["scores", "exact", "combination"], Floats]
+Kind = Literal["scores", "exact", "combination", "rounded scores", "rounded combination"]
+Request = tuple[Kind, Floats]
 Solver = Generator[Request, Floats, "NewtonResult"]
 
 _FORCING = 0.1  # truncate CG when the decrease of a step is below this fraction of the mean decrease so far
 _SLOPE = 0.01  # stop the line search when the slope is this fraction of the initial slope
 _RECYCLED = 32  # conjugate directions of a Newton step that precondition the next
+_CURVATURE_ERROR = 0.25  # relative error of the curvature along a step from which rounded features are not used again
+_ROUNDED_STEPS = 12  # Newton steps with rounded features, of which few more are needed than of others
 
 
 class NotFiniteError(ArithmeticError):
@@ -94,14 +97,21 @@ class _Preconditioner:
 
 
 def truncated_newton(
-    loss: PairwiseLoss, size: int, n: int, primal: bool, limits: SolverOptions, sketch: Sketch | None = None
+    loss: PairwiseLoss,
+    size: int,
+    n: int,
+    primal: bool,
+    limits: SolverOptions,
+    sketch: Sketch | None = None,
+    rounded: bool = False,
 ) -> Solver:
     """Minimise ``|w|^2 / 2 + loss(X w)`` from ``w = 0``, for points of ``size`` coordinates and ``n`` images.
 
     If not ``primal``, a point is ``a`` with ``w = X' a`` and ``|w|^2 = a' X w``, so that inner products are computed
     from decision values. These come from a Gram matrix that may be rounded to float32, which suffices for the steps;
     before stopping they are recomputed from the features ("exact"), and if the gap is then too large, the iteration
-    continues. ``sketch`` is a preconditioner for the primal.
+    continues. ``sketch`` is a preconditioner for the primal. If ``rounded``, the primal's products with the Hessian use
+    features of 8 bits, as long as these represent the curvature along the steps.
 
     ``point``, the residual ``r``, the CG direction ``q`` and ``step`` have shape ``(size,)``; the decision values
     ``s``, the loss gradient ``g`` and the products with X, whose names begin with ``t_``, have shape ``(n,)``.
@@ -130,6 +140,9 @@ def truncated_newton(
             continue
 
         exact = primal
+        rounded = rounded and n_newton < _ROUNDED_STEPS
+        scores: Kind = "rounded scores" if rounded else "scores"
+        combination: Kind = "rounded combination" if rounded else "combination"
         curvature = loss.curvature(s)
         precondition: Callable[[Floats], Floats] = _identity
         if primal:
@@ -141,7 +154,7 @@ def truncated_newton(
         step, t_step = np.zeros(size), np.zeros(n)
         z = precondition(r)
         q = z.copy()
-        t_q = (yield "scores", q) if primal else t_r.copy()
+        t_q = (yield scores, q) if primal else t_r.copy()
         rz = float(r @ (z if primal else t_r))
         decrease = 0.0  # of the quadratic model
         for k in range(1, limits.max_cg + 1):
@@ -154,7 +167,7 @@ def truncated_newton(
             decrease += 0.5 * alpha * rz
             if k * 0.5 * alpha * rz <= _FORCING * decrease:
                 break
-            product = q + (yield "combination", hessian_t_q)
+            product = q + (yield combination, hessian_t_q)
             r = r - alpha * product
             t_r = r if primal else (yield "scores", r)
             if 0.5 * float(r @ t_r) <= 0.25 * target:
@@ -165,9 +178,13 @@ def truncated_newton(
             z = precondition(r)
             new = float(r @ (z if primal else t_r))
             q = z + new / rz * q
-            t_q = (yield "scores", q) if primal else t_r + new / rz * t_q
+            t_q = (yield scores, q) if primal else t_r + new / rz * t_q
             rz = new
 
+        if rounded:
+            t_step = yield "exact", step
+            true = float(step @ step) + float(t_step @ curvature.apply(t_step))
+            rounded = abs(true - 2.0 * decrease) <= _CURVATURE_ERROR * true
         other, same = (point, step) if primal else (s, t_step)
         cross, length = float(step @ other), float(step @ same)
         tau, value, g = _line_search(loss, s, t_step, cross, length, -2.0 * decrease)
@@ -229,8 +246,10 @@ def run_solvers(space: Space | FixedGramSpace, solvers: Sequence[Solver]) -> lis
     while requests:
         for kind, multiply in (
             ("scores", space.matmat),
+            ("rounded scores", space.rounded_matmat),
             ("exact", space.exact_matmat),
             ("combination", space.rmatmat),
+            ("rounded combination", space.rounded_rmatmat),
         ):
             pending = [k for k, (requested, _) in requests.items() if requested == kind]
             if pending:

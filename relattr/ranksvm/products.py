@@ -12,35 +12,47 @@ The order of summation does not depend on the number of threads, except inside B
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from relattr.ranksvm.quantized import QuantizedFeatures
 from relattr.ranksvm.sketch import Sketch, make_sketch
 from relattr.system.compiled import njit, prange
 
 Floats = NDArray[np.float64]
 _FAST = {"reassoc", "contract", "nsz"}
-_ROWS = 4  # rows of X processed together, so that a vector in cache is read once for all of them
+_ROWS = 8  # rows of X processed together, so that a vector in cache is read once for all of them
 _BLOCK = 1024  # rows of X summed into one partial result of X' u
 _SMALL = 1 << 20  # multiplications below which starting a second thread costs more than it saves
+_ROUNDED = 1 << 22  # elements of X below which rounding them takes longer than it saves
 _MANY = 24  # vectors above which BLAS is faster, although it first copies X into its own layout
 
 
 @njit(nogil=True, fastmath=_FAST)
-def _four_scores(x: NDArray[Any], i: int, v: Floats, out: Floats) -> None:
+def _eight_scores(x: NDArray[Any], i: int, v: Floats, out: Floats) -> None:
     a = b = c = e = 0.0
+    p = q = r = s = 0.0
     for j in range(x.shape[1]):
         y = v[j]
         a += x[i, j] * y
         b += x[i + 1, j] * y
         c += x[i + 2, j] * y
         e += x[i + 3, j] * y
+        p += x[i + 4, j] * y
+        q += x[i + 5, j] * y
+        r += x[i + 6, j] * y
+        s += x[i + 7, j] * y
     out[i] = a
     out[i + 1] = b
     out[i + 2] = c
     out[i + 3] = e
+    out[i + 4] = p
+    out[i + 5] = q
+    out[i + 6] = r
+    out[i + 7] = s
 
 
 @njit(nogil=True, fastmath=_FAST)
@@ -71,20 +83,26 @@ def _four_scores_of_two(x: NDArray[Any], i: int, v: Floats, w: Floats, out: Floa
 
 @njit(nogil=True, fastmath=_FAST)
 def _scores(x: NDArray[Any], v: Floats, out: Floats, start: int, stop: int) -> None:
-    """Compute ``out[k, i] = x[i] . v[k]`` for rows start to stop; ``start`` is a multiple of four."""
+    """Compute ``out[k, i] = x[i] . v[k]`` for rows start to stop; ``start`` is a multiple of eight.
+
+    The last eight rows may overlap those before: each row is summed in the same order, so that equal rows tie.
+    """
     count = v.shape[0]
-    even = start + (stop - start) // _ROWS * _ROWS
-    for i in range(start, even, _ROWS):
+    if stop < _ROWS:
+        for i in range(start, stop):
+            for k in range(count):
+                total = 0.0
+                for j in range(x.shape[1]):
+                    total += x[i, j] * v[k, j]
+                out[k, i] = total
+        return
+    for first in range(start, stop, _ROWS):
+        i = min(first, stop - _ROWS)
         for k in range(0, count - 1, 2):
             _four_scores_of_two(x, i, v[k], v[k + 1], out[k], out[k + 1])
+            _four_scores_of_two(x, i + 4, v[k], v[k + 1], out[k], out[k + 1])
         if count % 2:
-            _four_scores(x, i, v[count - 1], out[count - 1])
-    for i in range(even, stop):
-        for k in range(count):
-            total = 0.0
-            for j in range(x.shape[1]):
-                total += x[i, j] * v[k, j]
-            out[k, i] = total
+            _eight_scores(x, i, v[count - 1], out[count - 1])
 
 
 @njit(nogil=True, parallel=True)
@@ -95,10 +113,12 @@ def _scores_parallel(x: NDArray[Any], v: Floats, out: Floats, step: int) -> None
 
 
 @njit(nogil=True, fastmath=_FAST)
-def _add_four(x: NDArray[Any], i: int, u: Floats, out: Floats) -> None:
+def _add_eight(x: NDArray[Any], i: int, u: Floats, out: Floats) -> None:
     a, b, c, e = u[i], u[i + 1], u[i + 2], u[i + 3]
+    p, q, r, s = u[i + 4], u[i + 5], u[i + 6], u[i + 7]
     for j in range(x.shape[1]):
-        out[j] += x[i, j] * a + x[i + 1, j] * b + x[i + 2, j] * c + x[i + 3, j] * e
+        one = x[i, j] * a + x[i + 1, j] * b + x[i + 2, j] * c + x[i + 3, j] * e
+        out[j] += one + x[i + 4, j] * p + x[i + 5, j] * q + x[i + 6, j] * r + x[i + 7, j] * s
 
 
 @njit(nogil=True, fastmath=_FAST)
@@ -109,7 +129,7 @@ def _combination(x: NDArray[Any], u: Floats, out: Floats, start: int, stop: int)
     even = start + (stop - start) // _ROWS * _ROWS
     for i in range(start, even, _ROWS):
         for k in range(count):
-            _add_four(x, i, u[k], out[k])
+            _add_eight(x, i, u[k], out[k])
     for i in range(even, stop):
         for k in range(count):
             a = u[k, i]
@@ -167,10 +187,15 @@ class PrimalSpace:
     primal = True
     sketch: Sketch | None
 
-    def __init__(self, x: NDArray[Any]) -> None:
+    def __init__(self, x: NDArray[Any], *, rounded: bool = False) -> None:
         self.x = x
         self.size = x.shape[1]
-        self.sketch = make_sketch(x)
+        self.rounded = rounded
+        self.sketch = make_sketch(x, coarse=rounded)
+
+    @cached_property
+    def quantized(self) -> QuantizedFeatures:
+        return QuantizedFeatures(self.x)
 
     def matmat(self, vectors: list[Floats]) -> list[Floats]:
         """Return ``X v`` for each vector."""
@@ -179,6 +204,14 @@ class PrimalSpace:
         return list(np.ascontiguousarray((self.x @ np.array(vectors, self.x.dtype).T).T, np.float64))
 
     exact_matmat = matmat
+
+    def rounded_matmat(self, vectors: list[Floats]) -> list[Floats]:
+        """Return ``X v`` for each vector, with features of 8 bits, but for a constant."""
+        return list(self.quantized.matmat(np.array(vectors)))
+
+    def rounded_rmatmat(self, weights: list[Floats]) -> list[Floats]:
+        """Return ``X' u`` for each vector, which sums to zero, with features of 8 bits."""
+        return list(self.quantized.rmatmat(np.array(weights)))
 
     def rmatmat(self, weights: list[Floats]) -> list[Floats]:
         """Return ``X' u`` for each vector."""
@@ -200,6 +233,7 @@ class GramSpace:
 
     primal = False
     sketch = None
+    rounded = False
 
     def __init__(self, x: NDArray[Any]) -> None:
         self.x = x
@@ -222,6 +256,8 @@ class GramSpace:
         """Return the vectors unchanged: ``X' u`` has the coefficients ``u`` in this space."""
         return weights
 
+    rounded_matmat, rounded_rmatmat = matmat, rmatmat
+
     def weights(self, point: Floats) -> Floats:
         return rmatvec(self.x, point)
 
@@ -231,6 +267,7 @@ class FixedGramSpace:
 
     primal = False
     sketch = None
+    rounded = False
 
     def __init__(self, k: NDArray[Any]) -> None:
         self.k = k
@@ -246,6 +283,8 @@ class FixedGramSpace:
         """Return the vectors unchanged, as in `GramSpace`."""
         return weights
 
+    rounded_matmat, rounded_rmatmat = matmat, rmatmat
+
 
 Space = PrimalSpace | GramSpace
 
@@ -258,4 +297,4 @@ def choose_space(x: NDArray[Any], n_problems: int) -> Space:
     if n_problems > _MANY and x.dtype == np.float32:
         # BLAS accumulates in float32: centring, which changes no difference of scores, reduces rounding errors
         x = x - (rmatvec(x, np.ones(n)) / n).astype(np.float32)
-    return PrimalSpace(x)
+    return PrimalSpace(x, rounded=n_problems <= _MANY and x.size >= _ROUNDED)

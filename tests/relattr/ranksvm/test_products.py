@@ -40,6 +40,15 @@ def test_non_finite_rows_show_with_zero_weights() -> None:
     assert np.flatnonzero(~np.isfinite(matvec(x, np.zeros(5)))).tolist() == [3, 7]
 
 
+@pytest.mark.parametrize("n", [1, 5, 8, 13, 20, 131, 1030])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_equal_rows_have_equal_scores(n: int, count: int) -> None:
+    rng = np.random.default_rng(3)
+    x = np.tile(rng.normal(size=1100), (n, 1)).astype(np.float32)
+    for scores in products.matmat(x, rng.normal(size=(count, 1100))):
+        assert np.unique(scores).size == 1
+
+
 def test_the_smaller_space_is_chosen() -> None:
     assert isinstance(choose_space(np.ones((20, 30)), 1), GramSpace)
     assert isinstance(choose_space(np.ones((30, 30)), 1), PrimalSpace)
