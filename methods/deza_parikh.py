@@ -32,7 +32,12 @@ _FIXED = "its signs are published constants: it learns nothing from the labels"
 
 
 class AttributeVote(PairAnswersMixin, Method):
-    """The sum of five answers about a pair, with fixed signs; a subclass defines whose answers."""
+    """The sum of five answers about a pair, with fixed signs; a subclass defines whose answers.
+
+    Parameters
+    ----------
+    signs : weight of each answer, -1, 0 or 1, in the order of the attributes.
+    """
 
     signs: tuple[int, ...] = HUMAN_SIGNS
 
@@ -100,6 +105,12 @@ class AntisymmetricSVMVote(FitRun, PairAnswersMixin, Method):
     For each attribute a linear SVM without bias learns the annotators' answers about training pairs (who has more, or
     neither). Swapping a pair negates its output, as if it were trained on both orders. The strength of an image is the
     sum of the five with the published signs; a margin of 1 corresponds to one full answer.
+
+    Parameters
+    ----------
+    signs : weight of each attribute, -1, 0 or 1.
+    backbone, layer : the pretrained network, and its layer that gives the features.
+    C : weight of the loss of one pair; "auto" selects it on training pairs held out by image.
     """
 
     signs: tuple[int, ...] = DEEP_SIGNS

@@ -82,6 +82,9 @@ class VisualChains(FitRun, InspectionMixin, Method):
         there are at most ``max_candidates``.
     per_end, chain_overlap : initial chains are the ``per_end`` cheapest into each patch of the last image, without
         those whose mean intersection over union with a better one exceeds ``chain_overlap``.
+    n_init, k_init, rounds, n_iter : growth of the chains, see above: images of a first chain, number of chains, rounds,
+        images added in a round.
+    k_pert, k_ens : companions of a chain, and chains or companions that describe an image.
     gain : weight of a detector's response against distances (lambda in the paper).
     detector_c, negatives, max_negatives, apart : of the detectors; see `relattr.chains.detector.DetectorConfig`
         (``apart`` is ``max_overlap``).
