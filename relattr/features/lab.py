@@ -25,7 +25,7 @@ DIMENSIONS = 3 * BINS
 LOWER, UPPER = np.array([0.0, -100.0, -100.0]), np.array([100.0, 100.0, 100.0])
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # X, Y and Z of D65, 2 degrees
 _STEPS = 4096
-_UNCERTAIN = 1e-3  # bins; ten times the error of a position from the tables
+_UNCERTAIN = 3e-4  # bins; more than twice the error of a position from the tables
 
 
 def rgb_to_lab(rgb: ArrayLike) -> NDArray[np.float64]:
@@ -73,7 +73,7 @@ def _count_certain(
 ) -> Integers:
     """Add the bins of the pixels to ``counts`` and return the indices of those that are too close to an edge to tell.
 
-    Positions are computed in float32 from tables, see `_tables`, and are accurate to 1e-4 bins. Greys have a* and b*
+    Positions are computed in float32 from tables, see `_tables`, and are accurate to 1.1e-4 bins. Greys have a* and b*
     on an edge, and a table of their own.
     """
     scale = np.float32(len(root) - 2)
