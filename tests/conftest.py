@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("RELATTR_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def plugins_answer_directly() -> Iterator[None]:
+    """A command that a test runs in this process lets plugins answer in a fork; later tests must not ask it."""
+    yield
+    if "relattr.plugin_answers" in sys.modules:
+        sys.modules["relattr.plugin_answers"].answer_directly()
 
 
 @pytest.fixture(scope="session")

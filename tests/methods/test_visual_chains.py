@@ -184,7 +184,7 @@ def test_unpublished_settings_are_deviations():
     entry = registry.method("visual-chains")
     usual = entry.create({"backbone": "caffenet"}).deviations()
     assert len(usual) == 1  # principal components of HOG, on a limited number of patches
-    other = entry.create({"n_iter": 40, "gain": 0.1, "scales": (0.75, 1.0)}).deviations()
+    other = entry.create({"backbone": "alexnet", "n_iter": 40, "gain": 0.1, "scales": (0.75, 1.0)}).deviations()
     assert "n_iter is 40, published 80" in other
     assert "gain is 0.1, published 0.05" in other
     assert "scales is 0.75 1, published 0.25 1" in other

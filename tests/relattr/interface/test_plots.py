@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -19,7 +20,7 @@ matplotlib.use("Agg")
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
 
 
 def test_accuracies_are_drawn_with_their_intervals(task, model):
@@ -34,7 +35,7 @@ def test_accuracies_are_drawn_with_their_intervals(task, model):
 
 
 def test_given_axes_are_used(task, model):
-    figure, ax = matplotlib.pyplot.subplots()
+    figure, ax = plt.subplots()
     assert relattr.plot_accuracy(relattr.evaluate(model, task), ax=ax) is ax
     assert ax.figure is figure
 
