@@ -2,6 +2,7 @@ r"""The LaTeX around the rows of a table: ``table`` or ``longtable``, caption, n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from relattr.report.formats.escape import escape_latex
@@ -14,6 +15,8 @@ MAX_COLUMNS_WITH_INTERVAL = 6
 MAX_COLUMNS = 11
 MAX_ROWS = 46
 """Rows that fit on one page."""
+MANY_ROWS = 100
+"""Rows above which numbers are aligned at the right, not at the decimal point: siunitx takes 1 ms for each number."""
 MAX_LABEL = 36
 """Characters of a row's label on one line; a longer label is broken."""
 
@@ -54,6 +57,8 @@ def table_environment(
     notes += [rf"\textsuperscript{{{letter}}}~{escape_latex(note)}." for note, letter in footnotes.letters.items()]
     joined = r" \quad ".join(notes)
     below = rf"\par\medskip{{\footnotesize\raggedright {joined}\par}}" if notes else ""
+    if len(body) > MANY_ROWS:
+        columns = re.sub(r"\bS\[[^]]*\]", "r", columns)
     if len(body) > MAX_ROWS:
         return rf"""
 {{\small\setlength\tabcolsep{{4pt}}

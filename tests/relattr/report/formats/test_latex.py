@@ -6,14 +6,29 @@ import pytest
 
 from relattr import parameters
 from relattr.harness.benchmark import ColumnSpec, RowSpec
+from relattr.report.formats.latex.environments import table_environment
 from relattr.report.formats.latex.macros import macros_to_latex
 from relattr.report.formats.latex.notes import notes_to_latex
 from relattr.report.formats.latex.ranks import AXIS_END, AXIS_START, ranks_to_latex
 from relattr.report.formats.latex.table import comparison_to_latex, table_to_latex
 from relattr.report.tables.captions import MAX_RANKED
+from relattr.report.tables.footnotes import Footnotes
 from relattr.statistics import average_ranks
 
 NOTES = ("none", "short", "full")
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "is_long", "by_siunitx"), [(46, False, True), (100, True, True), (101, True, False)]
+)
+def test_numbers_of_very_long_tables_need_no_siunitx(n_rows, is_long, by_siunitx):
+    columns = r"l S[table-format=3.2]@{\,}l S[table-format=+2.2,retain-explicit-plus]@{}"
+    body = [r"x & 1.00 & & +2.00 \\"] * n_rows
+    no_notes = Footnotes((), (), (), (), {})
+    latex = table_environment("t", "T", columns, r"head \\", body, no_notes)
+    assert (r"\begin{longtable}" in latex) == is_long
+    assert (columns in latex) == by_siunitx
+    assert (r"{l r@{\,}l r@{}}" in latex) == (not by_siunitx)
 
 
 def test_only_the_best_are_bold(synthetic, column):
