@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from relattr import parameters
 from relattr.errors import BadInput
 from relattr.harness.cell import Cell
-from relattr.harness.result import Result, TestResult
+from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, variant_key
 from relattr.harness.store import Store
 from relattr.registry import Registry
 from relattr.report.tables.entry import LEVEL
+from relattr.report.tables.folds import mean_accuracy
 from relattr.report.tables.judging import Judge, NotJudgeable
 from relattr.report.tables.row_labels import RowParameters, settle_labels
 from relattr.statistics import difference
@@ -126,7 +127,7 @@ def _change(
     ]
     cell = group[0][0].cell
     attributes = dict.fromkeys(a.cell.attribute for a, _ in group)
-    first, second = (_mean_accuracy(side) for side in rows)
+    first, second = (100 * mean_accuracy(side) for side in rows)
     lower = upper = p = None
     reason = ""
     try:
@@ -152,12 +153,3 @@ def _change(
         len(group),
         reason,
     )
-
-
-def _mean_accuracy(rows: Sequence[tuple[Result, TestResult]]) -> float:
-    """The mean accuracy in per cent, every attribute with the same weight."""
-    by_attribute: dict[str, list[float]] = {}
-    for result, test in rows:
-        by_attribute.setdefault(result.cell.attribute, []).append(test.accuracy)
-    means = [sum(values) / len(values) for values in by_attribute.values()]
-    return 100 * sum(means) / len(means)

@@ -14,7 +14,7 @@ from relattr.registry import Registry
 from relattr.report.tables import short_notes
 from relattr.report.tables.audits import LeakNote
 from relattr.report.tables.entry import LEVEL, TableEntry, reproduction_verdict
-from relattr.report.tables.folds import TestRows, group_folds, pooled_accuracy
+from relattr.report.tables.folds import TestRows, group_folds, mean_accuracy, pooled_accuracy
 from relattr.report.tables.judging import Judge, NotJudgeable
 from relattr.report.tables.published import (
     RELIABILITY,
@@ -199,8 +199,7 @@ class EntryBuilder:
         by_attribute: dict[str, TestRows] = defaultdict(list)
         for result, test in rows:
             by_attribute[result.cell.attribute].append((result, test))
-        accuracies = [[pooled_accuracy(group) for group in group_folds(of_one)] for of_one in by_attribute.values()]
-        measured = 100 * sum(sum(of_one) / len(of_one) for of_one in accuracies) / len(accuracies)
+        measured = 100 * mean_accuracy(rows)
         wanted = self._wanted_cells(column, set(by_attribute), results)
         places = {place_of(result) for result, _ in rows}
         of_rows = [result_notes(result, test, self._registry) for result, test in rows]

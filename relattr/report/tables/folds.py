@@ -29,6 +29,15 @@ def pooled_accuracy(group: TestRows) -> float:
     return sum(size * test.accuracy for size, (_, test) in zip(sizes, group, strict=True) if size) / total
 
 
+def mean_accuracy(rows: Sequence[tuple[Result, TestResult]]) -> float:
+    """Return the mean accuracy of results of one method, in [0, 1], weighted as `attribute_weights` says."""
+    by_attribute: dict[str, TestRows] = {}
+    for result, test in rows:
+        by_attribute.setdefault(result.cell.attribute, []).append((result, test))
+    accuracies = [[pooled_accuracy(group) for group in group_folds(of_one)] for of_one in by_attribute.values()]
+    return sum(sum(of_one) / len(of_one) for of_one in accuracies) / len(accuracies)
+
+
 def attribute_weights(groups: Sequence[TestRows]) -> list[float]:
     """Weights that give every attribute the same weight, and every split and seed of it an equal share."""
     attributes = [group[0][0].cell.attribute for group in groups]

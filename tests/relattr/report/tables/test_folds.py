@@ -1,13 +1,19 @@
 """The folds of a cross-validation in a table: one accuracy on all pairs, one interval, paired comparisons."""
 
+import shutil
+
 import msgspec
 import numpy as np
 import pytest
 
 from relattr.harness import result as harness_result
 from relattr.harness.arrays import CellArrays
+from relattr.harness.result_selection import ResultSelection
+from relattr.harness.store import Store
 from relattr.pairs import Pairs
+from relattr.registry import Registry
 from relattr.report.tables import judging
+from relattr.report.tables.comparison import compare_results
 from relattr.report.tables.folds import group_folds, pooled_accuracy
 from relattr.statistics import Design, count_strengths, difference, estimate_accuracy
 
@@ -54,6 +60,20 @@ def test_interval_is_that_of_one_test_set_variance_doubled(synthetic, column):
     plain = estimate_accuracy(once, [once.judge(0, margins=margins)])
     assert entry.image_standard_error == pytest.approx(100 * np.sqrt(2 * plain.variance_images))
     assert entry.upper - entry.lower > 100 * 1.2 * (plain.upper - plain.lower)
+
+
+def test_two_folders_differ_as_two_rows_of_a_table_do(synthetic, column, tmp_path):
+    for method in ("m", "n"):
+        add_folds(synthetic, method, 0.8)
+    table = synthetic.table(["m", "n"], [column])
+    first, second = Store(tmp_path / "first"), Store(tmp_path / "second")
+    for result in synthetic.store:
+        same_cell = msgspec.structs.replace(result, cell=msgspec.structs.replace(result.cell, method="m"))
+        (first if result.cell.method == "m" else second).write(same_cell, synthetic.store.arrays(result))
+    shutil.copytree(synthetic.store.folder / ".pairs", first.folder / ".pairs")
+    (change,) = compare_results(Registry(), first, second, ResultSelection()).changes
+    assert [change.first, change.second] == pytest.approx([row.entries[0].measured for row in table.rows])
+    assert (change.lower + change.upper) / 2 == pytest.approx(change.difference)
 
 
 def test_methods_are_compared_on_the_pairs_of_all_folds(synthetic, column, entry_of):
