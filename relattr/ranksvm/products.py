@@ -223,47 +223,11 @@ class PrimalSpace:
         return point
 
 
-class GramSpace:
-    """Space of coefficients ``a`` ``(n,)`` with ``w = X' a``, for fewer images than features; the scores are ``K a``.
-
-    ``K = X X'`` is the Gram matrix of the centred features in the precision of X: a common shift does not change
-    differences of scores, and centring avoids a loss of precision. The coefficients sum to zero, as do the gradients
-    they are combinations of, so ``X' a`` needs no centring.
-    """
-
-    primal = False
-    sketch = None
-    rounded = False
-
-    def __init__(self, x: NDArray[Any]) -> None:
-        self.x = x
-        self.size = x.shape[0]
-        centred = x - (rmatvec(x, np.ones(self.size)) / self.size).astype(x.dtype)
-        self.k = centred @ centred.T
-
-    def matmat(self, vectors: list[Floats]) -> list[Floats]:
-        """Return ``K a`` for each vector, with K rounded to the precision of X."""
-        if len(vectors) <= _MANY:
-            return list(matmat(self.k, np.array(vectors)))
-        return list(np.asarray(np.array(vectors, self.k.dtype) @ self.k, np.float64))
-
-    def exact_matmat(self, vectors: list[Floats]) -> list[Floats]:
-        """Return ``X X' a`` for each vector in float64, centred."""
-        exact = matmat(self.x, rmatmat(self.x, np.array(vectors)))
-        return list(exact - exact.mean(axis=1, keepdims=True))
-
-    def rmatmat(self, weights: list[Floats]) -> list[Floats]:
-        """Return the vectors unchanged: ``X' u`` has the coefficients ``u`` in this space."""
-        return weights
-
-    rounded_matmat, rounded_rmatmat = matmat, rmatmat
-
-    def weights(self, point: Floats) -> Floats:
-        return rmatvec(self.x, point)
-
-
 class FixedGramSpace:
-    """The same for a given Gram matrix ``k`` ``(n, n)``, without features: only decision values can be computed."""
+    """Space of coefficients ``a`` ``(n,)`` for a Gram matrix ``k`` ``(n, n)``; the decision values are ``K a``.
+
+    Without features only decision values can be computed.
+    """
 
     primal = False
     sketch = None
@@ -274,16 +238,41 @@ class FixedGramSpace:
         self.size = k.shape[0]
 
     def matmat(self, vectors: list[Floats]) -> list[Floats]:
-        """Return ``K a`` for each vector."""
-        return list(matmat(self.k, np.array(vectors)))
+        """Return ``K a`` for each vector, with K in its own precision."""
+        if len(vectors) <= _MANY:
+            return list(matmat(self.k, np.array(vectors)))
+        return list(np.asarray(np.array(vectors, self.k.dtype) @ self.k, np.float64))
 
     exact_matmat = matmat
 
     def rmatmat(self, weights: list[Floats]) -> list[Floats]:
-        """Return the vectors unchanged, as in `GramSpace`."""
+        """Return the vectors unchanged: ``X' u`` has the coefficients ``u`` in this space."""
         return weights
 
     rounded_matmat, rounded_rmatmat = matmat, rmatmat
+
+
+class GramSpace(FixedGramSpace):
+    """The same with ``w = X' a``, for fewer images than features.
+
+    ``K = X X'`` is the Gram matrix of the centred features in the precision of X: a common shift does not change
+    differences of decision values, and centring avoids a loss of precision. The coefficients sum to zero, as do the
+    gradients they are combinations of, so ``X' a`` needs no centring.
+    """
+
+    def __init__(self, x: NDArray[Any]) -> None:
+        n = x.shape[0]
+        centred = x - (rmatvec(x, np.ones(n)) / n).astype(x.dtype)
+        super().__init__(centred @ centred.T)
+        self.x = x
+
+    def exact_matmat(self, vectors: list[Floats]) -> list[Floats]:
+        """Return ``X X' a`` for each vector in float64, centred."""
+        exact = matmat(self.x, rmatmat(self.x, np.array(vectors)))
+        return list(exact - exact.mean(axis=1, keepdims=True))
+
+    def weights(self, point: Floats) -> Floats:
+        return rmatvec(self.x, point)
 
 
 Space = PrimalSpace | GramSpace
