@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from relattr.errors import BadImage, BadInput, shortened
 from relattr.images import MAX_STORED_SIDE, ArraySource, FileSource, Images
+from relattr.images.formats import HEIC_SUFFIXES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     ImageLike: TypeAlias = str | os.PathLike[str] | Image | NDArray[np.uint8]
     ImagesLike: TypeAlias = Images | ImageLike | Iterable[ImageLike]
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif"))
+SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", *HEIC_SUFFIXES))
 """Suffixes, in lower case, of the files that are taken from a folder."""
 
 
