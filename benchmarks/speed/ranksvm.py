@@ -11,8 +11,9 @@ tol, which proves 1e-6, has a row of its own. Each solver runs in a fresh proces
 figure, libraries included; "added" excludes imports, features and pairs.
 
 The floor of a fit is the passes it makes over the features times the time of one product X v, measured beside
-it: reading X from memory. A pass over the features rounded to 8 bits counts as a quarter of one over float32. Where many fits share a pass, arithmetic can be the limit instead: there a pass counts
-what NumPy needs for as many multiplications in a large square product, if that is longer.
+it: reading X from memory. A pass over the features rounded to 8 bits counts as a quarter of one over float32. Where
+many fits share a pass, arithmetic can be the limit instead: there a pass counts what NumPy needs for as many
+multiplications in a large square product, if that is longer.
 
 Features are synthetic, 4,096 of them in float32, similar to a ReLU layer of a network: correlated
 (256 factors of decaying strength), a third of them above zero, each image of length one. Strengths are a planted

@@ -185,7 +185,8 @@ def main() -> None:
         "# What the spatial transformer can learn",
         "",
         f"Written by `python benchmarks/studies/transformers.py --images {args.images} --steps {args.steps}`:",
-        f"attribute `local`, one seed. Positions in [-1, 1]; badges are {float(test.place.std()):.2f} (std) around",
+        f"attribute `local`, one seed. Positions in [-1, 1]; badges are {float(test.place.std()):.2f} (standard "
+        "deviation) around",
         "the centre and are 0.4 wide.",
         "",
         "## Capacity: a localiser trained on the known positions, on test images",
