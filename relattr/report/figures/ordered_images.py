@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relattr.errors import BadInput
+from relattr.harness.own_data import is_own
 from relattr.harness.result import Result, TestResult
 from relattr.harness.result_selection import variant_key
 from relattr.report.figures.canvas import evenly_ranked
@@ -60,7 +61,7 @@ def order_own_images(results: Sequence[Result], registry: Registry, store: Store
     groups: dict[tuple[str, str], dict[tuple[str, str, int], list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         cell = result.cell
-        if result.status == "ok" and cell.location and cell.dataset in registry.datasets:
+        if result.status == "ok" and is_own(cell) and cell.dataset in registry.datasets:
             groups[cell.dataset, cell.attribute][cell.method, variant_key(cell), cell.seed].append(result)
     ordered = []
     for (_, attribute), by_method in groups.items():
