@@ -52,7 +52,7 @@ def mark_best_entries(
         candidates = [i for i, row in enumerate(entries) if row[k].measured is not None and not row[k].custom_tie_rule]
         if len(candidates) < 2:
             continue
-        best = max(candidates, key=lambda i: (entries[i][k].n_cells, entries[i][k].measured or 0.0, -i))
+        best = max(candidates, key=lambda i: (*best_key(entries[i][k]), -i))
         entries[best][k] = replace(entries[best][k], best=True)
         comparisons: dict[int, Difference] = {}
         for i in candidates:
@@ -69,11 +69,20 @@ def mark_best_entries(
         for i, comparison in comparisons.items():
             p = adjust(comparison.p)
             entries[i][k] = replace(entries[i][k], best=i in complete and p >= 1 - LEVEL, p_best=p)
-        lower = entries[best][k].lower
-        if (lower is not None and lower <= CHANCE) or any(entries[i][k].best for i in guessing):
+        if includes_chance(entries[best][k]) or any(entries[i][k].best for i in guessing):
             for i in candidates:
                 entries[i][k] = replace(entries[i][k], best=False)
     return entries
+
+
+def best_key(entry: TableEntry) -> tuple[int, float]:
+    """Sort key of a column's entries: the best is measured on most cells, and is the most accurate of those."""
+    return entry.n_cells, entry.measured or 0.0
+
+
+def includes_chance(entry: TableEntry) -> bool:
+    """Whether the interval of an entry includes the accuracy of guessing."""
+    return entry.lower is not None and entry.lower <= CHANCE
 
 
 def _adjustment(

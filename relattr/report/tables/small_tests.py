@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relattr.report.tables.entry import TableEntry
-from relattr.report.tables.significance import CHANCE
+from relattr.report.tables.significance import CHANCE, best_key, includes_chance
 from relattr.report.tables.table import PaperTable
 from relattr.statistics import FEW_TEST_PAIRS
 
@@ -29,8 +29,8 @@ def size_warnings(table: PaperTable) -> tuple[str, ...]:
             warnings.append(f"{column.label}: only {pairs}{advice}")
         comparable = [row.entries[k] for row in measured if not row.entries[k].custom_tie_rule]
         if len(comparable) > 1 and not any(entry.best for entry in comparable):
-            lower = highest.entries[k].lower
-            undecided[LUCKY_GUESS if lower is not None and lower > CHANCE else INCLUDES_CHANCE].append(column.label)
+            best = max(comparable, key=best_key)
+            undecided[INCLUDES_CHANCE if includes_chance(best) else LUCKY_GUESS].append(column.label)
     for reason, labels in undecided.items():
         if labels:
             where = "" if len(labels) == len(table.columns) else f" in {', '.join(labels)}"

@@ -8,8 +8,10 @@ from relattr.report.formats.csv import table_to_csv
 from relattr.report.formats.latex.table import comparison_to_latex, table_to_latex
 from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.text import table_to_text
-from relattr.report.tables.entry import TableEntry
+from relattr.report.tables.entry import TableColumn, TableEntry
 from relattr.report.tables.significance import CHANCE
+from relattr.report.tables.small_tests import INCLUDES_CHANCE, size_warnings
+from relattr.report.tables.table import PaperTable, TableRow
 
 COLUMNS = tuple(ColumnSpec(label=attribute, dataset="a", attribute=attribute) for attribute in "pqrs")
 
@@ -68,6 +70,14 @@ def test_some_columns_are_undecided(table_of):
     decided = [any(row.entries[k].best for row in table.rows) for k in range(len(COLUMNS))]
     assert all(decided)
     assert not any("Nothing is marked" in warning for warning in table.warnings)
+
+
+def test_the_reason_is_that_of_the_method_on_most_cells():
+    whole = TableEntry(measured=60.0, lower=40.0, upper=80.0, n_ordered=500, n_cells=2)
+    part = TableEntry(measured=90.0, lower=85.0, upper=95.0, n_ordered=500, n_cells=1)
+    rows = (TableRow("whole", "whole", (whole,)), TableRow("part", "part", (part,)))
+    table = PaperTable("t", "T", "", (TableColumn("c", "c"),), rows)
+    assert size_warnings(table) == (f"Nothing is marked as the best, because {INCLUDES_CHANCE}",)
 
 
 def test_few_pairs_are_a_warning_in_every_format(table_of):
