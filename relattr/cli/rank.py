@@ -74,7 +74,7 @@ def command(
         model = load_model(model_file, plugins=options["plugin_folders"], device=device, threads=options["threads"])
     else:
         model = fit_from_options({**options, "device": device})
-    images = load_images(list(paths), keep_decoded=False)
+    images = load_images(paths, keep_decoded=False)
     strengths, unreadable = strengths_of(model, images)
     for problem in unreadable:
         echo(f"left out: {problem}", err=True)
@@ -177,11 +177,12 @@ def _page(
 ) -> str:
     import numpy as np
 
+    from relattr.report.figures.canvas import evenly_ranked
     from relattr.report.figures.ordered_images import Thumbnail
     from relattr.report.figures.thumbnails import thumbnail_uri
     from relattr.report.formats.ranking import ranking_to_html
 
-    places = np.unique(np.linspace(0, len(order) - 1, min(MAX_SHOWN, len(order))).round().astype(int)).tolist()
+    places = evenly_ranked(np.arange(len(order)), MAX_SHOWN).tolist()
     thumbnails = [
         Thumbnail(
             thumbnail_uri(images[order[place]]),

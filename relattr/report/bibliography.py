@@ -33,12 +33,12 @@ def _entries() -> dict[str, tuple[str, tuple[str, ...]]]:
 def bibliography(methods: Iterable[str], datasets: Iterable[str], registry: Registry) -> str:
     """Return BibTeX: relattr and its paper, then what these methods and datasets cite, each entry once."""
     entries = _entries()
-    found = {key: entries[key][0] for key in ALWAYS}
+    cited = {key: entries[key][0] for key in ALWAYS}
     for method in methods:
         for key, (entry, patterns) in entries.items():
             if any(fnmatch.fnmatchcase(method, pattern) for pattern in patterns):
-                found.setdefault(key, entry)
+                cited.setdefault(key, entry)
     for name in datasets:
         for match in _ENTRY.finditer(registry.dataset(name).cls.citation):
-            found.setdefault(match[1], match[0])
-    return "\n\n".join(found.values()) + "\n"
+            cited.setdefault(match[1], match[0])
+    return "\n\n".join(cited.values()) + "\n"
