@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -70,8 +71,9 @@ class BestPlace(InspectionMixin, FitRun, Method):
     def notes(self) -> Sequence[str]:
         return ("not from a publication: crops at fixed places, chosen by cross-validation over training images",)
 
+    @cached_property
     def grid(self) -> PlaceGrid:
-        """The places to choose from."""
+        """The places to choose from; to list them, the network is built once."""
         from relattr.backbones.places import PlaceGrid
 
         return PlaceGrid(
@@ -82,7 +84,7 @@ class BestPlace(InspectionMixin, FitRun, Method):
         """The grid, and the validation accuracy ``(p,)`` of each of its places; NaN for the whole image."""
         from relattr.ranksvm.block_validation import block_accuracies, gram_matrix
 
-        grid = self.grid()
+        grid = self.grid
         maps = grid.maps(train.images, device=run.device)
         grams = (gram_matrix(grid.features(maps, place)) for place in range(1, len(grid.boxes)))
         accuracies = block_accuracies(grams, train.pairs, C=self.C, seed=run.seed_for("folds"))
@@ -104,7 +106,7 @@ class BestPlace(InspectionMixin, FitRun, Method):
         from relattr.backbones.extraction import cached_deep_features
 
         device = self.fit_run.device
-        grid = self.grid()
+        grid = self.grid
         maps = grid.maps(images, device=device)
         blocks = [grid.features(maps, place) for place in self.places_.tolist()]
         if self.whole:

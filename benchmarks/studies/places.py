@@ -69,7 +69,7 @@ def attribute_row(attribute: str, file: Path) -> str:
     method.fit(task.train, Run())
     (test,) = task.tests
     correct, ordered = count_correct(method.strength(test.images), test.pairs)
-    grid = method.grid()
+    grid = method.grid
     maps = grid.maps(task.train.images)
     released = loadmat(file)
     chains = list(

@@ -53,7 +53,7 @@ def test_features_are_those_of_the_whole_image_and_the_places(whole):
     pairs = Pairs.from_scores(strengths, count=80, seed=0)
     method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 2, "whole": whole})
     method.fit(TrainingSet(images, pairs), Run(seed=0))
-    grid = method.grid()
+    grid = method.grid
     maps = grid.maps(images)
     parts = [grid.features(maps, k) for k in method.places_]
     parts += [deep_features(images, "micro", crop="resize")] if whole else []
