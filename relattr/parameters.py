@@ -16,6 +16,7 @@ import msgspec
 
 from relattr.bounds import MAX_SEED
 from relattr.errors import BadInput, UnknownName, shortened
+from relattr.system.text import is_utf8
 
 T = TypeVar("T")
 Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
@@ -120,7 +121,7 @@ def _fits(value: Any) -> bool:
 def _is_unicode(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(_is_unicode(item) for item in value)
-    return not isinstance(value, str) or value.encode(errors="replace").decode() == value
+    return not isinstance(value, str) or is_utf8(value)
 
 
 def _is_finite(value: Any) -> bool:

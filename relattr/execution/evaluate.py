@@ -22,6 +22,7 @@ from relattr.needs import needs_of
 from relattr.real_numbers import as_real_array, is_storable_number
 from relattr.registry import Plugin, Registry
 from relattr.run_settings import Run
+from relattr.system.text import is_utf8
 
 if TYPE_CHECKING:
     from relattr.dataset import Dataset
@@ -146,7 +147,7 @@ def _task_of(dataset: Dataset, name: TaskName) -> Task:
 
 def _check_fingerprint(fingerprint: Any, dataset: str) -> None:
     """Raise `BadInput` unless it is text that can be written as UTF-8."""
-    if not isinstance(fingerprint, str) or fingerprint != fingerprint.encode(errors="replace").decode():
+    if not isinstance(fingerprint, str) or not is_utf8(fingerprint):
         raise BadInput(f"fingerprint() of dataset {dataset} gave {shortened(repr(fingerprint))}; expected text")
 
 

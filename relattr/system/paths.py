@@ -20,6 +20,7 @@ import os
 from pathlib import Path
 
 from relattr.errors import BadInput
+from relattr.system.text import is_utf8
 
 
 def expand_home(path: str | Path) -> Path:
@@ -81,4 +82,4 @@ def is_offline() -> bool:
 def absolute_text(path: str) -> str:
     """Return the absolute path of an existing file or folder; ``path`` if it is not UTF-8 text, as results require."""
     absolute = os.path.abspath(path) if os.path.exists(path) else path
-    return absolute if absolute.encode(errors="replace").decode() == absolute else path
+    return absolute if is_utf8(absolute) else path

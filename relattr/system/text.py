@@ -26,6 +26,11 @@ def one_line(text: str) -> str:
     return printable(text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
 
 
+def is_utf8(text: str) -> bool:
+    """Whether text can be written as UTF-8, as JSON requires: a file name on Linux may not be."""
+    return text.encode(errors="replace").decode() == text
+
+
 def encodable(text: str, encoding: str) -> str:
     """Return text in an encoding that may lack some characters: similar ones stand for those, or escapes."""
     try:

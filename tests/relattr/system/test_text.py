@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relattr.report.formats.escape import escape_markdown
-from relattr.system.text import encodable, one_line, printable
+from relattr.system.text import encodable, is_utf8, one_line, printable
 
 ACTIVE = ["\x1b", "\x07", "\x00", "\x7f", "\x9b", "\r", "\u202e", "\u2066", "\u200f", "\u2028", "\U000e0041", "\udcff"]
 
@@ -46,3 +46,8 @@ def test_any_text_can_be_encoded(encoding):
         assert shown == "50 - 60 +/- 1 %, <= \\u4e2d, \\xe9"
     if encoding == "utf-8":
         assert shown == text
+
+
+@pytest.mark.parametrize(("text", "valid"), [("", True), ("é中😀?", True), ("a\udcff", False), ("\ud83d\ude00", False)])
+def test_bytes_of_a_file_name_are_not_utf8(text, valid):
+    assert is_utf8(text) is valid
