@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from relattr.errors import BadInput, RelattrError
+from relattr.errors import BadInput, RelattrError, is_refused_thread
 from relattr.execution.determinism import seed_global_generators, set_threads
 from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.pool import CellPool
@@ -90,7 +90,7 @@ def local_executor(
             try:
                 yield from _run_in_threads(run_job, cells, jobs, close)
             except RuntimeError as error:
-                if "can't start new thread" not in str(error):
+                if not is_refused_thread(error):
                     raise
                 raise RelattrError(
                     f"the system refuses a thread for each of {jobs} parallel cells (see ulimit -u); use --jobs 1"
