@@ -224,9 +224,9 @@ def _without_repetition(observations: Sequence[Observation], folds: Mapping[str,
         if o.where in folds:
             same[o.kind, folds[o.where]].append(o)
     texts = {
-        group: f"{found[0].text}; and the like in {len(found) - 1} other folds"
-        for group, found in same.items()
-        if len(found) > 1
+        group: f"{alike[0].text}; and the like in {len(alike) - 1} other folds"
+        for group, alike in same.items()
+        if len(alike) > 1
     }
     return [msgspec.structs.replace(o, text=texts.get((o.kind, folds.get(o.where, "")), o.text)) for o in observations]
 

@@ -18,7 +18,7 @@ from relattr.backbones.names import (
 )
 from relattr.backbones.published_figures import OWN, TORCHVISION, PublishedFigures
 from relattr.backbones.weights import MissingWeights, WeightsFile, find_weights
-from relattr.errors import BadInput, UnknownName
+from relattr.errors import BadInput
 
 DECIDES_RESULTS = False
 
@@ -65,8 +65,6 @@ def describe_backbone(name: str) -> BackboneOverview:
     described = _describe_absent(name, known)
     try:
         weights = find_weights(name)
-    except UnknownName:
-        raise
     except BadInput as error:  # a damaged file
         return dataclasses.replace(described, origin="damaged", problem=str(error))
     if isinstance(weights, WeightsFile):
