@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -200,27 +200,10 @@ def cached_deep_features(
     from relattr.identity import code_digest
 
     weights = weights_fingerprint(backbone)
-    extractor = _extractor(backbone, layer, device, batch_size, precision, crop, normalise, input_size, weights)
-    key = f"{extractor.spec.key()} {code_digest('relattr.backbones.extraction')}"
-    return cached_rows(images, key, extractor, what=f"{backbone} {extractor.spec.layer} features")
-
-
-@lru_cache(maxsize=1)
-def _extractor(
-    backbone: str,
-    layer: str | None,
-    device: str,
-    batch_size: int,
-    precision: Precision,
-    crop: Crop,
-    normalise: Normalise,
-    input_size: int | None,
-    weights: str,
-) -> FeatureExtractor:
-    """Return the most recent extractor again: a cell extracts features of several image collections in turn."""
-    return FeatureExtractor(
+    extractor = _extractor(
         backbone,
         layer,
+        weights,
         device=device,
         batch_size=batch_size,
         precision=precision,
@@ -228,3 +211,14 @@ def _extractor(
         normalise=normalise,
         input_size=input_size,
     )
+    key = f"{extractor.spec.key()} {code_digest('relattr.backbones.extraction')}"
+    return cached_rows(images, key, extractor, what=f"{backbone} {extractor.spec.layer} features")
+
+
+@lru_cache(maxsize=1)
+def _extractor(backbone: str, layer: str | None, weights: str, **options: Any) -> FeatureExtractor:
+    """Return the most recent extractor again: a cell extracts features of several image collections in turn.
+
+    ``weights`` is the fingerprint of the backbone's weights: with others it is another extractor.
+    """
+    return FeatureExtractor(backbone, layer, **options)

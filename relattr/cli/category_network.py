@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from relattr.backbones.names import DEFAULT_BACKBONE
-from relattr.bounds import MAX_SEED, MAX_THREADS
 from relattr.cli.integer import IntegerRange
-from relattr.cli.options import plugins_option
+from relattr.cli.options import device_option, plugins_option, seed_option, threads_option
 from relattr.cli.output import echo
 
 if TYPE_CHECKING:
@@ -41,23 +40,9 @@ DECIDES_RESULTS = False
 @click.option("--rate", type=float, metavar="X", help="Learning rate, in place of the preset's.")
 @click.option("--attribute", metavar="NAME", help="The task whose training images are used; by default the first.")
 @click.option("--split", metavar="NAME", help="Its split; by default the first.")
-@click.option(
-    "--seed",
-    type=IntegerRange(0, MAX_SEED),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="The seed of all randomness.",
-)
-@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, ...")
-@click.option(
-    "--threads",
-    type=IntegerRange(1, MAX_THREADS),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Number of processor threads.",
-)
+@seed_option
+@device_option
+@threads_option
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the dataset. May be repeated."
 )
@@ -73,7 +58,7 @@ def command(
     split: str | None,
     seed: int,
     device: str,
-    threads: int,
+    threads: int | None,
     settings: Sequence[str],
     plugin_folders: Sequence[Path],
 ) -> None:
@@ -88,8 +73,10 @@ def command(
     """
     from relattr.cli.plugins import load_registry
     from relattr.errors import BadInput
+    from relattr.execution.resources import available_cpus, check_device, resolve_device
     from relattr.harness.selection import parse_settings
 
+    check_device(device)
     plugin = load_registry(plugin_folders).dataset(dataset)
     instance = plugin.create(parse_settings(settings))
     reason = instance.missing()
@@ -114,6 +101,7 @@ def command(
     from relattr.training.category_network import fit_category_network, save_category_network
     from relattr.training.schedule import PRESETS
 
+    threads = threads or available_cpus()
     torch.set_num_threads(threads)
     schedule = PRESETS[preset]
     schedule = dataclasses.replace(schedule, updates=updates or schedule.updates, rate=rate or schedule.rate)
@@ -123,7 +111,7 @@ def command(
         backbone,
         schedule,
         derive_seed(seed, "category network"),
-        device=device,
+        device=resolve_device(device),
         workers=threads,
     )
     names = [task.train.category_names[k] for k in fitted.categories]

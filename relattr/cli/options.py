@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from relattr.bounds import MAX_SEED
+from relattr.bounds import MAX_SEED, MAX_THREADS
 from relattr.cli.integer import IntegerRange
 
 if TYPE_CHECKING:
@@ -54,6 +54,28 @@ data_option = click.option(
     "scores them, or that file.  [default: that of the most recent results]",
 )
 
+seed_option = click.option(
+    "--seed",
+    type=IntegerRange(0, MAX_SEED),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="The seed of all randomness.",
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="cpu, cuda, cuda:1, ...; auto uses a GPU if there is one.",
+)
+threads_option = click.option(
+    "--threads",
+    type=IntegerRange(1, MAX_THREADS),
+    metavar="N",
+    show_default="one for each processor",
+    help="Number of processor threads.",
+)
 
 datasets_option = click.option(
     "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."

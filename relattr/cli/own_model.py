@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from relattr.bounds import MAX_SEED, MAX_THREADS
-from relattr.cli.integer import IntegerRange
-from relattr.cli.options import plugins_option
+from relattr.cli.options import device_option, plugins_option, seed_option, threads_option
 from relattr.cli.output import echo
 from relattr.errors import BadInput
 
@@ -43,14 +41,7 @@ def fit_options(command: F) -> F:
                 metavar="KEY=VALUE",
                 help="Set a parameter of the method; the others are those of `relattr run own`. May be repeated.",
             ),
-            click.option(
-                "--seed",
-                type=IntegerRange(0, MAX_SEED),
-                default=0,
-                show_default=True,
-                metavar="N",
-                help="The seed of all randomness.",
-            ),
+            seed_option,
         ]
     ):
         command = option(command)
@@ -59,25 +50,7 @@ def fit_options(command: F) -> F:
 
 def use_options(command: F) -> F:
     """Add the options for applying a model: device, threads and plugins."""
-    for option in reversed(
-        [
-            click.option(
-                "--device",
-                default="auto",
-                show_default=True,
-                metavar="NAME",
-                help="cpu, cuda, cuda:1, ...; auto uses a GPU if there is one.",
-            ),
-            click.option(
-                "--threads",
-                type=IntegerRange(1, MAX_THREADS),
-                metavar="N",
-                show_default="one for each processor",
-                help="Number of processor threads.",
-            ),
-            plugins_option,
-        ]
-    ):
+    for option in (plugins_option, threads_option, device_option):  # the last one added comes first in the help
         command = option(command)
     return command
 

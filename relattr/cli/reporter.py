@@ -18,6 +18,7 @@ from relattr.harness.failure_place import failure_place
 from relattr.harness.plan import PlannedCell
 from relattr.harness.remaining_time import RemainingTime
 from relattr.harness.result import FAILURES, Result
+from relattr.harness.store import Store
 from relattr.harness.units import format_duration
 from relattr.system.text import one_line, printable
 
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 
 STATUS_INTERVAL = 60.0
 """Seconds without output after which the running cells are printed, if stderr is not a terminal."""
+MAX_LOG = 4000
+"""Characters of what a cell printed that are shown, from its end."""
 
 
 class Reporter:
     """Reports the cells of a run on stderr: as progress bars on a terminal, else one line per finished cell.
 
-    ``quiet`` prints only failures; ``verbose`` also prints when a cell starts, its warnings and its traceback. All
-    methods may be called from any thread.
+    ``quiet`` prints only failures; ``verbose`` also prints when a cell starts, its warnings, its traceback, and the end
+    of what it printed, which is in ``store``. All methods may be called from any thread.
     """
 
     def __init__(
@@ -40,13 +43,14 @@ class Reporter:
         cells: Sequence[PlannedCell],
         durations: CellDurations,
         jobs: int,
+        store: Store,
         *,
         quiet: bool = False,
         verbose: bool = False,
     ) -> None:
         self._total = len(cells)
         self._remaining = RemainingTime(cells, durations, jobs)
-        self._quiet, self._verbose = quiet, verbose
+        self._store, self._quiet, self._verbose = store, quiet, verbose
         self._done = self._failed = 0
         self._running: dict[str, tuple[Cell, float, str]] = {}
         self._start = self._last_output = time.monotonic()
@@ -126,6 +130,9 @@ class Reporter:
                     self.print(f"    warning: {text}")
                 if result.traceback:
                     self.print("    " + result.traceback.rstrip().replace("\n", "\n    "))
+                log = self._store.log(planned.cell)
+                if log:
+                    self.print("    " + log.rstrip()[-MAX_LOG:].replace("\n", "\n    "))
 
     def finished_elsewhere(self, planned: PlannedCell, result: Result) -> None:
         """A cell was computed by another run on the same results folder."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import plan_from_options, report_unavailable
 from relattr.cli.integer import IntegerRange
 from relattr.cli.interrupt import stop_on_signals
-from relattr.cli.options import benchmark_options
+from relattr.cli.options import benchmark_options, device_option
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
-from relattr.execution.resources import check_device, default_jobs
+from relattr.execution.resources import check_device
 from relattr.harness.benchmark_paths import read_benchmark
 from relattr.harness.estimate import CellDurations, extend_time_limits, known_durations
 from relattr.harness.failure_place import failure_place
@@ -35,8 +34,7 @@ from relattr.registry import Registry
 
 if TYPE_CHECKING:
     from relattr.audit import Audit
-    from relattr.cli.reporter import Reporter
-    from relattr.execution.backends import Executor
+    from relattr.execution.computation import ComputeSettings
     from relattr.report.tables.audits import NoAudit
 
 
@@ -71,13 +69,7 @@ if TYPE_CHECKING:
     metavar="HOST:PORT",
     help="The scheduler of the Dask cluster. Without it, workers are started on this machine.",
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="cpu, cuda, cuda:1, ...; auto uses a GPU if there is one.",
-)
+@device_option
 @click.option(
     "--threads",
     type=IntegerRange(0, MAX_THREADS),
@@ -130,21 +122,11 @@ def command(
     cells = plan.cells_to_run(retry)
     audits = _warn_about_data(plan, registry, store)
     if cells:
-        computed = _compute(
-            cells,
-            registry,
-            store,
-            durations,
-            plan.benchmark.threads,
-            jobs=jobs,
-            backend=backend,
-            address=address,
-            device=device,
-            threads=threads,
-            quiet=quiet,
-            verbose=verbose,
-            folders=options["plugin_folders"],
-        )
+        from relattr.execution.computation import ComputeSettings
+
+        settings = ComputeSettings(backend, address, jobs, threads, device, options["plugin_folders"])
+        settings = settings.resolved(len(cells), plan.benchmark.threads)
+        computed = _compute(cells, registry, store, durations, settings, quiet=quiet, verbose=verbose)
     results = {planned.cell.key: store.read(planned.cell) for planned in plan.cells}
     lost = lost_results(plan.cells, results, computed)
     _print_table(plan, registry, store, audits, options)
@@ -159,95 +141,21 @@ def _compute(
     registry: Registry,
     store: Store,
     durations: CellDurations,
-    benchmark_threads: int,
+    settings: ComputeSettings,
     *,
-    jobs: int,
-    backend: str,
-    address: str,
-    device: str,
-    threads: int,
     quiet: bool,
     verbose: bool,
-    folders: Sequence[Path],
 ) -> list[Result]:
     from relattr.cli.reporter import Reporter
-    from relattr.execution.job import modules_to_preload
-    from relattr.execution.processes import is_supported
-    from relattr.execution.runner import Runner
+    from relattr.execution.computation import compute_cells
     from relattr.plugin_answers import end_fork
 
-    if backend == "local" and not is_supported():
-        echo(
-            "separate processes for cells are supported on Linux only: cells run in this process, without limits on "
-            "time and memory (--backend inline does so without this warning)",
-            err=True,
-        )
-        backend = "inline"
-    threads = threads or benchmark_threads
-    if backend == "local":
-        jobs = min(jobs or default_jobs(threads if benchmark_threads else 0, device), len(cells))
     with (
-        Reporter(cells, durations, jobs, quiet=quiet, verbose=verbose) as reporter,
+        Reporter(cells, durations, settings.jobs, store, quiet=quiet, verbose=verbose) as reporter,
         stop_on_signals(),
     ):
-        runner = Runner(
-            cells,
-            registry,
-            store,
-            on_result=_with_log(reporter, store) if verbose else reporter.finished,
-            on_external_result=reporter.finished_elsewhere,
-            on_message=reporter.print,
-            device=device,
-            threads=threads,
-            folders=folders,
-        )
         end_fork()  # not needed while the cells run
-        preload = modules_to_preload(cells, registry)
-        with _executor(backend, jobs, address, registry, reporter, folders, preload) as executor:
-            return runner.run(executor)
-
-
-@contextlib.contextmanager
-def _executor(
-    backend: str,
-    jobs: int,
-    address: str,
-    registry: Registry,
-    reporter: Reporter,
-    folders: Sequence[Path],
-    preload: Sequence[str],
-) -> Iterator[Executor]:
-    from relattr.execution import backends
-
-    if backend == "inline":
-        with backends.inline_executor(registry, on_start=reporter.started) as executor:
-            yield executor
-    elif backend == "dask":
-        with backends.dask_executor(jobs, address, on_start=reporter.started) as executor:
-            yield executor
-    else:
-        with backends.local_executor(
-            jobs,
-            folders=[str(folder.absolute()) for folder in folders],
-            skip=registry.left_out,
-            preload=preload,
-            on_progress=reporter.progressed,
-            on_start=reporter.started,
-            on_warning=reporter.print,
-        ) as executor:
-            yield executor
-
-
-def _with_log(reporter: Reporter, store: Store) -> Callable[[PlannedCell, Result], None]:
-    """Report a finished cell together with the end of what it printed."""
-
-    def report(planned: PlannedCell, result: Result) -> None:
-        reporter.finished(planned, result)
-        log = store.log(planned.cell)
-        if log:
-            reporter.print("    " + log.rstrip()[-4000:].replace("\n", "\n    "))
-
-    return report
+        return compute_cells(cells, registry, store, settings, reporter)
 
 
 def _warn_about_data(plan: Plan, registry: Registry, store: Store) -> dict[str, Audit | NoAudit]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,9 +17,9 @@ from relattr.interface.plugins import Folders, loaded_registry, plugin_folders
 if TYPE_CHECKING:
     import pandas as pd
 
-    from relattr.execution.backends import Executor
+    from relattr.execution.job import Job
     from relattr.harness.benchmark import Benchmark
-    from relattr.harness.plan import Plan, PlannedCell
+    from relattr.harness.plan import PlannedCell
     from relattr.harness.result import Result
     from relattr.harness.store import Store
     from relattr.registry import Registry
@@ -119,7 +118,9 @@ def run(
     >>> frame = relattr.run("quick", methods="chance", attributes="local", verbose=False)  # doctest: +SKIP
     >>> frame[["method", "attribute", "accuracy", "n_pairs"]]  # doctest: +SKIP
     """
+    from relattr.execution.computation import ComputeSettings, compute_cells
     from relattr.execution.resources import check_device
+    from relattr.harness.estimate import extend_time_limits, known_durations
     from relattr.harness.export import results_frame
     from relattr.harness.limits import Limits
     from relattr.harness.own_data import require_files
@@ -128,6 +129,8 @@ def run(
     from relattr.harness.selection import Selection
     from relattr.harness.store import Store
 
+    if backend not in ("local", "inline"):
+        raise UnknownName("backend", backend, ("local", "inline"))
     for status in _names(retry):
         if status not in FAILURES:
             raise UnknownName("status of failed cells", status, FAILURES)
@@ -150,9 +153,14 @@ def run(
     plan = make_plan(definition, registry, store, selection)
     plan.require_cells()
     require_files(plan.cells, registry)
+    plan = replace(plan, cells=extend_time_limits(plan.cells, known_durations(plan.cells, store)))
     cells = plan.cells_to_run(_names(retry))
     if cells:
-        _compute(cells, plan, registry, store, _Settings(jobs, threads, device, backend, folders, verbose))
+        if backend == "local":
+            _require_known_in_processes(cells, registry)
+        settings = ComputeSettings(backend, "", jobs, threads, device, folders)
+        settings = settings.resolved(len(cells), plan.benchmark.threads)
+        compute_cells(cells, registry, store, settings, _PrintedLines(len(cells), verbose=verbose))
     stored = [store.read(planned.cell) for planned in plan.cells]
     return results_frame([result for result in stored if isinstance(result, Result)], registry, store)
 
@@ -245,82 +253,40 @@ def report_page(
     return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit))
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """How cells are computed; see `run`."""
+class _PrintedLines:
+    """Prints one line for each cell of a run that is computed; messages are warnings."""
 
-    jobs: int
-    threads: int
-    device: str
-    backend: str
-    folders: Sequence[Path]
-    verbose: bool
+    def __init__(self, n_cells: int, *, verbose: bool) -> None:
+        self._n_cells, self._verbose = n_cells, verbose
+        self._n_done = 0
+
+    def started(self, job: Job) -> None:
+        """Nothing is printed."""
+
+    def progressed(self, job: Job, description: str, done: int, total: int) -> None:
+        """Nothing is printed."""
+
+    def finished(self, planned: PlannedCell, result: Result) -> None:
+        """A line with the accuracies, or the reason of the failure."""
+        self._n_done += 1
+        if self._verbose:
+            sys.stdout.write(f"[{self._n_done}/{self._n_cells}] {planned.cell}: {_outcome(result)}\n")
+
+    finished_elsewhere = finished
+
+    def print(self, text: str) -> None:
+        """A warning."""
+        warnings.warn(text, stacklevel=2)
 
 
-def _compute(cells: Sequence[PlannedCell], plan: Plan, registry: Registry, store: Store, settings: _Settings) -> None:
-    from relattr.execution.processes import is_supported
-    from relattr.execution.resources import default_jobs
-    from relattr.execution.runner import Runner
-
-    backend = settings.backend
-    if backend not in ("local", "inline"):
-        raise UnknownName("backend", backend, ("local", "inline"))
-    if backend == "local" and not is_supported():
-        warnings.warn(
-            "separate processes for cells are supported on Linux only: cells run in this process, without limits",
-            stacklevel=3,
-        )
-        backend = "inline"
+def _require_known_in_processes(cells: Sequence[PlannedCell], registry: Registry) -> None:
+    """Raise `BadInput` for a method that is defined in this session."""
     in_session = sorted({p.cell.method for p in cells if registry.method(p.cell.method).module == "__main__"})
-    if backend == "local" and in_session:
+    if in_session:
         raise BadInput(
             f"{', '.join(in_session)}: defined in this session, so other processes do not know it; use "
             "backend='inline', or put it into a plugin file"
         )
-    threads = settings.threads or plan.benchmark.threads
-    jobs = min(settings.jobs or default_jobs(plan.benchmark.threads and threads, settings.device), len(cells))
-    n_done = 0
-
-    def report(planned: PlannedCell, result: Result) -> None:
-        nonlocal n_done
-        n_done += 1
-        if settings.verbose:
-            sys.stdout.write(f"[{n_done}/{len(cells)}] {planned.cell}: {_outcome(result)}\n")
-
-    runner = Runner(
-        cells,
-        registry,
-        store,
-        on_result=report,
-        on_external_result=report,
-        on_message=lambda text: warnings.warn(text, stacklevel=2),
-        device=settings.device,
-        threads=threads,
-        folders=settings.folders,
-    )
-    with _executor(backend, jobs, cells, registry, settings.folders) as executor:
-        runner.run(executor)
-
-
-@contextlib.contextmanager
-def _executor(
-    backend: str, jobs: int, cells: Sequence[PlannedCell], registry: Registry, folders: Sequence[Path]
-) -> Iterator[Executor]:
-    from relattr.execution import backends
-    from relattr.execution.job import modules_to_preload
-
-    if backend == "inline":
-        with backends.inline_executor(registry) as executor:
-            yield executor
-        return
-    with backends.local_executor(
-        jobs,
-        folders=[str(folder.absolute()) for folder in folders],
-        skip=registry.left_out,
-        preload=modules_to_preload(cells, registry),
-        on_warning=lambda text: warnings.warn(text, stacklevel=2),
-    ) as executor:
-        yield executor
 
 
 def _outcome(result: Result) -> str:
