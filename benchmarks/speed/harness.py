@@ -28,6 +28,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 METHODS, DATASETS, SEEDS = 10, 10, 2
 
@@ -138,28 +139,30 @@ class Dataset(BaseDataset):
 """
 
 
-processor_seconds = 0.0
-"""Of the command that `timed` ran last, and all processes below it."""
+class Measured(NamedTuple):
+    """Seconds of a cold run and of a cached run, and what is known of the cells."""
+
+    cold: float
+    cached: float
+    cells: str = ""
 
 
-def timed(command: list[str], folder: Path, environment: dict[str, str]) -> float:
-    """Return the seconds that a command takes, start-up included."""
-    global processor_seconds
+def timed(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """Return the seconds that a command takes, start-up included, and the processor seconds of all its processes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     took = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if done.returncode:
         raise SystemExit(
             f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         )
-    return took
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> tuple[float, float]:
-    """Return the seconds of a cold run and of a cached run."""
+def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> Measured:
+    """Measure relattr with this many jobs."""
     plugins = folder / "plugins"
     plugins.mkdir(parents=True)
     load = "\n        import torch" if torch else ""
@@ -184,23 +187,18 @@ def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> tu
         str(jobs),
         "--quiet",
     ]
-    cold, processor = timed(command, folder, environment), processor_seconds
-    describe_results(folder / "results", processor)
-    return cold, timed(command, folder, environment)
+    cold, processor = timed(command, folder, environment)
+    cells = describe_results(folder / "results", processor)
+    return Measured(cold, timed(command, folder, environment)[0], cells)
 
 
-last_results = ""
-"""Memory and disk space of the cells that `relattr` computed last."""
-
-
-def describe_results(results: Path, processor: float) -> None:
-    """Store the processor time, the memory and the disk space per cell of these results in `last_results`."""
-    global last_results
+def describe_results(results: Path, processor: float) -> str:
+    """The processor time, the memory and the disk space per cell of these results."""
     rows = list(results.glob("*/*/*.json"))
     peaks = sorted(json.loads(row.read_bytes())["peak_memory_bytes"] for row in rows)
     files = [path for path in results.rglob("*") if path.is_file() and ".locks" not in path.parts]
     used = sum(512 * path.stat().st_blocks for path in files)
-    last_results = (
+    return (
         f"{1000 * processor / len(rows):.1f} ms of processor time a cell, start-up included; memory of a cell with all "
         f"that it shares: median {peaks[len(peaks) // 2] / 2**20:.0f} MB, largest {peaks[-1] / 2**20:.0f} MB; disk: "
         f"{sum(path.stat().st_size for path in files) / len(rows) / 1000:.1f} kB a cell, {used / len(rows) / 1000:.1f} "
@@ -226,19 +224,19 @@ for cell in range(n):
 """
 
 
-def floor(folder: Path, methods: int) -> tuple[float, float]:
-    """Return the seconds of a process and two flushed files for each cell, and of the interpreter and NumPy alone."""
+def floor(folder: Path, methods: int) -> Measured:
+    """Measure a process and two flushed files for each cell, and of the interpreter and NumPy alone."""
     folder.mkdir(parents=True)
     command = [sys.executable, "-c", FLOOR, str(folder)]
     environment = dict(os.environ)
-    return (
-        timed([*command, str(methods * DATASETS * SEEDS)], folder, environment),
-        timed([*command, "0"], folder, environment),
+    return Measured(
+        timed([*command, str(methods * DATASETS * SEEDS)], folder, environment)[0],
+        timed([*command, "0"], folder, environment)[0],
     )
 
 
-def benchopt(folder: Path, methods: int) -> tuple[float, float]:
-    """Return the seconds of a cold run and of a cached run."""
+def benchopt(folder: Path, methods: int) -> Measured:
+    """Measure benchopt."""
     for name, text in (
         ("objective.py", OBJECTIVE),
         ("solvers/trivial.py", SOLVER.format(n=methods, seeds=SEEDS)),
@@ -250,11 +248,11 @@ def benchopt(folder: Path, methods: int) -> tuple[float, float]:
     program = shutil.which("benchopt") or str(Path(sys.executable).with_name("benchopt"))
     command = [program, "run", ".", "--no-plot", "--no-html", "-n", "1", "-r", "1", "--no-display"]
     try:
-        cold = timed(command, folder, environment)
+        cold, _ = timed(command, folder, environment)
     except SystemExit:
         command = [part for part in command if part != "--no-display"]
-        cold = timed(command, folder, environment)
-    return cold, timed(command, folder, environment)
+        cold, _ = timed(command, folder, environment)
+    return Measured(cold, timed(command, folder, environment)[0])
 
 
 def main() -> None:
@@ -283,10 +281,8 @@ def main() -> None:
     for _ in range(repeat):  # one after the other, so that a busy minute meets all of them
         for name, run in runs.items():
             with tempfile.TemporaryDirectory() as folder:
-                cold, cached = run(Path(folder) / "all", METHODS)
-                if name.startswith("relattr"):
-                    details[name] = last_results
-                few, _ = run(Path(folder) / "few", 1)
+                cold, cached, details[name] = run(Path(folder) / "all", METHODS)
+                few = run(Path(folder) / "few", 1).cold
             for k, value in enumerate((cold, cached, few)):
                 best[name][k] = min(best[name][k], value)
     print(f"{'':38}{'cold, s':>9}{'cached, s':>11}{'ms per cell':>13}")
@@ -294,7 +290,8 @@ def main() -> None:
         each = 1000 * (cold - few) / (cells - cells // METHODS)
         print(f"{name:38}{cold:9.2f}{cached:11.2f}{each:13.1f}")
     for name, text in details.items():
-        print(f"{name}: {text}")
+        if text:
+            print(f"{name}: {text}")
 
 
 if __name__ == "__main__":
