@@ -292,7 +292,7 @@ def scores() -> list[tuple[float, int]]:
     return [(round(draw.uniform(1, 9), 3), draw.randrange(1, 12)) for _ in range(N)]
 
 
-class Files:
+class ViralVariables:
     """The variables of a small release; a test changes some and writes them."""
 
     def __init__(self) -> None:
@@ -362,12 +362,12 @@ def save(path: Path, **variables: Any) -> None:
 
 
 @pytest.fixture
-def files() -> Files:
-    return Files()
+def files() -> ViralVariables:
+    return ViralVariables()
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: ViralVariables) -> Path:
     """The folder of a complete small release of 40 images."""
     folder = tmp_path / "data" / "viral"
     files.write(folder)
@@ -402,7 +402,7 @@ def named(task_images: Any, pairs: Any) -> dict[frozenset[int], int]:
 
 @pytest.mark.parametrize("name", [PUBLISHED, HELD_OUT])
 @pytest.mark.parametrize("kept_in", ["images", "Viral_total"])
-def test_a_task_has_the_pairs_of_the_release(root: Path, files: Files, name: TaskName, kept_in: str) -> None:
+def test_a_task_has_the_pairs_of_the_release(root: Path, files: ViralVariables, name: TaskName, kept_in: str) -> None:
     if kept_in != "images":
         (root / "images").rename(root / kept_in)
     dataset = small()
@@ -451,7 +451,7 @@ def test_a_task_has_the_pairs_of_the_release(root: Path, files: Files, name: Tas
     assert task.train.images.n_collection == N
 
 
-def test_all_pairs_are_held_as_scores(root: Path, files: Files) -> None:
+def test_all_pairs_are_held_as_scores(root: Path, files: ViralVariables) -> None:
     task = make(n_train_pairs=None, n_test_pairs=None).task(HELD_OUT)
     n = len(task.train.images)
     assert task.train.pairs.order is not None
@@ -493,7 +493,7 @@ def test_only_the_seed_determines_split_pairs_and_sides(root: Path) -> None:
         assert (a.images.names, a.pairs.fingerprint()) == (b.images.names, b.pairs.fingerprint())
 
 
-def test_categories(root: Path, files: Files) -> None:
+def test_categories(root: Path, files: ViralVariables) -> None:
     subreddits: dict[int, list[str]] = {}
     for group, subreddit, _ in files.submissions:
         subreddits.setdefault(group, []).append(subreddit)
@@ -515,7 +515,7 @@ def test_categories(root: Path, files: Files) -> None:
         make(categories="seven")
 
 
-def test_the_fingerprint_is_of_images_scores_and_pairs(root: Path, files: Files) -> None:
+def test_the_fingerprint_is_of_images_scores_and_pairs(root: Path, files: ViralVariables) -> None:
     first = small().fingerprint()
     (root / "SOURCE.md").write_text("a note")
     assert small(seed=3, n_train_pairs=2).fingerprint() == first
@@ -526,7 +526,7 @@ def test_the_fingerprint_is_of_images_scores_and_pairs(root: Path, files: Files)
     assert len({first, second, small().fingerprint()}) == 3
 
 
-def test_predictions_are_put_into_the_order_of_the_pairs(root: Path, files: Files) -> None:
+def test_predictions_are_put_into_the_order_of_the_pairs(root: Path, files: ViralVariables) -> None:
     answers = np.random.default_rng(0).integers(-1, 2, (PAIRS, 5))
     files.write_predictions(root, answers)
     predictions = five.read_predictions(root)
@@ -538,7 +538,7 @@ def test_predictions_are_put_into_the_order_of_the_pairs(root: Path, files: File
     assert annotated.select(predictions.ids).ids.tolist() == files.random_pairs
 
 
-def test_answers_on_test_pairs_are_not_in_the_training_images(root: Path, files: Files) -> None:
+def test_answers_on_test_pairs_are_not_in_the_training_images(root: Path, files: ViralVariables) -> None:
     answers = np.random.default_rng(0).choice((-1, 0, 1), size=(PAIRS, 5))
     files.write_predictions(root, answers)
     for path in (root / "images").iterdir():
@@ -630,8 +630,8 @@ def test_a_damaged_list_of_images_blocks_and_fails_the_task(root: Path) -> None:
             use()
 
 
-def _record(k: int, **changed: Any) -> Callable[[Files], None]:
-    def change(files: Files) -> None:
+def _record(k: int, **changed: Any) -> Callable[[ViralVariables], None]:
+    def change(files: ViralVariables) -> None:
         files.records[k] = {name: v for name, v in {**files.records[k], **changed}.items() if v is not None}
 
     return change
@@ -664,7 +664,9 @@ def _record(k: int, **changed: Any) -> Callable[[Files], None]:
         (lambda f: f.submissions.__setitem__(7, (1007, "", 1.0)), r"subreddit\.csv, line 8: ''; expected a subreddit"),
     ],
 )
-def test_a_fault_is_named(root: Path, files: Files, change: Callable[[Files], Any], match: str) -> None:
+def test_a_fault_is_named(
+    root: Path, files: ViralVariables, change: Callable[[ViralVariables], Any], match: str
+) -> None:
     change(files)
     files.write(root)
     for i in (0, 4):  # ids that a change brings in
@@ -674,7 +676,7 @@ def test_a_fault_is_named(root: Path, files: Files, change: Callable[[Files], An
     assert str(root) in str(error.value)
 
 
-def test_equal_scores_at_the_edge_of_the_extremes(root: Path, files: Files) -> None:
+def test_equal_scores_at_the_edge_of_the_extremes(root: Path, files: ViralVariables) -> None:
     files.records[EXTREMES]["v_score"] = files.records[EXTREMES - 1]["v_score"]
     files.write(root)
     with pytest.raises(BadInput, match=r"only some can be among the 5 least viral ones"):
@@ -724,7 +726,9 @@ def test_files_of_submissions_of_unequal_length(root: Path) -> None:
         (five.SPLITS[4], {"split": np.ones((1, 1))}, "split is not a cell array of classes with TestingID"),
     ],
 )
-def test_bad_answers_are_named(root: Path, files: Files, file: str, variables: dict[str, Any], match: str) -> None:
+def test_bad_answers_are_named(
+    root: Path, files: ViralVariables, file: str, variables: dict[str, Any], match: str
+) -> None:
     files.write_predictions(root, np.zeros((PAIRS, 5), int))
     save(root / file, **variables)
     read = five.read_predictions if file.startswith("Results") else five.read_annotations
@@ -733,7 +737,7 @@ def test_bad_answers_are_named(root: Path, files: Files, file: str, variables: d
     assert file in str(error.value)
 
 
-def test_predictions_for_other_pairs(root: Path, files: Files) -> None:
+def test_predictions_for_other_pairs(root: Path, files: ViralVariables) -> None:
     files.write_predictions(root, np.zeros((PAIRS, 5), int))
     files.random_pairs[3][0] = 7
     files.write(root)
@@ -741,7 +745,7 @@ def test_predictions_for_other_pairs(root: Path, files: Files) -> None:
         five.read_predictions(root)
 
 
-def test_verify_detects_inconsistent_files(root: Path, files: Files) -> None:
+def test_verify_detects_inconsistent_files(root: Path, files: ViralVariables) -> None:
     def wrong() -> set[str]:
         return {finding.what for finding in small().verify() if not finding.ok}
 

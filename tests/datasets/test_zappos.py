@@ -156,7 +156,7 @@ SPELT = {  # in the archives of images, and as Windows would unpack the list's o
 }
 
 
-class Files:
+class ZapposVariables:
     """The variables of a small release; a test changes some and writes them."""
 
     def __init__(self) -> None:
@@ -212,12 +212,12 @@ def write_images(root: Path, release: str) -> None:
 
 
 @pytest.fixture
-def files() -> Files:
-    return Files()
+def files() -> ZapposVariables:
+    return ZapposVariables()
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: ZapposVariables) -> Path:
     """The folder of a small release of 60 shoes, 50 of them in pairs, without images yet."""
     folder = tmp_path / "data" / "zappos"
     files.write(folder / "ut-zap50k-data")
@@ -242,7 +242,7 @@ def expected_winners(rows: Any) -> dict[frozenset[str], str]:
 
 @pytest.mark.parametrize("release", SPELT)
 @pytest.mark.parametrize("kept_in", [".", "ut-zap50k-data"])
-def test_tasks_have_the_pairs_of_the_release(root: Path, files: Files, release: str, kept_in: str) -> None:
+def test_tasks_have_the_pairs_of_the_release(root: Path, files: ZapposVariables, release: str, kept_in: str) -> None:
     write_images(root, release)
     if kept_in == ".":
         for file in (root / "ut-zap50k-data").iterdir():
@@ -277,7 +277,7 @@ def test_tasks_have_the_pairs_of_the_release(root: Path, files: Files, release: 
 
 
 @pytest.mark.parametrize("similar", [False, True])
-def test_fine_tasks(root: Path, files: Files, similar: bool) -> None:
+def test_fine_tasks(root: Path, files: ZapposVariables, similar: bool) -> None:
     write_images(root, "ut-zap50k-images")
     dataset = make("zappos-fine", similar=similar)
     assert dataset.missing() is None
@@ -294,7 +294,7 @@ def test_fine_tasks(root: Path, files: Files, similar: bool) -> None:
         assert not set(by_name(task.train.images, task.train.pairs)) & set(by_name(test.images, test.pairs))
 
 
-def test_the_sides_of_test_pairs_are_random_and_seeded(root: Path, files: Files) -> None:
+def test_the_sides_of_test_pairs_are_random_and_seeded(root: Path, files: ZapposVariables) -> None:
     for k in range(4):  # as if the image with more always came first
         files.order[k][:, 3] = 1
     files.write(root / "ut-zap50k-data")
@@ -304,7 +304,7 @@ def test_the_sides_of_test_pairs_are_random_and_seeded(root: Path, files: Files)
     assert abs((labels == 1).mean() - 0.5) < 5 * 0.5 / labels.size**0.5
 
 
-def test_the_fingerprint_is_of_images_and_annotations(root: Path, files: Files) -> None:
+def test_the_fingerprint_is_of_images_and_annotations(root: Path, files: ZapposVariables) -> None:
     write_images(root, "ut-zap50k-images")
     first = make().fingerprint()
     (root / "ut-zap50k-data/ration.txt").write_text("because")
@@ -387,27 +387,27 @@ def test_a_damaged_file_blocks_the_plan_and_fails_the_task(root: Path, file: str
         assert str(path) in str(error.value)
 
 
-def _set(part: str, k: int, row: int, column: int, value: float) -> Callable[[Files], None]:
-    def change(files: Files) -> None:
+def _set(part: str, k: int, row: int, column: int, value: float) -> Callable[[ZapposVariables], None]:
+    def change(files: ZapposVariables) -> None:
         getattr(files, part)[k][row, column] = value
 
     return change
 
 
-def _twice(files: Files, turned: bool) -> None:
+def _twice(files: ZapposVariables, turned: bool) -> None:
     a, b, *rest = files.order[1][0].tolist()
     files.order[1][5] = [b, a, *rest] if turned else [a, b, *rest]
 
 
-def _equal_too(files: Files) -> None:
+def _equal_too(files: ZapposVariables) -> None:
     files.equal[3][8, :2] = files.order[3][2, :2]
 
 
-def _fine_too(files: Files) -> None:
+def _fine_too(files: ZapposVariables) -> None:
     files.hard[3][2, :2] = files.order[3][2, :2]
 
 
-def _swap(files: Files) -> None:
+def _swap(files: ZapposVariables) -> None:
     files.train[1][3][0] = files.test[1][3][0]
 
 
@@ -445,7 +445,9 @@ def _swap(files: Files) -> None:
         (lambda f: f.paths.__setitem__((3, 0), 5.0), r"imagepath\[3\] is .*; expected text"),
     ],
 )
-def test_a_fault_is_named(root: Path, files: Files, change: Callable[[Files], Any], match: str) -> None:
+def test_a_fault_is_named(
+    root: Path, files: ZapposVariables, change: Callable[[ZapposVariables], Any], match: str
+) -> None:
     write_images(root, "ut-zap50k-images")
     change(files)
     files.write(root / "ut-zap50k-data")
