@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +15,7 @@ from relattr.cli.text_table import aligned
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
 from relattr.harness.store import Store
-from relattr.system.spreadsheet import escape_csv
+from relattr.system.spreadsheet import csv_text
 
 if TYPE_CHECKING:
     from relattr.harness.result import Result
@@ -90,11 +88,7 @@ def command(
     if _on_other_data(comparison.only_first, comparison.only_second):
         echo("Own data differs between the two folders. Only results on the same data are compared.")
     if out is not None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(CSV_HEADER)
-        writer.writerows(_csv_line(change) for change in comparison.changes)
-        write_text(out, text.getvalue())
+        write_text(out, csv_text(CSV_HEADER, map(_csv_line, comparison.changes)))
         echo(f"wrote {out}")
 
 
@@ -122,7 +116,7 @@ def _signed(points: float) -> str:
 def _csv_line(change: AccuracyChange) -> list[str]:
     numbers = (change.first, change.second, change.difference, change.lower, change.upper, change.p)
     texts = (change.method, change.setting, change.dataset, change.attribute, change.test)
-    return [*map(escape_csv, texts), *("" if number is None else f"{number:.6f}" for number in numbers)]
+    return [*texts, *("" if number is None else f"{number:.6f}" for number in numbers)]
 
 
 def _on_other_data(first: Iterable[Result], second: Iterable[Result]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,14 +155,10 @@ def ranked(strengths: NDArray[np.float64]) -> list[int]:
 
 def ranking_to_csv(names: Sequence[str], strengths: NDArray[np.float64]) -> str:
     """A CSV file with the columns rank, image and strength."""
-    from relattr.system.spreadsheet import escape_csv
+    from relattr.system.spreadsheet import csv_text
 
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["rank", "image", "strength"])
-    for rank, (name, strength) in enumerate(zip(names, strengths.tolist(), strict=True), start=1):
-        writer.writerow([rank, escape_csv(name), f"{strength:.6g}"])
-    return out.getvalue()
+    ranking = enumerate(zip(names, strengths.tolist(), strict=True), start=1)
+    return csv_text(["rank", "image", "strength"], ([k, name, f"{strength:.6g}"] for k, (name, strength) in ranking))
 
 
 def _page(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
 from relattr.system.numbers import parse_float
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -17,3 +21,12 @@ def escape_csv(text: str) -> str:
     if text.startswith(_FORMULA_STARTS) and parse_float(text)[0] is None:
         return f"'{text}"
     return text
+
+
+def csv_text(header: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
+    """Return a CSV file with a header and lines, whose text is escaped as by `escape_csv`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([escape_csv(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
+    return out.getvalue()

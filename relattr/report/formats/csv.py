@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
-
 from relattr.report.tables.ablation import Ablation
 from relattr.report.tables.table import PaperTable
-from relattr.system.spreadsheet import escape_csv
+from relattr.system.spreadsheet import csv_text
 
 TABLE_HEADER = [
     "table",
@@ -55,7 +51,7 @@ ABLATION_HEADER = [
 
 def table_to_csv(table: PaperTable) -> str:
     """One line per row and column."""
-    return _to_csv(
+    return csv_text(
         TABLE_HEADER,
         (
             [
@@ -94,7 +90,7 @@ def table_to_csv(table: PaperTable) -> str:
 
 def ablation_to_csv(ablation: Ablation) -> str:
     """One line per row and column that can be compared with the base."""
-    return _to_csv(
+    return csv_text(
         ABLATION_HEADER,
         (
             [
@@ -115,14 +111,6 @@ def ablation_to_csv(ablation: Ablation) -> str:
             if effect is not None
         ),
     )
-
-
-def _to_csv(header: list[str], lines: Iterable[list[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([escape_csv(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
-    return out.getvalue()
 
 
 def _number(value: float | None) -> str:
