@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -23,7 +23,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.own_data import own_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
 from relattr.harness.result import FAILURES, Result
-from relattr.harness.result_selection import loaded_patterns, variant_key
+from relattr.harness.result_selection import of_loaded_plugins, variant_key
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.staleness import look_up_cell
 from relattr.harness.store import Store, Unreadable
@@ -67,14 +67,7 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     planned: list[PlannedCell] = []
     if benchmark is not None:
         definition = own_benchmark(read_benchmark(benchmark, registry), registry, items, options["data"])
-        given = selection_from_options(options)
-        cell_selection = replace(
-            given,
-            methods=loaded_patterns(given.methods, registry.methods),
-            datasets=loaded_patterns(given.datasets, registry.datasets),
-            attributes=(),
-        )
-        plan = make_plan(definition, registry, store, cell_selection)
+        plan = make_plan(definition, registry, store, of_loaded_plugins(selection_from_options(options), registry))
         planned = [cell for cell in plan.cells if selection.includes(cell.cell)]
         chosen = benchmark_scope(plan.benchmark, registry).select(chosen)
     names: dict[str, Iterable[str]] = {

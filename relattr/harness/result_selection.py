@@ -5,12 +5,13 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relattr.errors import UnknownName
 from relattr.harness.cell import Cell
 from relattr.harness.result import Result
-from relattr.registry import match_names
+from relattr.harness.selection import Selection
+from relattr.registry import Registry, match_names
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,17 @@ class ResultSelection:
                 match_names(names, patterns, kind)
 
 
-def loaded_patterns(patterns: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
-    """Return the patterns that match a loaded plugin; the others may match results of one that is not loaded."""
-    names = list(names)
-    return tuple(pattern for pattern in patterns if fnmatch.filter(names, pattern))
+def of_loaded_plugins(selection: Selection, registry: Registry) -> Selection:
+    """Return a selection without attributes, and without the patterns that match no loaded plugin.
+
+    These may match results of a plugin that is not loaded, and attributes of which there are results only.
+    """
+    return replace(
+        selection,
+        methods=[pattern for pattern in selection.methods if fnmatch.filter(registry.methods, pattern)],
+        datasets=[pattern for pattern in selection.datasets if fnmatch.filter(registry.datasets, pattern)],
+        attributes=(),
+    )
 
 
 def variant_key(cell: Cell) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from relattr import parameters
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.plan import make_plan
 from relattr.harness.result import Result
-from relattr.harness.result_selection import ResultSelection, loaded_patterns
+from relattr.harness.result_selection import ResultSelection, of_loaded_plugins
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.store import Store
 from relattr.report.figures.chains import draw_chains
@@ -77,13 +76,7 @@ def draw_figures(
     A figure that cannot be drawn is reported with the reason.
     """
     tasks: dict[tuple[str, str, str], tuple[str, Task]] = {}
-    of_plugins = dataclasses.replace(
-        selection,
-        methods=loaded_patterns(selection.methods, registry.methods),
-        datasets=loaded_patterns(selection.datasets, registry.datasets),
-        attributes=(),
-    )
-    plan = make_plan(benchmark, registry, store, of_plugins)
+    plan = make_plan(benchmark, registry, store, of_loaded_plugins(selection, registry))
     default_parameters = {_coordinates(p.cell): p.cell.stated_parameters for p in plan.cells}
     planned_keys = {p.cell.key for p in plan.cells}
     chosen = ResultSelection(selection.methods, selection.datasets, selection.attributes)
