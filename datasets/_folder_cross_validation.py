@@ -46,7 +46,7 @@ class CrossValidation:
             raise BadInput(
                 f"{self._labels.comparisons.path}: no fold of the cross-validation of {attribute!r} has ordered pairs "
                 f"both to train on and to test (folder.seed={self._labels.seed}): "
-                f"{self._labels.explain(attribute, self._works)}"
+                f"{self._labels.explain(attribute, self._works, 'folder.seed')}"
             )
         fold = FOLD_NAMES.index(split)
         pairs, folds = self._tested_pairs(attribute)

@@ -37,8 +37,13 @@ def can_be_split(pairs: Pairs) -> bool:
     return len(hubs) > 1 and not is_triangle
 
 
-def explain_design(ordered: Pairs, n_pairs: int, images: Sequence[str], works_with_seed: Callable[[int], bool]) -> str:
-    """What to change so that both sides of the split have ordered pairs; ``n_pairs`` includes the similar ones."""
+def explain_design(
+    ordered: Pairs, n_pairs: int, images: Sequence[str], works_with_seed: Callable[[int], bool], choices: str
+) -> str:
+    """What to change so that both sides of the split have ordered pairs.
+
+    ``n_pairs`` includes the similar ones; ``choices`` are the parameters that change the split.
+    """
     if not len(ordered):
         return f"all {n_pairs:,} pairs are similar or without a majority; give pairs of which one image has more"
     hubs = find_hubs(ordered)
@@ -52,7 +57,7 @@ def explain_design(ordered: Pairs, n_pairs: int, images: Sequence[str], works_wi
             "must be on one side; compare other images with one another"
         )
     seed = next((seed for seed in range(N_SEEDS) if works_with_seed(seed)), None)
-    advice = f"folder.seed={seed} gives pairs to both sides" if seed is not None else "set another share or seed"
+    advice = f"folder.seed={seed} gives pairs to both sides" if seed is not None else f"set another {choices}"
     if hubs is not None:
         return (
             f"every ordered pair has one of {len(hubs)} images ({named}), and these are not on both sides; compare "

@@ -61,7 +61,7 @@ class HeldOut:
                 raise BadInput(
                     f"{self._labels.comparisons.path}: attribute {attribute!r} has no ordered pair to {purpose} on "
                     f"{images.size} images (folder.test={self._share:g}, folder.seed={self._labels.seed}): "
-                    f"{self._labels.explain(attribute, self._works)}"
+                    f"{self._labels.explain(attribute, self._works, 'folder.test or folder.seed')}"
                 )
         return train, test
 

@@ -88,13 +88,14 @@ class FolderLabels:
         label = np.sign(scores[left] - scores[right]).astype(np.int8)
         return Pairs(items[left], items[right], label).random_sides(seed, self.identities)
 
-    def explain(self, attribute: str, works: SplitTest) -> str:
+    def explain(self, attribute: str, works: SplitTest, choices: str) -> str:
         """Why one side of a split has no ordered pair, and what to change.
 
-        ``works(seed, ordered)`` is whether both sides of the split with another seed have some of these pairs.
+        ``works(seed, ordered)`` is whether both sides of the split with another seed have some of these pairs;
+        ``choices`` are the parameters that change the split.
         """
         pairs = self.everything(attribute)
         if pairs.n_ordered and len(pairs) > MAX_EXPLAINED_PAIRS:
-            return "give more comparisons, or set another folder.test or folder.seed"
+            return f"give more comparisons, or set another {choices}"
         ordered = pairs.ordered() if pairs.n_ordered else pairs.take(np.empty(0, np.int64))
-        return explain_design(ordered, len(pairs), self.comparisons.images, lambda seed: works(seed, ordered))
+        return explain_design(ordered, len(pairs), self.comparisons.images, lambda seed: works(seed, ordered), choices)

@@ -76,7 +76,10 @@ def _short_licence(text: str) -> str:
 
 def _size_of(folder: Path) -> int:
     """The bytes of the files in a folder; 0 if it cannot be read."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+    try:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+    except OSError:
+        return 0
 
 
 @command.command()

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,8 +17,8 @@ from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.random import generator
 from relattr.ranksvm import checks
-from relattr.ranksvm.accuracy import count_correct, pairwise_accuracy
-from relattr.ranksvm.estimator import RankSVM, fit_many
+from relattr.ranksvm.accuracy import count_correct
+from relattr.ranksvm.estimator import PairwiseRanker, RankSVM, fit_many
 from relattr.ranksvm.products import Space, choose_space
 
 MAX_PAIRS = 1_000_000
@@ -31,7 +30,7 @@ _PATIENCE = 2  # values of C in a row that are clearly worse than the best one, 
 _SCALE_SAMPLE = 1024  # pairs from which the trace is estimated
 
 
-class RankSVMCV(BaseEstimator):
+class RankSVMCV(PairwiseRanker):
     """`RankSVM` with C selected by cross-validation grouped by image, then refitted on all pairs.
 
     The images are split into folds. The models of a fold are trained on the pairs with no image in the fold and
@@ -175,19 +174,6 @@ class RankSVMCV(BaseEstimator):
         x = checks.check_features(X, self.n_features_in_)
         validate_data(self, X, reset=False, skip_check_array=True)  # compares the names of the features
         return self.ranksvm_.predict(x)
-
-    def score(self, X: ArrayLike, y: Pairs | ArrayLike) -> float:
-        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored.
-
-        ``y`` as in `fit`.
-        """
-        strengths = self.predict(X)
-        return pairwise_accuracy(strengths, checks.as_pairs(y, strengths.size))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
 
 class _Validation:

@@ -25,7 +25,24 @@ from relattr.ranksvm.products import Space, choose_space, matvec
 _KEEP_ALL = 0.75  # from this share of images in use, copying their rows costs more than it saves
 
 
-class RankSVM(BaseEstimator):
+class PairwiseRanker(BaseEstimator):
+    """An estimator whose `predict` returns the strength of each image, and whose `score` is the pairwise accuracy."""
+
+    def score(self, X: ArrayLike, y: Pairs | ArrayLike) -> float:
+        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored.
+
+        ``y`` as in `fit`.
+        """
+        strengths = self.predict(X)
+        return pairwise_accuracy(strengths, checks.as_pairs(y, strengths.size))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+class RankSVM(PairwiseRanker):
     """Linear ranking function ``x -> w . x`` learned from pairs of images (Parikh & Grauman, ICCV 2011).
 
     Minimises, over ordered pairs (i has more than j) and similar pairs::
@@ -105,19 +122,6 @@ class RankSVM(BaseEstimator):
         if not np.isfinite(strengths).all():
             checks.check_finite(x)
         return strengths
-
-    def score(self, X: ArrayLike, y: Pairs | ArrayLike) -> float:
-        """Return the pairwise accuracy on ordered pairs; a tie counts as an error, similar pairs are ignored.
-
-        ``y`` as in `fit`.
-        """
-        strengths = self.predict(X)
-        return pairwise_accuracy(strengths, checks.as_pairs(y, strengths.size))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
 
 def fit_many(

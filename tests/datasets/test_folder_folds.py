@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from relattr.datasets import _folder_folds
+from relattr.datasets._folder_design import explain_design
 from relattr.datasets.folder import Folder
 
 from relattr.audit import audit_dataset
 from relattr.check import dataset_checks
 from relattr.errors import BadInput, UnknownName
+from relattr.pairs import Pairs
 from relattr.registry import registry
 
 N = 24
@@ -173,3 +175,10 @@ def test_everything_that_is_labelled(tmp_path: Path) -> None:
     assert set(train.images.names) == {NAMES[k] for pair in ALL[::3] for k in pair}
     with pytest.raises(UnknownName, match="no attribute is called 'an'; did you mean any"):
         dataset.labelled("an")
+
+
+def test_the_advice_names_parameters_that_the_split_takes() -> None:
+    two_pairs = Pairs([0, 2], [1, 3], [1, 1])
+    images = ["a", "b", "c", "d"]
+    assert "(folder.seed=0 gives" in explain_design(two_pairs, 2, images, lambda seed: True, "folder.seed")
+    assert explain_design(two_pairs, 2, images, lambda seed: False, "folder.seed").endswith("(set another folder.seed)")
