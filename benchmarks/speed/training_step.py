@@ -2,7 +2,7 @@
 
 The plain step: forward and backward pass of the backbone with a linear score, the ranking loss of 24 pairs and AdamW,
 on one batch of 48 images in memory, channels last, fp32, batch normalisation in evaluation mode. relattr's: the method
-`siamese` with the preset `adamw`: images from the training set, random crops, all labelled pairs among them, progress
+`siamese` with the preset `fast`: images from the training set, random crops, all labelled pairs among them, progress
 and learning curve included; its first pass over the images, which loads them, is not. Both see images of the same size,
 and keep freed memory (`relattr.system.malloc`). They take turns, a few steps each, so that other work on the machine
 slows both: read the ratio.
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="osr")
     parser.add_argument("--attribute", default="natural")
     parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    parser.add_argument("--image", type=float, default=PRESETS["adamw"].image, help="image size (the preset's)")
+    parser.add_argument("--image", type=float, default=PRESETS["fast"].image, help="image size (the preset's)")
     parser.add_argument("--turns", type=int, default=6, help="turns of each (6)")
     parser.add_argument("--steps", type=int, default=4, help="steps a turn (4)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -53,7 +53,7 @@ def main() -> None:
     data = registry.dataset(args.dataset).create()
     train = data.task(next(name for name in data.tasks() if name.attribute == args.attribute)).train
     schedule = dataclasses.replace(
-        PRESETS["adamw"], image=args.image, updates=args.turns * args.steps + 1, batch=min(48, len(train.images))
+        PRESETS["fast"], image=args.image, updates=args.turns * args.steps + 1, batch=min(48, len(train.images))
     )
     ours, plain = our_steps(args.backbone, schedule, train), plain_steps(args.backbone, schedule)
     with retain_freed_memory():

@@ -31,7 +31,7 @@ DECIDES_RESULTS = False
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper", "all-pairs", "fast", "adamw"]),
+    type=click.Choice(["paper", "all-pairs", "fast"]),
     default="paper",
     show_default=True,
     help="The training schedule, as for the ranking networks.",

@@ -182,7 +182,7 @@ def test_errors_say_what_is_wrong(
 def test_parameters_are_those_of_the_benchmark_unless_set(data: Path) -> None:
     from relattr.cli.own_model import _parameters
 
-    assert _parameters(registry, "siamese", ())["preset"] == "adamw"
+    assert _parameters(registry, "siamese", ())["preset"] == "fast"
     assert _parameters(registry, "siamese", ("updates=3",))["updates"] == 3
     assert "backbone" in _parameters(registry, "ranksvm-cnn", ())
 
