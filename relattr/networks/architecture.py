@@ -88,7 +88,7 @@ def build_ranker(architecture: Architecture, *, whole: bool = True, seed: int, p
         extractor = Extractor(backbones[0], standardise=architecture.standardise, dropout=architecture.dropout)
         size = extractor.backbone.input_size
         image, crop, view = (
-            _scaled_size(size, part) for part in (architecture.image, architecture.crop, architecture.view)
+            scaled_size(size, part) for part in (architecture.image, architecture.crop, architecture.view)
         )
         _drop_unused(extractor, size)
         freeze_first_layers(extractor, architecture.frozen)
@@ -146,7 +146,8 @@ def centre_initial_crops(network: Ranker, views: Sequence[torch.Tensor], max_off
     return smallest
 
 
-def _scaled_size(size: int, share: float) -> int:
+def scaled_size(size: int, share: float) -> int:
+    """``share`` of a side length of ``size`` pixels, at least 1."""
     return max(1, round(share * size))
 
 

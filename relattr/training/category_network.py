@@ -7,6 +7,7 @@ names of its categories, what it was trained on, and a fingerprint.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone
 from relattr.errors import BadInput
+from relattr.networks.architecture import scaled_size
 from relattr.networks.classifier import Classifier
 from relattr.networks.freezing import drop_unused_parameters, freeze_first_layers
 from relattr.networks.scoring import Extractor
@@ -26,11 +28,11 @@ from relattr.system.atomic import write_bytes
 from relattr.system.digests import digest_array, digest_text
 from relattr.system.reading import require_regular
 from relattr.training.config import TrainingConfig
-from relattr.training.cropping import Cropper, image_side
+from relattr.training.cropping import CROP_SIDE, Cropper, image_side, sampled_size
 from relattr.training.objectives import ClassificationObjective
 from relattr.training.schedule import Schedule, standardises
+from relattr.training.shared_run import train_once
 from relattr.training.streamed_pixels import Pixels, chunks, open_pixels
-from relattr.training.trainer import train
 
 if TYPE_CHECKING:
     from relattr.images import Images
@@ -67,32 +69,44 @@ def train_category_network(
     extractor: Extractor,
     schedule: Schedule,
     seed: int,
-    **config: object,
+    *,
+    images: Images,
+    checkpoint: Path | None = None,
 ) -> tuple[Classifier, NDArray[np.float64]]:
     """Train a network to classify the categories ``(n,)`` of the training images, sampled equally often.
 
+    ``pixels`` are those of ``images``. An equal network that was trained before is loaded (`train_once`); ``seed`` must
+    therefore depend on neither the method nor the attribute that it is trained for.
+
     Images of category -1 are not trained on. Returns the network, with one output for each category that occurs, in
-    ascending order, and its learning curve. ``config`` are further arguments of `TrainingConfig`. Raises `BadInput` if
-    no image has a category.
+    ascending order, and its learning curve. ``checkpoint`` is as in `TrainingConfig`. Raises `BadInput` if no image has
+    a category.
     """
     occurring = np.unique(categories[categories >= 0])
     classes = np.where(categories >= 0, np.searchsorted(occurring, categories), -1)
-    size = extractor.backbone.input_size
+    input_size = extractor.backbone.input_size
+    size = scaled_size(input_size, schedule.image)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Classifier(extractor, len(occurring)).to(pixels.device)
+        network = Classifier(extractor, len(occurring), size).to(pixels.device)
+    network.hold_statistics = schedule.hold_statistics
+    if schedule.zero_score:
+        torch.nn.init.zeros_(network.score.weight)
     drop_unused_parameters(network, lambda: network([torch.zeros(1, 3, size, size, device=pixels.device)]).score)
     freeze_first_layers(network.extractor, schedule.frozen)
     training = TrainingConfig(
         name="category network",
         objective=ClassificationObjective(classes, schedule.batch),
         pixels=pixels,
-        cropper=Cropper(extractor.backbone.preprocessing, size),
+        cropper=Cropper(
+            extractor.backbone.preprocessing, sampled_size(size, input_size, round(CROP_SIDE * pixels.shape[-1]))
+        ),
         schedule=schedule,
         seed=seed,
-        **config,  # type: ignore[arg-type]
+        checkpoint=checkpoint,
     )
-    curve = train(network, [(network, 1.0)], training)
+    groups = [(network.extractor, 1.0), (network.score, schedule.score_rate)]
+    curve = train_once(network, groups, training, images, kept=network, architecture=str(size))
     return network, curve
 
 
@@ -122,13 +136,17 @@ def fit_category_network(
 ) -> FittedCategoryNetwork:
     """Train a category network by itself, as `relattr.training.fitting.fit_ranker` does for one ranking network.
 
+    It is for other datasets and schedules too: it sees images in the input size of its backbone, whatever
+    ``schedule.image``.
+
     ``categories`` ``(n,)`` are those of the images, -1 for none. Raises `BadInput` if no image has a category.
     """
     pixels = open_pixels(images, image_side(images), device, workers=workers)
     extractor = Extractor(
         Backbone.create(backbone), standardise=standardises(schedule, backbone), dropout=schedule.dropout
     ).to(device)
-    network, _ = train_category_network(categories, pixels, extractor, schedule, seed)
+    schedule = dataclasses.replace(schedule, image=1.0)
+    network, _ = train_category_network(categories, pixels, extractor, schedule, seed, images=images)
     occurring = np.unique(categories[categories >= 0])
     cropper = Cropper(extractor.backbone.preprocessing, extractor.backbone.input_size)
     n_correct = 0

@@ -62,6 +62,15 @@ def resize_image(image: NDArray[np.uint8], side: int) -> torch.Tensor:
     return crop_views([image], Preprocessing(input_size=side, resize=side), "resize")[0]
 
 
+def sampled_size(size: int, input_size: int, native: int) -> int:
+    """Side in pixels that a crop is sampled at for a network that resizes it to ``size``.
+
+    Where that is less than its ``input_size``, the crop keeps its ``native`` resolution, so that it is downscaled once,
+    with antialiasing.
+    """
+    return size if size >= input_size else max(size, native)
+
+
 class Cropper:
     """Crops of images, normalised as network input.
 

@@ -26,6 +26,7 @@ from relattr.training.distributed import local_device
 from relattr.training.objectives import Objective
 from relattr.training.optimiser import parameter_groups
 from relattr.training.schedule import Schedule
+from relattr.training.shared_run import train_once
 from relattr.training.streamed_pixels import StreamedPixels, chunks, open_pixels
 from relattr.training.supplement import Supplement, SupplementaryNetwork, freeze
 from relattr.training.trainer import train
@@ -108,6 +109,7 @@ class FittedRanker:
         if self.supplement is not None:
             networks = self.supplement.networks
             state["supplement_backbones_"] = np.array([network.extractor.backbone.name for network in networks])
+            state["supplement_sizes_"] = np.array([network.size for network in networks])
             state["supplement_standardise_"] = np.array([network.extractor.is_standardised for network in networks])
             for k, network in enumerate(networks):
                 state |= {
@@ -136,7 +138,8 @@ class FittedRanker:
                 freeze(extractor)
                 _load_bytes(extractor, state[f"supplement_{k}_"])
                 mean, std = (torch.from_numpy(np.asarray(state[f"supplement_{part}_{k}_"])) for part in ("mean", "std"))
-                networks.append(SupplementaryNetwork(extractor.to(device), mean, std))
+                size = int(state["supplement_sizes_"][k])
+                networks.append(SupplementaryNetwork(extractor.to(device), mean, std, size))
             supplement = Supplement(networks)
             architecture = dataclasses.replace(architecture, supplement=supplement.dim)
         network = build_ranker(architecture, seed=0, pretrained=False)
@@ -206,9 +209,10 @@ def fit_ranker(
             extractor.to(run.device),
             schedule,
             run.seed_for("category network"),
+            images=images,
             checkpoint=run.checkpoint,
         )
-        supplement = [SupplementaryNetwork(classifier.extractor)]
+        supplement = [SupplementaryNetwork(classifier.extractor, size=classifier.size)]
     supplementary_features = frozen = None
     if supplement:
         for part in supplement:
@@ -240,7 +244,18 @@ def fit_ranker(
             checkpoint=run.checkpoint,
             evaluate=None if held_out is None else partial(held_out, fitted),
         )
-        curves[config.name] = train(network, parameter_groups(network, schedule), config)
+        groups = parameter_groups(network, schedule)
+        if stage == "crops":  # the same with and without supplementary features
+            curves[config.name] = train_once(
+                network,
+                groups,
+                config,
+                images,
+                kept=network.localisers,
+                architecture=repr(dataclasses.replace(architecture, supplement=0)),
+            )
+        else:
+            curves[config.name] = train(network, groups, config)
         trained_localisers = network.localisers
     return FittedRanker(architecture, schedule, network, frozen, side, run.device, run.threads), curves
 

@@ -17,6 +17,7 @@ from relattr.errors import BadInput
 from relattr.networks.scoring import NetworkOutput
 from relattr.pairs import Pairs
 from relattr.random import generator
+from relattr.system.digests import digest_array, digest_text
 from relattr.training.batch_sampler import Batching, PairBatchSampler
 from relattr.training.ranking_loss import Gate, PairTargets, pairwise_loss
 from relattr.training.shuffled_pairs import ShuffledPairs
@@ -44,7 +45,13 @@ class TrainingBatch(Protocol):
 
 
 class Objective(Protocol):
-    """An infinite stream of batches, determined by the seed, in epochs of ``batches_per_epoch``."""
+    """An infinite stream of batches, determined by the seed, in epochs of ``batches_per_epoch``.
+
+    ``fingerprint`` is a digest of all that the batches and their loss depend on, except the seed.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
 
     @property
     def batches_per_epoch(self) -> int:
@@ -78,6 +85,12 @@ class PairwiseObjective:
     def __init__(self, pairs: Pairs, batch: int, gate: Gate = "crop", batching: Batching = "images") -> None:
         self.sampler = PairBatchSampler(pairs, batch) if batching == "images" else ShuffledPairs(pairs, batch // 2)
         self.gate = gate
+        self._settings = repr((batch, gate, batching))
+        self._pairs = pairs
+
+    @property
+    def fingerprint(self) -> str:
+        return digest_text("pairs", self._pairs.fingerprint(), self._settings)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -122,6 +135,10 @@ class RegressionObjective:
         self.target, self.batch, self.loss = target.astype(np.float32), min(batch, len(target)), loss
 
     @property
+    def fingerprint(self) -> str:
+        return digest_text("scores", digest_array(self.target), repr((self.batch, self.loss)))
+
+    @property
     def batches_per_epoch(self) -> int:
         return len(self.target) // self.batch
 
@@ -156,6 +173,10 @@ class ClassificationObjective:
         self._labelled = int((self.classes >= 0).sum())
         if not self._labelled:
             raise BadInput(f"none of the {len(self.classes)} training images has a category")
+
+    @property
+    def fingerprint(self) -> str:
+        return digest_text("classes", digest_array(self.classes), str(self.batch))
 
     @property
     def batches_per_epoch(self) -> int:

@@ -17,9 +17,10 @@ import torch
 from relattr.backbones.backbone import Backbone
 from relattr.backbones.loading import load_weights, read_state_dict
 from relattr.networks.freezing import drop_unused_parameters
+from relattr.networks.multiscale_pyramid import resize_square
 from relattr.networks.scoring import Extractor
 from relattr.system.paths import cache_dir
-from relattr.training.cropping import Cropper
+from relattr.training.cropping import Cropper, sampled_size
 from relattr.training.streamed_pixels import Pixels, chunks, pixel_limit
 
 _BATCH_SIZE = 128
@@ -32,10 +33,18 @@ class SupplementaryNetwork:
     ----------
     extractor : the network, owned by this object from then on; see `freeze`.
     mean, std : of its features over the training images, ``(d,)`` each; 0 and 1 before they are fitted.
+    size : side in pixels that it sees images in; by default the input size of its backbone.
     """
 
-    def __init__(self, extractor: Extractor, mean: torch.Tensor | None = None, std: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        extractor: Extractor,
+        mean: torch.Tensor | None = None,
+        std: torch.Tensor | None = None,
+        size: int | None = None,
+    ) -> None:
         self.extractor = extractor.eval()
+        self.size = size or extractor.backbone.input_size
         self.mean = torch.zeros(extractor.dim) if mean is None else mean
         self.std = torch.ones(extractor.dim) if std is None else std
 
@@ -46,9 +55,14 @@ class SupplementaryNetwork:
 
     def raw(self, pixels: torch.Tensor) -> torch.Tensor:
         """The features ``(n, d)`` of whole images ``(n, 3, h, h)`` uint8, not standardised."""
-        cropper = Cropper(self.extractor.backbone.preprocessing, self.extractor.backbone.input_size, side=1.0)
+        backbone = self.extractor.backbone
+        sampled = sampled_size(self.size, backbone.input_size, pixels.shape[-1])
+        cropper = Cropper(backbone.preprocessing, sampled, side=1.0)
+        parts = []
         with torch.inference_mode():
-            parts = [self.extractor(cropper.fixed(part, 1)[0]) for part in pixels.split(_BATCH_SIZE)]
+            for part in pixels.split(_BATCH_SIZE):
+                images = resize_square(cropper.fixed(part, 1)[0], self.size)
+                parts.append(self.extractor(images.contiguous(memory_format=torch.channels_last)))
         return torch.cat(parts) if parts else torch.zeros(0, self.dim, device=pixels.device)
 
     def standardise(self, features: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ from relattr.training.schedule import PRESETS
 from relattr.training.supplement import SupplementaryNetwork
 
 PREPROCESSING = names.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=4, batch=8, crop=1.0, view=1.0)
+SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=4, batch=8, crop=1.0, view=1.0, stages=2)
 ARCHITECTURE = Architecture("tiny", (1.0, 0.5), frozen_localiser=True)
 N = 16
 
@@ -49,7 +49,7 @@ def fitted(what: Architecture = ARCHITECTURE, **more):
 
 
 def test_second_stage_starts_from_trained_localisers(monkeypatch):
-    from relattr.training import fitting
+    from relattr.training import fitting, shared_run
 
     seen = []
     plain = fitting.train
@@ -61,6 +61,7 @@ def test_second_stage_starts_from_trained_localisers(monkeypatch):
         return curve
 
     monkeypatch.setattr(fitting, "train", noting)
+    monkeypatch.setattr(shared_run.trainer, "train", noting)
     _, curves = fitted()
     assert list(curves) == ["crops network", "whole network"]
     (first, how_first, _, after), (second, _, before, _) = seen
@@ -156,21 +157,24 @@ def test_initial_boxes_have_initial_scales_near_the_centre():
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_streamed_training_gives_the_same_network(threads, monkeypatch):
-    from relattr.training import fitting
+def test_streamed_training_gives_the_same_network(threads, monkeypatch, tmp_path):
+    from relattr.training import fitting, shared_run
     from relattr.training.streamed_pixels import StreamedPixels
 
     used = []
     plain = fitting.train
-    monkeypatch.setattr(fitting, "train", lambda net, parts, how: used.append(how.pixels) or plain(net, parts, how))
+    noting = lambda net, parts, how: used.append(how.pixels) or plain(net, parts, how)  # noqa: E731
+    monkeypatch.setattr(fitting, "train", noting)
+    monkeypatch.setattr(shared_run.trainer, "train", noting)
     objective = PairwiseObjective(Pairs.all_of(np.arange(float(N))), 8, batching="pairs")
     more = {"supplement": np.arange(N) % 3, "supplement_backbone": "tiny"}
     loaded, curves = fit_ranker(ARCHITECTURE, SCHEDULE, objective, images(), Run(seed=2), **more)
+    monkeypatch.setenv("RELATTR_CACHE", str(tmp_path))  # otherwise networks of the same pixels are loaded
     monkeypatch.setenv("RELATTR_PIXEL_LIMIT", "0")  # the supplementary features go into a file too
     streamed, same_curves = fit_ranker(
         ARCHITECTURE, SCHEDULE, objective, images(), Run(seed=2, threads=threads), **more
     )
-    assert [isinstance(pixels, StreamedPixels) for pixels in used] == [False, False, True, True]
+    assert [isinstance(pixels, StreamedPixels) for pixels in used] == [False] * 3 + [True] * 3
     for name, value in loaded.network.state_dict().items():
         assert torch.equal(value, streamed.network.state_dict()[name]), name
     for name, curve in curves.items():
