@@ -23,6 +23,7 @@ from relattr.images import FileSource, Images
 from relattr.pairs import Pairs
 from relattr.progress import track
 from relattr.system.digests import digest_file, digest_files
+from relattr.system.paths import expand_data
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
 from ._folder_cross_validation import CrossValidation
@@ -52,7 +53,8 @@ class Folder(Dataset):
 
     Parameters
     ----------
-    path : the CSV file, or a folder with exactly one; the file names images by their paths below its folder.
+    path : the CSV file, or a folder with exactly one; the file names images by their paths below its folder. A path
+        that begins with ``$RELATTR_DATA/`` is below the folder of datasets.
     split : ``held-out``: some images are for testing, the others for training; ``cross-validation``: seven folds, in
         which each pair is tested once; ``auto``: cross-validation if fewer than 100 images or 400 ordered pairs would
         be held out for some attribute, else ``held-out``.
@@ -329,8 +331,8 @@ class Folder(Dataset):
 
 
 def _expand(text: str) -> Path:
-    """The path with the home folder in place of ~; text that names an existing file, or no user, stays as it is."""
-    path = Path(text)
+    """The path with folders in place of ``~`` and ``$RELATTR_DATA``; that of an existing file stays as it is."""
+    path = Path(expand_data(text))
     if path.exists():
         return path
     try:

@@ -56,7 +56,8 @@ def render_page(registered: Registry) -> str:
 
 def _benchmark_lines(benchmark: Benchmark, registered: Registry) -> list[str]:
     lines = [f"## `{benchmark.name}`", "", f"**{benchmark.title}.** {' '.join(benchmark.description.split())}", ""]
-    folder = " --data FOLDER" if "folder" in benchmark.datasets else ""
+    unlocated = "folder" in benchmark.datasets and "path" not in benchmark.dataset.get("folder", {})
+    folder = " --data FOLDER" if unlocated else ""
     lines += [f"    relattr run {benchmark.name}{folder}", ""]
     lines += [f"- datasets: {_code(benchmark.datasets)}", f"- seeds: {', '.join(map(str, benchmark.seeds))}"]
     if benchmark.set:

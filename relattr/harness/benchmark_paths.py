@@ -10,6 +10,7 @@ import msgspec
 
 from relattr.harness.benchmark import Benchmark, load_benchmark
 from relattr.registry import Registry
+from relattr.system.paths import DATA_PREFIX
 
 
 def read_benchmark(name: str, registry: Registry) -> Benchmark:
@@ -21,7 +22,7 @@ def with_resolved_paths(benchmark: Benchmark, registry: Registry) -> Benchmark:
     """Return a benchmark in which paths do not depend on the working folder.
 
     Paths are the parameters in ``location_parameters`` of a dataset and in ``file_parameters`` of a method. Benchmarks
-    that are part of relattr contain none.
+    that are part of relattr contain none but those that begin with ``$RELATTR_DATA``.
     """
     if not benchmark.folder:
         return benchmark
@@ -53,9 +54,9 @@ def _resolved(values: Mapping[str, Any], folder: Path, names: Collection[str]) -
 
 
 def _resolve(value: Any, folder: Path) -> Any:
-    """A path, or the paths in a list, relative to the folder; absolute ones and those of a home folder stay."""
+    """A path, or the paths in a list, relative to the folder; absolute ones, ``~`` and ``$RELATTR_DATA`` stay."""
     if isinstance(value, (list, tuple)):
         return [_resolve(item, folder) for item in value]
-    if not isinstance(value, str) or not value or value.startswith("~"):
+    if not isinstance(value, str) or not value or value.startswith(("~", DATA_PREFIX)):
         return value
     return str(folder / value)

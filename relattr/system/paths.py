@@ -22,6 +22,9 @@ from pathlib import Path
 from relattr.errors import BadInput
 from relattr.system.text import is_utf8
 
+DATA_PREFIX = "$RELATTR_DATA/"
+"""Start of a path below the folder of datasets, wherever that is; see `expand_data`."""
+
 
 def expand_home(path: str | Path) -> Path:
     """Replace a ``~`` or ``~user`` at the start of a path by the home directory, as a shell does.
@@ -29,6 +32,14 @@ def expand_home(path: str | Path) -> Path:
     Where there is no such user or no home, the path stays as it is: it is a file whose name begins with ``~``.
     """
     return Path(os.path.expanduser(path))
+
+
+def expand_data(path: str) -> str:
+    """Replace ``$RELATTR_DATA`` at the start of a path by the folder of datasets, whether or not the variable is set.
+
+    Other paths stay as they are.
+    """
+    return str(data_dir() / path[len(DATA_PREFIX) :]) if path.startswith(DATA_PREFIX) else path
 
 
 def package_folder(package: str) -> Path:

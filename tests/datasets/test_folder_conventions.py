@@ -18,6 +18,7 @@ from relattr.datasets import _folder_pairs, _folder_split
 from relattr.datasets.folder import Folder
 
 from relattr.errors import BadInput
+from relattr.harness.data_identity import identify_data
 from relattr.registry import registry
 from relattr.task import TaskName
 
@@ -401,6 +402,18 @@ def test_a_folder_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.M
     write(tmp_path / "~old_photos", *PLAIN)
     assert make_folder(path="~old_photos").missing() is None
     assert "does not exist" in str(make_folder(path="~nobody_is_called_so").missing())
+
+
+@pytest.mark.parametrize("path", ["$RELATTR_DATA/faces", "$RELATTR_DATA/faces/any.csv"])
+def test_a_path_below_the_folder_of_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    write(tmp_path / "faces", *PLAIN)
+    monkeypatch.setenv("RELATTR_DATA", str(tmp_path))
+    dataset = make_folder(path=path)
+    assert dataset.missing() is None
+    assert dataset.root == tmp_path / "faces"
+    assert identify_data(dataset).location == {"path": path}  # the same on every machine
+    monkeypatch.setenv("RELATTR_DATA", str(tmp_path / "other"))
+    assert str(tmp_path / "other" / "faces") in str(make_folder(path=path).missing())
 
 
 # ---------------------------------------------------------------------- designs

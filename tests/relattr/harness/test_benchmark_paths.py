@@ -31,7 +31,7 @@ def test_relative_paths_are_below_the_folder_of_the_file(tmp_path):
 
 
 def test_absolute_and_empty_paths_stay(tmp_path):
-    for path in (str(tmp_path / "photos"), "", "~/photos"):
+    for path in (str(tmp_path / "photos"), "", "~/photos", "$RELATTR_DATA/photos"):
         assert resolved(tmp_path / "other", dataset={"folder": {"path": path}}).dataset["folder"]["path"] == path
 
 
