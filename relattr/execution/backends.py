@@ -1,31 +1,36 @@
 """The backends that compute the cells of a run: processes on this machine, a Dask cluster, or this process.
 
-Each is an `Executor`: it takes a job from an iterator when it can run another one, and yields the outcomes in the
-order in which the cells end.
+Each is an `Executor`: it asks for a job when it can run another one, and yields the outcomes in the order in which the
+cells end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from relattr.errors import BadInput, RelattrError, is_refused_thread
 from relattr.execution.determinism import seed_global_generators, set_threads
+from relattr.execution.dispatch import Executor, NextJob, dispatch
 from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.pool import CellPool
 from relattr.execution.resources import available_cpus, resolve_device
 from relattr.harness.limits import memory_share
 from relattr.registry import Registry
 
-Executor = Callable[[Iterable[Job]], Iterator[tuple[Job, Outcome]]]
+if TYPE_CHECKING:
+    import distributed
+
+PROBE_TIMEOUT = 60.0
+"""Seconds within which a Dask cluster must have a worker."""
 StartCallback = Callable[[Job], None]
 ProgressCallback = Callable[[Job, str, int, int], None]
 """Called with a running job, a description of its current step, the number of steps done, and their total number."""
@@ -86,9 +91,9 @@ def local_executor(
                 on_warning(pool.warnings.pop())
             return job, outcome
 
-        def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        def execute(next_job: NextJob) -> Iterator[tuple[Job, Outcome]]:
             try:
-                yield from _run_in_threads(run_job, cells, jobs, close)
+                yield from _run_in_threads(run_job, next_job, jobs, close)
             except RuntimeError as error:
                 if not is_refused_thread(error):
                     raise
@@ -104,14 +109,14 @@ def dask_executor(jobs: int, address: str = "", *, on_start: StartCallback = _ig
     """Run cells on the workers of a Dask cluster, at most ``jobs`` in parallel (0: one per thread of each worker).
 
     Without an address, a cluster of ``jobs`` single-threaded workers is started on this machine. Raises `BadInput` if
-    the package distributed is not installed or no scheduler answers.
+    the package distributed is not installed, no scheduler answers or no worker is connected to it.
     """
     if importlib.util.find_spec("distributed") is None:
         raise BadInput("--backend dask needs the package distributed: pip install 'relattr[dask]'")
     import distributed
-    from joblib import Parallel, delayed, parallel_config
 
     cluster, workers = None, 0
+    place = address or "a local port"
     try:
         if not address:
             workers = jobs or available_cpus()
@@ -120,33 +125,22 @@ def dask_executor(jobs: int, address: str = "", *, on_start: StartCallback = _ig
             )
         client = distributed.Client(cluster if cluster is not None else address, set_as_default=False, timeout=15)
     except (OSError, TimeoutError, ValueError) as error:
-        raise BadInput(f"no Dask scheduler answers at {address or 'a local port'}: {error}") from error
+        raise BadInput(f"no Dask scheduler answers at {place}: {error}") from error
 
-    def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
-        submitted: dict[str, Job] = {}
+    def prepare(job: Job) -> Job:
+        on_start(job)
+        # the workers of a local cluster share this machine; on another cluster each uses the machine it runs on
+        return _with_default_resources(job, workers) if workers else job
 
-        def calls() -> Iterator[Any]:
-            for job in cells:
-                submitted[job.cell.key] = job
-                on_start(job)
-                if workers:  # the workers share this machine; on a cluster each uses the machine it runs on
-                    job = _with_default_resources(job, workers)
-                yield delayed(run_on_dask_worker)(msgspec.msgpack.encode(job))
-
-        # Dask runs the cell of a dead worker on another one, and gives up a cell that has killed three workers
-        with parallel_config(backend="dask", client=client, wait_for_workers_timeout=60, pure=False):
-            n_parallel = jobs or sum(client.nthreads().values()) or 1
-            parallel = Parallel(
-                n_jobs=n_parallel, return_as="generator_unordered", pre_dispatch=n_parallel, batch_size=1
-            )
-            results = parallel(calls())
+    def execute(next_job: NextJob) -> Iterator[tuple[Job, Outcome]]:
         try:
-            for content in results:
-                key, outcome = msgspec.msgpack.decode(content, type=tuple[str, Outcome])
-                yield submitted.pop(key), outcome
-        except (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError) as error:
-            for job in list(submitted.values()):
-                yield job, LostCell(f"workers were lost: {error}".partition("\n")[0])
+            client.submit(int, pure=False).result(PROBE_TIMEOUT)  # an adaptive cluster starts workers for a task only
+        except TimeoutError:
+            raise BadInput(
+                f"the Dask scheduler at {place} has had no worker for {PROBE_TIMEOUT:g} s; start workers with `dask "
+                "worker`"
+            ) from None
+        return dispatch(_DaskWorkers(client, jobs, prepare), next_job)
 
     try:
         yield execute
@@ -154,6 +148,56 @@ def dask_executor(jobs: int, address: str = "", *, on_start: StartCallback = _ig
         client.close()
         if cluster is not None:
             cluster.close()
+
+
+class _DaskWorkers:
+    """The workers of a Dask cluster as `Workers`.
+
+    The scheduler puts the cell of a dead worker on another one, and gives up a cell that has killed four workers (its
+    setting ``allowed-failures``, 3 by default). That cell is lost; the others run on.
+    """
+
+    def __init__(self, client: distributed.Client, jobs: int, prepare: Callable[[Job], Job]) -> None:
+        import distributed
+
+        self._client, self._jobs, self._prepare = client, jobs, prepare
+        self._running: dict[distributed.Future, Job] = {}
+        self._ended = distributed.as_completed([], loop=client.loop, with_results=True, raise_errors=False)
+
+    def capacity(self) -> int:
+        if self._jobs:
+            return self._jobs
+        try:
+            return max(1, sum(self._client.nthreads().values()))  # workers come and go
+        except OSError as error:
+            raise self._lost_scheduler() from error
+
+    def start(self, job: Job) -> None:
+        job = self._prepare(job)
+        future = self._client.submit(run_on_dask_worker, msgspec.msgpack.encode(job), pure=False)
+        self._running[future] = job
+        self._ended.add(future)
+
+    def wait(self) -> tuple[Job, Outcome]:
+        import distributed
+
+        future, content = next(self._ended)
+        job = self._running.pop(future)
+        if future.status == "finished":
+            _, outcome = msgspec.msgpack.decode(content, type=tuple[str, Outcome])
+            return job, outcome
+        if future.status != "error":  # cancelled or lost
+            raise self._lost_scheduler()
+        error = future.exception()
+        if isinstance(error, distributed.scheduler.KilledWorker):
+            return job, LostCell(f"the workers that ran it were lost: {error}".partition("\n")[0])
+        raise error
+
+    def _lost_scheduler(self) -> RelattrError:
+        return RelattrError(
+            "the connection to the Dask scheduler was lost; finished cells are stored, and the same command continues "
+            "from there"
+        )
 
 
 def run_on_dask_worker(content: bytes) -> bytes:
@@ -201,8 +245,8 @@ def inline_executor(registry: Registry, *, on_start: StartCallback = _ignore_sta
     from relattr.harness.provenance import record_provenance
     from relattr.run_settings import Run
 
-    def execute(cells: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
-        for job in cells:
+    def execute(next_job: NextJob) -> Iterator[tuple[Job, Outcome]]:
+        while (job := next_job()) is not None:
             on_start(job)
             device = resolve_device(job.device)
             job = msgspec.structs.replace(job, device=device, threads=job.threads or available_cpus())
@@ -224,28 +268,38 @@ def _with_default_resources(job: Job, cells: int) -> Job:
     return msgspec.structs.replace(job, threads=threads, limits=job.limits.with_defaults(memory_share(cells)))
 
 
+class _ThreadWorkers:
+    """Threads that call ``run`` for a job each, as `Workers`."""
+
+    def __init__(self, run: Callable[[Job], tuple[Job, Outcome]], threads: ThreadPoolExecutor, n_threads: int) -> None:
+        self._run, self._threads, self._n_threads = run, threads, n_threads
+        self._ended: SimpleQueue[Future[tuple[Job, Outcome]]] = SimpleQueue()
+
+    def capacity(self) -> int:
+        return self._n_threads
+
+    def start(self, job: Job) -> None:
+        self._threads.submit(self._run, job).add_done_callback(self._ended.put)
+
+    def wait(self) -> tuple[Job, Outcome]:
+        return self._ended.get().result()
+
+
 def _run_in_threads(
-    run: Callable[[Job], tuple[Job, Outcome]], cells: Iterable[Job], n_threads: int, close: Callable[[], None]
+    run: Callable[[Job], tuple[Job, Outcome]], next_job: NextJob, n_threads: int, close: Callable[[], None]
 ) -> Iterator[tuple[Job, Outcome]]:
     """Call ``run`` for each job, ``n_threads`` at the same time, and yield what it returns, in the order of completion.
 
-    When a job has ended, the next one starts before its outcome is yielded: the consumer stores results while cells
-    run. If the consumer or a job stops early, ``close`` is called in place of waiting for the running jobs.
+    If the consumer or a job stops early, ``close`` is called in place of waiting for the running jobs.
     """
-    remaining = iter(cells)
-    exhausted = False
+    finished = False
     with ThreadPoolExecutor(n_threads) as threads:
         try:
-            running = {threads.submit(run, job) for job in itertools.islice(remaining, n_threads)}
-            while running:
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {threads.submit(run, job) for job in itertools.islice(remaining, len(ended))}
-                for future in ended:
-                    yield future.result()
-            exhausted = True
+            yield from dispatch(_ThreadWorkers(run, threads, n_threads), next_job)
+            finished = True
         finally:
-            if not exhausted:
+            if not finished:
                 close()
 
 
-__all__ = ["Executor", "ProgressCallback", "dask_executor", "inline_executor", "local_executor", "run_on_dask_worker"]
+__all__ = ["ProgressCallback", "dask_executor", "inline_executor", "local_executor", "run_on_dask_worker"]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from relattr.execution import backends
-from relattr.execution.backends import Executor
+from relattr.execution.dispatch import Executor
 from relattr.execution.job import Job, modules_to_preload
 from relattr.execution.processes import is_supported
 from relattr.execution.resources import default_jobs
 from relattr.execution.runner import Runner
+from relattr.harness.estimate import CellDurations
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import Result
 from relattr.harness.store import Store
@@ -65,9 +66,18 @@ class ComputeSettings:
 
 
 def compute_cells(
-    cells: Sequence[PlannedCell], registry: Registry, store: Store, settings: ComputeSettings, observer: Observer
+    cells: Sequence[PlannedCell],
+    registry: Registry,
+    store: Store,
+    settings: ComputeSettings,
+    observer: Observer,
+    durations: CellDurations | None = None,
 ) -> list[Result]:
-    """Compute cells and store their results, which are returned. ``settings`` are resolved."""
+    """Compute cells and store their results, which are returned. ``settings`` are resolved.
+
+    If ``durations`` are given and several cells run at the same time, those that are expected to take longest start
+    first.
+    """
     if settings.backend == "local" and not is_supported():
         observer.print(
             "separate processes for cells are supported on Linux only: cells run in this process, without limits on "
@@ -84,6 +94,7 @@ def compute_cells(
         device=settings.device,
         threads=settings.threads,
         folders=settings.folders,
+        durations=None if settings.jobs == 1 else durations,
     )
     with _executor(cells, registry, settings, observer) as executor:
         return runner.run(executor)

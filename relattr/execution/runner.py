@@ -1,6 +1,6 @@
 """Run the cells of a plan and store their results.
 
-How jobs are distributed is up to an `Executor` (see `relattr.execution.backends`): it takes jobs and yields their
+How jobs are distributed is up to an `Executor` (see `relattr.execution.dispatch`): it takes jobs and yields their
 outcomes in the order in which they end. Only the runner writes to the store, and only while it holds the cell's lock,
 so two runners on one store never compute the same cell.
 """
@@ -8,27 +8,18 @@ so two runners on one store never compute the same cell.
 from __future__ import annotations
 
 import shutil
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
 
 from relattr.errors import RelattrError
-from relattr.execution.backends import Executor
-from relattr.execution.job import (
-    CompletedCell,
-    Job,
-    LostCell,
-    Outcome,
-    RefusedCell,
-    imports_slowly,
-    make_job,
-    preload_by_method,
-)
+from relattr.execution.cell_queue import CellQueue
+from relattr.execution.dispatch import Executor
+from relattr.execution.job import CompletedCell, Job, LostCell, Outcome, RefusedCell, make_job, preload_by_method
+from relattr.harness.estimate import CellDurations
 from relattr.harness.fingerprints import fingerprint_differences
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import current_origin, record_provenance
@@ -45,7 +36,7 @@ ResultCallback = Callable[[PlannedCell, Result], None]
 
 
 class Runner:
-    """Locks the cells one by one, method by method, has an executor compute them, and writes their results.
+    """Locks the cells one by one, has an executor compute them, and writes their results.
 
     Parameters
     ----------
@@ -54,6 +45,7 @@ class Runner:
     on_message : called with other messages for the user.
     device, threads : see `Job`.
     folders : folders of plugins, for the processes that compute the cells.
+    durations : expected durations, for cells that run in parallel: they decide the order (see `CellQueue`).
     """
 
     def __init__(
@@ -68,6 +60,7 @@ class Runner:
         device: str = "auto",
         threads: int = 0,
         folders: Sequence[Path] = (),
+        durations: CellDurations | None = None,
     ) -> None:
         self._registry = registry
         self._store = store
@@ -86,11 +79,11 @@ class Runner:
             )
             for planned in cells
         }
-        self._pending = deque(_in_order_of_methods(self._jobs.values()))
+        self._pending = CellQueue(((self._planned[key], job) for key, job in self._jobs.items()), durations)
+        self._postponed: list[str] = []  # until the executor has no other cell to run
         self._locks: dict[str, FileLock] = {}
         self._attempts: dict[str, int] = {}
         self._refused_since: float | None = None
-        self._mutex = threading.Lock()
         self.written: list[Result] = []
 
     def run(self, executor: Executor) -> list[Result]:
@@ -102,9 +95,12 @@ class Runner:
         try:
             while self._pending:
                 before = len(self._pending)
-                for job, outcome in executor(self._lock_cells()):
+                for job, outcome in executor(self._next_job):
                     self._record(job, outcome)
                 self._stop_if_refused()
+                for key in self._postponed:
+                    self._pending.put_back(key)
+                self._postponed.clear()
                 if len(self._pending) >= before:
                     time.sleep(LOCK_POLL_INTERVAL)
         finally:
@@ -112,20 +108,16 @@ class Runner:
                 lock.release()
         return self.written
 
-    def _lock_cells(self) -> Iterator[Job]:
-        """Lock the cells that no other runner computes, one at a time, as the executor asks for them."""
-        for _ in range(len(self._pending)):
-            with self._mutex:
-                if not self._pending:
-                    return
-                key = self._pending.popleft()
+    def _next_job(self) -> Job | None:
+        """Lock the next cell that no other runner computes, and return its job; None if there is none now."""
+        while self._pending:
+            key = self._pending.pop()
             planned = self._planned[key]
             lock = self._store.lock(planned.cell)
             try:
                 lock.acquire(timeout=0)
             except Timeout:  # another runner computes it
-                with self._mutex:
-                    self._pending.append(key)
+                self._postponed.append(key)
                 continue
             stored = self._store.read(planned.cell)
             if (
@@ -144,13 +136,8 @@ class Runner:
             if aside is not None:
                 self._on_message(f"{planned.reason}; set aside as {aside.name}, and the cell is computed again")
             self._locks[key] = lock
-            yield self._jobs[key]
-
-    def _put_back(self, key: str) -> None:
-        """Compute this cell later, after the others: the reason for its failure may be temporary."""
-        self._locks.pop(key).release()
-        with self._mutex:
-            self._pending.append(key)
+            return self._jobs[key]
+        return None
 
     def _stop_if_refused(self) -> None:
         """Raise `RelattrError` if the system has refused processes for long, which is the fault of no cell."""
@@ -166,7 +153,8 @@ class Runner:
             if self._refused_since is None:
                 self._refused_since = time.monotonic()
                 self._on_message(f"{job.cell}: {outcome.reason}; it is tried again")
-            self._put_back(key)
+            self._locks.pop(key).release()
+            self._postponed.append(key)
             return
         self._refused_since = None
         self._attempts[key] = self._attempts.get(key, 0) + 1
@@ -174,7 +162,8 @@ class Runner:
         if isinstance(outcome, LostCell):
             if self._attempts[key] < outcome.max_attempts:
                 self._on_message(f"{job.cell}: {outcome.reason}; it is tried again")
-                self._put_back(key)
+                self._locks.pop(key).release()
+                self._pending.put_back(key)
                 return
             outcome = self._crashed(job, planned, outcome)
         try:
@@ -210,16 +199,3 @@ class Runner:
             traceback=lost.traceback,
         )
         return CompletedCell(msgspec.json.encode(result))
-
-
-def _in_order_of_methods(jobs: Iterable[Job]) -> list[str]:
-    """The keys of the cells in the order in which they run: method by method, as the benchmark lists them.
-
-    Benchmarks list simple methods first: their rows are complete early, and at the end only cells of similar length
-    run. Methods that wait for no slow import come before all others.
-    """
-    jobs = list(jobs)
-    positions: dict[str, tuple[bool, int]] = {}
-    for job in jobs:
-        positions.setdefault(job.cell.method, (imports_slowly(job.preload), len(positions)))
-    return [job.cell.key for job in sorted(jobs, key=lambda job: positions[job.cell.method])]

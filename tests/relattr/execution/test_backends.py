@@ -9,6 +9,12 @@ import pytest
 from relattr.execution.backends import _run_in_threads
 
 
+def each(jobs):
+    """A function that returns these jobs one after another, then None."""
+    remaining = iter(jobs)
+    return lambda: next(remaining, None)
+
+
 def test_the_next_job_starts_before_an_outcome_is_read():
     started = {k: threading.Event() for k in range(4)}
 
@@ -16,7 +22,7 @@ def test_the_next_job_starts_before_an_outcome_is_read():
         started[job].set()
         return job, job * job
 
-    outcomes = _run_in_threads(run, range(4), 1, lambda: None)
+    outcomes = _run_in_threads(run, each(range(4)), 1, lambda: None)
     assert next(outcomes) == (0, 0)
     assert started[1].wait(10)  # while the consumer has not asked for it
     assert not started[3].is_set()
@@ -35,7 +41,7 @@ def test_no_more_jobs_are_taken_than_threads_are_free():
         barrier.wait()  # ends only if three run at the same time
         return job, None
 
-    outcomes = _run_in_threads(run, jobs(), 3, lambda: None)
+    outcomes = _run_in_threads(run, each(jobs()), 3, lambda: None)
     first, _ = next(outcomes)
     assert first in (0, 1, 2)
     assert len(taken) <= 6
@@ -53,7 +59,7 @@ def test_an_early_end_closes_the_pool_and_waits_for_no_job(ends):
             assert closed.wait(10)  # a cell ends because its pool was closed
         return job, None
 
-    outcomes = _run_in_threads(run, range(9), 1, closed.set)
+    outcomes = _run_in_threads(run, each(range(9)), 1, closed.set)
     assert next(outcomes) == (0, None)
     if ends == "consumer":
         outcomes.close()

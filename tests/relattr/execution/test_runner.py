@@ -30,7 +30,13 @@ def result(cell, **fields):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def passes():
+    """How many outcomes the executor has yielded each time that it was called."""
+    return []
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, passes):
     """``run(outcomes)``: the messages, and the results after each cell had these outcomes, then completed."""
     registry = Registry()
     registry.methods["m"] = Plugin("m", "M", Method, {})
@@ -43,8 +49,10 @@ def run(tmp_path, monkeypatch):
         planned = [PlannedCell(cell, "missing", "", {}) for cell in CELLS]
         store = Store(tmp_path / "results")
 
-        def execute(jobs):
-            for job in jobs:
+        def execute(next_job):
+            passes.append(0)
+            while (job := next_job()) is not None:
+                passes[-1] += 1
                 left = remaining.get(job.cell.seed, [])
                 yield job, left.pop(0) if left else CompletedCell(msgspec.json.encode(result(job.cell)))
 
@@ -75,6 +83,17 @@ def test_the_last_words_of_a_lost_supervisor_are_in_the_row(run):
     assert results[0].reason == "its supervisor failed: ValueError: x, 2 times in a row"
     assert results[0].traceback == lost.traceback
     assert (results[2].status, results[2].attempts) == ("ok", 5)
+
+
+def test_a_lost_cell_is_tried_again_without_waiting_for_the_others(run, passes):
+    _, results = run({0: [LostCell("its worker was lost")] * 2})
+    assert passes == [5]
+    assert {seed: item.attempts for seed, item in results.items()} == {0: 3, 1: 1, 2: 1}
+
+
+def test_a_refused_cell_waits_until_the_executor_has_no_other(run, passes):
+    run({0: [RefusedCell("EAGAIN")]})
+    assert passes == [3, 1]
 
 
 def test_a_lost_cell_may_have_another_status(run):
@@ -122,8 +141,8 @@ def test_cells_run_by_method_and_light_ones_first(tmp_path, monkeypatch):
     planned = [PlannedCell(cell, "missing", "", {}) for cell in cells]
     order = []
 
-    def execute(jobs):
-        for job in jobs:
+    def execute(next_job):
+        while (job := next_job()) is not None:
             order.append((job.cell.method, job.cell.attribute, job.preload))
             yield job, CompletedCell(msgspec.json.encode(result(job.cell)))
 
