@@ -62,6 +62,9 @@ def _benchmark_lines(benchmark: Benchmark, registered: Registry) -> list[str]:
     lines += [f"- datasets: {_code(benchmark.datasets)}", f"- seeds: {', '.join(map(str, benchmark.seeds))}"]
     if benchmark.set:
         lines.append(f"- settings: {_code(f'{key}={_value(value)}' for key, value in benchmark.set.items())}")
+    for name, variants in benchmark.variants.items():
+        texts = (", ".join(f"{key}={_value(value)}" for key, value in variant.items()) for variant in variants)
+        lines.append(f"- `{name}` also with: {_code(texts)}")
     lines += ["", "| method | needs |", "| --- | --- |"]
     methods = [name for name in benchmark.methods if name in registered.methods]
     overrides = parameter_overrides(benchmark, Selection(), registered, methods, list(benchmark.datasets))

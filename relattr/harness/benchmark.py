@@ -84,6 +84,9 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number of processors; 0 leaves the number to the machine."""
     set: dict[str, Any] = msgspec.field(default_factory=dict)
     """Parameters: ``KEY`` for every method that has it, ``PLUGIN.KEY`` for one method or dataset."""
+    variants: dict[str, tuple[dict[str, Any], ...]] = msgspec.field(default_factory=dict)
+    """By method, sets of parameters that replace those of ``set``; each makes cells and a row of its own, beside those
+    with the parameters of ``set``."""
     dataset: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     """Parameters of datasets by name of dataset."""
     limits: Limits = Limits()

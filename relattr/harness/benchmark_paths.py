@@ -30,13 +30,17 @@ def with_resolved_paths(benchmark: Benchmark, registry: Registry) -> Benchmark:
     datasets = {
         name: _resolved(values, folder, _path_parameters(registry, name)) for name, values in benchmark.dataset.items()
     }
+    variants = {
+        name: tuple(_resolved(variant, folder, _path_parameters(registry, name)) for variant in of_method)
+        for name, of_method in benchmark.variants.items()
+    }
     of_methods = {p for plugin in registry.methods.values() for p in plugin.cls.file_parameters}
     settings = {}
     for setting, value in benchmark.set.items():
         owner, _, parameter = setting.rpartition(".")
         is_path = parameter in (_path_parameters(registry, owner) if owner else of_methods)
         settings[setting] = _resolve(value, folder) if is_path else value
-    return msgspec.structs.replace(benchmark, dataset=datasets, set=settings)
+    return msgspec.structs.replace(benchmark, dataset=datasets, set=settings, variants=variants)
 
 
 def _path_parameters(registry: Registry, name: str) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from relattr import parameters
 from relattr.dataset import Dataset
@@ -15,7 +16,13 @@ from relattr.harness.data_identity import identify_data
 from relattr.harness.file_identity import content_digests, with_absolute_paths
 from relattr.harness.limits import Limits, limits_of_method
 from relattr.harness.result import Result
-from relattr.harness.selection import Selection, benchmark_of_datasets, parameter_overrides, select_names
+from relattr.harness.selection import (
+    Selection,
+    benchmark_of_datasets,
+    parameter_overrides,
+    parameter_variants,
+    select_names,
+)
 from relattr.harness.staleness import State, look_up_cell
 from relattr.harness.store import Store
 from relattr.harness.validation import validate_benchmark
@@ -107,13 +114,11 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
         name: limits_of_method(name, selection.limits, benchmark.method_limits, {"*": benchmark.limits})
         for name in methods
     }
-    method_parameters = {
-        name: with_absolute_paths(
-            registry.method(name).cls, parameters.values_of(registry.method(name).create(overrides["method", name]))
-        )
+    variants = [
+        (name, _variant(registry, name, values))
         for name in methods
-    }
-    method_files = {name: content_digests(registry.method(name).cls, method_parameters[name]) for name in methods}
+        for values in parameter_variants(benchmark, selection, registry, name, overrides["method", name])
+    ]
     instances = {name: registry.dataset(name).create(overrides["dataset", name]) for name in datasets}
     tasks, without_tasks = _list_tasks(instances)
     all_attributes = dict.fromkeys(task.attribute for names in tasks.values() for task in names)
@@ -123,10 +128,10 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
     for dataset_name, names in tasks.items():
         data = identify_data(instances[dataset_name])
         selected_tasks = [task for task in names if task.attribute in attributes]
-        for task, method, seed in itertools.product(selected_tasks, methods, seeds):
+        for task, (method, variant), seed in itertools.product(selected_tasks, variants, seeds):
             cell = Cell(
                 method=method,
-                method_parameters=method_parameters[method],
+                method_parameters=variant.parameters,
                 dataset=dataset_name,
                 dataset_parameters=data.dataset_parameters,
                 attribute=task.attribute,
@@ -134,11 +139,25 @@ def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection:
                 seed=seed,
                 data=data.data,
                 location=data.location,
-                files=method_files[method],
+                files=variant.files,
             )
             cells.append(_plan_cell(cell, registry, store, limits[method], selection.keep_stale))
     selected = {name: overrides["dataset", name] for name in datasets}
     return Plan(benchmark_of_datasets(benchmark, selected, tasks, registry), cells, unregistered, without_tasks)
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A method's parameters, with absolute paths, and the digests of the files that they name."""
+
+    parameters: dict[str, Any]
+    files: dict[str, str]
+
+
+def _variant(registry: Registry, method: str, values: Mapping[str, Any]) -> _Variant:
+    plugin = registry.method(method)
+    all_values = with_absolute_paths(plugin.cls, parameters.values_of(plugin.create(values)))
+    return _Variant(all_values, content_digests(plugin.cls, all_values))
 
 
 def _list_tasks(datasets: Mapping[str, Dataset]) -> tuple[dict[str, list[TaskName]], dict[str, str]]:

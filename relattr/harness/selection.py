@@ -95,6 +95,26 @@ def parameter_overrides(
     return overrides
 
 
+def parameter_variants(
+    benchmark: Benchmark, selection: Selection, registry: Registry, method: str, values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the parameters to set on a method: ``values``, those of `parameter_overrides`, and its variants.
+
+    The user's settings take precedence over the variants; variants that are then equal are one. Raises `BadInput` for
+    an invalid value.
+    """
+    user = {key.removeprefix(f"{method}.") for key in selection.settings}
+    plugin = registry.method(method)
+    variants: list[dict[str, Any]] = [dict(values)]
+    created = [parameters.values_of(plugin.create(values))]
+    for variant in benchmark.variants.get(method, ()):
+        changed = {**values, **{key: value for key, value in variant.items() if key not in user}}
+        if (of_variant := parameters.values_of(plugin.create(changed))) not in created:
+            variants.append(changed)
+            created.append(of_variant)
+    return variants
+
+
 def benchmark_of_datasets(
     benchmark: Benchmark,
     datasets: Mapping[str, dict[str, Any]],

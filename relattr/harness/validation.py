@@ -21,6 +21,7 @@ def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:
     for name in benchmark.dataset:
         if name not in datasets:
             raise UnknownName(f"dataset ([dataset.{name}] of benchmark {benchmark.name})", name, datasets)
+    _validate_variants(benchmark, registry)
     match_names(methods, benchmark.method_limits, f"method ([method_limits] of benchmark {benchmark.name})")
     for column in benchmark.table.columns:
         _validate_column(column, benchmark, registry, datasets)
@@ -44,6 +45,17 @@ def _validate_settings(
             raise UnknownName(f"parameter of {owner} {place}", parameter, known)
         if not owner and all_registered and parameter not in method_parameters:
             raise UnknownName(f"parameter of a method {place}", parameter, method_parameters)
+
+
+def _validate_variants(benchmark: Benchmark, registry: Registry) -> None:
+    place = f"([variants] of benchmark {benchmark.name})"
+    for name, variants in benchmark.variants.items():
+        if name not in benchmark.methods:
+            raise UnknownName(f"method of the benchmark {place}", name, benchmark.methods)
+        known = registry.methods[name].types if name in registry.methods else {}
+        for parameter in (key for variant in variants for key in variant):
+            if known and parameter not in known:
+                raise UnknownName(f"parameter of {name} {place}", parameter, known)
 
 
 def _validate_column(column: ColumnSpec, benchmark: Benchmark, registry: Registry, datasets: dict[str, None]) -> None:

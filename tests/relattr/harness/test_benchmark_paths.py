@@ -21,11 +21,16 @@ def test_relative_paths_are_below_the_folder_of_the_file(tmp_path):
         tmp_path,
         dataset={"folder": {"path": "photos", "test": 0.3}, "osr": {"path": "kept"}},
         set={"viralnet-c.category_network": "net.safetensors", "category_network": "b", "backbone": "micro"},
+        variants={"viralnet-c": ({"category_network": "net2.safetensors", "backbone": "micro"},)},
     )
     assert benchmark.dataset == {"folder": {"path": str(tmp_path / "photos"), "test": 0.3}, "osr": {"path": "kept"}}
     assert benchmark.set == {
         "viralnet-c.category_network": str(tmp_path / "net.safetensors"),
         "category_network": str(tmp_path / "b"),
+        "backbone": "micro",
+    }
+    assert benchmark.variants["viralnet-c"][0] == {
+        "category_network": str(tmp_path / "net2.safetensors"),
         "backbone": "micro",
     }
 

@@ -23,6 +23,20 @@ def test_failures_run_again_only_with_retry(workspace, record_start):
     workspace.relattr("run", code=0)
 
 
+def test_variants_of_a_method_have_cells_and_rows_of_their_own(workspace):
+    workspace.write_method("plain", parameters="gamma: float = 1.0")
+    workspace.write_method("other", parameters="gamma: float = 1.0")
+    workspace.write_benchmark(more="[set]\ngamma = 2.0\n[variants]\nplain = [{gamma = 3.0}, {gamma = 2.0}]")
+    assert "3 cells: 3 missing" in workspace.relattr("plan")
+    table = workspace.relattr("run")
+    assert "plain [gamma=3.0]" in table
+    assert "gamma=2.0" not in table
+    assert "3 cells: 3 done" in workspace.relattr("plan")
+    assert "1 cell: 1 missing" in workspace.relattr("plan", "--set", "plain.gamma=4", "--methods", "plain")
+    workspace.write_benchmark(more="[variants]\nplain = [{gamma = 'no'}]")
+    assert "method plain: gamma='no' is not valid" in workspace.relattr("plan", code=2)
+
+
 def test_a_broken_dataset_affects_only_its_cells(workspace):
     workspace.write_method("plain")
     text = (workspace.plugins / "tiny.py").read_text()

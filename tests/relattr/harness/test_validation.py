@@ -15,6 +15,8 @@ COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
         ("[set]\n'plain.gamam' = 1", COLUMN, "no parameter of plain ([set] of benchmark bench) is called 'gamam'"),
         ("[dataset.tinny]\nn_attributes = 1", COLUMN, "([dataset.tinny] of benchmark bench) is called 'tinny'"),
         ("[method_limits.'plian*']\ntime = '5m'", COLUMN, "([method_limits] of benchmark bench) is called 'plian*'"),
+        ("[variants]\nplian = [{gamma = 1}]", COLUMN, "([variants] of benchmark bench) is called 'plian'"),
+        ("[variants]\nplain = [{gamam = 1}]", COLUMN, "([variants] of benchmark bench) is called 'gamam'"),
         ("", "columns = [{label = 'Tiny', dataset = 'tinny'}]", "(a column of benchmark bench) is called 'tinny'"),
         (
             "",
