@@ -45,6 +45,8 @@ TABLE_COLUMNS = {
     "n_attributes": "attributes that were measured",
     "n_seeds": "seeds that were measured",
     "spearman": "mean rank correlation of strengths and scores",
+    "spearman_lower": "lower end of its 95 % interval",
+    "spearman_upper": "upper end of the interval",
     "seconds": "time to fit and compare, seconds",
     "status": "ok, published, not run, or the status of the cells that failed",
     "notes": "what readers must know about the number",
@@ -214,7 +216,8 @@ def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ())
     built = build_table(_read_benchmark(benchmark, registry, store), registry, store)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
-    numbers = ["measured", "lower", "upper", "published", "spearman", "seconds"]
+    correlations = [name for name in TABLE_COLUMNS if name.startswith("spearman")]
+    numbers = ["measured", "lower", "upper", "published", *correlations, "seconds"]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -314,6 +317,8 @@ def _table_rows(built: PaperTable) -> Iterator[list[Any]]:
                 entry.n_attributes,
                 entry.n_seeds,
                 entry.spearman,
+                entry.spearman_lower,
+                entry.spearman_upper,
                 entry.seconds,
                 entry.status,
                 "; ".join((*row.notes, *entry.notes)),

@@ -8,12 +8,14 @@ from pathlib import Path
 from relattr.errors import BadInput
 from relattr.report.formats.csv import ablation_to_csv, table_to_csv
 from relattr.report.formats.latex.ablation import ablation_to_latex
+from relattr.report.formats.latex.correlations import correlations_to_latex
 from relattr.report.formats.latex.document import PREAMBLE, compile_pdf, document_to_latex
 from relattr.report.formats.latex.macros import macros_to_latex, table_of_macro
 from relattr.report.formats.latex.notes import notes_to_latex
 from relattr.report.formats.latex.ranks import ranks_to_latex
 from relattr.report.formats.latex.table import comparison_to_latex, table_to_latex
 from relattr.report.formats.markdown import ablation_to_markdown, table_to_markdown
+from relattr.report.tables.correlations import correlated_columns
 from relattr.report.tables.footnotes import NoteDetail
 from relattr.report.tables.table import PaperTable
 from relattr.system.atomic import write_text
@@ -24,7 +26,8 @@ def write_table(table: PaperTable, folder: Path, notes: NoteDetail = "short") ->
     """Write a table and its attribute tables into ``folder``; return the paths.
 
     For each: ``<name>.tex`` as in the paper and ``<name>-published.tex`` beside the published numbers, both with
-    ``notes``; ``<name>-notes.tex`` with all notes; ``<name>.csv`` and ``<name>.md``. If methods are compared with a
+    ``notes``; ``<name>-notes.tex`` with all notes; ``<name>.csv`` and ``<name>.md``. Where test images have scores,
+    ``<name>-correlations.tex`` has the rank correlations. If methods are compared with a
     base, ``<name>-against-<key>`` as ``.tex``, ``.csv`` and ``.md``. ``<name>-ranks.tex`` is the critical-difference
     diagram.
     """
@@ -33,6 +36,11 @@ def write_table(table: PaperTable, folder: Path, notes: NoteDetail = "short") ->
         contents[f"{each.name}.tex"] = table_to_latex(each, notes)
         contents[f"{each.name}-published.tex"] = comparison_to_latex(each, notes)
         contents[f"{each.name}-notes.tex"] = notes_to_latex(each)
+        correlations = correlations_to_latex(each)
+        if correlations is not None:
+            contents[f"{each.name}-correlations.tex"] = correlations
+        else:
+            (folder / f"{each.name}-correlations.tex").unlink(missing_ok=True)  # of earlier results
         contents[f"{each.name}.csv"] = table_to_csv(each)
         contents[f"{each.name}.md"] = table_to_markdown(each)
         if each.ablation is not None:
@@ -82,6 +90,7 @@ def _file_stems(table: PaperTable) -> list[str]:
     stems = [f"{table.name}-ranks"] if table.ranks is not None else []
     for each in table.all_tables:
         stems += [each.name, f"{each.name}-published", f"{each.name}-notes"]
+        stems += [f"{each.name}-correlations"] if correlated_columns(each) else []
         stems += [each.ablation.name] if each.ablation is not None else []
     return stems
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from relattr.report.formats.escape import escape_markdown
 from relattr.report.formats.improvement_cells import IMPROVEMENT_HEADER, improvement_cells
 from relattr.report.tables.ablation import PARTIAL_NOTE, Ablation, AblationEffect
+from relattr.report.tables.correlations import CORRELATIONS, correlated_columns, correlation_text
 from relattr.report.tables.entry import VERDICTS, TableEntry
 from relattr.report.tables.footnotes import Footnotes, place_footnotes
 from relattr.report.tables.improvement import Improvement
@@ -93,18 +94,16 @@ def _comparison(table: PaperTable, footnotes: Footnotes) -> list[str]:
 
 def _correlations(table: PaperTable) -> list[str]:
     """Spearman's rank correlations; nothing if no entry has any."""
-    shown = [k for k in range(len(table.columns)) if any(row.entries[k].spearman is not None for row in table.rows)]
+    shown = correlated_columns(table)
     if not shown:
         return []
     rows = []
     for row in table.rows:
-        values = [row.entries[k].spearman for k in shown]
-        if any(value is not None for value in values):
-            cells = ["–" if value is None else f"{value:.3f}" for value in values]
-            rows.append([escape_markdown(row.label), *cells])
-    text = "Spearman's rank correlation between strengths and the scores of the test images; ties have their mean rank."
+        entries = [row.entries[k] for k in shown]
+        if any(entry.spearman is not None for entry in entries):
+            rows.append([escape_markdown(row.label), *(escape_markdown(correlation_text(entry)) for entry in entries)])
     header = ["Method", *(escape_markdown(table.columns[k].label) for k in shown)]
-    return ["", "## Rank correlation", "", text, "", *_pipe_table(header, rows)]
+    return ["", "## Rank correlation", "", escape_markdown(CORRELATIONS), "", *_pipe_table(header, rows)]
 
 
 def _improvement(improvement: Improvement | None) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from relattr.report.formats.improvement_cells import IMPROVEMENT_HEADER, improvement_cells
 from relattr.report.tables.ablation import PARTIAL_NOTE, Ablation, AblationEffect
 from relattr.report.tables.captions import BOLD, SHORT_BOLD
+from relattr.report.tables.correlations import CORRELATIONS, correlated_columns, correlation_text
 from relattr.report.tables.entry import TableEntry
 from relattr.report.tables.footnotes import NoteDetail, place_footnotes, shortened_notes
 from relattr.report.tables.table import PaperTable
@@ -48,6 +49,10 @@ def table_to_text(table: PaperTable, notes: NoteDetail = "short") -> str:
     for bold in (BOLD, SHORT_BOLD):
         caption = caption.replace(bold, bold.replace("Bold", "Star"))
     lines += ["", caption]
+    if shown := correlated_columns(table):
+        header = ["Method", *(table.columns[k].label for k in shown)]
+        rows = [[row.label, *(correlation_text(row.entries[k]) for k in shown)] for row in table.measured_rows]
+        lines += ["", _aligned(header, rows), "", CORRELATIONS]
     if table.improvement is not None:
         lines += ["", _aligned(IMPROVEMENT_HEADER, improvement_cells(table.improvement)), "", table.improvement.caption]
     return "\n".join(lines) + "\n"

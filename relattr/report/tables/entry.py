@@ -50,6 +50,9 @@ class TableEntry:
     """Standard deviation of the accuracy between seeds; None with fewer than two seeds."""
     spearman: float | None = None
     """Mean rank correlation between strengths and the scores of the test images; None without scores."""
+    spearman_lower: float | None = None
+    """Lower end of its 95 % confidence interval; None if it is unknown."""
+    spearman_upper: float | None = None
     cross_validated: bool = False
     """Whether the pairs are those of the folds of a cross-validation."""
     custom_tie_rule: bool = False

@@ -13,6 +13,7 @@ from relattr.harness.result import Result
 from relattr.registry import Registry
 from relattr.report.tables import short_notes
 from relattr.report.tables.audits import LeakNote
+from relattr.report.tables.correlations import correlation_interval
 from relattr.report.tables.entry import LEVEL, TableEntry, reproduction_verdict
 from relattr.report.tables.folds import TestRows, group_folds, mean_accuracy, pooled_accuracy
 from relattr.report.tables.judging import Judge, NotJudgeable
@@ -254,6 +255,8 @@ class EntryBuilder:
             notes.append(f"no interval: {error}")
             short.append(short_notes.NO_INTERVAL)
         seeds = {result.cell.seed for result, _ in rows}
+        spearman = _mean_correlation(by_attribute)
+        correlation = None if spearman is None else correlation_interval(self._judge, rows)
         verdict = (
             "" if entry.published is None else reproduction_verdict(measured, lower, upper, entry.published, comparable)
         )
@@ -268,7 +271,9 @@ class EntryBuilder:
             n_cells=len(wanted & places),
             n_seeds=len(seeds),
             seed_spread=_seed_spread(by_attribute),
-            spearman=_mean_correlation(by_attribute),
+            spearman=spearman,
+            spearman_lower=None if correlation is None else correlation.lower,
+            spearman_upper=None if correlation is None else correlation.upper,
             cross_validated=any(test.fold for _, test in rows),
             custom_tie_rule=any(test.ties != "error" for _, test in rows),
             image_standard_error=image_error,

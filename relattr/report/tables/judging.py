@@ -188,6 +188,19 @@ class Judge:
             raise _CountMismatch(key, result, test)
         return values
 
+    def strengths_of(self, result: Result, test: TestResult) -> tuple[TestPairs, NDArray[Any]]:
+        """Return the pairs of a result's test set, and the strengths of the images of that set.
+
+        Raises `NotJudgeable` if either is unavailable.
+        """
+        test_pairs = self._find_pairs(test_key(result, test.test), result, test)
+        if isinstance(test_pairs, str):
+            raise NotJudgeable(test_pairs)
+        kind, values = self._values_of(result, test)
+        if kind != "strengths":
+            raise NotJudgeable("the method gives margins of pairs, not strengths of images")
+        return test_pairs, values
+
     def _values_of(self, result: Result, test: TestResult) -> tuple[str, NDArray[Any]]:
         """What `_read_values` returns, read once."""
         key = result.cell.key, test.test

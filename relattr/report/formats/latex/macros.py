@@ -16,7 +16,8 @@ def macros_to_latex(tables: Sequence[PaperTable], other_lines: Sequence[str] = (
     """
     lines = [
         "% Written by relattr tables. \\relattr{<table>/<method>/<column>/<what>} is a number of a table; <what> is",
-        "% measured, low, high, half (half-width of the interval), published, difference, n or verdict.",
+        "% measured, low, high, half (half-width of the interval), published, difference, n, verdict, spearman,",
+        "% spearman-low or spearman-high (ends of its interval).",
         r"\makeatletter",
         r"\providecommand{\relattr}[1]{\ifcsname relattr@#1\endcsname\csname relattr@#1\endcsname\else"
         r"\PackageError{relattr}{No number is called #1}{See macros.tex for the names.}\textbf{??}\fi}",
@@ -49,6 +50,12 @@ def _values(entry: TableEntry) -> list[tuple[str, str]]:
         values.append(("difference", f"{entry.difference:+.2f}".replace("-", r"\ensuremath{-}")))
     if entry.measured is not None:
         values.append(("n", f"{entry.n_ordered:,}".replace(",", r"\,")))
+    correlations = {
+        "spearman": entry.spearman,
+        "spearman-low": entry.spearman_lower,
+        "spearman-high": entry.spearman_upper,
+    }
+    values += [(what, f"{value:.3f}") for what, value in correlations.items() if value is not None]
     if entry.verdict:
         values.append(("verdict", entry.verdict))
     return values
