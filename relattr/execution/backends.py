@@ -23,7 +23,7 @@ from relattr.execution.dispatch import Executor, NextJob, dispatch
 from relattr.execution.job import CompletedCell, Job, LostCell, Outcome
 from relattr.execution.pool import CellPool
 from relattr.execution.resources import available_cpus, resolve_device
-from relattr.harness.limits import memory_share
+from relattr.harness.limits import Limits, memory_share
 from relattr.registry import Registry
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def local_executor(
     none. The callbacks are called from other threads.
     """
     folders, skip = list(folders), list(skip)
+    share = memory_share(jobs)
     pools: dict[tuple[str, ...], CellPool] = {}
     lock, closed = threading.Lock(), threading.Event()
     with contextlib.ExitStack() as stack:
@@ -84,7 +85,7 @@ def local_executor(
 
         def run_job(job: Job) -> tuple[Job, Outcome]:
             on_start(job)
-            job = _with_default_resources(job, jobs)
+            job = _with_default_resources(job, jobs, share)
             pool = pool_of(job)
             outcome = pool.run(job, lambda *progress: on_progress(job, *progress))
             while pool.warnings:
@@ -130,7 +131,7 @@ def dask_executor(jobs: int, address: str = "", *, on_start: StartCallback = _ig
     def prepare(job: Job) -> Job:
         on_start(job)
         # the workers of a local cluster share this machine; on another cluster each uses the machine it runs on
-        return _with_default_resources(job, workers) if workers else job
+        return _with_default_resources(job, workers, memory_share(workers)) if workers else job
 
     def execute(next_job: NextJob) -> Iterator[tuple[Job, Outcome]]:
         try:
@@ -208,7 +209,7 @@ def run_on_dask_worker(content: bytes) -> bytes:
         from distributed import get_worker
 
         cells = get_worker().state.nthreads
-    job = _with_default_resources(job, cells)
+    job = _with_default_resources(job, cells, memory_share(cells))
     with _shared_pool(job) as pool:
         outcome = pool.run(job)
     return msgspec.msgpack.encode((job.cell.key, outcome))
@@ -262,10 +263,10 @@ def inline_executor(registry: Registry, *, on_start: StartCallback = _ignore_sta
     yield execute
 
 
-def _with_default_resources(job: Job, cells: int) -> Job:
-    """The job, with an equal share of the CPUs and the memory where it names none; ``cells`` run in parallel."""
+def _with_default_resources(job: Job, cells: int, share: Limits) -> Job:
+    """The job, with an equal share of the CPUs, and of the memory, where it names none; ``cells`` run in parallel."""
     threads = job.threads or max(1, available_cpus() // cells)
-    return msgspec.structs.replace(job, threads=threads, limits=job.limits.with_defaults(memory_share(cells)))
+    return msgspec.structs.replace(job, threads=threads, limits=job.limits.with_defaults(share))
 
 
 class _ThreadWorkers:

@@ -10,14 +10,29 @@ from typing import Any
 
 from relattr.random import derive_seed
 
+_VARIABLES = tuple(f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB", "NUMBA"))
+
 
 def set_threads(threads: int) -> None:
     """Limit the thread pools of all loaded libraries; libraries loaded later read the environment variables."""
-    for variable in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB", "NUMBA"):
-        os.environ[f"{variable}_NUM_THREADS"] = str(threads)
+    set_thread_variables(threads)
+    limit_thread_pools(threads)
+
+
+def set_thread_variables(threads: int) -> None:
+    """Set the environment variables that libraries read when they are loaded, in this process or one below it."""
+    value = str(threads)
+    for name in _VARIABLES:
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+def limit_thread_pools(threads: int) -> None:
+    """Limit the thread pools of the libraries that are loaded in this process."""
     controller = threadpools()
     if controller is not None:
-        controller.limit(limits=threads)
+        for library in controller.lib_controllers:  # without reading the old limits, which are not restored
+            library.set_num_threads(threads)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(threads)

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Iterable
+from functools import cache
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -21,8 +22,14 @@ def is_supported() -> bool:
     return sys.platform == "linux" and os.path.isdir("/proc/self/task") and hasattr(os, "pidfd_open")
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    """The C library. The server opens it before it forks."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+    if _libc().prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl failed")
 
 
@@ -215,10 +222,10 @@ def oom_kill_count() -> int:
     """The number of processes that the kernel's out-of-memory killer has ended in this container, or since boot."""
     for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
         try:
-            with open(path) as file:
-                for line in file:
-                    if line.startswith("oom_kill "):
-                        return int(line.split()[1])
+            with open(path, "rb", buffering=0) as file:
+                _, found, rest = (b"\n" + file.readall()).partition(b"\noom_kill ")
+            if found:
+                return int(rest.split(maxsplit=1)[0])
         except (OSError, ValueError):
             continue
     return 0

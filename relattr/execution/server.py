@@ -90,8 +90,13 @@ def _preload(control: Connection, config: dict[str, Any]) -> Any:
             worker,  # noqa: F401
         )
 
+        provenance.preload_provenance()
         if "numpy" in sys.modules:
-            _warm_up_numpy()
+            # a plugin may have replaced what this calls: a cell that needs it reports the error
+            with contextlib.suppress(Exception, SystemExit):
+                from relattr.execution.warm_up import evaluate_small_cell
+
+                evaluate_small_cell()
     determinism.threadpools()  # imports what it needs, so that its version is known before the first cell
     provenance.preload_provenance()
     determinism.threadpools()  # last: it lists the libraries that are loaded at that time
@@ -100,20 +105,6 @@ def _preload(control: Connection, config: dict[str, Any]) -> Any:
 
 def _announce(control: Connection, name: str) -> None:
     ipc.send_message(control, {"importing": name})
-
-
-def _warm_up_numpy() -> None:
-    """Call what every cell calls: NumPy imports parts of itself at their first use, which need not happen per cell."""
-    import numpy as np
-
-    from relattr import images, pairs, statistics  # noqa: F401
-    from relattr.harness.arrays import CellArrays
-
-    strengths = np.random.default_rng(0).random(8)
-    sampled = pairs.Pairs.from_scores(np.arange(8.0), count=4)
-    statistics.count_margins(strengths[sampled.left] - strengths[sampled.right], sampled)
-    statistics.count_strengths(strengths, pairs.Pairs.from_scores(np.arange(8.0)))
-    CellArrays.from_npz(CellArrays(strengths={"test": strengths}).to_npz())
 
 
 def _fork_supervisors(control: Connection, registry: Any, runner: int) -> None:

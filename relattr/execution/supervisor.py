@@ -26,7 +26,7 @@ from relattr.errors import clean_text, describe_error
 from relattr.execution import ipc, processes
 from relattr.execution.job import CellProgress, CellResult, CompletedCell, Job, LostCell, Outcome, RefusedCell
 from relattr.execution.shared_memory import SharedMemory, mapped_shared_memory, wait_for_trackers
-from relattr.execution.worker import EXIT_ERROR, run_cell
+from relattr.execution.worker import EXIT_ERROR, PreparedCell, prepare_cell, run_cell
 from relattr.harness.provenance import record_provenance
 from relattr.harness.result import VERSION, Result, Status
 from relattr.harness.units import format_size, parse_duration, parse_size
@@ -39,6 +39,8 @@ LOG_HEAD_BYTES, LOG_TAIL_BYTES = 64 << 10, 64 << 10
 """How much is stored of the start and of the end of a cell's output."""
 MEMORY_POLL_INTERVAL, MAX_MEMORY_POLL_INTERVAL = 0.05, 0.5
 """Seconds between two measurements of a cell's memory; the maximum applies where measuring is expensive."""
+FIRST_MEASUREMENT = 0.02
+"""Seconds after which the memory of a cell is measured first. That of the process itself is also known at its end."""
 MAX_TRACEBACK_BYTES = 1 << 17
 MAX_ROW_BYTES = 16 << 20
 """Upper limit on the JSON of a result; `relattr.execution.evaluate` bounds its texts far below this."""
@@ -129,9 +131,10 @@ class SupervisedCell:
             return self._failed("failed", reason, 0.0)
         oom_kills = processes.oom_kill_count()
         scratch = _scratch_folder()
+        cell = prepare_cell(self.job, scratch)
         start = time.monotonic()
         try:
-            pid, pipes = self._fork(scratch)
+            pid, pipes = self._fork(cell)
         except processes.ProcessRefused as refusal:
             return RefusedCell(str(refusal))
         try:
@@ -166,7 +169,7 @@ class SupervisedCell:
 
     # ------------------------------------------------------------------ while it runs
 
-    def _fork(self, scratch: str) -> tuple[int, list[int]]:
+    def _fork(self, cell: PreparedCell) -> tuple[int, list[int]]:
         """Fork the cell. Returns its process ID and the reading ends of its output, report and traceback pipes."""
         pipes = [os.pipe() for _ in range(3)]
         supervisor = os.getpid()
@@ -183,7 +186,7 @@ class SupervisedCell:
                 for reader, _ in pipes:
                     os.close(reader)
                 output, reports, trace = (writer for _, writer in pipes)
-                run_cell(self.job, supervisor, output, reports, trace, scratch)
+                run_cell(cell, supervisor, output, reports, trace)
             finally:
                 os._exit(EXIT_ERROR)
         for reader, writer in pipes:
@@ -197,7 +200,7 @@ class SupervisedCell:
         poller = select.poll()
         for handle in (*pipes, ended, self.connection.fileno()):
             poller.register(handle, select.POLLIN | select.POLLHUP)
-        interval, next_measurement = 0.01, start + 0.01
+        interval, next_measurement = FIRST_MEASUREMENT, start + FIRST_MEASUREMENT
         try:
             while True:
                 now = time.monotonic()
@@ -319,7 +322,7 @@ class SupervisedCell:
             result = msgspec.json.decode(message.row, type=Result)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return self._failed("crashed", f"its process sent no readable result: {error}", took, warning)
-        if result.cell.key != self.job.cell.key:
+        if result.cell != self.job.cell and result.cell.key != self.job.cell.key:
             return self._failed("crashed", f"its process sent the result of another cell, {result.cell}", took, warning)
         modified = _modified(self._source_stats, self.job.fingerprints)
         if modified:  # modules may be imported late, so it is unknown which version the cell ran

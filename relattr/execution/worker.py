@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -21,13 +22,14 @@ import msgspec
 
 from relattr import progress
 from relattr.errors import clean_text
-from relattr.execution.determinism import seed_global_generators, set_threads
+from relattr.execution.determinism import limit_thread_pools, seed_global_generators, set_thread_variables
 from relattr.execution.evaluate import evaluate_cell
 from relattr.execution.ipc import send_message
 from relattr.execution.job import CellProgress, CellResult, Job
 from relattr.execution.processes import set_parent_death_signal
 from relattr.harness.machine import device_name
 from relattr.harness.provenance import record_provenance
+from relattr.harness.result import Provenance
 from relattr.harness.units import parse_size
 from relattr.harness.versions import imported_versions
 from relattr.registry import registry
@@ -43,11 +45,39 @@ EXIT_ERROR = 70
 """Exit code of a cell that an exception outside the method ended; its traceback is in the trace pipe."""
 
 
-def run_cell(job: Job, supervisor: int, output: int, reports: int, trace: int, scratch: str) -> NoReturn:
+@dataclass(frozen=True)
+class PreparedCell:
+    """A job, with what does not depend on the process that computes it.
+
+    The supervisor prepares it before it forks the cell: what runs in a new process writes to memory that the kernel
+    must copy first, and takes several times as long.
+    """
+
+    job: Job
+    run: Run
+    provenance: Provenance
+    max_file_size: int | None
+
+
+def prepare_cell(job: Job, scratch: str) -> PreparedCell:
+    """Prepare a cell, and set the environment variables that it will inherit: threads, folder for temporary files."""
+    set_thread_variables(job.threads)
+    if tempfile.tempdir != scratch:
+        os.environ["TMPDIR"] = scratch
+        tempfile.tempdir = scratch
+    return PreparedCell(
+        job,
+        Run(seed=job.cell.seed, device=job.device, threads=job.threads, checkpoint=Path(job.checkpoint)),
+        record_provenance(job.device, job.threads, job.origin, job.gpu),
+        parse_size(job.limits.file) if job.limits.file else None,
+    )
+
+
+def run_cell(cell: PreparedCell, supervisor: int, output: int, reports: int, trace: int) -> NoReturn:
     """Compute a cell in this process, which was forked for it, and end the process.
 
     ``output``, ``reports`` and ``trace`` are the writing ends of pipes: for stdout and stderr, for progress and the
-    result, and for the stack at a fatal signal or at SIGUSR1. ``scratch`` is the folder for temporary files.
+    result, and for the stack at a fatal signal or at SIGUSR1.
     """
     try:
         set_parent_death_signal(supervisor)
@@ -55,9 +85,10 @@ def run_cell(job: Job, supervisor: int, output: int, reports: int, trace: int, s
         _redirect_output(output)
         faulthandler.enable(trace, all_threads=True)
         faulthandler.register(signal.SIGUSR1, trace, all_threads=True)
-        _apply_limits(job, scratch)
+        _apply_limits(cell)
+        gc.freeze()  # so that the first collection does not touch what the supervisor has created
         gc.enable()
-        _compute(job, Connection(reports, readable=False))
+        _compute(cell, Connection(reports, readable=False))
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # not of the method: `evaluate_cell` turns those into a result
@@ -80,25 +111,23 @@ def _redirect_output(output: int) -> None:
         signal.signal(name, signal.SIG_DFL)
 
 
-def _apply_limits(job: Job, scratch: str) -> None:
+def _apply_limits(cell: PreparedCell) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    max_file_size = parse_size(job.limits.file) if job.limits.file else None
-    if max_file_size is not None:
+    if cell.max_file_size is not None:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_size, hard))
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")  # if memory runs out, the kernel ends this process and not its supervisor
-    os.environ["TMPDIR"] = scratch
-    tempfile.tempdir = scratch
-    if job.gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpu
-    set_threads(job.threads)
-    seed_global_generators(job.cell.seed)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (cell.max_file_size, hard))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", 0) as file:
+        file.write(b"1000")  # if memory runs out, the kernel ends this process and not its supervisor
+    if cell.job.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = cell.job.gpu
+    limit_thread_pools(cell.job.threads)
+    seed_global_generators(cell.job.cell.seed)
 
 
-def _compute(job: Job, reports: Connection) -> None:
+def _compute(cell: PreparedCell, reports: Connection) -> None:
+    job, row_provenance = cell.job, cell.provenance
     seen: dict[str, None] = {}
 
     def show_warning(
@@ -114,12 +143,9 @@ def _compute(job: Job, reports: Connection) -> None:
             seen[text] = None
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
-    with warnings.catch_warnings(), progress.listening(_progress_listener(reports)):
-        warnings.showwarning = show_warning
-        checkpoint = Path(job.checkpoint)
-        run = Run(seed=job.cell.seed, device=job.device, threads=job.threads, checkpoint=checkpoint)
-        row_provenance = record_provenance(job.device, job.threads, job.origin, job.gpu)
-        result, cell_arrays = evaluate_cell(job.cell, registry, job.fingerprints, row_provenance, run)
+    warnings.showwarning = show_warning
+    with progress.listening(_progress_listener(reports)):
+        result, cell_arrays = evaluate_cell(job.cell, registry, job.fingerprints, row_provenance, cell.run)
         result = msgspec.structs.replace(result, warnings=tuple(seen))
         if result.status == "ok":  # includes the libraries that the cell has imported
             row_provenance = msgspec.structs.replace(

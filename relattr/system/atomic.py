@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import io
 import os
-import tempfile
 import tokenize
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,28 +22,59 @@ _SUFFIX = ".tmp"
 @contextmanager
 def atomic_replace(path: Path) -> Iterator[Path]:
     """Provide a temporary path in the same folder; it is renamed to ``path`` unless the block raises an exception."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
+    handle, temporary = _create_temporary(path)
     os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with _errors_about(path, temporary):
+            yield Path(temporary)
+            with open(temporary, "r+b", buffering=0) as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    finally:
+        _remove(temporary)
+
+
+def _create_temporary(path: Path) -> tuple[int, str]:
+    """Create an empty file beside ``path``, and the folder if necessary; return its descriptor and its path."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = os.path.join(path.parent, f".{path.name}.{os.urandom(4).hex()}{_SUFFIX}")
+        with _errors_about(path, temporary):
+            try:
+                return os.open(temporary, flags, 0o666), temporary
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:
+                continue
+
+
+@contextmanager
+def _errors_about(path: Path, temporary: str) -> Iterator[None]:
+    """Within the block, an OSError that names the temporary file, or no file, as for a full disk, names ``path``."""
+    try:
+        yield
     except OSError as error:
-        if error.errno is not None and error.filename in (None, name):  # a full disk: writing names no file
+        if error.errno is not None and error.filename in (None, temporary):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove temporary files of `atomic_replace` that killed processes left behind. Requires the lock on ``path``."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
+def _remove(temporary: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+
+
+def remove_leftovers(*paths: Path) -> None:
+    """Remove temporary files of `atomic_replace` that killed processes left behind.
+
+    ``paths`` are in one folder. Requires the lock on each of them.
+    """
+    folder = paths[0].parent
+    prefixes = tuple(f".{path.name}." for path in paths)
+    with suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if name.startswith(prefixes) and name.endswith(_SUFFIX):
+                _remove(os.path.join(folder, name))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -65,9 +94,21 @@ def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
 
     All are written before the first is flushed to disk, which for most file systems is one wait and not one per file.
     """
+    files = []
     with ExitStack() as stack:
-        for path, content in reversed(contents):  # the stack ends with the file that was opened first
-            stack.enter_context(atomic_replace(path)).write_bytes(content)
+        for path, content in contents:
+            handle, temporary = _create_temporary(path)
+            stack.callback(_remove, temporary)
+            file = stack.enter_context(os.fdopen(handle, "wb"))
+            with _errors_about(path, temporary):
+                file.write(content)
+                file.flush()
+            files.append((path, temporary, file))
+        for path, temporary, file in files:
+            with _errors_about(path, temporary):
+                os.fsync(file.fileno())
+                file.close()
+                os.replace(temporary, path)
 
 
 def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
@@ -113,7 +154,3 @@ def read_array(path: Path, mmap_mode: Literal["r", "r+"] | None = None) -> NDArr
 
 
 _DIGEST_SIZE = 32
-
-# mkstemp creates files that only their owner can read; `atomic_replace` gives them the usual permissions
-_UMASK = os.umask(0)
-os.umask(_UMASK)
