@@ -24,8 +24,8 @@ from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Provenance, Result, TestResult
 from relattr.harness.store import Store
+from relattr.harness.tested_pairs import TestPairs, test_key
 from relattr.pairs import Pairs
-from relattr.report.tables.judging import TestPairs, store_test_pairs, test_key
 from relattr.statistics import count_strengths
 
 IMAGES, PAIRS = 620, 250
@@ -71,7 +71,7 @@ def fill(folder: Path, methods: int, datasets: int, seeds: int) -> None:
                     tests=(TestResult("test", IMAGES, PAIRS, count.ordered, count.correct, count.tied),),
                 )
                 store.write(result, CellArrays(strengths={"test": strengths}))
-        store_test_pairs(store.folder, test_key(result, "test"), TestPairs(pairs, np.arange(IMAGES)))
+        store.keep_test_pairs(test_key(result, "test"), TestPairs(pairs, np.arange(IMAGES)))
     columns = ", ".join(f"{{label = 'Data {d}', dataset = 'data-{d:02}'}}" for d in range(datasets))
     (folder / "large.toml").write_text(
         "title = 'Synthetic: random numbers'\nmethods = ['method-*']\ndatasets = ['data-*']\n"

@@ -32,6 +32,7 @@ COMMANDS = {
     "rank": "Rank unlabelled PHOTOGRAPHS from most to least of an attribute, in a CSV file and on a page.",
     "compare": "Say which of two photographs shows more of the attribute that MODEL was fitted on.",
     "export": "Write all results, or those on the datasets of BENCHMARK, as one tidy table.",
+    "release": "Write all results with the strength of every test image as one FILE, which can be published.",
     "diff": "Compare two results folders: accuracies on the same test pairs, and what is only in one of them.",
     "forget": "Remove stored results of the chosen methods, datasets or attributes, or those that failed.",
     "cite": "Print BibTeX entries of relattr and of the papers of the methods, datasets and benchmarks NAME.",
@@ -88,6 +89,7 @@ def cli() -> None:
     relattr rank --help             rank photographs that nobody has labelled
     relattr audit osr               leaks and contradictions in a dataset
     relattr export                  all results as one CSV or Parquet file
+    relattr release results.parquet   all results with their strengths as one file, to be published
     relattr diff old new            compare two results folders
     relattr forget --failures       remove results, for example those of failed cells
     relattr new method my-method    a file to start a method from

@@ -27,10 +27,11 @@ def command(names: Sequence[str], results: Path, settings: Sequence[str], plugin
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars
     from relattr.harness.selection import parse_settings
+    from relattr.harness.store import Store
     from relattr.registry import match_names
     from relattr.report.tables.audits import cached_audit
 
-    registry, values = load_registry(plugin_folders), parse_settings(settings)
+    registry, store, values = load_registry(plugin_folders), Store(results), parse_settings(settings)
     datasets = {
         name: registry.dataset(name).create(values) for name in match_names(registry.datasets, names, "dataset")
     }
@@ -38,7 +39,7 @@ def command(names: Sequence[str], results: Path, settings: Sequence[str], plugin
         for name, dataset in datasets.items():
             with failures.caught(name):
                 with progress_bars():
-                    audit = cached_audit(results, dataset, recompute=True)
+                    audit = cached_audit(store, dataset, recompute=True)
                 for observation in audit.observations:
                     echo(str(observation))
                     if observation.severity == "leak":

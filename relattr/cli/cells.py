@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from relattr.cli.options import selection_from_options
@@ -14,22 +15,26 @@ from relattr.harness.benchmark import load_benchmark
 from relattr.harness.benchmark_paths import with_resolved_paths
 from relattr.harness.own_data import own_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
-from relattr.harness.store import Store
+from relattr.harness.stored_results import StoredResults
 from relattr.registry import Registry
 
 
-def plan_from_options(benchmark: str, options: Mapping[str, Any]) -> tuple[Plan, Registry, Store]:
-    """The plan that the `benchmark_options` of a command select, with the registry and the store it uses."""
+def plan_from_options(benchmark: str, store: StoredResults, options: Mapping[str, Any]) -> tuple[Plan, Registry]:
+    """The plan that the `benchmark_options` of a command select, with the registry it uses."""
     definition = load_benchmark(benchmark)
     registry = load_registry(options["plugin_folders"])
-    store = Store(options["results"])
     definition = own_benchmark(with_resolved_paths(definition, registry), registry, store, options["data"])
-    return make_plan(definition, registry, store, selection_from_options(options)), registry, store
+    return make_plan(definition, registry, store, selection_from_options(options)), registry
 
 
 def state_of(planned: PlannedCell) -> str:
     """The state of a cell, as shown in the first column."""
     return "stale, kept" if planned.keep_stale else planned.state
+
+
+def shown_place(results: Path) -> str:
+    """The folder or file of results, as messages show it."""
+    return str(results) if results.is_file() else f"{results}/"
 
 
 def count_states(cells: Sequence[PlannedCell]) -> str:

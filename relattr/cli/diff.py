@@ -14,7 +14,7 @@ from relattr.cli.output import echo
 from relattr.cli.text_table import aligned
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
-from relattr.harness.store import Store
+from relattr.harness.release import open_results
 from relattr.system.spreadsheet import csv_text
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def command(
 ) -> None:
     """Compare two results folders: accuracies on the same test pairs, and what is only in one of them.
 
-    The difference is second minus first, over the cells that both folders have: the same method with the same
+    Each is a folder, or one file that `relattr release` has written.
+
+    The difference is second minus first, over the cells that both have: the same method with the same
     parameters, on the same data, attribute, split and seed. Its 95 % interval is that of a paired comparison over test
     images. A star marks differences that are significant at the 5 % level, each on its own.
 
@@ -61,13 +63,12 @@ def command(
     from relattr.report.tables.comparison import compare_results
     from relattr.system.atomic import write_text
 
-    for folder in (first, second):
-        if not folder.is_dir():
-            raise BadInput(f"{folder} is not a folder of results")
+    for path in (first, second):
+        if not path.exists():
+            raise BadInput(f"{path} does not exist; expected a folder of results, or a file of `relattr release`")
+    one, other = open_results(first), open_results(second)
     registry = load_registry(plugin_folders)
-    comparison = compare_results(
-        registry, Store(first), Store(second), chosen_results(options), by_attribute=by_attribute
-    )
+    comparison = compare_results(registry, one, other, chosen_results(options), by_attribute=by_attribute)
     if comparison.changes:
         has_settings = any(change.setting for change in comparison.changes)
         lines = [HEADER, *(_line(change) for change in comparison.changes)]

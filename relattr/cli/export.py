@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from relattr.cli.options import plugins_option, results_option
+from relattr.cli.options import plugins_option, stored_results_option
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
 
 
 @click.command("export")
 @click.argument("benchmark", required=False)
-@results_option
+@stored_results_option
 @plugins_option
 @click.option(
     "--out",
@@ -49,9 +49,9 @@ def command(
     from relattr.harness import export as exporting
     from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.own_data import own_benchmark
-    from relattr.harness.store import Store
+    from relattr.harness.release import open_results
 
-    registry, store = load_registry(plugin_folders), Store(results)
+    registry, store = load_registry(plugin_folders), open_results(results)
     definition = None if benchmark is None else own_benchmark(read_benchmark(benchmark, registry), registry, store)
     exported = exporting.export_results(registry, store, definition, keep_stale=keep_stale)
     for item in exported.unreadable:

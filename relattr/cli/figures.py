@@ -47,14 +47,14 @@ def command(benchmark: str, out: Path | None, order: Any, queries: Any, **option
     from relattr.harness.benchmark import load_benchmark
     from relattr.harness.benchmark_paths import with_resolved_paths
     from relattr.harness.own_data import own_benchmark
-    from relattr.harness.store import Store
+    from relattr.harness.release import open_results
     from relattr.report.figures.draw import FigureOptions, draw_figures
 
     definition = load_benchmark(benchmark)
     registry = load_registry(options["plugin_folders"])
     folder = out or Path("paper_tables/out/figures") / definition.name
     any_figure = False
-    store = Store(options["results"])
+    store = open_results(options["results"])
     definition = own_benchmark(with_resolved_paths(definition, registry), registry, store, options["data"])
     selection, shown = selection_from_options(options), FigureOptions(order, queries)
     for figure in draw_figures(definition, registry, store, selection, folder, shown):

@@ -51,7 +51,7 @@ def command(failures: bool, statuses: Sequence[str], dry_run: bool, yes: bool, r
             "choose what to forget: --methods, --datasets, --attributes, --failures or --status; to forget all, "
             f"delete the folder {results}"
         )
-    if not results.is_dir():
+    if not results.exists():
         raise BadInput(f"the results folder {results} does not exist")
     store = Store(results)
     stored = [item for item in store if isinstance(item, Result)]

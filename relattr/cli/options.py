@@ -36,16 +36,25 @@ def only_once(ctx: click.Context, parameter: click.Parameter, values: Sequence[A
     return values[0]
 
 
-results_option = click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    callback=only_once,
-    default=[Path("results")],
-    show_default=False,
-    metavar="DIR",
-    help="The folder of results.  [default: results]",
+def _results_option(metavar: str, text: str) -> Callable[[F], F]:
+    return click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        callback=only_once,
+        default=[Path("results")],
+        show_default=False,
+        metavar=metavar,
+        help=f"{text}  [default: results]",
+    )
+
+
+results_option = _results_option("DIR", "The folder of results.")
+"""For commands that write into the folder."""
+stored_results_option = _results_option(
+    "PATH", "The folder of results, or one file that `relattr release` has written."
 )
+"""For commands that read results."""
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -131,10 +140,11 @@ limit_options = [
 ]
 
 
-def benchmark_options(command: F, *, required: bool = True, has_limits: bool = True) -> F:
+def benchmark_options(command: F, *, required: bool = True, has_limits: bool = True, writes: bool = False) -> F:
     """Add the argument BENCHMARK and the options that select some of its cells; see `selection_from_options`.
 
     ``required``: whether BENCHMARK must be given. ``has_limits``: whether the limits of cells are among the options.
+    ``writes``: whether the command writes results, so that ``--results`` must be a folder.
     """
     for option in reversed(
         [
@@ -168,12 +178,17 @@ def benchmark_options(command: F, *, required: bool = True, has_limits: bool = T
             click.option(
                 "--keep-stale", is_flag=True, help="Use stale results, marked, instead of computing them again."
             ),
-            results_option,
+            results_option if writes else stored_results_option,
             plugins_option,
         ]
     ):
         command = option(command)
     return command
+
+
+def run_options(command: F) -> F:
+    """Add the `benchmark_options` to a command that computes cells."""
+    return benchmark_options(command, writes=True)
 
 
 def stored_benchmark_options(command: F) -> F:

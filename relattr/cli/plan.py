@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from relattr.bounds import MAX_THREADS
-from relattr.cli.cells import count_states, plan_from_options, report_unavailable, state_of
+from relattr.cli.cells import count_states, plan_from_options, report_unavailable, shown_place, state_of
 from relattr.cli.groups import group_cells
 from relattr.cli.integer import IntegerRange
 from relattr.cli.options import benchmark_options
@@ -21,6 +21,7 @@ from relattr.execution.resources import default_jobs
 from relattr.harness.estimate import CellDurations, extend_time_limits, known_durations
 from relattr.harness.limits import DEFAULT_TIME, Limits, memory_share
 from relattr.harness.plan import Plan, PlannedCell
+from relattr.harness.release import open_results
 from relattr.harness.units import format_duration
 
 
@@ -53,7 +54,8 @@ def command(benchmark: str, jobs: int, verbose: bool, **options: Any) -> None:
     unreadable  the file is not a result; it is set aside and the cell runs
     inaccessible  the file cannot be read, for example for lack of permission; it is left as it is
     """
-    plan, _, store = plan_from_options(benchmark, options)
+    store = open_results(options["results"])
+    plan, _ = plan_from_options(benchmark, store, options)
     durations = known_durations(plan.cells, store)
     plan = replace(plan, cells=extend_time_limits(plan.cells, durations))
     if verbose:
@@ -63,7 +65,7 @@ def command(benchmark: str, jobs: int, verbose: bool, **options: Any) -> None:
     report_unavailable(plan)
     jobs = jobs or default_jobs(plan.benchmark.threads, "auto")
     _print_limits(plan, jobs)
-    echo(f"\n{count_states(plan.cells)}. Results in {options['results']}/.")
+    echo(f"\n{count_states(plan.cells)}. Results in {shown_place(options['results'])}.")
     _print_estimate(plan, durations, jobs)
 
 

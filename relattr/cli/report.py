@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from relattr.cli.options import chosen_results, chosen_results_options, data_option, plugins_option, results_option
+from relattr.cli.options import (
+    chosen_results,
+    chosen_results_options,
+    data_option,
+    plugins_option,
+    stored_results_option,
+)
 from relattr.cli.output import echo
 
 
@@ -16,7 +22,7 @@ from relattr.cli.output import echo
 @click.argument("benchmark")
 @chosen_results_options
 @data_option
-@results_option
+@stored_results_option
 @plugins_option
 @click.option(
     "--out",
@@ -36,13 +42,13 @@ def command(
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.own_data import own_benchmark, require_data
-    from relattr.harness.store import Store
+    from relattr.harness.release import open_results
     from relattr.report.formats.page import benchmark_to_html
     from relattr.report.tables.column_selection import select_columns
     from relattr.system.atomic import write_text
 
     registry = load_registry(plugin_folders)
-    selection, store = chosen_results(options), Store(results)
+    selection, store = chosen_results(options), open_results(results)
     definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, options["data"])
     require_data(definition, registry)
     definition = select_columns(definition, registry, selection, store)

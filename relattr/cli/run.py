@@ -16,7 +16,7 @@ from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import plan_from_options, report_unavailable
 from relattr.cli.integer import IntegerRange
 from relattr.cli.interrupt import stop_on_signals
-from relattr.cli.options import benchmark_options, device_option
+from relattr.cli.options import device_option, run_options
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@benchmark_options
+@run_options
 @click.option(
     "--retry",
     multiple=True,
@@ -108,7 +108,8 @@ def command(
     relattr run quick --plugins my_methods/ --methods my-method
     relattr run table3 --backend dask --address tcp://head:8786
     """
-    plan, registry, store = plan_from_options(benchmark, options)
+    store = Store(options["results"])
+    plan, registry = plan_from_options(benchmark, store, options)
     if not plan.cells:
         require_data(plan.benchmark, registry)
         plan.require_cells()
@@ -155,7 +156,7 @@ def _compute(
         stop_on_signals(),
     ):
         end_fork()  # not needed while the cells run
-        return compute_cells(cells, registry, store, settings, reporter)
+        return compute_cells(cells, registry, store, settings, reporter, durations)
 
 
 def _warn_about_data(plan: Plan, registry: Registry, store: Store) -> dict[str, Audit | NoAudit]:

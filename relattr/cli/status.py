@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from relattr import parameters
-from relattr.cli.cells import report_unavailable, state_of
+from relattr.cli.cells import report_unavailable, shown_place, state_of
 from relattr.cli.groups import group_cells, shortened_reason
 from relattr.cli.options import chosen_results, optional_benchmark_options, selection_from_options
 from relattr.cli.output import echo
@@ -22,11 +22,12 @@ from relattr.harness.benchmark_paths import read_benchmark
 from relattr.harness.cell import Cell
 from relattr.harness.own_data import own_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
+from relattr.harness.release import open_results
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.result_selection import of_loaded_plugins, variant_key
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.staleness import look_up_cell
-from relattr.harness.store import Store, Unreadable
+from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.harness.units import format_duration, format_size
 from relattr.registry import Registry
 
@@ -58,7 +59,7 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     results of plugins that are not loaded are included. Can be used while runs are in progress. --keep-stale shows the
     numbers of stale results.
     """
-    selection, store = chosen_results(options), Store(options["results"])
+    selection, store = chosen_results(options), open_results(options["results"])
     registry = load_registry(options["plugin_folders"])
     items = list(store)
     stored = [item for item in items if isinstance(item, Result)]
@@ -94,14 +95,14 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
         _print_tracebacks(cells, store)
 
 
-def _planned_cell(planned: PlannedCell, store: Store) -> ShownCell:
+def _planned_cell(planned: PlannedCell, store: StoredResults) -> ShownCell:
     is_running = planned.must_run and store.is_locked(planned.cell)
     state = "running" if is_running else state_of(planned)
     shows_number = planned.state == "done" or planned.keep_stale
     return ShownCell(planned.cell, state, planned.reason, planned.result, shows_number)
 
 
-def _stored_cell(result: Result, registry: Registry, store: Store, keep_stale: bool) -> ShownCell:
+def _stored_cell(result: Result, registry: Registry, store: StoredResults, keep_stale: bool) -> ShownCell:
     cell = result.cell
     try:
         current = look_up_cell(cell, registry, store)
@@ -163,13 +164,13 @@ def _settings(cells: Sequence[ShownCell], registry: Registry) -> Mapping[tuple[s
 def _print_counts(cells: Sequence[ShownCell], n_stored: int, options: Mapping[str, Any]) -> None:
     counts = Counter(shown.state for shown in cells)
     total = f"{counted(len(cells), 'cell')}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
-    echo(f"\n{total if cells else 'no cells'}. Results in {options['results']}/.")
+    echo(f"\n{total if cells else 'no cells'}. Results in {shown_place(options['results'])}.")
     n_other = n_stored - sum(shown.result is not None for shown in cells)
     if n_other > 0:
-        echo(f"{counted(n_other, 'other result')} in this folder: relattr status without options lists all results.")
+        echo(f"{counted(n_other, 'other result')} there: relattr status without options lists all results.")
 
 
-def _print_tracebacks(cells: Sequence[ShownCell], store: Store) -> None:
+def _print_tracebacks(cells: Sequence[ShownCell], store: StoredResults) -> None:
     """The traceback and the end of the output of each failed cell."""
     for shown in cells:
         result = shown.result

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from relattr.cli.options import chosen_results, chosen_results_options, data_option, plugins_option, results_option
+from relattr.cli.options import (
+    chosen_results,
+    chosen_results_options,
+    data_option,
+    plugins_option,
+    stored_results_option,
+)
 from relattr.cli.output import echo
 
 
@@ -16,7 +22,7 @@ from relattr.cli.output import echo
 @click.argument("benchmark", nargs=-1, required=True)
 @chosen_results_options
 @data_option
-@results_option
+@stored_results_option
 @plugins_option
 @click.option(
     "--out",
@@ -69,7 +75,7 @@ def command(
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark_paths import read_benchmark
     from relattr.harness.own_data import own_benchmark, require_data
-    from relattr.harness.store import Store
+    from relattr.harness.release import open_results
     from relattr.report.formats.files import write_tables
     from relattr.report.formats.text import ablation_to_text, table_to_text
     from relattr.report.tables.audits import benchmark_leak_notes
@@ -77,7 +83,7 @@ def command(
     from relattr.report.tables.column_selection import select_columns
 
     registry = load_registry(plugin_folders)
-    store = Store(results)
+    store = open_results(results)
     selection = chosen_results(options)
     paper_tables = []
     for name in benchmark:

@@ -77,8 +77,19 @@ class CellArrays:
         """Read all arrays from the content of an ``.npz`` file, without pickle. Raises one of `NPZ_ERRORS`."""
         arrays = cls()
         if content:
-            arrays._bind(read_npz(content))
+            return cls.of_members(read_npz(content))
         return arrays
+
+    @classmethod
+    def of_members(cls, members: MutableMapping[str, NDArray[Any]]) -> CellArrays:
+        """The arrays of an ``.npz`` file that has been read, by their keys in it."""
+        arrays = cls()
+        arrays._bind(members)
+        return arrays
+
+    def members(self) -> dict[str, NDArray[Any]]:
+        """Return all arrays by their keys in the ``.npz`` file."""
+        return dict(self._arrays)
 
     @classmethod
     def open_npz(cls, path: Path) -> CellArrays:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from relattr.harness.limits import DEFAULT_TIME, Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import Result
-from relattr.harness.store import Store
+from relattr.harness.stored_results import StoredResults
 from relattr.harness.units import parse_duration
 
 TIME_FACTOR = 10.0
@@ -67,7 +67,7 @@ class CellDurations:
         return DurationEstimate(sum(known), len(estimates) - len(known))
 
 
-def known_durations(cells: Iterable[PlannedCell], store: Store) -> CellDurations:
+def known_durations(cells: Iterable[PlannedCell], store: StoredResults) -> CellDurations:
     """Return the durations of the earlier results of these cells.
 
     For methods that have none among them, other results in the store are read as well.

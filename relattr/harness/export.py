@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from relattr.errors import BadInput, RelattrError
 from relattr.harness.benchmark import Benchmark
+from relattr.harness.cell import Cell
 from relattr.harness.image_names import ImageNames, NamedTest
 from relattr.harness.result import Result
+from relattr.harness.result_rows import flatten_cell, flatten_result
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.staleness import look_up_cell
-from relattr.harness.store import Store, Unreadable
+from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry
 from relattr.system.atomic import atomic_replace
 from relattr.system.spreadsheet import escape_csv
@@ -112,12 +111,6 @@ STRENGTH_COLUMNS: dict[str, type] = {
 they are empty where the dataset is not here, or has changed since.
 """
 
-_BOX_COLUMNS = {
-    "centre": "box_centre",
-    "iou": "box_iou",
-    "first_centre": "first_box_centre",
-    "first_iou": "first_box_iou",
-}
 _DTYPES = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
 """The pandas types; those of texts, integers and truth values allow missing values."""
 _CHUNK = 1 << 16
@@ -138,7 +131,7 @@ class ExportedResults:
 
 
 def export_results(
-    registry: Registry, store: Store, benchmark: Benchmark | None = None, *, keep_stale: bool = False
+    registry: Registry, store: StoredResults, benchmark: Benchmark | None = None, *, keep_stale: bool = False
 ) -> ExportedResults:
     """Select all results of a store, or those on the datasets of a benchmark, and return them as a table.
 
@@ -158,7 +151,7 @@ def export_results(
     return ExportedResults(selected, frame, unreadable, len(stale))
 
 
-def results_frame(results: Iterable[Result], registry: Registry, store: Store) -> pd.DataFrame:
+def results_frame(results: Iterable[Result], registry: Registry, store: StoredResults) -> pd.DataFrame:
     """Return results as a table with `RESULT_COLUMNS`.
 
     One row for each test set of each cell, and one for each cell that has none, such as one that failed.
@@ -167,7 +160,7 @@ def results_frame(results: Iterable[Result], registry: Registry, store: Store) -
     return _frame({name: [row.get(name) for row in rows] for name in RESULT_COLUMNS}, RESULT_COLUMNS)
 
 
-def strengths_frames(results: Iterable[Result], registry: Registry, store: Store) -> Iterator[pd.DataFrame]:
+def strengths_frames(results: Iterable[Result], registry: Registry, store: StoredResults) -> Iterator[pd.DataFrame]:
     """Yield strengths and margins as tables with `STRENGTH_COLUMNS`, in chunks of limited size; at least one.
 
     One row for each image of a test set if the method gives strengths, for each pair if it gives margins. Images that
@@ -181,7 +174,7 @@ def strengths_frames(results: Iterable[Result], registry: Registry, store: Store
     names = ImageNames(registry)
     n_rows = 0
     for result in results:
-        cell = _cell_columns(result, registry, store)
+        cell = {**flatten_cell(result.cell), **_state_columns(result.cell, registry, store)}
         arrays = store.arrays(result)
         for kind, group in (("strength", arrays.strengths), ("margin", arrays.margins)):
             for test, values in group.items():
@@ -227,54 +220,21 @@ def write_frames(path: Path, frames: Iterable[pd.DataFrame], columns: Mapping[st
     raise BadInput(f"{path} should end in .csv or .parquet")
 
 
-def _result_rows(result: Result, registry: Registry, store: Store) -> Iterator[dict[str, Any]]:
-    record = msgspec.to_builtins(result)
-    for name in (
-        "notes",
-        "task_deviations",
-        "method_notes",
-        "deviations",
-        "fitted",
-        "warnings",
-        "limits",
-        "fingerprints",
-    ):
-        record[name] = json.dumps(record[name], sort_keys=True, ensure_ascii=False)
-    provenance = record.pop("provenance")
-    provenance["versions"] = json.dumps(provenance["versions"], sort_keys=True, ensure_ascii=False)
-    row = {**provenance, **record, **_cell_columns(result, registry, store), "method_label": result.label}
-    for test in result.tests:
-        boxes = {} if test.boxes is None else msgspec.structs.asdict(test.boxes)
-        yield {
-            **row,
-            **msgspec.structs.asdict(test),
-            "accuracy": test.accuracy,
-            "test_note": test.note,
-            "test_deviation": test.deviation,
-            **{_BOX_COLUMNS[name]: value for name, value in boxes.items()},
-        }
-    if not result.tests:
-        yield row
+def _result_rows(result: Result, registry: Registry, store: StoredResults) -> Iterator[dict[str, Any]]:
+    state = _state_columns(result.cell, registry, store)
+    for row in flatten_result(result):
+        yield {**row, **state}
 
 
-def _cell_columns(result: Result, registry: Registry, store: Store) -> dict[str, Any]:
-    """The columns that identify the cell, and the state of its result."""
-    cell = result.cell
+def _state_columns(cell: Cell, registry: Registry, store: StoredResults) -> dict[str, Any]:
+    """The state of the result of a cell."""
     try:
         current = look_up_cell(cell, registry, store)
         state: str = current.state
         reason = current.reason
     except RelattrError as error:  # the plugin is not registered any more
         state, reason = "unknown", str(error)
-    return {
-        **msgspec.structs.asdict(cell),
-        "method_parameters": json.dumps(cell.method_parameters, sort_keys=True),
-        "dataset_parameters": json.dumps(cell.dataset_parameters, sort_keys=True),
-        "dataset_location": json.dumps(cell.location, sort_keys=True) if cell.location else "",
-        "key": cell.key,
-        "state": state,
-        "state_why": reason if state != "failed" else "",
-    }
+    return {"state": state, "state_why": reason if state != "failed" else ""}
 
 
 @dataclass(frozen=True, eq=False)

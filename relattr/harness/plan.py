@@ -24,7 +24,7 @@ from relattr.harness.selection import (
     select_names,
 )
 from relattr.harness.staleness import State, look_up_cell
-from relattr.harness.store import Store
+from relattr.harness.stored_results import StoredResults
 from relattr.harness.validation import validate_benchmark
 from relattr.registry import Registry, match_names
 from relattr.task import TaskName
@@ -87,7 +87,9 @@ class Plan:
         ]
 
 
-def make_plan(benchmark: Benchmark, registry: Registry, store: Store, selection: Selection | None = None) -> Plan:
+def make_plan(
+    benchmark: Benchmark, registry: Registry, store: StoredResults, selection: Selection | None = None
+) -> Plan:
     """List the cells of a benchmark and look each one up in the store.
 
     Raises `UnknownName` for a method, dataset, attribute or parameter that does not exist, `BadInput` for an invalid
@@ -174,7 +176,7 @@ def _list_tasks(datasets: Mapping[str, Dataset]) -> tuple[dict[str, list[TaskNam
     return tasks, reasons
 
 
-def _plan_cell(cell: Cell, registry: Registry, store: Store, limits: Limits, keep_stale: bool) -> PlannedCell:
+def _plan_cell(cell: Cell, registry: Registry, store: StoredResults, limits: Limits, keep_stale: bool) -> PlannedCell:
     current = look_up_cell(cell, registry, store)
     has_number = current.result is not None and current.result.status == "ok"
     return PlannedCell(

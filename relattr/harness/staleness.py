@@ -13,7 +13,7 @@ from relattr.errors import RelattrError
 from relattr.harness.cell import Cell
 from relattr.harness.fingerprints import dataset_fingerprints, fingerprint_differences, method_fingerprints
 from relattr.harness.result import FAILURES, Result
-from relattr.harness.store import Store, Unreadable
+from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.needs import needs_of
 from relattr.registry import Plugin, Registry
 
@@ -33,7 +33,7 @@ class CellState:
     """The stored result, valid or stale."""
 
 
-def look_up_cell(cell: Cell, registry: Registry, store: Store) -> CellState:
+def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellState:
     """Read the stored result of a cell and compare its fingerprints with the current ones.
 
     An error of the cell's plugins makes it ``blocked``, with the error as the reason. Raises `UnknownName` for a
@@ -116,10 +116,10 @@ class _Cache:
         return value
 
 
-_caches: WeakKeyDictionary[Store, _Cache] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[StoredResults, _Cache] = WeakKeyDictionary()
 
 
-def _cache_of(registry: Registry, store: Store) -> _Cache:
+def _cache_of(registry: Registry, store: StoredResults) -> _Cache:
     """Return the cache that lives as long as this store is open; a new `Store` computes everything again."""
     cache = _caches.get(store)
     if cache is None or cache.registry is not registry:

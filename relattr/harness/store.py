@@ -2,16 +2,17 @@
 
 ``<folder>/<dataset>/<method>/<attribute>-<split>-s<seed>-<key>.json`` is the result of a cell. Beside it, ``.npz`` has
 the arrays of the cell, from which every statistic can be computed without training again, and ``.log`` what it printed.
+``<folder>/.pairs`` has the pairs of the test sets, and ``<folder>/.audit`` the audits of the datasets.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,10 @@ from relattr.errors import BadInput
 from relattr.harness.arrays import NPZ_ERRORS, CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import ArraysFile, Result, decode_result, encode_result
-from relattr.system.atomic import remove_leftovers, write_together
+from relattr.harness.stored_results import StoredResults, Unreadable
+from relattr.harness.tested_pairs import TestKey, TestPairs, pairs_from_arrays, pairs_to_arrays
+from relattr.system.atomic import remove_leftovers, write_arrays, write_bytes, write_together
+from relattr.system.npz import read_npz
 from relattr.system.reading import MAX_RESULT, MAX_TABLE, open_regular, read_bytes, read_text, require_regular
 
 if TYPE_CHECKING:
@@ -32,22 +36,12 @@ _SMALL = 1 << 20
 _Version = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """A file in the store that is not a valid result of this version, and the reason."""
-
-    path: Path
-    reason: str
-    inaccessible: bool = False
-    """Whether the system refused to read it, for example for lack of permission. It may be a valid result then."""
-
-
-class Store:
+class Store(StoredResults):
     """The results in a folder. Iterating yields all of them, ordered by path."""
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
-            raise BadInput(f"the results folder {folder} is a file; choose a folder")
+            raise BadInput(f"the results folder {folder} is a file; choose a folder (released files are only read)")
         self.folder = folder
         self._digests: dict[Path, tuple[_Version, str]] = {}
         self._results: dict[Path, tuple[_Version, Result]] = {}
@@ -70,8 +64,7 @@ class Store:
         """
         path = self.path(result.cell)
         set_aside = self.set_aside(result.cell)
-        for suffix in (".json", ".npz", ".log"):
-            remove_leftovers(path.with_suffix(suffix))
+        remove_leftovers(*(path.with_suffix(suffix) for suffix in (".json", ".npz", ".log")))
         npz = arrays.to_npz() if isinstance(arrays, CellArrays) else arrays or b""
         arrays_file = ArraysFile(len(npz), hashlib.sha256(npz).hexdigest()) if npz else None
         files = [(".npz", npz), (".log", log.encode(errors="replace"))]
@@ -168,6 +161,38 @@ class Store:
         except (OSError, ImportError):
             return False
         return False
+
+    def test_pairs(self, key: TestKey) -> TestPairs | None:
+        try:
+            return pairs_from_arrays(key, read_npz(self._pairs_path(key)))
+        except NPZ_ERRORS:
+            return None
+
+    def keep_test_pairs(self, key: TestKey, test_pairs: TestPairs) -> None:
+        with contextlib.suppress(OSError):  # the folder may be read-only
+            write_arrays(self._pairs_path(key), pairs_to_arrays(key, test_pairs))
+
+    def test_pair_keys(self) -> list[TestKey]:
+        return sorted(path.stem for path in (self.folder / ".pairs").glob("*.npz") if not path.name.startswith("."))
+
+    def audit_record(self, key: str) -> bytes | None:
+        try:
+            return read_bytes(self._audit_path(key), MAX_RESULT)
+        except OSError:
+            return None
+
+    def keep_audit_record(self, key: str, record: bytes) -> None:
+        with contextlib.suppress(OSError):  # the folder may be read-only; the audit is computed again then
+            write_bytes(self._audit_path(key), record)
+
+    def audit_keys(self) -> list[str]:
+        return sorted(path.stem for path in (self.folder / ".audit").glob("*.json") if not path.name.startswith("."))
+
+    def _pairs_path(self, key: TestKey) -> Path:
+        return self.folder / ".pairs" / f"{key}.npz"
+
+    def _audit_path(self, key: str) -> Path:
+        return self.folder / ".audit" / f"{key}.json"
 
     def _size_and_digest(self, path: Path) -> tuple[int, str]:
         """The size of a file and its SHA-256; it is read once for each version. Raises OSError if it cannot be read."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from relattr.harness.benchmark import Benchmark
     from relattr.harness.plan import PlannedCell
     from relattr.harness.result import Result
-    from relattr.harness.store import Store
+    from relattr.harness.stored_results import StoredResults
     from relattr.registry import Registry
     from relattr.report.tables.table import PaperTable
 
@@ -155,14 +155,15 @@ def run(
     plan = make_plan(definition, registry, store, selection)
     plan.require_cells()
     require_files(plan.cells, registry)
-    plan = replace(plan, cells=extend_time_limits(plan.cells, known_durations(plan.cells, store)))
+    durations = known_durations(plan.cells, store)
+    plan = replace(plan, cells=extend_time_limits(plan.cells, durations))
     cells = plan.cells_to_run(_names(retry))
     if cells:
         if backend == "local":
             _require_known_in_processes(cells, registry)
         settings = ComputeSettings(backend, "", jobs, threads, device, folders)
         settings = settings.resolved(len(cells), plan.benchmark.threads)
-        compute_cells(cells, registry, store, settings, _PrintedLines(len(cells), verbose=verbose))
+        compute_cells(cells, registry, store, settings, _PrintedLines(len(cells), verbose=verbose), durations)
     stored = [store.read(planned.cell) for planned in plan.cells]
     return results_frame([result for result in stored if isinstance(result, Result)], registry, store)
 
@@ -170,12 +171,14 @@ def run(
 def results(
     folder: Folder = "results", *, benchmark: str = "", keep_stale: bool = False, plugins: Folders = ()
 ) -> pd.DataFrame:
-    """The results in a folder as a tidy table, which ``relattr export`` writes: one row for each cell and test set.
+    """The results in a folder or a released file as a tidy table: one row for each cell and test set.
+
+    ``relattr export`` writes the same table.
 
     Parameters
     ----------
     folder : path
-        The folder of results.
+        The folder of results, or a file that ``relattr release`` has written.
     benchmark : str
         Only results on the datasets of this benchmark.
     keep_stale : bool
@@ -185,11 +188,12 @@ def results(
         Folders with further plugin files (.py), on which the results depend.
 
     Returns a DataFrame with the columns `relattr.harness.export.RESULT_COLUMNS`, which docs/python.md explains. Raises
-    `BadInput` if the folder does not exist. Warns about files that cannot be read, and stale results that are left out.
+    `BadInput` if the folder does not exist or the file is not valid. Warns about files that cannot be read, and stale
+    results that are left out.
     """
     from relattr.harness.export import export_results
 
-    registry, store = loaded_registry(plugins), _existing_store(folder)
+    registry, store = loaded_registry(plugins), _existing_results(folder)
     definition = _read_benchmark(benchmark, registry, store) if benchmark else None
     exported = export_results(registry, store, definition, keep_stale=keep_stale)
     for item in exported.unreadable:
@@ -203,16 +207,17 @@ def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ())
     """The table of a benchmark from stored results: one row for each method and column, with intervals and verdicts.
 
     For each column that is a mean over several attributes, the numbers of the single attributes follow, with another
-    value of ``table``. No cell is computed.
+    value of ``table``. No cell is computed. ``results`` is the folder of results, or a file that ``relattr release``
+    has written.
 
     Returns a DataFrame with the columns `TABLE_COLUMNS`. Accuracies are in per cent. Raises `UnknownName` for a
-    benchmark that does not exist, `BadInput` if the folder does not exist.
+    benchmark that does not exist, `BadInput` if the folder does not exist or the file is not valid.
     """
     import pandas as pd
 
     from relattr.report.tables.builder import build_table
 
-    registry, store = loaded_registry(plugins), _existing_store(results)
+    registry, store = loaded_registry(plugins), _existing_results(results)
     built = build_table(_read_benchmark(benchmark, registry, store), registry, store)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
@@ -251,7 +256,7 @@ def report_page(
     """
     from relattr.report.formats.page import benchmark_to_html
 
-    registry, store = loaded_registry(plugins), _existing_store(results)
+    registry, store = loaded_registry(plugins), _existing_results(results)
     definition = _read_benchmark(benchmark, registry, store)
     return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit))
 
@@ -325,7 +330,7 @@ def _table_rows(built: PaperTable) -> Iterator[list[Any]]:
             ]
 
 
-def _read_benchmark(name: str, registry: Registry, store: Store, data: Folder | None = None) -> Benchmark:
+def _read_benchmark(name: str, registry: Registry, store: StoredResults, data: Folder | None = None) -> Benchmark:
     """The benchmark of this name or file; own photographs are those at ``data``, or those of the latest results.
 
     Raises `BadInput` for a benchmark of own photographs without any.
@@ -338,12 +343,12 @@ def _read_benchmark(name: str, registry: Registry, store: Store, data: Folder | 
     return definition
 
 
-def _existing_store(folder: Folder) -> Store:
-    from relattr.harness.store import Store
+def _existing_results(path: Folder) -> StoredResults:
+    from relattr.harness.release import open_results
 
-    if not Path(folder).is_dir():
-        raise BadInput(f"the results folder {os.fspath(folder)} does not exist")
-    return Store(Path(folder))
+    if not Path(path).exists():
+        raise BadInput(f"the results folder {os.fspath(path)} does not exist")
+    return open_results(Path(path))
 
 
 def _names(names: Names) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from relattr.harness.plan import make_plan
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, of_loaded_plugins
 from relattr.harness.scope import benchmark_scope
-from relattr.harness.store import Store
+from relattr.harness.stored_results import StoredResults
 from relattr.report.figures.chains import draw_chains
 from relattr.report.figures.neighbours import TestQueries, draw_neighbours, mean_rank_distance
 from relattr.report.figures.source import source_sentence
@@ -64,7 +64,7 @@ class DrawnFigure:
 def draw_figures(
     benchmark: Benchmark,
     registry: Registry,
-    store: Store,
+    store: StoredResults,
     selection: Selection,
     out: Path,
     options: FigureOptions | None = None,

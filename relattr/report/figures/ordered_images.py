@@ -19,7 +19,7 @@ from relattr.report.figures.thumbnails import thumbnail_uri
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from relattr.harness.store import Store
+    from relattr.harness.stored_results import StoredResults
     from relattr.images import Images
     from relattr.registry import Registry
 
@@ -53,7 +53,7 @@ class OrderedImages:
     images: tuple[Thumbnail, ...]
 
 
-def order_own_images(results: Sequence[Result], registry: Registry, store: Store) -> list[OrderedImages]:
+def order_own_images(results: Sequence[Result], registry: Registry, store: StoredResults) -> list[OrderedImages]:
     """Order the test images of each attribute of a user's own data by the method with the highest accuracy.
 
     An attribute is left out if no method has strengths for it, or if the images are not available.
@@ -86,7 +86,9 @@ def _accuracy(results: Sequence[Result]) -> float:
     return sum(test.n_correct for test in tests) / max(1, sum(test.n_ordered for test in tests))
 
 
-def _ordered(attribute: str, results: Sequence[Result], registry: Registry, store: Store) -> OrderedImages | None:
+def _ordered(
+    attribute: str, results: Sequence[Result], registry: Registry, store: StoredResults
+) -> OrderedImages | None:
     """The order by one method; None if it has no strengths.
 
     Strengths of different models, those of the folds of a cross-validation, have no common unit: they are standardised

@@ -19,7 +19,7 @@ from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection
 from relattr.harness.scope import benchmark_scope
-from relattr.harness.store import Store, Unreadable
+from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry
 from relattr.report.figures import charts
 from relattr.report.figures.ordered_images import order_own_images
@@ -73,7 +73,7 @@ class PageTable:
 def benchmark_to_html(
     benchmark: Benchmark,
     registry: Registry,
-    store: Store,
+    store: StoredResults,
     *,
     audit: bool = True,
     figures: Path | None = None,
@@ -136,7 +136,7 @@ def _charts(table: PaperTable) -> list[tuple[str, str, str | None]]:
     return drawn
 
 
-def _learning_curves(results: Sequence[Result], store: Store) -> list[tuple[str, str]]:
+def _learning_curves(results: Sequence[Result], store: StoredResults) -> list[tuple[str, str]]:
     """(title, chart) of each cell with a valid artifact ``curve`` ``(steps, 4)``."""
     import numpy as np
 
@@ -201,7 +201,7 @@ def _machines(results: Sequence[Result]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _cell(result: Result, store: Store, detailed: bool) -> dict[str, Any]:
+def _cell(result: Result, store: StoredResults, detailed: bool) -> dict[str, Any]:
     return {
         "method": result.label,
         "task": str(result.cell.task),
@@ -216,7 +216,7 @@ def _cell(result: Result, store: Store, detailed: bool) -> dict[str, Any]:
     }
 
 
-def _log(result: Result, store: Store) -> str:
+def _log(result: Result, store: StoredResults) -> str:
     try:
         return store.log(result.cell)[-MAX_LOG:]
     except OSError:

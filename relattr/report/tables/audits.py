@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,11 +14,9 @@ from relattr.dataset import Dataset
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.data_identity import DataIdentity, identify_data
 from relattr.harness.result import Result
-from relattr.harness.store import Store
+from relattr.harness.stored_results import StoredResults
 from relattr.registry import Registry
-from relattr.system.atomic import write_bytes
 from relattr.system.digests import digest_text
-from relattr.system.reading import MAX_RESULT, read_bytes
 from relattr.system.sealed import open_sealed, seal_record
 
 
@@ -46,24 +42,23 @@ class LeakNote:
         return not self.places or not self.places.isdisjoint({f"{task} {test}", f"{task} {TRAINING}", task})
 
 
-def cached_audit(results: Path, dataset: Dataset, *, recompute: bool = False) -> Audit:
+def cached_audit(store: StoredResults, dataset: Dataset, *, recompute: bool = False) -> Audit:
     """Return the audit of this version of a dataset and its code.
 
-    It is read from ``<results>/.audit/``; if it is not there, or ``recompute`` is set, it is computed and stored.
+    It is the one that is stored with the results; if there is none, or ``recompute`` is set, it is computed and stored.
     """
     if dataset.missing() is not None:  # the part of an audit that needs no files is cheap: it is not stored
         return audit_dataset(dataset)
-    path = _path(results, dataset.name, identify_data(dataset).dataset_parameters, dataset.fingerprint())
-    stored = None if recompute else _read(path)
+    key = _key(dataset.name, identify_data(dataset).dataset_parameters, dataset.fingerprint())
+    stored = None if recompute else _read(store, key)
     if stored is not None and stored.code == code_of(dataset):
         return stored
     audit = audit_dataset(dataset)
-    with contextlib.suppress(OSError):  # if the folder is read-only, the audit is recomputed every time
-        write_bytes(path, seal_record(msgspec.json.encode(audit)))
+    store.keep_audit_record(key, seal_record(msgspec.json.encode(audit)))
     return audit
 
 
-def audit_benchmark(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, Audit | NoAudit]:
+def audit_benchmark(benchmark: Benchmark, registry: Registry, store: StoredResults) -> dict[str, Audit | NoAudit]:
     """Return the audit of each dataset of a benchmark, or why there is none."""
     audits: dict[str, Audit | NoAudit] = {}
     for name in dict.fromkeys(column.dataset for column in benchmark.table.columns):
@@ -74,7 +69,7 @@ def audit_benchmark(benchmark: Benchmark, registry: Registry, store: Store) -> d
             dataset = registry.dataset(name).create(benchmark.dataset.get(name, {}))
             missing = dataset.missing()
             if missing is None:
-                audits[name] = cached_audit(store.folder, dataset)
+                audits[name] = cached_audit(store, dataset)
             else:
                 audits[name] = _stored_with_results(store, name, identify_data(dataset)) or NoAudit(missing)
         except Exception as error:  # an error in a plugin must not prevent the tables
@@ -82,7 +77,7 @@ def audit_benchmark(benchmark: Benchmark, registry: Registry, store: Store) -> d
     return audits
 
 
-def audits_for_run(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, Audit | NoAudit]:
+def audits_for_run(benchmark: Benchmark, registry: Registry, store: StoredResults) -> dict[str, Audit | NoAudit]:
     """Return the audits that a run shows: of a user's own data, and of other datasets where they are stored.
 
     Released data is verified by its checksums, and its audit may take longer than the run.
@@ -96,9 +91,9 @@ def audits_for_run(benchmark: Benchmark, registry: Registry, store: Store) -> di
             if dataset.missing() is not None:
                 continue
             if dataset.location_parameters:
-                audits[name] = cached_audit(store.folder, dataset)
+                audits[name] = cached_audit(store, dataset)
                 continue
-            stored = _read(_path(store.folder, name, identify_data(dataset).dataset_parameters, dataset.fingerprint()))
+            stored = _read(store, _key(name, identify_data(dataset).dataset_parameters, dataset.fingerprint()))
             if stored is not None and stored.code == code_of(dataset):
                 audits[name] = stored
         except Exception as error:  # an error in a plugin must not prevent the run
@@ -121,26 +116,28 @@ def leak_notes(audits: Mapping[str, Audit | NoAudit]) -> dict[str, list[LeakNote
     return notes
 
 
-def benchmark_leak_notes(benchmark: Benchmark, registry: Registry, store: Store) -> dict[str, list[LeakNote]]:
+def benchmark_leak_notes(benchmark: Benchmark, registry: Registry, store: StoredResults) -> dict[str, list[LeakNote]]:
     """Return the leaks in the datasets of a benchmark, as `leak_notes`."""
     return leak_notes(audit_benchmark(benchmark, registry, store))
 
 
-def _path(results: Path, name: str, values: Mapping[str, Any], fingerprint: str) -> Path:
-    key = digest_text(name, json.dumps(values, sort_keys=True, default=str), fingerprint)[:16]
-    return results / ".audit" / f"{key}.json"
+def _key(name: str, values: Mapping[str, Any], fingerprint: str) -> str:
+    return digest_text(name, json.dumps(values, sort_keys=True, default=str), fingerprint)[:16]
 
 
-def _read(path: Path) -> Audit | None:
+def _read(store: StoredResults, key: str) -> Audit | None:
+    content = store.audit_record(key)
+    if content is None:
+        return None
     try:
-        record, _ = open_sealed(read_bytes(path, MAX_RESULT))  # older files have no digest
+        record, _ = open_sealed(content)  # older files have no digest
         audit = msgspec.convert(record, Audit)
-    except (OSError, ValueError, msgspec.ValidationError):
+    except (ValueError, msgspec.ValidationError):
         return None
     return audit if audit.version == VERSION and audit.images else None
 
 
-def _stored_with_results(store: Store, name: str, data: DataIdentity) -> Audit | None:
+def _stored_with_results(store: StoredResults, name: str, data: DataIdentity) -> Audit | None:
     """The stored audit of the data that results were computed on, for a dataset whose files are not available."""
     for result in store:
         if (
@@ -149,7 +146,7 @@ def _stored_with_results(store: Store, name: str, data: DataIdentity) -> Audit |
             and result.cell.dataset_parameters == data.dataset_parameters
             and result.cell.location == data.location
         ):
-            audit = _read(_path(store.folder, name, data.dataset_parameters, result.fingerprints.get("data", "")))
+            audit = _read(store, _key(name, data.dataset_parameters, result.fingerprints.get("data", "")))
             if audit is not None:
                 return audit
     return None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.result_selection import ResultSelection
-from relattr.harness.store import Store
+from relattr.harness.stored_results import StoredResults
 from relattr.registry import Registry
 from relattr.report.tables.ablation import Ablation, compute_ablation, find_base_row
 from relattr.report.tables.captions import with_caption
@@ -29,7 +29,7 @@ RESERVED_COLUMN_KEYS = ("notes", "published", "ranks")
 def build_table(
     benchmark: Benchmark,
     registry: Registry,
-    store: Store,
+    store: StoredResults,
     leaks: LeakNotes | None = None,
     against: str = "",
     selection: ResultSelection = ALL_RESULTS,
@@ -50,7 +50,7 @@ class _TableBuilder:
         self,
         benchmark: Benchmark,
         registry: Registry,
-        store: Store,
+        store: StoredResults,
         leaks: LeakNotes,
         against: str,
         selection: ResultSelection,

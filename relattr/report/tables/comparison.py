@@ -10,7 +10,7 @@ from relattr.errors import BadInput
 from relattr.harness.cell import Cell
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, variant_key
-from relattr.harness.store import Store
+from relattr.harness.stored_results import StoredResults
 from relattr.registry import Registry
 from relattr.report.tables.entry import LEVEL
 from relattr.report.tables.folds import mean_accuracy
@@ -66,7 +66,12 @@ class ResultsComparison:
 
 
 def compare_results(
-    registry: Registry, first: Store, second: Store, selection: ResultSelection, *, by_attribute: bool = False
+    registry: Registry,
+    first: StoredResults,
+    second: StoredResults,
+    selection: ResultSelection,
+    *,
+    by_attribute: bool = False,
 ) -> ResultsComparison:
     """Compare the chosen results of two stores.
 
@@ -92,7 +97,11 @@ def _counts(result: Result) -> list[tuple[str, int, int, int]]:
 
 
 def _changes(
-    registry: Registry, first: Store, second: Store, pairs: Sequence[tuple[Result, Result]], by_attribute: bool
+    registry: Registry,
+    first: StoredResults,
+    second: StoredResults,
+    pairs: Sequence[tuple[Result, Result]],
+    by_attribute: bool,
 ) -> list[AccuracyChange]:
     judge = Judge(registry, first)
     judges = judge, judge.of_other_store(second)

@@ -1,8 +1,8 @@
 """Which test pairs each result orders correctly, recomputed from the stored strengths or margins.
 
-A result stores strengths or margins. The pairs they are scored on come from the dataset and are stored beside the
-results the first time (``<results>/.pairs/``), so that tables and intervals can be computed from a folder of results
-without the dataset. Judgements that do not reproduce the counts of the result are rejected.
+A result stores strengths or margins. The pairs they are scored on come from the dataset and are stored with the
+results the first time, so that tables and intervals can be computed from stored results without the dataset. Judgements
+that do not reproduce the counts of the result are rejected.
 """
 
 from __future__ import annotations
@@ -10,34 +10,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput, RelattrError
-from relattr.harness.arrays import NPZ_ERRORS
 from relattr.harness.result import Result, TestResult
-from relattr.harness.store import Store
+from relattr.harness.result_selection import ResultSelection
+from relattr.harness.stored_results import StoredResults
+from relattr.harness.tested_pairs import TestKey, TestPairs, storable_text, test_key
 from relattr.pairs import Pairs
 from relattr.registry import Registry
 from relattr.report.tables.folds import attribute_weights, group_folds
 from relattr.statistics import Design, Judgement
-from relattr.system.atomic import write_arrays
-from relattr.system.digests import digest_array, digest_text
-from relattr.system.npz import read_npz
-
-TestKey = str
-"""Identifies the pairs of a test set: the same for every method and seed."""
-
-
-@dataclass(frozen=True, eq=False)
-class TestPairs:
-    """The pairs of a test set; ``image_ids`` ``(n,)`` is the index in the dataset of each image of the test set."""
-
-    pairs: Pairs
-    image_ids: NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,43 +52,10 @@ class _CountMismatch(NotJudgeable):
         self.key, self.result, self.test = key, result, test
 
 
-def test_key(result: Result, test: str) -> TestKey:
-    """Return the key of the pairs of a result's test set."""
-    cell = result.cell
-    parameters = ",".join(f"{k}={v!r}" for k, v in sorted(cell.dataset_parameters.items()))
-    data = result.fingerprints.get("data", "")
-    return digest_text(cell.dataset, parameters, cell.attribute, cell.split, test, data)[:32]
-
-
-def store_test_pairs(results: Path, key: TestKey, test_pairs: TestPairs) -> None:
-    """Store the pairs of a test set in a folder of results."""
-    order = test_pairs.pairs.order
-    if order is not None:
-        arrays: dict[str, NDArray[Any]] = {
-            "items": order.items,
-            "strengths": order.strengths,
-            "seed": np.array([order.seed], np.uint64),
-        }
-    else:
-        arrays = dict(zip(("left", "right", "label"), test_pairs.pairs.arrays, strict=True))
-    arrays["identities"] = np.asarray(test_pairs.image_ids, np.int64)
-    write_arrays(_path(results, key), {**arrays, "sha256": _digest(key, arrays)})
-
-
-def _digest(key: TestKey, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-    """SHA-256 of the stored arrays and of what they belong to, ``(32,)``."""
-    parts = [part for name in sorted(arrays) for part in (name, digest_array(arrays[name]))]
-    return np.frombuffer(bytes.fromhex(digest_text(key, *parts)), np.uint8)
-
-
-def _path(results: Path, key: TestKey) -> Path:
-    return results / ".pairs" / f"{key}.npz"
-
-
 class Judge:
     """Judges the results of a store; pairs, designs, strengths and margins are read once."""
 
-    def __init__(self, registry: Registry, store: Store) -> None:
+    def __init__(self, registry: Registry, store: StoredResults) -> None:
         self._registry = registry
         self._store = store
         self._test_pairs: dict[TestKey, TestPairs | str] = {}
@@ -111,7 +64,7 @@ class Judge:
         self._values: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
         self._reloaded: set[TestKey] = set()
 
-    def of_other_store(self, store: Store) -> Judge:
+    def of_other_store(self, store: StoredResults) -> Judge:
         """A judge of the results in another store, on the same pairs and designs as this one."""
         other = Judge(self._registry, store)
         other._test_pairs, other._designs = self._test_pairs, self._designs
@@ -219,10 +172,24 @@ class Judge:
             raise NotJudgeable(f"its strengths cannot be read ({type(error.__cause__).__name__})") from error
         raise NotJudgeable("its strengths or margins were not stored")
 
+    def complete_pairs(self, result: Result, test: TestResult) -> str:
+        """Store the pairs of a result's test set, with the names of its images, unless they are stored already.
+
+        Returns why the pairs are unavailable; empty if they are stored. Images have no names if the dataset is not on
+        this machine, or has changed.
+        """
+        key = test_key(result, test.test)
+        test_pairs = self._find_pairs(key, result, test)
+        if isinstance(test_pairs, str):
+            return test_pairs
+        if test_pairs.names is None:
+            self._reload_pairs(key, result, test)
+        return ""
+
     def _find_pairs(self, key: TestKey, result: Result, test: TestResult) -> TestPairs | str:
         """The pairs of a test set, stored or from the dataset, or why they are unavailable."""
         if key not in self._test_pairs:
-            test_pairs = self._read_pairs(key) or self._load_pairs(key, result, test.test)
+            test_pairs = self._store.test_pairs(key) or self._load_pairs(key, result, test.test)
             if isinstance(test_pairs, TestPairs) and not _has_counts(test_pairs, test):
                 test_pairs = f"{result.cell.dataset} has different test pairs now"
             self._test_pairs[key] = test_pairs
@@ -245,21 +212,6 @@ class Judge:
         }
         return True
 
-    def _read_pairs(self, key: TestKey) -> TestPairs | None:
-        """The stored pairs of a test set; None if there are none or the file is damaged."""
-        try:
-            arrays = read_npz(_path(self._store.folder, key))
-            digest = arrays.pop("sha256", None)  # older files have none
-            if digest is not None and not np.array_equal(digest, _digest(key, arrays)):
-                return None
-            if "items" in arrays:
-                pairs = Pairs.all_of(arrays["strengths"], items=arrays["items"], seed=int(arrays["seed"][0]))
-            else:
-                pairs = Pairs(arrays["left"], arrays["right"], arrays["label"])
-            return TestPairs(pairs, arrays["identities"])
-        except (*NPZ_ERRORS, TypeError, IndexError, BadInput):
-            return None
-
     def _load_pairs(self, key: TestKey, result: Result, name: str) -> TestPairs | str:
         """The pairs of a test set from the dataset, stored for the next time, or why they are unavailable."""
         cell = result.cell
@@ -279,11 +231,31 @@ class Judge:
             return f"{cell.dataset} could not be read: {type(error).__name__}: {error}"
         for test_set in task.tests:
             if test_set.name == name:
-                test_pairs = TestPairs(test_set.pairs, np.asarray(test_set.images.indices))
-                with contextlib.suppress(OSError):  # the folder may be read-only
-                    store_test_pairs(self._store.folder, key, test_pairs)
+                names = [storable_text(image) for image in test_set.images.names]
+                test_pairs = TestPairs(test_set.pairs, np.asarray(test_set.images.indices), names)
+                self._store.keep_test_pairs(key, test_pairs)
                 return test_pairs
         return f"{cell.dataset} has no test set {name!r} now"
+
+
+def complete_pairs(registry: Registry, stored: StoredResults, selection: ResultSelection) -> dict[str, str]:
+    """Store the pairs and image names of the test sets of the chosen results, unless they are stored already.
+
+    Returns why pairs are unavailable, by task and test set. Images have no names if their dataset is not on this
+    machine, or has changed. Test sets on which ties do not count as errors are left out: no table judges their pairs.
+    """
+    judge, reasons = Judge(registry, stored), {}
+    completed: set[TestKey] = set()
+    for result in stored:
+        if not isinstance(result, Result) or not selection.includes(result.cell):
+            continue
+        for test in result.tests:
+            key = test_key(result, test.test)
+            if key not in completed and test.ties == "error":
+                completed.add(key)
+                if reason := judge.complete_pairs(result, test):
+                    reasons[f"{result.cell.task} {test.test}"] = reason
+    return reasons
 
 
 def _has_counts(test_pairs: TestPairs, test: TestResult) -> bool:

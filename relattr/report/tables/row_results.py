@@ -14,7 +14,7 @@ from relattr.harness.file_identity import content_digests
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, variant_key
 from relattr.harness.scope import benchmark_scope
-from relattr.harness.store import Store, Unreadable
+from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry, match_names
 from relattr.report.tables.entry import Section
 from relattr.report.tables.row_labels import RowParameters, settle_labels
@@ -58,7 +58,7 @@ ALL_RESULTS = ResultSelection()
 
 
 def collect_row_results(
-    benchmark: Benchmark, registry: Registry, store: Store, selection: ResultSelection = ALL_RESULTS
+    benchmark: Benchmark, registry: Registry, store: StoredResults, selection: ResultSelection = ALL_RESULTS
 ) -> CollectedRows:
     """Return the rows of a benchmark's table.
 
@@ -96,7 +96,7 @@ def collect_row_results(
 
 
 def _results_by_variant(
-    benchmark: Benchmark, registry: Registry, store: Store, selection: ResultSelection
+    benchmark: Benchmark, registry: Registry, store: StoredResults, selection: ResultSelection
 ) -> tuple[dict[tuple[str, str], list[Result]], list[str]]:
     """(method, its parameters as JSON) -> chosen results on the benchmark's datasets; and the unreadable files."""
     results: dict[tuple[str, str], list[Result]] = defaultdict(list)

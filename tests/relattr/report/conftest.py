@@ -9,10 +9,10 @@ from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec
 from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Provenance, Result, TestResult
 from relattr.harness.store import Store
+from relattr.harness.tested_pairs import TestPairs, test_key
 from relattr.pairs import Pairs
 from relattr.registry import Registry
 from relattr.report.tables.builder import build_table
-from relattr.report.tables.judging import TestPairs, store_test_pairs, test_key
 from relattr.statistics import count_margins, count_strengths
 
 PROVENANCE = Provenance(
@@ -110,7 +110,7 @@ class SyntheticResults:
         )
         self.store.write(result, CellArrays(**{kind: {"test": strengths}}) if ok and arrays else None)
         if ok:
-            store_test_pairs(self.store.folder, test_key(result, "test"), TestPairs(pairs, np.arange(self.n_images)))
+            self.store.keep_test_pairs(test_key(result, "test"), TestPairs(pairs, np.arange(self.n_images)))
         return self.store.read(result.cell)
 
     def table(self, methods, columns, rows=(), published="", *, leaks=None, against="", registry=None, **fields):

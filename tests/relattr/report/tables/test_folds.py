@@ -38,7 +38,7 @@ def add_folds(synthetic, method, noise, sizes=SIZES):
         result = msgspec.structs.replace(base, tests=(test,), arrays=None)
         synthetic.store.write(result, CellArrays(strengths={"test": strengths[images]}))
         key = judging.test_key(result, "test")
-        judging.store_test_pairs(synthetic.store.folder, key, judging.TestPairs(inside, images))
+        synthetic.store.keep_test_pairs(key, judging.TestPairs(inside, images))
         margins.append(strengths[of_fold.left] - strengths[of_fold.right])
         tested.append(of_fold)
     return Pairs.concatenate(tested), np.concatenate(margins)

@@ -52,7 +52,7 @@ def test_no_interval_without_pairs(synthetic):
 @pytest.mark.parametrize("position", [0, 40, 200, -30])
 def test_damaged_pairs_remove_only_the_interval(synthetic, position):
     result = synthetic.add("m", "a", "x")
-    path = judging._path(synthetic.store.folder, judging.test_key(result, "test"))
+    path = synthetic.store._pairs_path(judging.test_key(result, "test"))
     content = bytearray(path.read_bytes())
     content[position] ^= 0xFF
     path.write_bytes(content)
@@ -67,7 +67,7 @@ def test_wrong_stored_pairs_are_read_from_the_dataset_again(synthetic, monkeypat
     left, other, label = pairs.arrays
     order = np.random.default_rng(0).permutation(len(label))
     wrong = judging.TestPairs(type(pairs)(left, other, label[order]), right.image_ids)  # as many, but others
-    judging.store_test_pairs(synthetic.store.folder, key, wrong)
+    synthetic.store.keep_test_pairs(key, wrong)
     assert any("do not reproduce its counts" in note for note in synthetic.entry("m").notes)
     loads = []
     monkeypatch.setattr(judging.Judge, "_load_pairs", lambda self, *about: loads.append(about) or right)
