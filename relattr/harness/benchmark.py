@@ -19,10 +19,11 @@ RESERVED_NAMES = ("macros", "preamble", "tables")
 
 
 class RowSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of the table: a method, and its name in the published table."""
+    """A row of the table: a method, its name in the published table, and its label if that is not the method's own."""
 
     method: str
     published: str = ""
+    label: str = ""
 
 
 class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -69,6 +69,7 @@ def collect_row_results(
     rows: list[RowResults] = []
     listed: list[tuple[str, str, Section]] = [(row.method, row.published, "paper") for row in benchmark.rows]
     names = {row.method for row in benchmark.rows}
+    labels = {row.method: row.label for row in benchmark.rows}
     section: Section = "other" if benchmark.table.rows else "paper"
     with_results = sorted({method for method, _ in results} - names)
     listed += [(method, "", section) for method in with_results]
@@ -83,7 +84,7 @@ def collect_row_results(
         measured = {v: of_variant for v, of_variant in variants.items() if any(r.status == "ok" for r in of_variant)}
         shown: Iterable[tuple[str, list[Result]]] = (measured or variants or {"{}": []}).items()
         for variant, of_variant in sorted(shown, key=lambda item: _sort_key(benchmark, registry, item[0], method)):
-            name = _name(registry, method, of_variant, paper_row)
+            name = labels.get(method) or _name(registry, method, of_variant, paper_row)
             changes = _changes(benchmark, registry, method, variant, of_variant)
             words = [f"{key}={value}" for key, value in changes.items()]
             key = unique_slug(slugify("-".join([method, *words])), keys)

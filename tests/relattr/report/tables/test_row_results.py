@@ -1,6 +1,7 @@
 """Labels, keys and order of the rows of a table."""
 
 from relattr import parameters
+from relattr.harness.benchmark import RowSpec
 
 
 def test_parameters_set_by_the_benchmark_are_not_in_the_label(synthetic, plugins, column):
@@ -12,3 +13,10 @@ def test_parameters_set_by_the_benchmark_are_not_in_the_label(synthetic, plugins
     label = plugins.method("siamese-alexnet").label
     assert [row.label for row in rows] == [label, f"{label} [rate=0.001]"]
     assert [row.key for row in rows] == ["siamese-alexnet", "siamese-alexnet-rate-0.001"]
+
+
+def test_a_benchmark_may_label_a_row(synthetic, column):
+    synthetic.add("m", "a", "x", label="Method")
+    synthetic.add("n", "a", "x", label="Method")
+    table = synthetic.table(["m", "n"], [column], rows=(RowSpec("m", label="Other name"), RowSpec("n")))
+    assert [row.label for row in table.rows] == ["Other name", "Method"]
