@@ -17,8 +17,19 @@ from relattr.needs import Need
 from ._fit_run import FitRun
 
 if TYPE_CHECKING:
-    from relattr import Images, Run, TrainingSet
+    from relattr import Images, Pairs, Run, TrainingSet
     from relattr.backbones.places import PlaceGrid
+
+MAX_SEARCH_IMAGES = 2000
+"""Number of training images that places are compared on, at most."""
+_CHUNK = 512
+
+
+def images_of_random_pairs(pairs: Pairs, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The images of randomly chosen pairs, at most ``limit`` of them, in ascending order."""
+    chosen = pairs.take(rng.choice(len(pairs), min(len(pairs), limit), replace=False))
+    images, first = np.unique(np.stack([chosen.left, chosen.right], 1), return_index=True)
+    return np.sort(images[np.argsort(first)[:limit]]).astype(np.int64)
 
 
 @register_method(
@@ -40,9 +51,10 @@ class BestPlace(InspectionMixin, FitRun, Method):
     sizes : sides of the places relative to the image, in (0, 1).
     layer : layer of the backbone from whose feature map the places are cut; by default the last one with about 16
         pixels per cell.
-    resolution : side in pixels that the whole image is resized to; by default the backbone's input size.
+    resolution : side in pixels that the whole image is resized to; by default twice the backbone's input size. At the
+        input size itself, a cell of the map sees most of the image, and the best place need not show the cue.
     parts : the features of a place are means over parts x parts of it.
-    step : distance between neighbouring places, in cells of the map.
+    step : largest distance between neighbouring places, in cells of the map.
     whole : whether the features of the whole image, from the last layer, are used too.
     C : weight of the loss of one pair.
     """
@@ -53,7 +65,7 @@ class BestPlace(InspectionMixin, FitRun, Method):
     layer: str | None = None
     resolution: int | None = None
     parts: int = 2
-    step: int = 2
+    step: int = 3
     whole: bool = False
     C: float = 1.0
 
@@ -81,13 +93,20 @@ class BestPlace(InspectionMixin, FitRun, Method):
         )
 
     def search(self, train: TrainingSet, run: Run) -> tuple[PlaceGrid, NDArray[np.float64]]:
-        """The grid, and the validation accuracy ``(p,)`` of each of its places; NaN for the whole image."""
+        """The grid, and the validation accuracy ``(p,)`` of each of its places; NaN for the whole image.
+
+        Of more than `MAX_SEARCH_IMAGES` images, only so many are looked at: those of randomly chosen pairs.
+        """
         from relattr.ranksvm.block_validation import block_accuracies, gram_matrix
 
         grid = self.grid
-        maps = grid.maps(train.images, device=run.device)
+        chosen = np.arange(len(train.images))
+        if len(chosen) > MAX_SEARCH_IMAGES:
+            chosen = images_of_random_pairs(train.pairs, MAX_SEARCH_IMAGES, run.rng("search"))
+        maps = grid.maps(train.images.subset(chosen), device=run.device)
+        pairs = train.pairs.among(chosen).renumbered(chosen)
         grams = (gram_matrix(grid.features(maps, place)) for place in range(1, len(grid.boxes)))
-        accuracies = block_accuracies(grams, train.pairs, C=self.C, seed=run.seed_for("folds"))
+        accuracies = block_accuracies(grams, pairs, C=self.C, seed=run.seed_for("folds"))
         return grid, np.concatenate([[np.nan], accuracies])
 
     def fit(self, train: TrainingSet, run: Run) -> None:
@@ -107,8 +126,13 @@ class BestPlace(InspectionMixin, FitRun, Method):
 
         device = self.fit_run.device
         grid = self.grid
-        maps = grid.maps(images, device=device)
-        blocks = [grid.features(maps, place) for place in self.places_.tolist()]
+        places = self.places_.tolist()
+        blocks = [np.empty((len(images), grid.dim), np.float32) for _ in places]
+        for start in range(0, len(images), _CHUNK):  # the maps of all images may be larger than the memory
+            rows = np.arange(start, min(start + _CHUNK, len(images)))
+            maps = grid.maps(images.subset(rows), device=device)
+            for block, place in zip(blocks, places, strict=True):
+                block[rows] = grid.features(maps, place)
         if self.whole:
             blocks.append(cached_deep_features(images, self.backbone, device=device, crop="resize"))
         return np.concatenate(blocks, 1) / np.float32(len(blocks) ** 0.5)

@@ -2,8 +2,8 @@
 
 The whole image passes through a backbone once, up to a layer whose map is fine enough to tell places apart. A place is
 a square of cells of this map, and its features are the means over its parts (2 x 2 by default), of unit norm. All
-places and all sizes cost one forward pass, whose map is cached. The receptive fields of the cells reach somewhat beyond
-their place.
+places and all sizes cost one forward pass, whose map is cached. The receptive fields of the cells reach beyond their
+place, and the more so the smaller the image is: therefore it is shown at twice the size the backbone was trained with.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ class PlaceGrid:
     backbone : name of the backbone.
     sizes : sides of the places relative to the image, each in (0, 1); rounded to cells of the map.
     layer : layer whose map is used; by default the last one with about 16 pixels per cell, see `layer_of_stride`.
-    input_size : side in pixels that whole images are resized to; by default that of the backbone.
+    input_size : side in pixels that whole images are resized to; by default twice that of the backbone.
     parts : the features of a place are means over parts x parts of it.
-    step : cells between two places.
+    step : most cells between two neighbouring places; they are evenly spaced, from border to border, so that the mirror
+        image of a place is a place.
 
     Raises `BadInput` for a value out of range, a layer without a square map, and a size of too few or too many cells.
     """
@@ -60,7 +61,7 @@ class PlaceGrid:
             raise BadInput(f"parts and step must be at least 1; got {parts} and {step}")
         network = Backbone.create(backbone, pretrained=False)
         self.backbone, self.parts, self.step = backbone, parts, step
-        self.input_size = input_size or network.input_size
+        self.input_size = input_size or 2 * network.input_size
         self.layer = layer or layer_of_stride(network, self.input_size)
         shape = network.feature_shape(self.layer, self.input_size)
         if len(shape) != 3 or shape[1] != shape[2]:
@@ -75,9 +76,11 @@ class PlaceGrid:
                 )
 
     def _starts(self, window: int) -> list[int]:
-        """The first cell of each place of a size along one axis; the last place ends at the border."""
+        """The first cell of each place of a size along one axis: evenly spaced, from border to border, symmetric."""
         last = self.cells - window
-        return sorted({*range(0, last + 1, self.step), last})
+        n_steps = -(-last // self.step)
+        first_half = [round(k * last / n_steps) for k in range(n_steps // 2 + 1)]
+        return sorted({*first_half, *(last - start for start in first_half)})
 
     @property
     def _squares(self) -> list[tuple[int, int, int]]:
@@ -99,6 +102,11 @@ class PlaceGrid:
         """The index of the size of each place, ``(p,)``; -1 for the whole image."""
         counts = [len(self._starts(window)) ** 2 for window in self.windows]
         return np.concatenate([[-1], np.repeat(np.arange(len(counts)), counts)])
+
+    @property
+    def dim(self) -> int:
+        """Features of a place."""
+        return self.channels * self.parts**2
 
     def maps(self, images: Images, *, device: str = "cpu") -> torch.Tensor:
         """Return the feature maps ``(n, c, cells, cells)``, computed once per image and cached on disk."""

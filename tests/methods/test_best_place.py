@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,27 @@ def test_features_are_those_of_the_whole_image_and_the_places(whole):
     np.testing.assert_allclose(method.strength(images), features @ method.coef_, rtol=1e-4, atol=1e-5)
     assert len(set(method.places_.tolist())) == 2
     assert 0 not in method.places_
+
+
+def test_the_search_looks_at_the_images_of_random_pairs(monkeypatch):
+    module = sys.modules[registry.method("best-place").cls.__module__]
+    pairs = Pairs.from_scores(np.random.default_rng(0).uniform(size=60), count=100, seed=0)
+    everything = module.images_of_random_pairs(pairs, 10**6, np.random.default_rng(0))
+    np.testing.assert_array_equal(everything, pairs.images)
+    some = module.images_of_random_pairs(pairs, 20, np.random.default_rng(0))
+    assert len(set(some.tolist())) == 20
+    assert len(pairs.among(some)) >= 10
+    assert module.images_of_random_pairs(pairs, 20, np.random.default_rng(1)).tolist() != some.tolist()
+
+    images, strengths = scenes(60, 0)
+    monkeypatch.setattr(module, "MAX_SEARCH_IMAGES", 40)
+    method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 1})
+    grid, _ = method.search(TrainingSet(images, Pairs.from_scores(strengths, count=600, seed=0)), Run(seed=0))
+    calls = []
+    monkeypatch.setattr(type(grid), "maps", lambda grid, images, device="cpu": calls.append(len(images)) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        method.search(TrainingSet(images, Pairs.from_scores(strengths, count=600, seed=0)), Run(seed=0))
+    assert calls == [40]
 
 
 def test_no_place_is_refused():

@@ -86,10 +86,22 @@ def test_layer_is_the_last_that_is_fine_enough():
         layer_of_stride(network, 64, stride=1)
 
 
-def test_step_leaves_places_out_but_none_at_the_border():
-    boxes = PlaceGrid("two-layers", (0.25,), input_size=64, step=4).boxes[1:]
-    assert sorted({float(x) for x in boxes[:, 0]}) == [0.0, 0.5, 0.75]
-    assert len(boxes) == 9
+@pytest.mark.parametrize("step", range(1, 8))
+@pytest.mark.parametrize("size", [0.25, 0.5, 0.75])
+def test_places_are_spaced_evenly_and_symmetric(step, size):
+    boxes = PlaceGrid("two-layers", (size,), input_size=64, step=step).boxes[1:]
+    starts = sorted({round(8 * float(x)) for x in boxes[:, 0]})
+    last = 8 - round(8 * size)
+    assert (starts[0], starts[-1]) == (0, last)
+    assert [last - start for start in reversed(starts)] == starts
+    distances = np.diff(starts)
+    assert distances.max() <= step
+    assert distances.max() - distances.min() <= 2
+    assert len(boxes) == len(starts) ** 2
+
+
+def test_whole_image_is_seen_at_twice_the_input_size_by_default():
+    assert PlaceGrid("two-layers", (0.5,)).input_size == 128
 
 
 @pytest.mark.parametrize(
@@ -98,8 +110,8 @@ def test_step_leaves_places_out_but_none_at_the_border():
         ((), {}, "sizes of places"),
         ((1.0,), {}, "sizes of places"),
         ((0.5,), {"parts": 0}, "at least 1"),
-        ((0.99,), {}, "has 8 of 8 cells"),
-        ((0.1,), {}, "has 1 of 8 cells"),
+        ((0.99,), {"input_size": 64}, "has 8 of 8 cells"),
+        ((0.1,), {"input_size": 64}, "has 1 of 8 cells"),
         ((0.5,), {"layer": "classifier"}, "not a square map"),
     ],
 )
