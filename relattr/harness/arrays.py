@@ -45,10 +45,10 @@ class CellArrays:
         artifacts: Mapping[str, Any] | None = None,
     ) -> None:
         self._bind({})
-        self.strengths.update(strengths or {})
-        self.margins.update(margins or {})
-        self.boxes.update(boxes or {})
-        self.artifacts.update(artifacts or {})
+        groups = (self.strengths, strengths), (self.margins, margins), (self.boxes, boxes), (self.artifacts, artifacts)
+        for group, values in groups:
+            if values:
+                group.update(values)
 
     def _bind(self, arrays: MutableMapping[str, NDArray[Any]]) -> None:
         self._arrays = arrays

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from relattr.errors import BadInput
+from relattr.errors import BadInput, shortened
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.release_columns import dictionary_table, records_table
@@ -19,6 +19,7 @@ from relattr.harness.store import Store
 from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.harness.tested_pairs import TestKey, TestPairs
 from relattr.system.atomic import write_together
+from relattr.system.text import one_line
 
 
 class ReleasedResults(StoredResults):
@@ -33,7 +34,7 @@ class ReleasedResults(StoredResults):
         try:
             self._contents = contents_of(rows)
         except BadInput as error:
-            raise BadInput(f"{file}: {error}") from error
+            raise BadInput(f"{file}: {one_line(shortened(str(error), 300))}") from error
 
     def __iter__(self) -> Iterator[Result | Unreadable]:
         return iter([*self._contents.results.values()])

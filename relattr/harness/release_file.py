@@ -20,6 +20,7 @@ from relattr.errors import BadInput, shortened
 from relattr.harness.release_columns import COLUMNS, Kind
 from relattr.harness.release_rows import Row
 from relattr.system.reading import read_bytes
+from relattr.system.text import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +94,7 @@ def read_release(path: Path) -> list[Row]:
         if len(rows) != header.rows or _digest([_to_line(row) for row in rows]) != header.sha256:
             raise BadInput("its rows do not have the SHA-256 that is stored with them; it was changed or damaged")
     except BadInput as error:
-        raise BadInput(f"{path}: {error}") from error
+        raise BadInput(f"{path}: {one_line(str(error))}") from error
     except MemoryError as error:
         raise BadInput(f"{path}: what it contains does not fit into memory") from error
     return rows
@@ -170,9 +171,8 @@ def _decode_header(content: bytes) -> _Header:
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise BadInput(foreign) from error
     if version != FORMAT:
-        raise BadInput(
-            f"its format is {shortened(repr(version))}; this version of relattr reads {FORMAT}: update relattr"
-        )
+        known = f"this version of relattr reads format {FORMAT}; update relattr"
+        raise BadInput(f"its format is {shortened(repr(version))}; {known}")
     try:
         return msgspec.json.decode(content, type=_Header)
     except ValueError as error:
@@ -267,9 +267,9 @@ def _check_size(metadata: Any) -> None:
         for index in range(metadata.num_columns):
             chunk = metadata.row_group(group).column(index)
             if not set(chunk.encodings) <= _ENCODINGS:
-                raise BadInput(
-                    f"its column {shortened(chunk.path_in_schema)} is encoded as {', '.join(chunk.encodings)}"
-                )
+                encodings = ", ".join(chunk.encodings)
+                column = shortened(chunk.path_in_schema)
+                raise BadInput(f"its column {column} is encoded as {encodings}; expected PLAIN")
             size += max(chunk.total_uncompressed_size, 8 * chunk.num_values)
     if size > MAX_RELEASE:
         raise BadInput(f"it contains {size:,} bytes; at most {MAX_RELEASE:,} are read")

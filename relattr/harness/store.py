@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,8 @@ class Store(StoredResults):
 
     def path(self, cell: Cell) -> Path:
         """Return the path of the cell's result, whether or not it exists."""
-        folder = self.folder / _file_name(cell.dataset) / _file_name(cell.method)
-        return folder / f"{_file_name(cell.attribute)}-{_file_name(cell.split)}-s{cell.seed}-{cell.key}.json"
+        name = f"{_file_name(cell.attribute)}-{_file_name(cell.split)}-s{cell.seed}-{cell.key}.json"
+        return self.folder / f"{_file_name(cell.dataset)}/{_file_name(cell.method)}/{name}"
 
     def read(self, cell: Cell) -> Result | Unreadable | None:
         """Return the result of a cell, valid or stale; the reason if its file is not valid; None if there is none."""
@@ -268,6 +269,7 @@ def _unreadable(path: Path, prefix: str, error: OSError) -> Unreadable:
     return Unreadable(path, f"{prefix}{error.strerror}", inaccessible=error.errno not in _NOT_A_FILE)
 
 
+@lru_cache(maxsize=10_000)
 def _file_name(text: str) -> str:
     """Return text that is a valid file name on any system. Different texts may coincide; the cell's key does not."""
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip(".")[:60] or "_"

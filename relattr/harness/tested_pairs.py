@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from relattr.errors import BadInput
 from relattr.harness.result import Result
@@ -27,6 +27,8 @@ class TestPairs:
     ``image_ids`` ``(n,)`` is the index in the dataset of each image of the test set, ``names`` ``(n,)`` its name; None
     where the names are not known.
     """
+
+    __test__: ClassVar[bool] = False  # pytest should not collect it
 
     pairs: Pairs
     image_ids: NDArray[np.integer]
