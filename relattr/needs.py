@@ -94,7 +94,8 @@ def needs_of(method: HasNeeds) -> list[Need]:
     needs: Any = method.needs()
     example = "expected a list such as [Packages(['torch'])] or [Gpu()] of relattr.needs"
     name = getattr(method, "name", "") or type(method).__name__
-    if isinstance(needs, (str, bytes, Mapping)) or not isinstance(needs, Iterable):
+    is_list = isinstance(needs, (list, tuple))  # asked first: the abstract classes take longer
+    if not is_list and (isinstance(needs, (str, bytes, Mapping)) or not isinstance(needs, Iterable)):
         raise BadInput(f"needs() of method {name} returns {shortened(repr(needs))}; {example}")
     needs = list(needs)
     for need in needs:

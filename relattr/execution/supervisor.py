@@ -86,8 +86,12 @@ def _scratch_folder() -> str:
 
 
 def _empty_folder(folder: str) -> None:
-    os.makedirs(folder, exist_ok=True)
-    with os.scandir(folder) as entries:
+    try:
+        entries = os.scandir(folder)
+    except OSError:  # a cell has removed it
+        os.makedirs(folder, exist_ok=True)
+        return
+    with entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -409,11 +413,18 @@ def _source_stats(job: Job) -> dict[str, tuple[str, int, int]]:
     """Path, size and modification time of each source file of the cell, by the name of its fingerprint."""
     stats: dict[str, tuple[str, int, int]] = {}
     for name in _fingerprinted_modules(job):
-        for path in source_files([name]):
+        path = _source_path(name)
+        if path is not None:
             with contextlib.suppress(OSError):
-                stat = path.stat()
-                stats[f"code {name}"] = str(path), stat.st_size, stat.st_mtime_ns
+                stat = os.stat(path)
+                stats[f"code {name}"] = path, stat.st_size, stat.st_mtime_ns
     return stats
+
+
+@cache
+def _source_path(module: str) -> str | None:
+    """The source file of a module; None if it has none."""
+    return next((str(path) for path in source_files([module])), None)
 
 
 def _modified(stats: dict[str, tuple[str, int, int]], fingerprints: Mapping[str, str]) -> set[str]:
