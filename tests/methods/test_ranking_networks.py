@@ -21,11 +21,11 @@ QUICK = {
     "preset": "fast",
     "updates": 40,
     "batch": 24,
-    "rate": 0.02,
+    "rate": 0.002,
+    "image": 1.0,
     "crop": 1.0,
     "view": 1.0,
     "test_views": 1,
-    "frozen": 0.0,
 }
 
 
@@ -66,7 +66,7 @@ def method(name: str, **more):
 
 def test_artifacts_and_boxes_of_a_fitted_network():
     small = problem.make_problem()
-    net = method("viralnet-m", updates=6)
+    net = method("viralnet-m", updates=6, stages=2)
     net.fit(small.train, Run(seed=0))
     n = len(small.train.images)
     artifacts = net.artifacts(small.train, Run(seed=0))
@@ -268,7 +268,8 @@ def test_preset_paper_follows_what_is_published_for_the_dataset(schedule_of):
     schedule, architecture, _ = schedule_of(PublishedTraining(epochs=15, initial_scale=0.5), preset="all-pairs")
     assert (schedule.updates, schedule.batching, architecture.initial_scale) == (8000, "images", 1 / 3)
     schedule, architecture, _ = schedule_of(PublishedTraining(epochs=15, initial_scale=0.5), preset="fast")
-    assert (schedule.updates, schedule.dropout, architecture.initial_scale) == (100, None, 0.33)
+    assert (schedule.updates, schedule.stages, schedule.optimiser, schedule.dropout) == (200, 1, "adamw", None)
+    assert (architecture.initial_scale, architecture.zero_score, architecture.hold_statistics) == (0.33, True, True)
 
 
 def test_datasets_state_the_published_schedules():
@@ -328,7 +329,7 @@ def test_several_supplements_are_concatenated(tmp_path):
     other = micro_net.MicroNet(9)  # another number of classes, as Places205 has
     save_file(other.state_dict(), tmp_path / "other.safetensors")
     weights = (str(tmp_path / "other.safetensors"),) * 2
-    network = method("viralnet-c", updates=2, supplement=("tiny", "tiny"), supplement_weights=weights)
+    network = method("viralnet-c", updates=2, standardise=True, supplement=("tiny", "tiny"), supplement_weights=weights)
     network.fit(small.train, Run(seed=0))
     supplement = network.fitted.supplement
     assert network.fitted.network.score.in_features == (2 + 2) * 256
@@ -347,7 +348,7 @@ def test_several_supplements_are_concatenated(tmp_path):
     torch.testing.assert_close(features[:, :256][:, live], expected, atol=2e-2, rtol=0)
     assert torch.equal(features[:, :256], features[:, 256:])
     network.save(tmp_path / "fitted.npz")
-    again = method("viralnet-c", updates=2, supplement=("tiny", "tiny"), supplement_weights=weights)
+    again = method("viralnet-c", updates=2, standardise=True, supplement=("tiny", "tiny"), supplement_weights=weights)
     again.load(tmp_path / "fitted.npz")
     np.testing.assert_array_equal(again.strength(small.test), network.strength(small.test))
 
@@ -364,7 +365,7 @@ def test_saved_category_network_is_used_elsewhere(tmp_path):
         trained.network,
         ("even", "odd"),
         backbone="tiny",
-        standardise=True,
+        standardise=trained.network.extractor.is_standardised,
         dataset="viral",
         trained_on="viral/a/b",
     )

@@ -30,7 +30,7 @@ def test_the_file_says_what_the_network_was_trained_on(tmp_path):
     result = CliRunner().invoke(cli, ["category-network", "glyphs", str(path), *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     record = read_category_network_record(path)
-    assert (record.backbone, record.dataset, record.standardise) == ("tiny", "glyphs", True)
+    assert (record.backbone, record.dataset, record.standardise) == ("tiny", "glyphs", False)
     assert record.trained_on.startswith("glyphs/")
     assert "30 images" in record.trained_on
     assert f"{len(record.categories)} categories ({', '.join(record.categories)})" in result.output
