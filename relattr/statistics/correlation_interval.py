@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from relattr.errors import BadInput
 from relattr.statistics.correlation import spearman
+from relattr.statistics.student import student_quantile
 
 _BLOCK = 1 << 22
 """Comparisons of two images that are made at a time."""
@@ -55,8 +56,6 @@ def estimate_correlation(samples: Sequence[CorrelationSample], *, level: float =
     None if a correlation is undefined with all images or without one of them, or if the mean is 1 or -1, where its
     variance cannot be estimated. Raises `BadInput` without samples.
     """
-    from scipy import special
-
     if not samples:
         raise BadInput("there is no sample to estimate a correlation from")
     values = [spearman(sample.strengths, sample.scores) for sample in samples]
@@ -79,7 +78,7 @@ def estimate_correlation(samples: Sequence[CorrelationSample], *, level: float =
     df = float(ids.size - 1)
     if seeds and df_seeds:
         df = variance**2 / (images**2 / df + seeds**2 / df_seeds)  # Satterthwaite
-    half = float(special.stdtrit(df, 0.5 + level / 2)) * variance**0.5 / (1.0 - mean**2)
+    half = student_quantile(0.5 + level / 2, df) * variance**0.5 / (1.0 - mean**2)
     ends = np.tanh(np.arctanh(mean) + np.array([-half, half]))
     return CorrelationEstimate(mean, float(ends[0]), float(ends[1]), images, seeds)
 

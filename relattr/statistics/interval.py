@@ -28,6 +28,7 @@ from relattr.errors import BadInput
 from relattr.statistics import pair_loops
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.kernels import order_residuals
+from relattr.statistics.student import student_probability, student_quantile
 
 ROUNDING = 1e-12
 """Differences of accuracies below this are those of the order of summation."""
@@ -101,8 +102,6 @@ def difference(
     the same test and seed, and the variance due to retraining is that of their differences. Raises `BadInput` if the
     methods are judged on different tests, or in another order with ``paired_seeds``.
     """
-    from scipy import special
-
     if {j.test for j in first} != {j.test for j in second}:
         raise BadInput("two methods can only be compared on the same test sets")
     plus, minus = (_weights(first), _weights(second)) if weights is None else weights
@@ -127,8 +126,8 @@ def difference(
         return Difference(value, value, value, 1.0 if value == 0.0 else 0.0, images, seeds)
     error = float(np.sqrt(variance))
     df = _satterthwaite(images, df_images, seeds, df_seeds)
-    half = float(special.stdtrit(df, 0.5 + level / 2)) * error
-    p = 1.0 if value == 0.0 else min(1.0, float(2 * special.stdtr(df, -abs(value) / error)))
+    half = student_quantile(0.5 + level / 2, df) * error
+    p = 1.0 if value == 0.0 else min(1.0, 2 * student_probability(-abs(value) / error, df))
     return Difference(value, max(-1.0, value - half), min(1.0, value + half), p, images, seeds)
 
 
@@ -219,10 +218,7 @@ def _wilson(p: float, variance: float, df: float, fallback: float, level: float)
     If every pair is correct, or every pair wrong, the sample variance is zero. Half the number of images is then used,
     the number of pairs that can share no image, divided by the design's variance factor.
     """
-    from scipy import special
-
-    upper = 0.5 + level / 2
-    z = float(special.stdtrit(df, upper)) if np.isfinite(df) else float(special.ndtri(upper))
+    z = student_quantile(0.5 + level / 2, df)
     bernoulli = p * (1.0 - p)
     n = bernoulli / variance if variance > 0 and bernoulli > 0 else max(1.0, fallback)
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
