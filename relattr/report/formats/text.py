@@ -51,7 +51,8 @@ def table_to_text(table: PaperTable, notes: NoteDetail = "short") -> str:
     lines += ["", caption]
     if shown := correlated_columns(table):
         header = ["Method", *(table.columns[k].label for k in shown)]
-        rows = [[row.label, *(correlation_text(row.entries[k]) for k in shown)] for row in table.measured_rows]
+        correlated = [row for row in table.rows if any(row.entries[k].spearman is not None for k in shown)]
+        rows = [[row.label, *(correlation_text(row.entries[k]) for k in shown)] for row in correlated]
         lines += ["", _aligned(header, rows), "", CORRELATIONS]
     if table.improvement is not None:
         lines += ["", _aligned(IMPROVEMENT_HEADER, improvement_cells(table.improvement)), "", table.improvement.caption]
