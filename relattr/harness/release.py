@@ -95,7 +95,7 @@ class Release:
 def open_results(path: Path) -> StoredResults:
     """Open results for reading: those in a folder, or in a file of `write_release`.
 
-    Raises `BadInput` for a file that is none.
+    Raises `BadInput` for any other file.
     """
     if path.suffix in SUFFIXES and not path.is_dir():
         return ReleasedResults(path)
