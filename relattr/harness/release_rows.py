@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput
@@ -80,31 +81,18 @@ def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list
 
 
 def contents_of(rows: Iterable[Row]) -> ReleasedContents:
-    """Return what rows contain. Raises `BadInput`, with the number of the row, for one that is not valid."""
+    """Return what rows contain. Raises `BadInput`, with the record and its key, for rows that are not valid."""
     contents = ReleasedContents()
-    cell: list[Row] = []
-    for number, row in enumerate(rows, 1):
+    for (record, key), group in groupby(rows, key=lambda row: (row["record"], row["key"])):
+        of_one = list(group)
         try:
-            if cell and (row["record"], row["key"]) != ("result", cell[0]["key"]):
-                _add_result(contents, cell)
-                cell = []
-            if row["record"] == "result":
-                cell.append(row)
-            elif row["record"] == "array":
-                _add_array(contents, row)
-            elif row["record"] == "test set":
-                contents.test_pairs[_text(row, "key")] = _test_pairs(row)
-            elif row["record"] == "audit":
-                contents.audits[_text(row, "key")] = _text(row, "audit").encode()
+            if record == "result":
+                _add_result(contents, of_one)
             else:
-                raise ValueError(f"its record is {row['record']!r}")
+                for row in of_one:
+                    _add_other(contents, record, row)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise BadInput(f"row {number}: {error}") from error
-    if cell:
-        try:
-            _add_result(contents, cell)
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise BadInput(f"last row: {error}") from error
+            raise BadInput(f"the {record} {key} is not valid: {error}") from error
     return contents
 
 
@@ -115,6 +103,8 @@ def _add_result(contents: ReleasedContents, rows: Sequence[Row]) -> None:
         raise ValueError(f"the version of the result is {result.version}; expected {VERSION}")
     if key in contents.results:
         raise ValueError(f"a second result of {result.cell}")
+    if len({test.test for test in result.tests}) < len(rows) and len(rows) > 1:
+        raise ValueError(f"{result.cell} has the same test set twice")
     contents.results[key] = result
     contents.logs[key] = rows[0]["log"] or ""
     arrays = contents.arrays.setdefault(key, {})
@@ -122,6 +112,18 @@ def _add_result(contents: ReleasedContents, rows: Sequence[Row]) -> None:
         for group in _GROUPS:
             if row[group] is not None:
                 arrays[f"{group} {row['test']}"] = row[group]
+
+
+def _add_other(contents: ReleasedContents, record: str, row: Row) -> None:
+    key = _text(row, "key")
+    if record == "array":
+        _add_array(contents, row)
+    elif record == "test set":
+        contents.test_pairs[key] = _test_pairs(row)
+    elif record == "audit":
+        contents.audits[key] = _text(row, "audit").encode()
+    else:
+        raise ValueError("there is no such record")
 
 
 def _array_row(result: Result, name: str, values: NDArray[Any]) -> dict[str, Any] | None:

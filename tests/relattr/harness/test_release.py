@@ -284,7 +284,7 @@ def error_of(path):
 def test_every_truncation_is_refused(store, tmp_path, suffix):
     content = release(store, tmp_path, suffix).read_bytes()
     path = tmp_path / f"cut{suffix}"
-    for n in {*range(0, len(content), len(content) // 60), *range(len(content) - 8, len(content))}:
+    for n in {*range(0, len(content), len(content) // 40), *range(len(content) - 8, len(content))}:
         path.write_bytes(content[:n])
         error_of(path)
 
@@ -295,7 +295,7 @@ def test_a_changed_byte_is_refused_or_changes_nothing(store, tmp_path, suffix):
     content = release(store, tmp_path, suffix).read_bytes()
     expected = list(store)
     path = tmp_path / f"changed{suffix}"
-    for position in np.random.default_rng(0).integers(0, len(content), 60):
+    for position in np.random.default_rng(0).integers(0, len(content), 40):
         changed = bytearray(content)
         changed[position] ^= 0x15
         path.write_bytes(changed)
@@ -399,15 +399,19 @@ def test_parquet_with_other_columns_is_named(store, tmp_path):
 
 HOSTILE = {
     "a second result": (lambda rows: [*rows, rows[0]], "a second result"),
+    "a test set twice": (lambda rows: [rows[0], rows[0], *rows[1:]], "the same test set twice"),
     "another key": (lambda rows: [{**rows[0], "key": "0" * 16}], "the key of"),
     "a wrong count": (lambda rows: [{**rows[0], "n_correct": 9}], "counts do not add up"),
     "a newer result": (lambda rows: [{**rows[0], "version": 99}], "the version of the result is 99"),
     "an unknown status": (lambda rows: [{**rows[0], "status": "fine"}], "fine"),
-    "parameters that are no JSON": (lambda rows: [{**rows[0], "method_parameters": "{"}], "row"),
-    "nested parameters": (lambda rows: [{**rows[0], "method_parameters": "[" * 100_000}], "row"),
-    "no parameters": (lambda rows: [{**rows[0], "method_parameters": None}], "row"),
-    "an unknown record": (lambda rows: [{"record": "shell", "key": "x"}], "its record is 'shell'"),
-    "no record": (lambda rows: [{"key": "x"}], "its record is None"),
+    "parameters that are no JSON": (lambda rows: [{**rows[0], "method_parameters": "{"}], "is not valid"),
+    "nested parameters": (lambda rows: [{**rows[0], "method_parameters": "[" * 100_000}], "is not valid"),
+    "no parameters": (lambda rows: [{**rows[0], "method_parameters": None}], "is not valid"),
+    "an unknown record": (
+        lambda rows: [{"record": "shell", "key": "x"}],
+        "the shell x is not valid: there is no such record",
+    ),
+    "no record": (lambda rows: [{"key": "x"}], "the None x is not valid"),
     "a huge shape": (lambda rows: [{**array(rows), "shape": [2**62, 2**62]}], "its shape is"),
     "a negative shape": (lambda rows: [{**array(rows), "shape": [-1]}], "its shape is"),
     "many dimensions": (lambda rows: [{**array(rows), "shape": [1] * 99}], "its shape is"),
