@@ -1,11 +1,16 @@
-"""Fingerprints of results: digests of the code, data and files that decide the result of a cell."""
+"""Fingerprints of results: digests of the code, data and files that decide the result of a cell.
+
+``code <module>`` for each module that it runs, ``data``, ``need <n>`` for each need of the method (such as backbone
+weights), ``file <path>`` and ``data file <path>`` for the files that the method and the dataset declare, and
+``protocol``. When the cell ends, `LoadedModules` adds the modules that only running it revealed. The result is stale
+when any of it has changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from relattr.harness.cell import Cell
 from relattr.identity import module_digests
 from relattr.identity.files import file_digests
 from relattr.identity.loaded import current_digest, is_code
@@ -16,19 +21,6 @@ EVALUATION_MODULE = "relattr.execution.evaluate"
 """The module that evaluates a method; the code that it imports for this decides every result."""
 PROTOCOL = "1"
 """The version of the evaluation rules (accuracy = correct / ordered pairs, a tie is an error), raised by hand."""
-
-
-def cell_fingerprints(cell: Cell, method: Plugin[Any], dataset: Plugin[Any]) -> dict[str, str]:
-    """Return what decides the cell's result beyond its coordinates; the result is stale when any of it has changed.
-
-    ``code <module>`` for each module that it runs, ``data``, ``need <n>`` for each need of the method (such as backbone
-    weights), ``file <path>`` and ``data file <path>`` for the files that the method and the dataset declare, and
-    ``protocol``. When the cell ends, `LoadedModules` adds the modules that only running it revealed.
-    """
-    data = dataset_fingerprints(
-        dataset, cell.all_dataset_parameters, pixels=method.create(cell.method_parameters).uses_pixels
-    )
-    return {**data, **method_fingerprints(method, cell.method_parameters)}
 
 
 def dataset_fingerprints(dataset: Plugin[Any], values: Mapping[str, Any], *, pixels: bool = True) -> dict[str, str]:

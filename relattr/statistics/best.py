@@ -14,6 +14,7 @@ images; the distribution of the maximum is simulated.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,7 +76,7 @@ class LargestDifference:
         self.n_methods = len(covariance)
         values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
         factor = vectors * np.sqrt(np.clip(values, 0.0, None))
-        draws = generator(0, "largest difference").standard_normal((N_DRAWS, self.n_methods)) @ factor.T
+        draws = _standard_normal(self.n_methods) @ factor.T
         inverse_deviations = _inverse_deviations(factor)
         if self.n_methods < MANY:
             maxima = _largest_differences(draws, inverse_deviations)
@@ -99,6 +100,14 @@ class LargestDifference:
         exceeding = N_DRAWS - int(np.searchsorted(self._maxima, statistic, side="left"))
         bonferroni = p * self.n_methods * (self.n_methods - 1) / 2
         return max(p, min(1.0, bonferroni, (exceeding + 1) / (N_DRAWS + 1)))
+
+
+@lru_cache(maxsize=1)
+def _standard_normal(n_methods: int) -> NDArray[np.float64]:
+    """Normal deviates ``(N_DRAWS, n_methods)``, read-only: the columns of a table mostly have the same methods."""
+    draws = generator(0, "largest difference").standard_normal((N_DRAWS, n_methods))
+    draws.flags.writeable = False
+    return draws
 
 
 def _inverse_deviations(factor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -35,6 +35,8 @@ LIMIT_VARIABLE = "RELATTR_PLUGIN_TIMEOUT"
 """Environment variable with the number of seconds that replaces `IDLE_LIMIT` and `BUSY_LIMIT`."""
 MAX_ANSWER_BYTES = 64 << 20
 _LOOK_INTERVAL = 0.5
+_USUAL_TIME = 0.05
+"""Seconds after which it is observed whether a process without an answer does something."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -144,7 +146,18 @@ class Contained:
     def _receive(self, connection: socket.socket) -> bytes:
         """Receive one frame. Raises OSError if the process ends, and `ProcessEnded` if it does not answer."""
         limits = _limits()
-        start = last_read = last_work = time.monotonic()
+        start = time.monotonic()
+        if not select.select([connection], [], [], _USUAL_TIME)[0]:
+            self._wait(connection, start, limits)
+        connection.settimeout(limits[1])
+        try:
+            return _receive_frame(connection)
+        except EOFError as error:
+            raise OSError("the process ended") from error
+
+    def _wait(self, connection: socket.socket, start: float, limits: tuple[float, float]) -> None:
+        """Wait for an answer while the process reads or computes. Raises `ProcessEnded` at the limits."""
+        last_read = last_work = start
         read, work = _activity(self._pid)
         while not select.select([connection], [], [], _LOOK_INTERVAL)[0]:
             now = time.monotonic()
@@ -159,11 +172,6 @@ class Contained:
                 if took > limit:
                     reason = f"no answer after {now - start:.0f} s ({LIMIT_VARIABLE} sets another limit)"
                     raise ProcessEnded(self._end(reason))
-        connection.settimeout(limits[1])
-        try:
-            return _receive_frame(connection)
-        except EOFError as error:
-            raise OSError("the process ended") from error
 
     def _end(self, reason: str | None) -> str:
         """Kill and reap the process; return the reason, which is how it ended if None is given."""

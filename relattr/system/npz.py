@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import io
 import lzma
+import math
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relattr.system.reading import MAX_TABLE, open_regular
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
+_SMALL = 1 << 20
+_MAGIC = b"\x93NUMPY\x01\x00"
 MAX_ARRAYS = 16 * 1024**3
 """Bytes of all arrays of a file together, uncompressed."""
 
@@ -74,8 +79,34 @@ def _read(source: Path | bytes, wanted: Iterable[str] | None) -> tuple[tuple[str
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     import numpy as np
 
+    if member.file_size <= _SMALL:
+        decoded = _decode_array(archive.read(member))  # reading to the end also checks the CRC-32
+        if decoded is not None:
+            return decoded
     with archive.open(member) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         if file.read(1):  # reading to the end also checks the CRC-32
             raise ValueError(f"{member.filename} has more bytes than its array")
     return array
+
+
+def _decode_array(content: bytes) -> NDArray[Any] | None:
+    """The array in the content of a small ``.npy`` file; None if it is not of the simple kind that relattr writes."""
+    import numpy as np
+
+    if not content.startswith(_MAGIC):
+        return None
+    start = len(_MAGIC) + 2 + int.from_bytes(content[len(_MAGIC) : len(_MAGIC) + 2], "little")
+    shape, fortran_order, dtype = _parse_header(content[len(_MAGIC) : start])
+    if dtype.hasobject or not dtype.itemsize or len(content) - start != math.prod(shape) * dtype.itemsize:
+        return None
+    array = np.frombuffer(content, dtype, offset=start).copy()
+    return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
+
+
+@lru_cache(maxsize=1000)
+def _parse_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran's order, and type; results on the same test set have the same header."""
+    import numpy as np
+
+    return np.lib.format.read_array_header_1_0(io.BytesIO(header))

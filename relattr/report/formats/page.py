@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -211,7 +210,7 @@ def _cell(result: Result, store: StoredResults, detailed: bool) -> dict[str, Any
         "reason": result.reason,
         "traceback": result.traceback,
         "log": _log(result, store) if detailed else "",
-        "row": json.dumps(msgspec.to_builtins(result), indent=1, ensure_ascii=False) if detailed else "",
+        "row": msgspec.json.format(msgspec.json.encode(result), indent=1).decode() if detailed else "",
         "detailed": detailed,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -63,6 +64,7 @@ class EntryBuilder:
         self._leaks = leaks
         self._staleness = StalenessNotes(registry)
         self._datasets: dict[str, Dataset | None] = {}
+        self._answers: dict[tuple[str, str], Sequence[Any]] = {}
         self._entries: dict[tuple[str, ColumnSpec, str | None], ComputedEntry] = {}
 
     def entry(self, row: RowResults, column: ColumnSpec, attribute: str | None = None) -> ComputedEntry:
@@ -76,7 +78,7 @@ class EntryBuilder:
         """Return the attributes of a column: those of its dataset, or of these results if the dataset lists none."""
         if column.attribute != "*":
             return [column.attribute]
-        known = list(_ask_dataset(self._dataset(column.dataset), "attributes"))
+        known = list(self._ask_dataset(column.dataset, "attributes"))
         if known:  # a dataset that reads its attributes from files lists none without them
             return known
         return sorted({result.cell.attribute for result in results if result.cell.dataset == column.dataset})
@@ -289,7 +291,7 @@ class EntryBuilder:
         self, column: ColumnSpec, attributes: set[str], results: Sequence[Result]
     ) -> set[tuple[str, str, int]]:
         """The cells that the benchmark has for these attributes of a column."""
-        tasks = {(task.attribute, task.split) for task in _ask_dataset(self._dataset(column.dataset), "tasks")}
+        tasks = {(task.attribute, task.split) for task in self._ask_dataset(column.dataset, "tasks")}
         tasks = tasks or {(result.cell.attribute, result.cell.split) for result in results}
         return {
             (attribute, split, seed)
@@ -306,13 +308,15 @@ class EntryBuilder:
             self._datasets[name] = self._registry.dataset(name).create(values) if installed else None
         return self._datasets[name]
 
-
-def _ask_dataset(dataset: Dataset | None, what: Literal["attributes", "tasks"]) -> Sequence[Any]:
-    """The attributes or tasks of a dataset; empty if it is not installed or raises: the table is built without them."""
-    try:
-        return getattr(dataset, what)() if dataset is not None else ()
-    except Exception:
-        return ()
+    def _ask_dataset(self, name: str, what: Literal["attributes", "tasks"]) -> Sequence[Any]:
+        """The attributes or tasks of a dataset; empty if it is not installed or raises: the table has none of it."""
+        if (name, what) not in self._answers:
+            self._answers[name, what] = ()
+            dataset = self._dataset(name)
+            if dataset is not None:
+                with contextlib.suppress(Exception):
+                    self._answers[name, what] = getattr(dataset, what)()
+        return self._answers[name, what]
 
 
 def _seed_spread(by_attribute: Mapping[str, TestRows]) -> float | None:

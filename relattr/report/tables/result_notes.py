@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import Any
 
 from relattr import parameters
 from relattr.errors import RelattrError
-from relattr.harness.fingerprints import cell_fingerprints, fingerprint_differences
+from relattr.harness.cell import Cell
+from relattr.harness.fingerprints import dataset_fingerprints, fingerprint_differences, method_fingerprints
 from relattr.harness.own_data import is_own
 from relattr.harness.result import Result, TestResult
 from relattr.harness.staleness import missing_data
@@ -111,7 +113,8 @@ class StalenessNotes:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._current: dict[tuple[str, str, str, str], Mapping[str, str] | None] = {}
+        self._of_methods: dict[tuple[str, str], tuple[bool, Mapping[str, str]] | None] = {}
+        self._of_datasets: dict[tuple[str, str, bool], Mapping[str, str] | None] = {}
 
     def of(self, result: Result) -> list[str]:
         """A note if the code or data that produced a result has changed; none if that cannot be determined."""
@@ -120,17 +123,7 @@ class StalenessNotes:
         if cell.method not in registry.methods or cell.dataset not in registry.datasets:
             plugin = cell.method if cell.method not in registry.methods else cell.dataset
             return [f"computed by a plugin that is not installed, {plugin}"]
-        values = repr(sorted(cell.method_parameters.items())), repr(cell.all_dataset_parameters)
-        key = (cell.method, values[0], cell.dataset, values[1])
-        if key not in self._current:
-            try:
-                method, dataset = registry.method(cell.method), registry.dataset(cell.dataset)
-                pixels = method.create(cell.method_parameters).uses_pixels
-                available = missing_data(dataset, cell.all_dataset_parameters, pixels=pixels) is None
-                self._current[key] = cell_fingerprints(cell, method, dataset) if available else None
-            except (RelattrError, OSError):
-                self._current[key] = None
-        current = self._current[key]
+        current = self._current(cell)
         differences = fingerprint_differences(result.fingerprints, current) if current is not None else []
         if not differences:
             return []
@@ -138,6 +131,35 @@ class StalenessNotes:
         more = len(differences) - MAX_NAMED_CHANGES
         rest = f" and {more} more; relattr plan lists them" if more > 0 else ""
         return [f"computed with code or data that has changed since: {named}{rest}"]
+
+    def _current(self, cell: Cell) -> dict[str, str] | None:
+        """The fingerprints that the cell has now; None if they cannot be determined."""
+        of_method = self._of_method(cell)
+        of_dataset = None if of_method is None else self._of_dataset(cell, pixels=of_method[0])
+        return None if of_method is None or of_dataset is None else {**of_dataset, **of_method[1]}
+
+    def _of_method(self, cell: Cell) -> tuple[bool, Mapping[str, str]] | None:
+        """Whether the method reads pixels, and its part of the fingerprints."""
+        key = cell.method, repr(sorted(cell.method_parameters.items()))
+        if key not in self._of_methods:
+            self._of_methods[key] = None
+            with contextlib.suppress(RelattrError, OSError):
+                method = self._registry.method(cell.method)
+                pixels = method.create(cell.method_parameters).uses_pixels
+                self._of_methods[key] = pixels, method_fingerprints(method, cell.method_parameters)
+        return self._of_methods[key]
+
+    def _of_dataset(self, cell: Cell, *, pixels: bool) -> Mapping[str, str] | None:
+        """The dataset's part of the fingerprints."""
+        values = cell.all_dataset_parameters
+        key = cell.dataset, repr(values), pixels
+        if key not in self._of_datasets:
+            self._of_datasets[key] = None
+            with contextlib.suppress(RelattrError, OSError):
+                dataset = self._registry.dataset(cell.dataset)
+                if missing_data(dataset, values, pixels=pixels) is None:
+                    self._of_datasets[key] = dataset_fingerprints(dataset, values, pixels=pixels)
+        return self._of_datasets[key]
 
 
 def missing_attributes_note(attributes: Sequence[str], measured: Iterable[str], results: Iterable[Result]) -> list[str]:

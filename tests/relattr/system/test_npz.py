@@ -90,3 +90,27 @@ def test_arrays_are_read_by_name(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="named pipe"):
         read_npz(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.float64(1.5),
+        np.zeros(0),
+        np.zeros((3, 0, 2)),
+        np.arange(12.0).reshape(3, 4),
+        np.asfortranarray(np.arange(12).reshape(3, 4)),
+        np.array(["a", "longer"]),
+        np.array([True, False]),
+        np.zeros(2, [("x", "<i4"), ("y", "<f8")]),
+        np.zeros(3, "V0"),
+        np.arange(1 << 18, dtype=np.int64),
+    ],
+    ids=lambda array: f"{array.dtype}-{array.shape}",
+)
+def test_every_kind_of_array_is_read_as_numpy_does(array):
+    for _ in range(2):  # the second time its header is known
+        read = read_npz(packed(a=npy(array)))["a"]
+        np.testing.assert_array_equal(read, array, strict=True)
+        assert read.flags.writeable
+        assert read.flags.f_contiguous == np.asarray(array).flags.f_contiguous
