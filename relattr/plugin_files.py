@@ -89,9 +89,8 @@ def entry_point_files() -> list[str]:
     """The source files of the packages whose entry points are plugins."""
     import importlib.metadata
 
-    packages = {
-        point.module.partition(".")[0] for group in GROUPS for point in importlib.metadata.entry_points(group=group)
-    }
+    points = importlib.metadata.entry_points()
+    packages = {point.module.partition(".")[0] for group in GROUPS for point in points.select(group=group)}
     files: list[str] = []
     for package in sorted(packages):
         try:

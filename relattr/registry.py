@@ -186,9 +186,10 @@ class Registry:
     def candidates(self, folders: Iterable[Path] = ()) -> list[Candidate]:
         """The place of each plugin that has not been loaded, and what imports it. Nothing is imported here."""
         found: dict[str, Callable[[], object]] = {}
+        points = importlib.metadata.entry_points()  # once: it reads the metadata of every installed distribution
         for package in ("relattr.methods", "relattr.datasets"):
             found.update(self._modules_of(package))
-            for point in importlib.metadata.entry_points(group=package):
+            for point in points.select(group=package):
                 found[f"entry point {point.name} = {point.value}"] = point.load
         for folder in folders:
             if not folder.is_dir():
