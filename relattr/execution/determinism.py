@@ -37,8 +37,13 @@ def limit_thread_pools(threads: int) -> None:
     if torch is not None:
         torch.set_num_threads(threads)
     numba = sys.modules.get("numba")
-    if numba is not None:  # its pool starts at the first parallel loop, with this size
+    if numba is not None:
         numba.config.NUMBA_NUM_THREADS = threads
+        # its pool starts at the first parallel loop, with the size that this module read when it was imported, and gives
+        # OpenMP in torch the same size
+        pool = sys.modules.get("numba.np.ufunc.parallel")
+        if pool is not None:
+            pool.NUM_THREADS = threads
 
 
 @contextlib.contextmanager
