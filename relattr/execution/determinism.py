@@ -39,8 +39,8 @@ def limit_thread_pools(threads: int) -> None:
     numba = sys.modules.get("numba")
     if numba is not None:
         numba.config.NUMBA_NUM_THREADS = threads
-        # its pool starts at the first parallel loop, with the size that this module read when it was imported, and gives
-        # OpenMP in torch the same size
+        # its pool starts at the first parallel loop, with the size that this module read when it was imported, and
+        # OpenMP in torch then has that size too
         pool = sys.modules.get("numba.np.ufunc.parallel")
         if pool is not None:
             pool.NUM_THREADS = threads
