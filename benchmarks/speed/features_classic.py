@@ -197,7 +197,8 @@ def color_rows(images: npt.NDArray[np.uint8]) -> list[Row]:
     every = list(images)
     patches = ColorPatches().fit(every, seed=0)
     (first,) = seconds([lambda: lab_histogram(every)], rounds=2)
-    _ = lab._count_certain.dispatcher  # as for a process with more images: compiled
+    loop: Any = lab._count_certain
+    _ = loop.dispatcher  # compiles it, as a process with more images does
     names, later, whole = seconds(
         [lambda: color_histogram(every), lambda: lab_histogram(every), lambda: patches.transform(every)], rounds=3
     )
