@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from relattr.report.formats.escape import escape_markdown
 from relattr.report.formats.improvement_cells import IMPROVEMENT_HEADER, improvement_cells
 from relattr.report.tables.ablation import PARTIAL_NOTE, Ablation, AblationEffect
-from relattr.report.tables.correlations import CORRELATIONS, correlated_columns, correlation_text
+from relattr.report.tables.correlations import correlated_columns, correlation_text, correlations_caption
 from relattr.report.tables.entry import VERDICTS, TableEntry
 from relattr.report.tables.footnotes import Footnotes, place_footnotes
 from relattr.report.tables.improvement import Improvement
@@ -103,7 +103,7 @@ def _correlations(table: PaperTable) -> list[str]:
         if any(entry.spearman is not None for entry in entries):
             rows.append([escape_markdown(row.label), *(escape_markdown(correlation_text(entry)) for entry in entries)])
     header = ["Method", *(escape_markdown(table.columns[k].label) for k in shown)]
-    return ["", "## Rank correlation", "", escape_markdown(CORRELATIONS), "", *_pipe_table(header, rows)]
+    return ["", "## Rank correlation", "", escape_markdown(correlations_caption(table)), "", *_pipe_table(header, rows)]
 
 
 def _improvement(improvement: Improvement | None) -> list[str]:

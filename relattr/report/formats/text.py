@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from relattr.report.formats.improvement_cells import IMPROVEMENT_HEADER, improvement_cells
 from relattr.report.tables.ablation import PARTIAL_NOTE, Ablation, AblationEffect
 from relattr.report.tables.captions import BOLD, SHORT_BOLD
-from relattr.report.tables.correlations import CORRELATIONS, correlated_columns, correlation_text
+from relattr.report.tables.correlations import correlated_columns, correlation_text, correlations_caption
 from relattr.report.tables.entry import TableEntry
 from relattr.report.tables.footnotes import NoteDetail, place_footnotes, shortened_notes
 from relattr.report.tables.table import PaperTable
@@ -53,7 +53,7 @@ def table_to_text(table: PaperTable, notes: NoteDetail = "short") -> str:
         header = ["Method", *(table.columns[k].label for k in shown)]
         correlated = [row for row in table.rows if any(row.entries[k].spearman is not None for k in shown)]
         rows = [[row.label, *(correlation_text(row.entries[k]) for k in shown)] for row in correlated]
-        lines += ["", _aligned(header, rows), "", CORRELATIONS]
+        lines += ["", _aligned(header, rows), "", correlations_caption(table)]
     if table.improvement is not None:
         lines += ["", _aligned(IMPROVEMENT_HEADER, improvement_cells(table.improvement)), "", table.improvement.caption]
     return "\n".join(lines) + "\n"

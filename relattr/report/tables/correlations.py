@@ -14,8 +14,10 @@ from relattr.statistics import spearman
 from relattr.statistics.correlation_interval import CorrelationEstimate, CorrelationSample, estimate_correlation
 
 CORRELATIONS = (
-    "Spearman's rank correlation between strengths and the scores of the test images; ties have their mean rank. In "
-    "brackets, the 95 % confidence interval, as for accuracies (jackknife over images, on Fisher's scale)."
+    "Spearman's rank correlation between strengths and the scores of the test images; ties have their mean rank."
+)
+CORRELATION_INTERVAL = (
+    "In brackets, the 95 % confidence interval, as for accuracies (jackknife over images, on Fisher's scale)."
 )
 MAX_DIFFERENCE = 1e-9
 """A stored correlation that differs by more from that of the stored strengths and scores is of other scores."""
@@ -48,6 +50,12 @@ def correlation_interval(judge: Judge, rows: Sequence[tuple[Result, TestResult]]
 def correlated_columns(table: PaperTable) -> list[int]:
     """The columns of a table in which some entry has a correlation."""
     return [k for k in range(len(table.columns)) if any(row.entries[k].spearman is not None for row in table.rows)]
+
+
+def correlations_caption(table: PaperTable) -> str:
+    """What the correlations of a table are, and their intervals if any has one."""
+    known = any(entry.spearman_lower is not None for row in table.rows for entry in row.entries)
+    return f"{CORRELATIONS} {CORRELATION_INTERVAL}" if known else CORRELATIONS
 
 
 def correlation_text(entry: TableEntry) -> str:

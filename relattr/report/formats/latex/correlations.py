@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relattr.report.formats.escape import escape_latex
 from relattr.report.formats.latex.environments import HEADER, label_column, table_environment
-from relattr.report.tables.correlations import CORRELATIONS, correlated_columns, correlation_text
+from relattr.report.tables.correlations import correlated_columns, correlation_text, correlations_caption
 from relattr.report.tables.footnotes import Footnotes
 from relattr.report.tables.table import PaperTable
 
@@ -21,7 +21,7 @@ def correlations_to_latex(table: PaperTable) -> str | None:
         body.append(" & ".join([escape_latex(row.label), *cells]) + r" \\")
     columns = label_column([row.label for row in rows]) + " l" * len(shown) + "@{}"
     head = " & ".join(["Method", *(escape_latex(table.columns[k].label) for k in shown)]) + r" \\"
-    caption = f"{table.title}. {CORRELATIONS}"
+    caption = f"{table.title}. {correlations_caption(table)}"
     return HEADER + table_environment(
         f"{table.name}-correlations", caption, columns, head, body, Footnotes((), (), (), (), {})
     )
