@@ -14,7 +14,7 @@ from relattr.dataset import Dataset
 from relattr.execution.evaluate import evaluate_cell
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
-from relattr.harness.provenance import record_provenance
+from relattr.harness.provenance import Origin, record_provenance
 from relattr.harness.result import Result
 from relattr.images import Images
 from relattr.method import Method
@@ -59,8 +59,9 @@ def evaluate_small_cell() -> Result:
     registry.methods["warm-up"] = Plugin("warm-up", "warm-up", _Constant, {})
     registry.datasets["warm-up"] = Plugin("warm-up", "warm-up", _Squares, {})
     cell = Cell("warm-up", {}, "warm-up", {}, "grey", "", 0)
+    origin = Origin("", None, "")  # so that git is not asked
     for _ in range(REPETITIONS):
-        result, arrays = evaluate_cell(cell, registry, {}, record_provenance("cpu", 1), Run())
+        result, arrays = evaluate_cell(cell, registry, {}, record_provenance("cpu", 1, origin), Run())
         CellArrays.from_npz(arrays.to_npz())
     sampled = Pairs.from_scores(np.arange(8.0), count=4)
     count_margins(np.ones(len(sampled)), sampled)
