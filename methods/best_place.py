@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +49,14 @@ class BestPlace(InspectionMixin, FitRun, Method):
     backbone : pretrained network that gives the features.
     places : number of places.
     sizes : sides of the places relative to the image, in (0, 1).
-    layer : layer of the backbone from whose feature map the places are cut; by default the last one with about 16
-        pixels per cell.
-    resolution : side in pixels that the whole image is resized to; by default twice the backbone's input size. At the
-        input size itself, a cell of the map sees most of the image, and the best place need not show the cue.
-    parts : the features of a place are means over parts x parts of it.
-    step : largest distance between neighbouring places, in cells of the map.
+    cut : what the places are cut out of: ``map``, the feature map of the whole image, in one forward pass for all
+        places, or ``image``, in one forward pass for each.
+    layer : for ``cut="map"``, the layer of the backbone whose map it is; by default the last one with about 16 pixels
+        per cell.
+    resolution : side in pixels that the backbone sees: of the whole image for ``cut="map"``, by default twice the
+        backbone's input size, or of each place for ``cut="image"``, by default half of it.
+    parts : for ``cut="map"``, the features of a place are means over parts x parts of it.
+    step : largest distance between neighbouring places, in cells of the map, or in 28ths of the image.
     whole : whether the features of the whole image, from the last layer, are used too.
     C : weight of the loss of one pair.
     """
@@ -62,6 +64,7 @@ class BestPlace(InspectionMixin, FitRun, Method):
     backbone: str = DEFAULT_BACKBONE
     places: int = 3
     sizes: tuple[float, ...] = (0.36, 0.5)
+    cut: Literal["map", "image"] = "map"
     layer: str | None = None
     resolution: int | None = None
     parts: int = 2
@@ -86,9 +89,11 @@ class BestPlace(InspectionMixin, FitRun, Method):
     @cached_property
     def grid(self) -> PlaceGrid:
         """The places to choose from; to list them, the network is built once."""
-        from relattr.backbones.places import PlaceGrid
+        from relattr.backbones.places import CropPlaces, MapPlaces
 
-        return PlaceGrid(
+        if self.cut == "image":
+            return CropPlaces(self.backbone, self.sizes, crop_size=self.resolution, step=self.step)
+        return MapPlaces(
             self.backbone, self.sizes, layer=self.layer, input_size=self.resolution, parts=self.parts, step=self.step
         )
 
@@ -103,9 +108,9 @@ class BestPlace(InspectionMixin, FitRun, Method):
         chosen = np.arange(len(train.images))
         if len(chosen) > MAX_SEARCH_IMAGES:
             chosen = images_of_random_pairs(train.pairs, MAX_SEARCH_IMAGES, run.rng("search"))
-        maps = grid.maps(train.images.subset(chosen), device=run.device)
+        loaded = grid.load(train.images.subset(chosen), device=run.device)
         pairs = train.pairs.among(chosen).renumbered(chosen)
-        grams = (gram_matrix(grid.features(maps, place)) for place in range(1, len(grid.boxes)))
+        grams = (gram_matrix(grid.features(loaded, place)) for place in range(1, len(grid.boxes)))
         accuracies = block_accuracies(grams, pairs, C=self.C, seed=run.seed_for("folds"))
         return grid, np.concatenate([[np.nan], accuracies])
 
@@ -130,9 +135,9 @@ class BestPlace(InspectionMixin, FitRun, Method):
         blocks = [np.empty((len(images), grid.dim), np.float32) for _ in places]
         for start in range(0, len(images), _CHUNK):  # the maps of all images may be larger than the memory
             rows = np.arange(start, min(start + _CHUNK, len(images)))
-            maps = grid.maps(images.subset(rows), device=device)
+            loaded = grid.load(images.subset(rows), device=device)
             for block, place in zip(blocks, places, strict=True):
-                block[rows] = grid.features(maps, place)
+                block[rows] = grid.features(loaded, place)
         if self.whole:
             blocks.append(cached_deep_features(images, self.backbone, device=device, crop="resize"))
         return np.concatenate(blocks, 1) / np.float32(len(blocks) ** 0.5)

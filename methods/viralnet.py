@@ -50,8 +50,8 @@ class ViralNet(RankingNetwork):
     relative_scales : initial scale of each transformer relative to ``initial_scale``, for ``multiscale``; the paper
         calls it critical that they differ.
     start : where the transformers begin: ``published``, near the middle of the image with the initial scale;
-        ``search``, at the place that the method ``best-place`` finds on the training pairs with this backbone, with its
-        size; with ``multiscale``, at the best place of each of the sizes 0.7, 0.5 and 0.36.
+        ``search``, at the place that the method ``best-place`` with ``cut=image`` finds on the training pairs with this
+        backbone, with its size; with ``multiscale``, at the best place of each of the sizes 0.7, 0.5 and 0.36.
     sample_from : whether the transformers at half and quarter size crop the image at full size or the downscaled one.
     gate : what the spatial loss replaces if a crop is centred outside the image: the gradient of the ranking loss in
         that transformer (``crop``, Singh & Lee's code), or the ranking loss of the pair (``pair``, the formulas of
@@ -124,10 +124,12 @@ class ViralNet(RankingNetwork):
         from .best_place import BestPlace
 
         if self.start == "search":
-            search = BestPlace(backbone=self.backbone)
+            # places by themselves, as the network will see them; half of the images are mirrored in training
+            search = BestPlace(backbone=self.backbone, cut="image")
             if self.multiscale:
                 search.sizes = MULTISCALE_SIZES
             grid, accuracies = search.search(train, run)
+            accuracies = (accuracies + accuracies[grid.mirrored]) / 2
             sizes = grid.size_of_place
             candidates = [sizes == k for k in range(3)] if self.multiscale else [sizes >= 0]
             best = [

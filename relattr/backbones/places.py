@@ -1,14 +1,17 @@
 """Deep features of fixed places: the same squares in every image, on a grid of positions and sizes.
 
-The whole image passes through a backbone once, up to a layer whose map is fine enough to tell places apart. A place is
-a square of cells of this map, and its features are the means over its parts (2 x 2 by default), of unit norm. All
-places and all sizes cost one forward pass, whose map is cached. The receptive fields of the cells reach beyond their
-place, and the more so the smaller the image is: therefore it is shown at twice the size the backbone was trained with.
+They are computed in one of two ways. `MapPlaces` passes the whole image through a backbone once, up to a layer whose
+map is fine enough to tell places apart, and takes means over the cells of a place: one forward pass for all places. The
+receptive fields of the cells reach beyond the place, and the more so the smaller the image is: therefore it is shown at
+twice the size the backbone was trained with. `CropPlaces` cuts every place out of the image and passes it through the
+backbone by itself: one forward pass for each place, whose features then contain nothing of what surrounds it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,21 +29,95 @@ STRIDE = 16
 """Pixels per cell, approximately, of the map that places are cut out of, unless a layer is named."""
 MIN_CELLS = 6
 """Least cells per side of that map, for backbones with small inputs."""
+CROP_CELLS = 28
+"""Cells per side of the image that places cut out of it are rounded to."""
+_IMAGES_PER_BATCH = 8
 _TOLERANCE = 0.75  # a map without padding is somewhat smaller: 13 cells of AlexNet where the stride suggests 14
 
 
-class PlaceGrid:
-    """A grid of square places in the feature map of a backbone: first the whole image, then size by size, row by row.
+class PlaceGrid(ABC):
+    """A grid of square places: first the whole image, then size by size, row by row.
+
+    Places of a size are evenly spaced from border to border, so that the mirror image of a place is a place.
+
+    Parameters
+    ----------
+    sizes : sides of the places relative to the image, each in (0, 1); rounded to cells.
+    cells : the image's side in cells.
+    step : most cells between two neighbouring places.
+
+    Raises `BadInput` for a value out of range.
+    """
+
+    def __init__(self, sizes: Sequence[float], cells: int, step: int) -> None:
+        if not sizes or not all(0 < size < 1 for size in sizes):
+            raise BadInput(f"sizes of places must be in (0, 1), relative to the image; got {list(sizes)}")
+        if step < 1:
+            raise BadInput(f"step must be at least 1; got {step}")
+        self.cells, self.step = cells, step
+        self.windows = [round(size * cells) for size in sizes]
+
+    def _starts(self, window: int) -> list[int]:
+        """The first cell of each place of a size along one axis."""
+        last = self.cells - window
+        n_steps = -(-last // self.step)
+        if last % 2 and n_steps % 2 == 0:  # the middle is between two cells
+            n_steps += 1
+        first_half = [round(k * last / n_steps) for k in range(n_steps // 2 + 1)]
+        return sorted({*first_half, *(last - start for start in first_half)})
+
+    @cached_property
+    def squares(self) -> list[tuple[int, int, int]]:
+        """First column, first row and side of each place, in cells."""
+        squares = [(0, 0, self.cells)]
+        for window in self.windows:
+            starts = self._starts(window)
+            squares += [(x, y, window) for y in starts for x in starts]
+        return squares
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """The places ``(p, 4)``: x0, y0, x1, y1, the image being [0, 1]; the first is the whole image."""
+        corners = [(x, y, x + side, y + side) for x, y, side in self.squares]
+        return (np.array(corners) / self.cells).astype(np.float32)
+
+    @property
+    def size_of_place(self) -> NDArray[np.int64]:
+        """The index of the size of each place, ``(p,)``; -1 for the whole image."""
+        counts = [len(self._starts(window)) ** 2 for window in self.windows]
+        return np.concatenate([[-1], np.repeat(np.arange(len(counts)), counts)])
+
+    @property
+    def mirrored(self) -> NDArray[np.int64]:
+        """The index of the place, ``(p,)``, that each place is in the mirrored image."""
+        index = {square: k for k, square in enumerate(self.squares)}
+        return np.array([index[self.cells - x - side, y, side] for x, y, side in self.squares])
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Features of a place."""
+
+    @abstractmethod
+    def load(self, images: Images, *, device: str = "cpu") -> torch.Tensor:
+        """Return what the features of all places are taken from; computed once per image, and cached on disk."""
+
+    @abstractmethod
+    def features(self, loaded: torch.Tensor, place: int) -> NDArray[np.float32]:
+        """Return the features of one place, ``(n, dim)``, of unit norm, given the result of `load` for some images."""
+
+
+class MapPlaces(PlaceGrid):
+    """Places cut out of the feature map of the whole image; their features are means over their parts.
 
     Parameters
     ----------
     backbone : name of the backbone.
-    sizes : sides of the places relative to the image, each in (0, 1); rounded to cells of the map.
+    sizes : sides of the places relative to the image, each in (0, 1).
     layer : layer whose map is used; by default the last one with about 16 pixels per cell, see `layer_of_stride`.
     input_size : side in pixels that whole images are resized to; by default twice that of the backbone.
     parts : the features of a place are means over parts x parts of it.
-    step : most cells between two neighbouring places; they are evenly spaced, from border to border, so that the mirror
-        image of a place is a place.
+    step : most cells of the map between two neighbouring places.
 
     Raises `BadInput` for a value out of range, a layer without a square map, and a size of too few or too many cells.
     """
@@ -55,19 +132,17 @@ class PlaceGrid:
         parts: int = 2,
         step: int = 1,
     ) -> None:
-        if not sizes or not all(0 < size < 1 for size in sizes):
-            raise BadInput(f"sizes of places must be in (0, 1), relative to the image; got {list(sizes)}")
-        if parts < 1 or step < 1:
-            raise BadInput(f"parts and step must be at least 1; got {parts} and {step}")
+        if parts < 1:
+            raise BadInput(f"parts must be at least 1; got {parts}")
         network = Backbone.create(backbone, pretrained=False)
-        self.backbone, self.parts, self.step = backbone, parts, step
+        self.backbone, self.parts = backbone, parts
         self.input_size = input_size or 2 * network.input_size
         self.layer = layer or layer_of_stride(network, self.input_size)
         shape = network.feature_shape(self.layer, self.input_size)
         if len(shape) != 3 or shape[1] != shape[2]:
             raise BadInput(f"layer {self.layer} of {backbone} is not a square map: its output is {shape} per image")
-        self.channels, self.cells = shape[0], shape[1]
-        self.windows = [round(size * self.cells) for size in sizes]
+        self.channels = shape[0]
+        super().__init__(sizes, shape[1], step)
         for size, window in zip(sizes, self.windows, strict=True):
             if not parts <= window < self.cells:
                 raise BadInput(
@@ -75,41 +150,12 @@ class PlaceGrid:
                     f"{backbone}; expected at least {parts}, and fewer than all"
                 )
 
-    def _starts(self, window: int) -> list[int]:
-        """The first cell of each place of a size along one axis: evenly spaced, from border to border, symmetric."""
-        last = self.cells - window
-        n_steps = -(-last // self.step)
-        first_half = [round(k * last / n_steps) for k in range(n_steps // 2 + 1)]
-        return sorted({*first_half, *(last - start for start in first_half)})
-
-    @property
-    def _squares(self) -> list[tuple[int, int, int]]:
-        """First column, first row and side of each place, in cells."""
-        squares = [(0, 0, self.cells)]
-        for window in self.windows:
-            starts = self._starts(window)
-            squares += [(x, y, window) for y in starts for x in starts]
-        return squares
-
-    @property
-    def boxes(self) -> NDArray[np.float32]:
-        """The places ``(p, 4)``: x0, y0, x1, y1, the image being [0, 1]; the first is the whole image."""
-        corners = [(x, y, x + side, y + side) for x, y, side in self._squares]
-        return (np.array(corners) / self.cells).astype(np.float32)
-
-    @property
-    def size_of_place(self) -> NDArray[np.int64]:
-        """The index of the size of each place, ``(p,)``; -1 for the whole image."""
-        counts = [len(self._starts(window)) ** 2 for window in self.windows]
-        return np.concatenate([[-1], np.repeat(np.arange(len(counts)), counts)])
-
     @property
     def dim(self) -> int:
-        """Features of a place."""
         return self.channels * self.parts**2
 
-    def maps(self, images: Images, *, device: str = "cpu") -> torch.Tensor:
-        """Return the feature maps ``(n, c, cells, cells)``, computed once per image and cached on disk."""
+    def load(self, images: Images, *, device: str = "cpu") -> torch.Tensor:
+        """Return the feature maps ``(n, c, cells, cells)``."""
         from relattr.backbones.extraction import cached_deep_features
 
         rows = cached_deep_features(
@@ -123,11 +169,65 @@ class PlaceGrid:
         )
         return torch.from_numpy(rows).view(len(images), self.channels, self.cells, self.cells)
 
-    def features(self, maps: torch.Tensor, place: int) -> NDArray[np.float32]:
-        """Return the features of one place, ``(n, parts * parts * c)``, given the `maps` of some images."""
-        x, y, side = self._squares[place]
-        means = functional.adaptive_avg_pool2d(maps[:, :, y : y + side, x : x + side], self.parts)
+    def features(self, loaded: torch.Tensor, place: int) -> NDArray[np.float32]:
+        x, y, side = self.squares[place]
+        means = functional.adaptive_avg_pool2d(loaded[:, :, y : y + side, x : x + side], self.parts)
         features: NDArray[np.float32] = functional.normalize(means.flatten(1), dim=1).numpy()
+        return features
+
+
+class CropPlaces(PlaceGrid):
+    """Places cut out of the image; their features are the backbone's for the crop by itself.
+
+    Parameters
+    ----------
+    backbone : name of the backbone.
+    sizes : sides of the places relative to the image, each in (0, 1); rounded to 28ths.
+    crop_size : side in pixels that a crop is resized to; by default half the backbone's input size.
+    step : most 28ths of the image between two neighbouring places.
+
+    Raises `BadInput` for a value out of range.
+    """
+
+    def __init__(self, backbone: str, sizes: Sequence[float], *, crop_size: int | None = None, step: int = 1) -> None:
+        network = Backbone.create(backbone, pretrained=False)
+        self.backbone = backbone
+        self.crop_size = crop_size or network.input_size // 2
+        self._dim = network.feature_dim(network.default_layer, self.crop_size)
+        super().__init__(sizes, CROP_CELLS, step)
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    def load(self, images: Images, *, device: str = "cpu") -> torch.Tensor:
+        """Return the features ``(n, p - 1, dim)`` of all places but the whole image."""
+        from relattr.backbones.extraction import FeatureExtractor
+        from relattr.features.cache import cached_rows
+        from relattr.identity import code_digest
+
+        extractor = FeatureExtractor(self.backbone, device=device, crop="resize", input_size=self.crop_size)
+
+        def compute(images: Images) -> NDArray[np.float32]:
+            parts = []
+            for start in range(0, len(images), _IMAGES_PER_BATCH):
+                some = range(start, min(start + _IMAGES_PER_BATCH, len(images)))
+                parts.append(extractor([crop for k in some for crop in self.crops(images[k])]).reshape(len(some), -1))
+            return np.concatenate(parts)
+
+        squares = [(x, y, side) for x, y, side in self.squares[1:]]
+        key = f"places {squares} of {self.cells} {extractor.spec.key()} {code_digest(__name__)}"
+        rows = cached_rows(images, key, compute, what=f"{self.backbone} features of {len(squares)} places")
+        return torch.from_numpy(rows).view(len(images), len(squares), self.dim)
+
+    def crops(self, image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """Cut all places but the whole image out of an image ``(h, w, 3)``."""
+        height, width = image.shape[:2]
+        corners = np.rint(self.boxes[1:].astype(np.float64) * (width, height, width, height)).astype(int)
+        return [image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] for x0, y0, x1, y1 in corners.tolist()]
+
+    def features(self, loaded: torch.Tensor, place: int) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = loaded[:, place - 1].contiguous().numpy()
         return features
 
 

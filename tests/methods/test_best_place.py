@@ -32,10 +32,11 @@ def scenes(n: int, seed: int) -> tuple[Images, np.ndarray]:
     return Images.from_arrays(arrays), strengths
 
 
-def test_place_of_the_cue_is_found():
+@pytest.mark.parametrize("parameters", [{}, {"cut": "image", "step": 7}])
+def test_place_of_the_cue_is_found(parameters):
     images, strengths = scenes(60, 0)
     pairs = Pairs.from_scores(strengths, count=150, seed=0)
-    method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 1, "whole": False})
+    method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 1, **parameters})
     method.fit(TrainingSet(images, pairs), Run(seed=0))
     test, truth = scenes(40, 1)
     strength = method.strength(test)
@@ -56,7 +57,7 @@ def test_features_are_those_of_the_whole_image_and_the_places(whole):
     method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 2, "whole": whole})
     method.fit(TrainingSet(images, pairs), Run(seed=0))
     grid = method.grid
-    maps = grid.maps(images)
+    maps = grid.load(images)
     parts = [grid.features(maps, k) for k in method.places_]
     parts += [deep_features(images, "micro", crop="resize")] if whole else []
     features = np.concatenate(parts, 1)
@@ -81,7 +82,7 @@ def test_the_search_looks_at_the_images_of_random_pairs(monkeypatch):
     method = registry.method("best-place").create({"backbone": "micro", "sizes": (0.5,), "places": 1})
     grid, _ = method.search(TrainingSet(images, Pairs.from_scores(strengths, count=600, seed=0)), Run(seed=0))
     calls = []
-    monkeypatch.setattr(type(grid), "maps", lambda grid, images, device="cpu": calls.append(len(images)) or 1 / 0)
+    monkeypatch.setattr(type(grid), "load", lambda grid, images, device="cpu": calls.append(len(images)) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         method.search(TrainingSet(images, Pairs.from_scores(strengths, count=600, seed=0)), Run(seed=0))
     assert calls == [40]

@@ -10,7 +10,8 @@ from torch import nn
 from relattr import BadInput, Images
 from relattr.backbones import names
 from relattr.backbones.backbone import Backbone
-from relattr.backbones.places import PlaceGrid, layer_of_stride
+from relattr.backbones.extraction import deep_features
+from relattr.backbones.places import CropPlaces, MapPlaces, layer_of_stride
 
 PREPROCESSING = names.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -58,9 +59,9 @@ def feature_map(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def test_each_place_is_the_mean_over_its_parts():
-    grid = PlaceGrid("two-layers", (0.5, 0.25), layer="features", input_size=64)  # 4 x 4, or 2 x 2, of 8 x 8 cells
+    grid = MapPlaces("two-layers", (0.5, 0.25), layer="features", input_size=64)  # 4 x 4, or 2 x 2, of 8 x 8 cells
     images = some_images()
-    maps = grid.maps(images)
+    maps = grid.load(images)
     boxes = [(0, 0, 8, 8)]
     boxes += [(x, y, x + 4, y + 4) for y in range(5) for x in range(5)]
     boxes += [(x, y, x + 2, y + 2) for y in range(7) for x in range(7)]
@@ -89,19 +90,43 @@ def test_layer_is_the_last_that_is_fine_enough():
 @pytest.mark.parametrize("step", range(1, 8))
 @pytest.mark.parametrize("size", [0.25, 0.5, 0.75])
 def test_places_are_spaced_evenly_and_symmetric(step, size):
-    boxes = PlaceGrid("two-layers", (size,), input_size=64, step=step).boxes[1:]
+    boxes = MapPlaces("two-layers", (size,), input_size=64, step=step).boxes[1:]
     starts = sorted({round(8 * float(x)) for x in boxes[:, 0]})
     last = 8 - round(8 * size)
     assert (starts[0], starts[-1]) == (0, last)
     assert [last - start for start in reversed(starts)] == starts
     distances = np.diff(starts)
     assert distances.max() <= step
-    assert distances.max() - distances.min() <= 2
+    assert distances.max() - distances.min() <= 1
     assert len(boxes) == len(starts) ** 2
 
 
 def test_whole_image_is_seen_at_twice_the_input_size_by_default():
-    assert PlaceGrid("two-layers", (0.5,)).input_size == 128
+    assert MapPlaces("two-layers", (0.5,)).input_size == 128
+
+
+def test_mirrored_places_are_places():
+    grid = MapPlaces("two-layers", (0.25, 0.5), input_size=64, step=2)
+    mirrored = grid.boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [1, 0, 1, 0]
+    np.testing.assert_array_equal(grid.boxes[grid.mirrored], mirrored)
+
+
+def test_crops_are_seen_one_by_one():
+    grid = CropPlaces("two-layers", (0.5, 0.25), crop_size=32, step=14)
+    images = some_images()
+    loaded = grid.load(images)
+    starts = {14: (0, 14), 7: (0, 7, 14, 21)}  # in 28ths, for either size
+    squares = [(x, y, side) for side in (14, 7) for y in starts[side] for x in starts[side]]
+    assert grid.squares == [(0, 0, 28), *squares]
+    for place, (x, y, side) in enumerate(squares, 1):
+        slow = []
+        for k in range(len(images)):
+            height, width = images[k].shape[:2]
+            rows = slice(round(y / 28 * height), round((y + side) / 28 * height))
+            columns = slice(round(x / 28 * width), round((x + side) / 28 * width))
+            slow.append(images[k][rows, columns])
+        expected = deep_features(slow, "two-layers", crop="resize", input_size=32)
+        np.testing.assert_allclose(grid.features(loaded, place), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -117,4 +142,4 @@ def test_whole_image_is_seen_at_twice_the_input_size_by_default():
 )
 def test_impossible_grids_are_refused(sizes, options, message):
     with pytest.raises(BadInput, match=message):
-        PlaceGrid("two-layers", sizes, **options)
+        MapPlaces("two-layers", sizes, **options)
