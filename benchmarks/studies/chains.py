@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from released_chains import Boxes, ReleasedChain, released_chains
 
 from relattr.chains.boxes import box_iou
 from relattr.chains.selection import validation_accuracy
@@ -29,25 +30,7 @@ from relattr.ranksvm.accuracy import pairwise_accuracy
 from relattr.registry import registry
 from relattr.run_settings import Run
 
-SIDE = 250
-"""Width and height of the images, px."""
 C = 0.1
-Boxes = dict[int, NDArray[np.float64]]
-"""The box of each image by its number, in units of the image's sides."""
-
-
-def released_chains(path: Path) -> list[tuple[Boxes, Boxes, Boxes]]:
-    """Boxes in training, validation and test images of each chain in a released file."""
-    from scipy.io import loadmat
-
-    content = loadmat(path)
-    train, validation, test = (content[name].ravel() for name in ("trainBboxesBag", "valBboxesBag", "testBboxesBag"))
-    return [(by_number(a), by_number(b), by_number(c)) for a, b, c in zip(train, validation, test, strict=True)]
-
-
-def by_number(rows: NDArray[Any]) -> Boxes:
-    """The boxes of rows x0, y0, x1, y1 in px and image number."""
-    return {int(row[4]): np.asarray(row[:4], np.float64) / SIDE for row in rows}
 
 
 def create_chains(settings: dict[str, Any]) -> Any:
@@ -58,7 +41,7 @@ def create_chains(settings: dict[str, Any]) -> Any:
 class AttributeChains:
     """One attribute: our chains, their chains, and rankers on both."""
 
-    def __init__(self, attribute: str, released: list[tuple[Boxes, Boxes, Boxes]], settings: dict[str, Any]) -> None:
+    def __init__(self, attribute: str, released: list[ReleasedChain], settings: dict[str, Any]) -> None:
         dataset = registry.dataset("lfw10").create()
         self.task = dataset.task(next(name for name in dataset.tasks() if name.attribute == attribute))
         self.train, self.test = self.task.train, self.task.tests[0]
