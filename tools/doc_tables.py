@@ -12,7 +12,7 @@ A table is between two comments in a Markdown page. The first defines it in TOML
     ...
     <!-- end of table -->
 
-Each cell is a `Cell`: what the table, its column and its row state together. Its numbers are those of the rows in
+Each cell is a `TableCell`: what the table, its column and its row state together. Its numbers are those of the rows in
 results/reference, or of published.csv. ``show = "release columns"`` and ``show = "release records"`` are tables of
 `relattr.harness.release_columns`. A table with accuracies that have no row yet has a comment with the reason in its
 place: ``<!-- not in results/reference: ... -->``. tests/tools/test_doc_tables.py compares all tables, and refuses
@@ -51,7 +51,7 @@ Value = Literal[
 ]
 
 
-class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TableCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A number and the results that it is computed from; a field that is empty in a row is that of the column."""
 
     label: str = ""
@@ -76,13 +76,13 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Whether the interval is shown; by default unless the number is of one seed."""
 
 
-class Table(Cell, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Table(TableCell, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table; its own fields are those of all cells that do not state others."""
 
     corner: str = ""
     """The heading above the labels."""
-    columns: tuple[Cell, ...] = ()
-    rows: tuple[Cell, ...] = ()
+    columns: tuple[TableCell, ...] = ()
+    rows: tuple[TableCell, ...] = ()
     show: Literal["results", "release columns", "release records"] = "results"
 
 
@@ -118,18 +118,18 @@ def render(definition: str) -> str:
     return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |").replace("|  |", "| |") for line in lines)
 
 
-def merged(*parts: Cell) -> Cell:
+def merged(*parts: TableCell) -> TableCell:
     """Return the cell that a table, a column and a row state together; the later ones take precedence."""
     values: dict[str, Any] = {}
     for part in parts:
-        for name in Cell.__struct_fields__:
+        for name in TableCell.__struct_fields__:
             value = getattr(part, name)
             if value not in ("", {}, -1, None):
                 values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
-    return Cell(**values)
+    return TableCell(**values)
 
 
-def cell_text(cell: Cell) -> str:
+def cell_text(cell: TableCell) -> str:
     """Return a cell as text; empty if there is no such number."""
     value = cell.value or "accuracy"
     if value == "difference":
@@ -171,7 +171,7 @@ def stored_results() -> tuple[Result, ...]:
     return tuple(item for item in Store(REFERENCE) if isinstance(item, Result) and item.status == "ok")
 
 
-def chosen(cell: Cell) -> list[Result]:
+def chosen(cell: TableCell) -> list[Result]:
     """Return the results of a cell, which have the same parameters. Raises `NoResults` if they do not."""
     results = [result for result in stored_results() if _includes(cell, result)]
     variants = {(variant_key(r.cell), repr(sorted(r.cell.dataset_parameters.items()))) for r in results}
@@ -188,7 +188,7 @@ def _benchmark(name: str) -> Benchmark:
     return load_benchmark(name)
 
 
-def _includes(cell: Cell, result: Result) -> bool:
+def _includes(cell: TableCell, result: Result) -> bool:
     of = result.cell
     dataset = _benchmark(cell.benchmark).dataset.get(cell.dataset, {}) if cell.benchmark else {}
     return (
@@ -211,7 +211,7 @@ class ChosenResults(Store):
         return iter(self._chosen)
 
 
-def entry_of(cell: Cell) -> TableEntry | None:
+def entry_of(cell: TableCell) -> TableEntry | None:
     """Return the entry of a table with the results of this cell; None if it has none."""
     results = chosen(cell)
     if not results:
@@ -220,7 +220,7 @@ def entry_of(cell: Cell) -> TableEntry | None:
     return next(row.entries[0] for row in table.rows if row.entries[0].measured is not None)
 
 
-def published(cell: Cell) -> float | None:
+def published(cell: TableCell) -> float | None:
     """Return the published accuracy of a method, in per cent: the mean over the attributes that are measured."""
     table = _benchmark(cell.benchmark).table
     row = next((row.published for row in table.rows if row.method == cell.method), "")
@@ -241,7 +241,7 @@ def published(cell: Cell) -> float | None:
     return sum(by_attribute) / len(by_attribute)
 
 
-def difference(cell: Cell) -> AblationEffect | None:
+def difference(cell: TableCell) -> AblationEffect | None:
     """Return the difference of a cell from the method ``against``; None if one of the two has no result."""
     base = chosen(msgspec.structs.replace(cell, method=cell.against, set=cell.against_set))
     results = chosen(cell)
@@ -252,7 +252,7 @@ def difference(cell: Cell) -> AblationEffect | None:
     return next((row.effects[0] for row in ablation.rows if row.effects[0] is not None), None)
 
 
-def _table(cell: Cell, results: Sequence[Result], against: str = "") -> PaperTable:
+def _table(cell: TableCell, results: Sequence[Result], against: str = "") -> PaperTable:
     """The table of one column with these results.
 
     Plugins are not registered, so that it depends on the stored results alone.

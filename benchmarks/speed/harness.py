@@ -139,7 +139,7 @@ class Dataset(BaseDataset):
 """
 
 
-class Measured(NamedTuple):
+class RunTimes(NamedTuple):
     """Seconds of a cold run and of a cached run, and what is known of the cells."""
 
     cold: float
@@ -161,7 +161,7 @@ def timed(command: list[str], folder: Path, environment: dict[str, str]) -> tupl
     return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> Measured:
+def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> RunTimes:
     """Measure relattr with this many jobs."""
     plugins = folder / "plugins"
     plugins.mkdir(parents=True)
@@ -189,7 +189,7 @@ def relattr(folder: Path, jobs: int, methods: int, *, torch: bool = False) -> Me
     ]
     cold, processor = timed(command, folder, environment)
     cells = describe_results(folder / "results", processor)
-    return Measured(cold, timed(command, folder, environment)[0], cells)
+    return RunTimes(cold, timed(command, folder, environment)[0], cells)
 
 
 def describe_results(results: Path, processor: float) -> str:
@@ -224,18 +224,18 @@ for cell in range(n):
 """
 
 
-def floor(folder: Path, methods: int) -> Measured:
+def floor(folder: Path, methods: int) -> RunTimes:
     """Measure a process and two flushed files for each cell, and of the interpreter and NumPy alone."""
     folder.mkdir(parents=True)
     command = [sys.executable, "-c", FLOOR, str(folder)]
     environment = dict(os.environ)
-    return Measured(
+    return RunTimes(
         timed([*command, str(methods * DATASETS * SEEDS)], folder, environment)[0],
         timed([*command, "0"], folder, environment)[0],
     )
 
 
-def benchopt(folder: Path, methods: int) -> Measured:
+def benchopt(folder: Path, methods: int) -> RunTimes:
     """Measure benchopt."""
     for name, text in (
         ("objective.py", OBJECTIVE),
@@ -252,7 +252,7 @@ def benchopt(folder: Path, methods: int) -> Measured:
     except SystemExit:
         command = [part for part in command if part != "--no-display"]
         cold, _ = timed(command, folder, environment)
-    return Measured(cold, timed(command, folder, environment)[0])
+    return RunTimes(cold, timed(command, folder, environment)[0])
 
 
 def main() -> None:

@@ -135,7 +135,9 @@ def train_to_goal(
     data = registry.dataset(args.dataset).create()
     task = data.task(next(name for name in data.tasks() if name.attribute == args.attribute))
     train, test = task.train, task.tests[0]
-    schedule = dataclasses.replace(PRESETS["fast"], **({"image": 1.0} if trainer == "ours-full" else {}))
+    schedule = PRESETS["fast"]
+    if trainer == "ours-full":
+        schedule = dataclasses.replace(schedule, image=1.0)
     architecture = Architecture(args.backbone)
     if trainer != "usual":
         architecture = dataclasses.replace(

@@ -61,7 +61,7 @@ REPAIR = 1200.0
 
 
 @dataclass(frozen=True)
-class Scenario:
+class ClusterScenario:
     """The workers, and what is known about the cells."""
 
     name: str
@@ -241,7 +241,7 @@ def draw_cells(n: int, rng: np.random.Generator) -> tuple[list[PlannedCell], dic
     return cells[:n], {planned.cell.key: seconds[planned.cell.key] for planned in cells[:n]}, CellDurations(earlier)
 
 
-def simulate(scenario: Scenario, n_cells: int, n_workers: int, seed: int, plugins: Registry) -> Simulation:
+def simulate(scenario: ClusterScenario, n_cells: int, n_workers: int, seed: int, plugins: Registry) -> Simulation:
     """Run a scenario with the real runner on simulated workers."""
     rng = np.random.default_rng([seed, n_cells, n_workers])
     cells, seconds, durations = draw_cells(n_cells, rng)
@@ -275,14 +275,14 @@ def simulate(scenario: Scenario, n_cells: int, n_workers: int, seed: int, plugin
 
 
 SCENARIOS = (
-    Scenario("equal workers, durations unknown", known=False),
-    Scenario("equal workers, durations known"),
-    Scenario("speeds 0.5 to 2, durations unknown", fastest=2, known=False),
-    Scenario("speeds 0.5 to 2, durations known", fastest=2),
-    Scenario("the same, a failure every 12 h, unknown", fastest=2, uptime=12 * 3600, known=False),
-    Scenario("the same, a failure every 12 h, known", fastest=2, uptime=12 * 3600),
-    Scenario("the same, a failure every 2 h, known", fastest=2, uptime=2 * 3600),
-    Scenario("the same, each loss is reported to the runner", fastest=2, uptime=2 * 3600, allowed_failures=0),
+    ClusterScenario("equal workers, durations unknown", known=False),
+    ClusterScenario("equal workers, durations known"),
+    ClusterScenario("speeds 0.5 to 2, durations unknown", fastest=2, known=False),
+    ClusterScenario("speeds 0.5 to 2, durations known", fastest=2),
+    ClusterScenario("the same, a failure every 12 h, unknown", fastest=2, uptime=12 * 3600, known=False),
+    ClusterScenario("the same, a failure every 12 h, known", fastest=2, uptime=12 * 3600),
+    ClusterScenario("the same, a failure every 2 h, known", fastest=2, uptime=2 * 3600),
+    ClusterScenario("the same, each loss is reported to the runner", fastest=2, uptime=2 * 3600, allowed_failures=0),
 )
 HEADER = (
     "scenario",
@@ -300,7 +300,7 @@ HEADER = (
 )
 
 
-def summarise(scenario: Scenario, simulation: Simulation) -> list[str]:
+def summarise(scenario: ClusterScenario, simulation: Simulation) -> list[str]:
     """The row of a scenario."""
     cluster = simulation.cluster
     n = len(cluster.seconds)

@@ -41,7 +41,7 @@ def limit_thread_pools(threads: int) -> None:
         numba.config.NUMBA_NUM_THREADS = threads
         # its pool starts at the first parallel loop, with the size that this module read when it was imported, and
         # OpenMP in torch then has that size too
-        pool = sys.modules.get("numba.np.ufunc.parallel")
+        pool: Any = sys.modules.get("numba.np.ufunc.parallel")
         if pool is not None:
             pool.NUM_THREADS = threads
 

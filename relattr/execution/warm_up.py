@@ -7,8 +7,7 @@ instructions of functions that are called often with faster ones. All of that is
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from relattr.dataset import Dataset
 from relattr.execution.evaluate import evaluate_cell
@@ -24,6 +23,9 @@ from relattr.run_settings import Run
 from relattr.statistics import count_margins
 from relattr.task import Task, TaskName, TestSet, TrainingSet
 
+if TYPE_CHECKING:
+    import numpy as np
+
 REPETITIONS = 10
 """How often the cell is evaluated; Python replaces the instructions of a function after 8 calls."""
 
@@ -35,6 +37,8 @@ class _Constant(Method):
         self.seed_ = run.seed
 
     def strength(self, images: Images) -> np.ndarray:
+        import numpy as np
+
         return np.full(len(images), images[0].mean())
 
 
@@ -48,6 +52,8 @@ class _Squares(Dataset):
         return "four grey squares"
 
     def task(self, name: TaskName) -> Task:
+        import numpy as np
+
         images = Images.from_arrays([np.full((8, 8, 3), k, np.uint8) for k in range(4)])
         pairs = Pairs.from_scores(np.arange(4.0))
         return Task(name, TrainingSet(images, pairs), [TestSet("test", images, pairs)], "grey levels")
@@ -55,6 +61,8 @@ class _Squares(Dataset):
 
 def evaluate_small_cell() -> Result:
     """Evaluate a cell with almost no work, several times, encode its arrays, and return its result."""
+    import numpy as np
+
     registry = Registry()
     registry.methods["warm-up"] = Plugin("warm-up", "warm-up", _Constant, {})
     registry.datasets["warm-up"] = Plugin("warm-up", "warm-up", _Squares, {})

@@ -25,7 +25,7 @@ N_CELLS, N_WORKERS = 200, 10
 
 def simulate(name, **scenario):
     registry.discover()
-    return study.simulate(study.Scenario(name, **scenario), N_CELLS, N_WORKERS, 1, registry)
+    return study.simulate(study.ClusterScenario(name, **scenario), N_CELLS, N_WORKERS, 1, registry)
 
 
 def assert_nothing_lost_and_nothing_twice(simulation):

@@ -147,7 +147,7 @@ def test_results_with_several_parameters_are_not_mixed(tool, monkeypatch):
     cell = msgspec.structs.replace(first.cell, method_parameters={**first.cell.method_parameters, "rate": 9.0})
     both = (*results, msgspec.structs.replace(first, cell=cell))
     monkeypatch.setattr(tool, "stored_results", lambda: both)
-    query = tool.Cell(dataset="glyphs-aligned", attribute="local", method="viralnet")
+    query = tool.TableCell(dataset="glyphs-aligned", attribute="local", method="viralnet")
     with pytest.raises(tool.NoResults, match="2 choices of parameters; choose one with `set`"):
         tool.chosen(query)
     assert tool.chosen(msgspec.structs.replace(query, set={"rate": 9.0})) == [both[-1]]

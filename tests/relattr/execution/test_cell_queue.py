@@ -46,20 +46,20 @@ def named(cells):
     return {item.cell.key: f"{item.cell.method} {item.cell.attribute}" for item in cells}
 
 
-def test_without_durations_cells_run_method_by_method_and_light_ones_first(queue):
+def test_without_durations_methods_run_in_turn_light_ones_first(queue):
     cells = [planned(method, attribute) for attribute in "ab" for method in ("linear", "chance", "network")]
     expected = [f"{method} {attribute}" for method in ("chance", "linear", "network") for attribute in "ab"]
     assert emptied(queue(cells), named(cells)) == expected
 
 
-def test_the_longest_expected_cells_run_first_and_unknown_ones_before_them(queue):
+def test_unknown_cells_run_first_and_then_the_longest(queue):
     cells = [planned(method) for method in ("linear", "network", "new", "big", "chance")]
     cells.append(planned("linear", "b", state="blocked"))  # ends at once
     order = emptied(queue(cells, ("linear", "network", "big", "chance")), named(cells))
     assert order == ["chance a", "linear b", "new a", "big a", "network a", "linear a"]
 
 
-def test_a_cell_that_comes_back_runs_behind_those_as_long_as_itself(queue):
+def test_a_returned_cell_runs_behind_those_as_long_as_itself(queue):
     cells = [planned(method, attribute) for method in ("linear", "network") for attribute in "abc"]
     lost = queue(cells, ("linear", "network"))
     first = lost.pop()

@@ -39,7 +39,7 @@ def test_each_job_starts_as_soon_as_a_worker_is_free():
     assert workers.log == [(0, "a"), (0, "b"), (1, "c"), (3, "d")]
 
 
-def test_the_next_job_starts_before_the_consumer_sees_the_outcome():
+def test_the_next_job_starts_before_the_outcome_is_consumed():
     workers = Clockwork({"a": 1, "b": 2}, 1)
     outcomes = dispatch(workers, taking_from(deque("ab")))
     assert next(outcomes)[0] == "a"
