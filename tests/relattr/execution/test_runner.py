@@ -85,7 +85,7 @@ def test_the_last_words_of_a_lost_supervisor_are_in_the_row(run):
     assert (results[2].status, results[2].attempts) == ("ok", 5)
 
 
-def test_a_lost_cell_is_tried_again_without_waiting_for_the_others(run, passes):
+def test_a_lost_cell_runs_again_without_waiting_for_the_others(run, passes):
     _, results = run({0: [LostCell("its worker was lost")] * 2})
     assert passes == [5]
     assert {seed: item.attempts for seed, item in results.items()} == {0: 3, 1: 1, 2: 1}
