@@ -30,7 +30,7 @@ include_patterns = [
     "docs/**",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
-    "benchmarks/speed/README.md",
+    "benchmarks/speed/*.md",
     "benchmarks/studies/*.md",
     "paper_tables/*.md",
     "results/README.md",
