@@ -100,9 +100,13 @@ def test_search_start_begins_at_the_places_of_best_place(name, tmp_path):
     net.fit(small.train, Run(seed=0))
     places = []
     for sizes in [(0.7,), (0.5,), (0.36,)] if name == "viralnet-m" else [(0.36, 0.5)]:
-        search = registry.method("best-place").create({"backbone": "tiny", "places": 1, "sizes": sizes})
-        search.fit(small.train, Run(seed=0))
-        places.append(search.boxes_[0])
+        search = registry.method("best-place").create({"backbone": "tiny", "cut": "image", "sizes": sizes})
+        grid, accuracies = search.search(small.train, Run(seed=0))
+        sums = []  # of the accuracies of a place and of its mirror image
+        for box, accuracy in zip(grid.boxes, accuracies, strict=True):
+            mirrored = [1 - box[2], box[1], 1 - box[0], box[3]]
+            sums.append(accuracy + accuracies[int(np.abs(grid.boxes - mirrored).sum(1).argmin())])
+        places.append(grid.boxes[int(np.nanargmax(sums))])
     n = len(small.test)
     np.testing.assert_allclose(net.initial_boxes(small.test), np.repeat([places], n, 0), atol=1e-5)
     np.testing.assert_allclose(net.boxes(small.test), np.repeat([places], n, 0), atol=1e-3)  # hardly trained

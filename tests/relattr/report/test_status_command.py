@@ -33,7 +33,7 @@ def test_only_what_is_chosen_is_shown(status):
     output = status("--methods", "bro*").output
     assert "broken" in output
     assert "plain" not in output
-    assert "2 other results in this folder" in output
+    assert "2 other results there" in output
 
 
 @pytest.mark.parametrize("option", ["--methods", "--datasets", "--attributes"])
