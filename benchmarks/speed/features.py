@@ -5,8 +5,8 @@
 
 *Deep features*: `relattr.backbones.extraction`, from uint8 images to features, against the same torchvision network as it
 is usually run: fp32, default memory layout, whole batches through ``net(x)`` up to the same layer, the same
-preprocessing. Both take turns on the same images; each figure is the median over the rounds, the range is that
-of the ratio from round to round. Beside the ratio: the relative norm of the difference to plain fp32, and on how
+preprocessing. In bf16 too, where the processor has it, against the same fp32. Both take turns on the same images; each
+figure is the median over the rounds, the range is that of the ratio from round to round. Beside the ratio: the relative norm of the difference to plain fp32, and on how
 many pairs of images a fixed linear ranker orders them alike (a pair both rank within 1e-6 of each other is left
 out). SqueezeNet has its real ImageNet weights if RELATTR_WEIGHTS has them; AlexNet gets random ones if they are
 not there, which changes no speed. Features are computed in fp32, the default precision.
@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone
-from relattr.backbones.extraction import BATCH, FeatureExtractor
+from relattr.backbones.extraction import BATCH, FeatureExtractor, Precision
 from relattr.backbones.inference import has_bf16
 from relattr.backbones.preprocess import crop_views, normalise_pixels
 from relattr.backbones.weights import PretrainedWeights, WeightsFile, find_weights
@@ -75,11 +75,22 @@ def build(name: str) -> tuple[Callable[[], Backbone], str]:
     return fresh, f"random weights ({PretrainedWeights(name).fingerprint()})"
 
 
-def deep_row(name: str, images: NDArray[np.uint8], rounds: int) -> Row:
-    """Compare one backbone as shipped with the plain implementation."""
+def matrix_product_rate(dtype: torch.dtype, size: int = 2048, rounds: int = 10) -> float:
+    """Return the floating-point operations per second of products of two large matrices: a bound for networks."""
+    a = torch.randn(size, size).to(dtype)
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def deep_row(name: str, images: NDArray[np.uint8], rounds: int, precision: Precision = "fp32") -> Row:
+    """Compare one backbone, in this precision, with the plain implementation in fp32."""
     make, weights = build(name)
     plain_net = make()
-    extractor = FeatureExtractor(make(), normalise="none")
+    extractor = FeatureExtractor(make(), normalise="none", precision=precision)
     calls = (lambda: extractor(images), lambda: plain_features(plain_net, images))
     ours, plain = (call() for call in calls)  # and so both are warm
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -97,7 +108,7 @@ def deep_row(name: str, images: NDArray[np.uint8], rounds: int) -> Row:
         f"relative difference {difference:.1e}; {100 * alike:.2f} % of {pairs:,} pairs ordered alike"
     )
     return {
-        "name": f"{name} {extractor.spec.layer}",
+        "name": f"{name} {extractor.spec.layer} {precision}",
         "ours": rate,
         "peer": peer,
         "unit": "images/s",
@@ -144,7 +155,8 @@ def main() -> None:
     if here["load"] is not None and here["load"] > 0.5:
         print(f"warning: load {here['load']:.1f} before the start: other processes distort these times")
     images = features_classic.pictures(args.images)
-    rows = [deep_row(name, images, args.rounds) for name in args.backbones]
+    precisions: tuple[Precision, ...] = ("fp32", "bf16") if has_bf16("cpu") else ("fp32",)
+    rows = [deep_row(name, images, args.rounds, precision) for name in args.backbones for precision in precisions]
     if not args.deep_only:
         rows += features_classic.run()
     print(f"{'':26}{'ours':>12}{'peer':>12}  {'unit':15}{'ratio':>7}  note")
@@ -152,6 +164,9 @@ def main() -> None:
         peer = "-" if r["peer"] is None else f"{r['peer']:,.1f}"
         ratio = "-" if r["ratio"] is None else f"{r['ratio']:.1f}"
         print(f"{r['name']:26}{r['ours']:>12,.1f}{peer:>12}  {r['unit']:15}{ratio:>7}  {r['note']}")
+    for precision, dtype in {"fp32": torch.float32, "bf16": torch.bfloat16}.items():
+        if precision in precisions:
+            print(f"products of large matrices, {precision}: {matrix_product_rate(dtype) / 1e9:.0f} Gflop/s")
     if args.json:
         write_text(args.json, json.dumps({"machine": here, "rows": rows}, indent=1) + "\n")
 
