@@ -45,17 +45,24 @@ class PlaceGrid(ABC):
     sizes : sides of the places relative to the image, each in (0, 1); rounded to cells.
     cells : the image's side in cells.
     step : most cells between two neighbouring places.
+    least : smallest side of a place in cells.
 
-    Raises `BadInput` for a value out of range.
+    Raises `BadInput` for a value out of range, and for a size of too few or too many cells.
     """
 
-    def __init__(self, sizes: Sequence[float], cells: int, step: int) -> None:
+    def __init__(self, sizes: Sequence[float], cells: int, step: int, least: int = 1) -> None:
         if not sizes or not all(0 < size < 1 for size in sizes):
             raise BadInput(f"sizes of places must be in (0, 1), relative to the image; got {list(sizes)}")
         if step < 1:
             raise BadInput(f"step must be at least 1; got {step}")
         self.cells, self.step = cells, step
         self.windows = [round(size * cells) for size in sizes]
+        for size, window in zip(sizes, self.windows, strict=True):
+            if not least <= window < cells:
+                raise BadInput(
+                    f"a place of size {size:g} has {window} of {cells} cells per side; expected at least {least}, and "
+                    "fewer than all"
+                )
 
     def _starts(self, window: int) -> list[int]:
         """The first cell of each place of a size along one axis."""
@@ -142,13 +149,7 @@ class MapPlaces(PlaceGrid):
         if len(shape) != 3 or shape[1] != shape[2]:
             raise BadInput(f"layer {self.layer} of {backbone} is not a square map: its output is {shape} per image")
         self.channels = shape[0]
-        super().__init__(sizes, shape[1], step)
-        for size, window in zip(sizes, self.windows, strict=True):
-            if not parts <= window < self.cells:
-                raise BadInput(
-                    f"a place of size {size:g} has {window} of {self.cells} cells per side in layer {self.layer} of "
-                    f"{backbone}; expected at least {parts}, and fewer than all"
-                )
+        super().__init__(sizes, shape[1], step, least=parts)
 
     @property
     def dim(self) -> int:
@@ -186,7 +187,7 @@ class CropPlaces(PlaceGrid):
     crop_size : side in pixels that a crop is resized to; by default half the backbone's input size.
     step : most 28ths of the image between two neighbouring places.
 
-    Raises `BadInput` for a value out of range.
+    Raises `BadInput` for a value out of range, and for a size of too few or too many cells.
     """
 
     def __init__(self, backbone: str, sizes: Sequence[float], *, crop_size: int | None = None, step: int = 1) -> None:
@@ -215,7 +216,7 @@ class CropPlaces(PlaceGrid):
                 parts.append(extractor([crop for k in some for crop in self.crops(images[k])]).reshape(len(some), -1))
             return np.concatenate(parts)
 
-        squares = [(x, y, side) for x, y, side in self.squares[1:]]
+        squares = self.squares[1:]
         key = f"places {squares} of {self.cells} {extractor.spec.key()} {code_digest(__name__)}"
         rows = cached_rows(images, key, compute, what=f"{self.backbone} features of {len(squares)} places")
         return torch.from_numpy(rows).view(len(images), len(squares), self.dim)

@@ -105,6 +105,12 @@ def test_whole_image_is_seen_at_twice_the_input_size_by_default():
     assert MapPlaces("two-layers", (0.5,)).input_size == 128
 
 
+@pytest.mark.parametrize(("size", "cells"), [(0.01, 0), (0.99, 28)])
+def test_crops_of_no_cell_or_of_all_are_refused(size, cells):
+    with pytest.raises(BadInput, match=f"has {cells} of 28 cells"):
+        CropPlaces("two-layers", (size,))
+
+
 def test_mirrored_places_are_places():
     grid = MapPlaces("two-layers", (0.25, 0.5), input_size=64, step=2)
     mirrored = grid.boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [1, 0, 1, 0]
