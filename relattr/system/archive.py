@@ -25,17 +25,17 @@ STAMP = ".unpacked"
 MAX_BYTES = 200 * 1024**3
 MAX_MEMBERS = 2_000_000
 _BLOCK = 1 << 20
-_DAMAGE = (
+ZIP_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
     OSError,  # without a number: of the decompressor of bzip2
     EOFError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # an encrypted member, or a compression that this Python does not have
     ValueError,
     MemoryError,
 )
+"""The exceptions that `zipfile` raises for a damaged file; an OSError with a number is of the system."""
 
 
 def is_unpacked(folder: Path, sha256: str) -> bool:
@@ -71,7 +71,7 @@ def unpack_zip(
                     raise BadInput(f"{archive} unpacks to {needed:,} bytes, but {folder.parent} has {free:,} free")
                 for member in members:
                     _extract(file, member, inside)
-        except _DAMAGE as error:
+        except ZIP_DAMAGE as error:
             if isinstance(error, BadInput) or (isinstance(error, OSError) and error.errno is not None):
                 raise
             raise BadInput(f"{archive} is not a complete zip file ({error}); delete it and download again") from error

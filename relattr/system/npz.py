@@ -7,16 +7,15 @@ refused. The zip format stores a CRC-32 of each array, which is checked when the
 from __future__ import annotations
 
 import io
-import lzma
 import math
 import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relattr.system.archive import ZIP_DAMAGE
 from relattr.system.reading import MAX_TABLE, open_regular
 
 if TYPE_CHECKING:
@@ -28,20 +27,8 @@ _MAGIC = b"\x93NUMPY\x01\x00"
 MAX_ARRAYS = 16 * 1024**3
 """Bytes of all arrays of a file together, uncompressed."""
 
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,  # an encrypted member
-    NotImplementedError,  # a compression that this Python does not have
-    RecursionError,
-    MemoryError,  # a header that states more values than fit into memory
-    SyntaxError,
-    tokenize.TokenError,
-    ValueError,
-    TypeError,
-)
+_DAMAGE = (*ZIP_DAMAGE, SyntaxError, tokenize.TokenError, TypeError)
+"""The exceptions that reading a damaged file raises; the last three are of the header of an array."""
 
 
 def array_names(source: Path | bytes) -> tuple[str, ...]:
@@ -69,11 +56,9 @@ def _read(source: Path | bytes, wanted: Iterable[str] | None) -> tuple[tuple[str
                 selected = members if wanted is None else wanted
                 return tuple(members), {name: _read_member(archive, members[name]) for name in selected}
         except _DAMAGE as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise ValueError(f"{type(error).__name__}: {error}") from error
-        except OSError as error:
-            if error.errno is None:  # of a decompressor
-                raise ValueError(f"{type(error).__name__}: {error}") from error
-            raise
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
