@@ -30,8 +30,9 @@ from typing import Any, Literal
 import msgspec
 
 from relattr.harness.benchmark import Benchmark, ColumnSpec, TableSpec, load_benchmark
-from relattr.harness.release_columns import dictionary_table, records_table
-from relattr.harness.result import Result, TestResult
+from relattr.harness.release_columns import dictionary_table, records_table, table_line
+from relattr.harness.result import Result
+from relattr.harness.result_rows import flatten_result
 from relattr.harness.result_selection import variant_key
 from relattr.harness.store import Store
 from relattr.registry import Registry
@@ -115,7 +116,7 @@ def render(definition: str) -> str:
             raise NoResults(f"row {row.label!r} has no result in {REFERENCE.relative_to(ROOT)}")
         lines.append([row.label, *cells])
     lines.insert(1, ["---", *["---:"] * len(table.columns)])
-    return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |").replace("|  |", "| |") for line in lines)
+    return "".join(f"{table_line(line)}\n" for line in lines)
 
 
 def merged(*parts: TableCell) -> TableCell:
@@ -141,23 +142,16 @@ def cell_text(cell: TableCell) -> str:
     if value == "accuracy" and cell.seed < 0 and cell.interval is not False:
         entry = entry_of(cell)
         return "" if entry is None or entry.measured is None else f"{entry.measured:.2f} {entry.spread}".rstrip()
-    rows = [(result, test) for result in chosen(cell) for test in result.tests if test.test == "test"]
-    if not rows:
-        return ""
+    results = chosen(cell)
     if value == "accuracy":
-        return f"{100 * mean_accuracy(rows):.2f}"
-    numbers = [number for _, test in rows if (number := _number(test, value)) is not None]
+        tests = [(result, test) for result in results for test in result.tests if test.test == "test"]
+        return f"{100 * mean_accuracy(tests):.2f}" if tests else ""
+    rows = [row for result in results for row in flatten_result(result) if row.get("test") == "test"]
+    numbers = [row[value] for row in rows if row.get(value) is not None]
     if not numbers:
         return ""
     mean = sum(numbers) / len(numbers)
     return f"{100 * mean:.0f}" if value.endswith("centre") else f"{mean:.2f}"
-
-
-def _number(test: TestResult, value: str) -> float | None:
-    if value == "spearman":
-        return test.spearman
-    names = {"box_centre": "centre", "first_box_centre": "first_centre", "box_iou": "iou", "first_box_iou": "first_iou"}
-    return None if test.boxes is None else float(getattr(test.boxes, names[value]))
 
 
 def _effect_text(effect: AblationEffect) -> str:

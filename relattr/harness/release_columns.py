@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from relattr.harness.result import VERSION, Status
 
 Kind = Literal["text", "integer", "number", "flag", "texts", "integers", "numbers"]
 """The type of a column: a value that may be missing, or a list of values."""
@@ -44,8 +46,8 @@ _COUNT = "at least 0"
 
 COLUMNS: tuple[Column, ...] = (
     Column("record", "text", tuple(RECORDS), "what the row has", "", ", ".join(RECORDS), "relattr"),
-    Column("key", "text", ("result", "array", "test set", "audit"),
-           "identifier: of the cell, of the test set, or of the audit", "", "hexadecimal digits", "relattr"),
+    Column("key", "text", tuple(RECORDS), "identifier: of the cell, of the test set, or of the audit", "",
+           "hexadecimal digits", "relattr"),
     Column("test_set", "text", _RESULT, "`key` of the row with the images and pairs of the test set", "",
            "empty if they are not in the file", "relattr"),
     # the cell
@@ -64,9 +66,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("split", "text", ("result", "test set"), "the division into training and test images", "", "", "dataset"),
     Column("seed", "integer", _RESULT, "seed of all randomness", "", _COUNT, "benchmark"),
     # its state
-    Column("version", "integer", _RESULT, "version of the format of results", "", "3", "relattr"),
-    Column("status", "text", _RESULT, "how the cell ended", "",
-           "ok, failed, timeout, memory, crashed, skipped, blocked", "execution"),
+    Column("version", "integer", _RESULT, "version of the format of results", "", str(VERSION), "relattr"),
+    Column("status", "text", _RESULT, "how the cell ended", "", ", ".join(get_args(Status)), "execution"),
     Column("reason", "text", _RESULT, "why it is not ok", "", "", "execution"),
     Column("traceback", "text", _RESULT, "Python's traceback of a failure", "", "", "execution"),
     Column("log", "text", _RESULT, "what the cell printed", "", "", "execution"),
@@ -169,8 +170,13 @@ def dictionary_table(columns: Iterable[Column] = COLUMNS) -> str:
     for column in columns:
         rows = "all" if len(column.records) == len(RECORDS) else ", ".join(column.records)
         cells = (f"`{column.name}`", column.kind, rows, column.meaning, column.unit, column.range, column.source)
-        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
+        lines.append(table_line(cells))
     return "\n".join(lines) + "\n"
+
+
+def table_line(cells: Iterable[str]) -> str:
+    """Return a line of a Markdown table."""
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|"
 
 
 def records_table() -> str:
