@@ -124,7 +124,8 @@ def write_release(stored: StoredResults, file: Path, selection: ResultSelection)
     items = list(stored)
     results = [item for item in items if isinstance(item, Result)]
     selection.require_matches(results)
-    rows, left_out = release_rows(stored, [result for result in results if selection.includes(result.cell)])
+    chosen = [result for result in results if selection.includes(result.cell)]
+    rows, left_out = release_rows(stored, chosen)
     content = encode_release(rows, file.suffix)
     sha256 = hashlib.sha256(content).hexdigest()
     write_together(
@@ -135,8 +136,7 @@ def write_release(stored: StoredResults, file: Path, selection: ResultSelection)
         ]
     )
     unreadable = [item for item in items if isinstance(item, Unreadable)]
-    n_results = len({row["key"] for row in rows if row["record"] == "result"})
-    return Release(file, digest_file, dictionary, sha256, n_results, len(content), left_out, unreadable)
+    return Release(file, digest_file, dictionary, sha256, len(chosen), len(content), left_out, unreadable)
 
 
 def _dictionary(file: Path) -> str:

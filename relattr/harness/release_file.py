@@ -229,13 +229,10 @@ def _from_parquet(content: bytes) -> tuple[_Header, list[Row]]:
 
     try:
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
-        metadata = file.metadata
-        header = _decode_header((metadata.metadata or {}).get(_MARK.encode(), b""))
-        schema = file.schema_arrow
+        metadata, schema = file.metadata, file.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
         raise BadInput(f"is not a Parquet file, or is damaged: {_first_line(error)}") from error
+    header = _decode_header((metadata.metadata or {}).get(_MARK.encode(), b""))
     _check_columns(schema)
     _check_size(metadata)
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput
+from relattr.harness.arrays import CellArrays
 from relattr.harness.result import VERSION, Result
 from relattr.harness.result_rows import flatten_result, result_from_rows
 from relattr.harness.stored_results import StoredResults
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 """Column -> value; a column that is not in it, or is None, has no value. Lists of numbers are arrays."""
-_GROUPS = ("strengths", "margins")
-"""The arrays that are columns of the results."""
 _INTEGERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 _NUMBERS = ("float16", "float32", "float64")
 _MAX_DIMENSIONS = 32
@@ -52,7 +51,7 @@ def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list
     test_sets: dict[TestKey, Row] = {}
     left_out: list[str] = []
     for result in results:
-        of_cell = stored.arrays(result).members()
+        of_cell = CellArrays.of_members(stored.arrays(result).members())
         for row in flatten_result(result):
             test = row.get("test")
             columns: dict[str, Any] = {}
@@ -61,12 +60,12 @@ def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list
                 if key not in test_sets and (pairs := stored.test_pairs(key)) is not None:
                     test_sets[key] = _test_set_row(key, row, pairs)
                 columns = {"test_set": key} if key in test_sets else {}
-                for group in _GROUPS:
-                    values = of_cell.get(f"{group} {test}")
+                for name, group in _groups(of_cell).items():
+                    values = group.get(test)
                     if values is not None and values.dtype == "float64" and values.ndim == 1:
-                        columns[group] = of_cell.pop(f"{group} {test}")
+                        columns[name] = group.pop(test)
             rows.append({"record": "result", **row, **columns, "log": stored.log(result.cell)})
-        for name, values in of_cell.items():
+        for name, values in of_cell.members().items():
             array = _array_row(result, name, values)
             if array is None:
                 left_out.append(f"{name} of {result.cell} ({values.dtype})")
@@ -107,11 +106,16 @@ def _add_result(contents: ReleasedContents, rows: Sequence[Row]) -> None:
         raise ValueError(f"{result.cell} has the same test set twice")
     contents.results[key] = result
     contents.logs[key] = rows[0]["log"] or ""
-    arrays = contents.arrays.setdefault(key, {})
+    groups = _groups(CellArrays.of_members(contents.arrays.setdefault(key, {})))
     for row in rows:
-        for group in _GROUPS:
-            if row[group] is not None:
-                arrays[f"{group} {row['test']}"] = row[group]
+        for name, group in groups.items():
+            if row[name] is not None:
+                group[row["test"]] = row[name]
+
+
+def _groups(arrays: CellArrays) -> dict[str, MutableMapping[str, NDArray[Any]]]:
+    """The arrays that are columns of the results: column -> test set -> array."""
+    return {"strengths": arrays.strengths, "margins": arrays.margins}
 
 
 def _add_other(contents: ReleasedContents, record: str, row: Row) -> None:
