@@ -23,7 +23,6 @@ from relattr.errors import BadInput
 from relattr.random import generator
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.interval import residuals
-from relattr.statistics.student import normal_quantile
 
 N_DRAWS = 20_000
 """Simulated maxima: a p-value of 5 % has a standard error of 0.15 %."""
@@ -92,11 +91,13 @@ class LargestDifference:
         It is never below ``p`` and never above Bonferroni's for all pairs of methods. Raises `BadInput` for a value
         outside [0, 1].
         """
+        from scipy import special
+
         if not 0.0 <= p <= 1.0:
             raise BadInput(f"{p} is not a p-value; expected a number in [0, 1]")
         if self.n_methods < 3 or p in (0.0, 1.0):
             return p
-        statistic = -normal_quantile(p / 2)
+        statistic = -float(special.ndtri(p / 2))
         exceeding = N_DRAWS - int(np.searchsorted(self._maxima, statistic, side="left"))
         bonferroni = p * self.n_methods * (self.n_methods - 1) / 2
         return max(p, min(1.0, bonferroni, (exceeding + 1) / (N_DRAWS + 1)))

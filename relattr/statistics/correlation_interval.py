@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from relattr.errors import BadInput
 from relattr.statistics.correlation import spearman
-from relattr.statistics.student import student_quantile
+from relattr.statistics.interval import satterthwaite, variance_of_seeds
 
 _BLOCK = 1 << 22
 """Comparisons of two images that are made at a time."""
@@ -56,6 +56,8 @@ def estimate_correlation(samples: Sequence[CorrelationSample], *, level: float =
     None if a correlation is undefined with all images or without one of them, or if the mean is 1 or -1, where its
     variance cannot be estimated. Raises `BadInput` without samples.
     """
+    from scipy import special
+
     if not samples:
         raise BadInput("there is no sample to estimate a correlation from")
     values = [spearman(sample.strengths, sample.scores) for sample in samples]
@@ -73,12 +75,10 @@ def estimate_correlation(samples: Sequence[CorrelationSample], *, level: float =
     if len(known) < len(values) or not np.isfinite(deviations).all() or abs(mean) > 1.0 - _ROUNDING:
         return None
     images = float(deviations @ deviations)
-    seeds, df_seeds = _variance_of_seeds(tests, known, weights)
+    seeds, df_seeds = variance_of_seeds(tests, weights, known)
     variance = images + (seeds or 0.0)
-    df = float(ids.size - 1)
-    if seeds and df_seeds:
-        df = variance**2 / (images**2 / df + seeds**2 / df_seeds)  # Satterthwaite
-    half = student_quantile(0.5 + level / 2, df) * variance**0.5 / (1.0 - mean**2)
+    df = satterthwaite(images, ids.size - 1.0, seeds, df_seeds)
+    half = float(special.stdtrit(df, 0.5 + level / 2)) * variance**0.5 / (1.0 - mean**2)
     ends = np.tanh(np.arctanh(mean) + np.array([-half, half]))
     return CorrelationEstimate(mean, float(ends[0]), float(ends[1]), images, seeds)
 
@@ -115,21 +115,3 @@ def _ranks_without(ranks: NDArray[np.float64], part: slice) -> NDArray[np.float6
     centred = ranks - 0.5 * (1.0 + np.sign(ranks - own)) - n / 2  # n - 1 ranks have the mean n / 2
     centred[np.arange(own.size), np.arange(n)[part]] = 0.0
     return centred
-
-
-def _variance_of_seeds(
-    tests: Sequence[str], values: Sequence[float], weights: Sequence[float]
-) -> tuple[float | None, float | None]:
-    """The variance of the mean over seeds, and its degrees of freedom; None where no test has two seeds."""
-    parts = []
-    for test in dict.fromkeys(tests):
-        of_test = [(w, value) for t, w, value in zip(tests, weights, values, strict=True) if t == test]
-        if len(of_test) > 1:
-            weight = sum(w for w, _ in of_test)
-            variance = weight**2 * float(np.var([value for _, value in of_test], ddof=1)) / len(of_test)
-            parts.append((variance, len(of_test) - 1))
-    if not parts:
-        return None, None
-    total = sum(variance for variance, _ in parts)
-    denominator = sum(variance**2 / df for variance, df in parts)
-    return total, (total**2 / denominator if denominator > 0 else None)

@@ -18,7 +18,7 @@ Methodology 1998), with Student's t at Satterthwaite's degrees of freedom.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,6 @@ from relattr.errors import BadInput
 from relattr.statistics import pair_loops
 from relattr.statistics.design import Design, Judgement
 from relattr.statistics.kernels import order_residuals
-from relattr.statistics.student import student_probability, student_quantile
 
 ROUNDING = 1e-12
 """Differences of accuracies below this are those of the order of summation."""
@@ -79,9 +78,9 @@ def estimate_accuracy(
     weights = _weights(judgements) if weights is None else weights
     value = float(sum(w * j.accuracy for w, j in zip(weights, judgements, strict=True)))
     images, df_images = _variance_images(design, judgements, weights)
-    seeds, df_seeds = _variance_seeds(judgements, weights)
+    seeds, df_seeds = variance_of_seeds([j.test for j in judgements], weights, [j.accuracy for j in judgements])
     tests = {j.test for j in judgements}
-    df = _satterthwaite(images, df_images, seeds, df_seeds)
+    df = satterthwaite(images, df_images, seeds, df_seeds)
     lower, upper = _wilson(value, images + (seeds or 0.0), df, design.n_images / (2 * design.variance_factor), level)
     n_ordered = sum(design.n_ordered[t] for t in tests)
     return AccuracyEstimate(value, lower, upper, images, seeds, design.n_images, n_ordered)
@@ -102,6 +101,8 @@ def difference(
     the same test and seed, and the variance due to retraining is that of their differences. Raises `BadInput` if the
     methods are judged on different tests, or in another order with ``paired_seeds``.
     """
+    from scipy import special
+
     if {j.test for j in first} != {j.test for j in second}:
         raise BadInput("two methods can only be compared on the same test sets")
     plus, minus = (_weights(first), _weights(second)) if weights is None else weights
@@ -115,9 +116,12 @@ def difference(
         if [j.test for j in first] != [j.test for j in second]:
             raise BadInput("judgements with paired seeds must be on the same test sets in the same order")
         differences = [a.accuracy - b.accuracy for a, b in zip(first, second, strict=True)]
-        parts = [_variance_seeds(first, plus, differences)]
+        parts = [variance_of_seeds([j.test for j in first], plus, differences)]
     else:
-        parts = [_variance_seeds(first, plus), _variance_seeds(second, minus)]
+        parts = [
+            variance_of_seeds([j.test for j in side], of_side, [j.accuracy for j in side])
+            for side, of_side in ((first, plus), (second, minus))
+        ]
     known = [(v, df) for v, df in parts if v is not None]
     seeds = sum(v for v, _ in known) if known else None
     df_seeds = seeds**2 / sum(v * v / df for v, df in known if v) if seeds else 1.0
@@ -125,9 +129,9 @@ def difference(
     if variance <= 0.0:  # the same outcome on every pair
         return Difference(value, value, value, 1.0 if value == 0.0 else 0.0, images, seeds)
     error = float(np.sqrt(variance))
-    df = _satterthwaite(images, df_images, seeds, df_seeds)
-    half = student_quantile(0.5 + level / 2, df) * error
-    p = 1.0 if value == 0.0 else min(1.0, 2 * student_probability(-abs(value) / error, df))
+    df = satterthwaite(images, df_images, seeds, df_seeds)
+    half = float(special.stdtrit(df, 0.5 + level / 2)) * error
+    p = 1.0 if value == 0.0 else min(1.0, float(2 * special.stdtr(df, -abs(value) / error)))
     return Difference(value, max(-1.0, value - half), min(1.0, value + half), p, images, seeds)
 
 
@@ -184,19 +188,18 @@ def residuals(
     return pair_loops.sum_by_image(q, first, second, design.n_images)
 
 
-def _variance_seeds(
-    judgements: Sequence[Judgement], weights: Sequence[float], values: Sequence[float] | None = None
+def variance_of_seeds(
+    tests: Sequence[Hashable], weights: Sequence[float], values: Sequence[float]
 ) -> tuple[float | None, float]:
-    """Return the variance of the mean over seeds due to retraining, and its degrees of freedom.
+    """Return the variance of ``sum weight * value`` due to retraining, and its degrees of freedom.
 
-    The mean is that of ``values``, by default the accuracies of the judgements. Each test has separate trainings. The
-    variance between seeds on the same images includes the interaction of seeds and images, which is also part of the
-    variance over images: the sum is conservative.
+    The variance is None if no test has two seeds. Each test has separate trainings. The variance between seeds on the
+    same images includes the interaction of seeds and images, which is also part of the variance over images: the sum is
+    conservative.
     """
     variance, denominator, known = 0.0, 0.0, False
-    values = [j.accuracy for j in judgements] if values is None else values
-    for test in dict.fromkeys(j.test for j in judgements):
-        seeds = [(w, value) for w, j, value in zip(weights, judgements, values, strict=True) if j.test == test]
+    for test in dict.fromkeys(tests):
+        seeds = [(w, value) for t, w, value in zip(tests, weights, values, strict=True) if t == test]
         if len(seeds) > 1:
             known = True
             weight = sum(w for w, _ in seeds)
@@ -206,7 +209,7 @@ def _variance_seeds(
     return (variance if known else None), (variance**2 / denominator if denominator > 0 else 1.0)
 
 
-def _satterthwaite(images: float, df_images: float, seeds: float | None, df_seeds: float) -> float:
+def satterthwaite(images: float, df_images: float, seeds: float | None, df_seeds: float) -> float:
     """Return Satterthwaite's degrees of freedom of the sum of two variances."""
     denominator = images**2 / df_images + (seeds or 0.0) ** 2 / df_seeds
     return (images + (seeds or 0.0)) ** 2 / denominator if denominator > 0 else df_images
@@ -218,7 +221,10 @@ def _wilson(p: float, variance: float, df: float, fallback: float, level: float)
     If every pair is correct, or every pair wrong, the sample variance is zero. Half the number of images is then used,
     the number of pairs that can share no image, divided by the design's variance factor.
     """
-    z = student_quantile(0.5 + level / 2, df)
+    from scipy import special
+
+    upper = 0.5 + level / 2
+    z = float(special.stdtrit(df, upper)) if np.isfinite(df) else float(special.ndtri(upper))
     bernoulli = p * (1.0 - p)
     n = bernoulli / variance if variance > 0 and bernoulli > 0 else max(1.0, fallback)
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)

@@ -19,24 +19,16 @@ from numpy.typing import NDArray
 class Ranks:
     """Average ranks (1 is best) of ``methods`` over ``blocks``, and what follows from them at a confidence ``level``.
 
-    ``friedman_f`` is Iman and Davenport's F of Friedman's test of no difference: infinite if every block has the same
-    ranks, 0 if all methods tie everywhere. ``dropped`` describes the methods and blocks excluded for missing results.
+    ``friedman_p`` is the p-value of Friedman's test of no difference. ``dropped`` describes the methods and blocks
+    excluded for missing results.
     """
 
     methods: tuple[str, ...]
     blocks: tuple[str, ...]
     average: tuple[float, ...]
-    friedman_f: float
+    friedman_p: float
     dropped: tuple[str, ...]
     level: float = 0.95
-
-    @cached_property
-    def friedman_p(self) -> float:
-        """The p-value of Friedman's test."""
-        from scipy import special  # takes 0.2 s to import, for one line of a caption
-
-        k, n = len(self.methods), len(self.blocks)
-        return float(special.fdtrc(k - 1, (k - 1) * (n - 1), self.friedman_f)) if self.friedman_f else 1.0
 
     @cached_property
     def critical(self) -> float:
@@ -76,7 +68,7 @@ def average_ranks(values: Mapping[str, Mapping[str, float]], *, level: float = 0
         methods=tuple(methods[i] for i in order),
         blocks=tuple(complete),
         average=tuple(float(average[i]) for i in order),
-        friedman_f=_friedman(ranks),
+        friedman_p=_friedman(ranks),
         dropped=tuple(dropped),
         level=level,
     )
@@ -101,17 +93,19 @@ def studentised_range_quantile(level: float, k: int) -> float:
 
 
 def _friedman(ranks: NDArray[np.float64]) -> float:
-    """Return Iman and Davenport's F of Friedman's test with ties; 0 if all methods tie everywhere."""
+    """Return the p-value of Friedman's test with ties, as Iman and Davenport's F; 1 if all methods tie everywhere."""
+    from scipy import special
+
     k, n = ranks.shape
     between = n * float(((ranks.mean(1) - (k + 1) / 2) ** 2).sum())
     within = float(((ranks - (k + 1) / 2) ** 2).sum()) / (n * (k - 1))
     if within == 0.0:
-        return 0.0
+        return 1.0
     chi = between / within
     remainder = n * (k - 1) - chi
     if remainder <= 1e-12:  # every block has the same ranks
-        return math.inf
-    return (n - 1) * chi / remainder
+        return 0.0
+    return float(special.fdtrc(k - 1, (k - 1) * (n - 1), (n - 1) * chi / remainder))
 
 
 def _groups(methods: Sequence[str], average: Sequence[float], critical: float) -> tuple[tuple[str, ...], ...]:
