@@ -7,7 +7,7 @@ pairs, the side of each transformer's crop before and after training (mean and s
 relative to the image), and the mean intersection over union of two crops of the same image (1: all transformers see the
 same).
 
-    python benchmarks/studies/initial_scale.py --updates 150 --out benchmarks/studies/initial_scale.md
+    python benchmarks/studies/initial_scale.py --updates 60 --out benchmarks/studies/initial_scale.md
 
 The network is small, and trained with `SMALL_SCHEDULE`. With other data and the paper's schedule: --dataset lfw10
 --attribute smile --set backbone=caffenet --set preset=paper.
@@ -30,7 +30,7 @@ from relattr.harness.selection import parse_settings
 from relattr.registry import registry
 from relattr.statistics import count_strengths
 from relattr.statistics.boxes import score_boxes
-from relattr.training.schedule import Schedule
+from relattr.training.schedule import PRESETS
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "1/3, 1/6, 1/12 (the paper's)": {"initial_scale": 1 / 3, "relative_scales": [1, 0.5, 0.25]},
@@ -39,7 +39,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 SMALL = {"backbone": "micro"}
 """Parameters of the method where none are given: a network for two processor cores."""
-SMALL_SCHEDULE = Schedule(
+SMALL_SCHEDULE = dataclasses.replace(
+    PRESETS["paper"],
     updates=100,
     batch=48,
     batching="images",
@@ -47,18 +48,12 @@ SMALL_SCHEDULE = Schedule(
     cycle=True,
     head_batches=10,
     localiser_rate=0.3,
-    momentum=0.9,
     dampening=0.0,
-    weight_decay=5e-4,
     hold_statistics=True,
-    stages=2,
     dropout=None,
-    initial_scale=1 / 3,
     frozen=0.4,
     frozen_localiser=True,
     standardise=True,
-    crop=1.0,
-    view=1.0,
     test_views=2,
 )
 """Its schedule: SGD, the score layer fitted first, the first layers and the localisers' backbones frozen."""
