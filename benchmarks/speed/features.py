@@ -5,11 +5,11 @@
 
 *Deep features*: `relattr.backbones.extraction`, from uint8 images to features, against the same torchvision network as it
 is usually run: fp32, default memory layout, whole batches through ``net(x)`` up to the same layer, the same
-preprocessing. In bf16 too, where the processor has it, against the same fp32. Both take turns on the same images; each
-figure is the median over the rounds, the range is that of the ratio from round to round. Beside the ratio: the relative norm of the difference to plain fp32, and on how
-many pairs of images a fixed linear ranker orders them alike (a pair both rank within 1e-6 of each other is left
-out). SqueezeNet has its real ImageNet weights if RELATTR_WEIGHTS has them; AlexNet gets random ones if they are
-not there, which changes no speed. Features are computed in fp32, the default precision.
+preprocessing. Ours are computed in fp32 and, where the processor has it, in bf16. Both take turns on the same images;
+each figure is the median over the rounds, the range is that of the ratio from round to round. Beside the ratio: the
+relative norm of the difference to plain fp32, and on how many pairs of images a fixed linear ranker orders them alike (a
+pair both rank within 1e-6 of each other is left out). SqueezeNet has its real ImageNet weights if RELATTR_WEIGHTS has
+them; AlexNet gets random ones if they are not there, which changes no speed.
 *Classic features*: see features_classic.py.
 """
 
