@@ -17,7 +17,7 @@ def correlations_to_latex(table: PaperTable) -> str | None:
     rows = [row for row in table.measured_rows if any(row.entries[k].spearman is not None for k in shown)]
     body = []
     for row in rows:
-        cells = [correlation_text(row.entries[k]).replace("–", "--").replace("-0", "$-$0") for k in shown]
+        cells = [correlation_text(row.entries[k]).replace("-", "$-$").replace("–", "--") for k in shown]
         body.append(" & ".join([escape_latex(row.label), *cells]) + r" \\")
     columns = label_column([row.label for row in rows]) + " l" * len(shown) + "@{}"
     head = " & ".join(["Method", *(escape_latex(table.columns[k].label) for k in shown)]) + r" \\"

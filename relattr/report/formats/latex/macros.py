@@ -47,7 +47,7 @@ def _values(entry: TableEntry) -> list[tuple[str, str]]:
     }
     values = [(what, f"{value:.2f}") for what, value in numbers.items() if value is not None]
     if entry.difference is not None:
-        values.append(("difference", f"{entry.difference:+.2f}".replace("-", r"\ensuremath{-}")))
+        values.append(("difference", _signed(f"{entry.difference:+.2f}")))
     if entry.measured is not None:
         values.append(("n", f"{entry.n_ordered:,}".replace(",", r"\,")))
     correlations = {
@@ -55,7 +55,11 @@ def _values(entry: TableEntry) -> list[tuple[str, str]]:
         "spearman-low": entry.spearman_lower,
         "spearman-high": entry.spearman_upper,
     }
-    values += [(what, f"{value:.3f}") for what, value in correlations.items() if value is not None]
+    values += [(what, _signed(f"{value:.3f}")) for what, value in correlations.items() if value is not None]
     if entry.verdict:
         values.append(("verdict", entry.verdict))
     return values
+
+
+def _signed(number: str) -> str:
+    return number.replace("-", r"\ensuremath{-}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from relattr.pairs import Pairs
 from relattr.report.formats.csv import table_to_csv
 from relattr.report.formats.files import write_table
+from relattr.report.formats.latex.correlations import correlations_to_latex
+from relattr.report.formats.latex.macros import macros_to_latex
 from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.text import table_to_text
 from relattr.statistics import spearman
@@ -52,6 +55,16 @@ def test_every_format_shows_it(scored, column, tmp_path):
     assert float(line["spearman_low"]) == pytest.approx(entry.spearman_lower, abs=1e-6)
     write_table(table, tmp_path)
     assert text in (tmp_path / f"{table.name}-correlations.tex").read_text()
+
+
+def test_negative_correlations_have_a_minus_in_latex(scored, column):
+    scored.add_scored("m", noise=0.7)
+    table = scored.table(["m"], [column])
+    row = table.rows[0]
+    entry = replace(row.entries[0], spearman=-1.0, spearman_lower=-0.5, spearman_upper=-0.25)
+    table = replace(table, rows=(replace(row, entries=(entry,)),))
+    assert "$-$1.000 [$-$0.500, $-$0.250]" in correlations_to_latex(table)
+    assert r"spearman-low}{\ensuremath{-}0.500}" in macros_to_latex([table])
 
 
 def test_a_table_without_correlations_removes_the_earlier_file(synthetic, column, tmp_path):
