@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from relattr.execution.resources import available_cpus
 from relattr.random import derive_seed
 
 _VARIABLES = tuple(f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB", "NUMBA"))
@@ -48,22 +49,41 @@ def limit_thread_pools(threads: int) -> None:
 
 @contextlib.contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Limit the thread pools of the libraries that are loaded now, and restore them at the end of the block."""
-    torch, numba, controller = sys.modules.get("torch"), sys.modules.get("numba"), threadpools()
-    n_torch = torch.get_num_threads() if torch is not None else 0
-    n_numba = numba.get_num_threads() if numba is not None else 0
+    """Limit the thread pools of all libraries, also of those loaded in the block, and restore them at its end."""
+    import numba  # loaded in the block, its pool would have either no limit, or this one until the process ends
+
+    torch, n_default = sys.modules.get("torch"), _default_threads()
+    n_torch = torch.get_num_threads() if torch is not None else n_default
+    n_numba = numba.get_num_threads()  # starts its pool, which changes the number of threads of torch
+    controller = threadpools()
+    loaded = {library.filepath for library in controller.lib_controllers} if controller is not None else set()
+    variables = {name: os.environ.get(name) for name in _VARIABLES if name != "NUMBA_NUM_THREADS"}
+    os.environ |= dict.fromkeys(variables, str(threads))
     try:
-        if torch is not None:
-            torch.set_num_threads(threads)
-        if numba is not None:
-            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
         with controller.limit(limits=threads) if controller is not None else contextlib.nullcontext():
+            if torch is not None:
+                torch.set_num_threads(threads)
             yield
     finally:
+        for name, value in variables.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        controller = threadpools()
+        for library in controller.lib_controllers if controller is not None else ():
+            if library.filepath not in loaded:
+                library.set_num_threads(n_default)
+        numba.set_num_threads(n_numba)
+        torch = sys.modules.get("torch")
         if torch is not None:
             torch.set_num_threads(n_torch)
-        if numba is not None:
-            numba.set_num_threads(n_numba)
+
+
+def _default_threads() -> int:
+    """The number of threads that a library has when it is loaded."""
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(value) if value.isdecimal() and int(value) else available_cpus()
 
 
 _controllers: dict[int, Any] = {}

@@ -31,13 +31,52 @@ assert total(np.ones(100)) == 100
 print(numba.get_num_threads(), torch.get_num_threads(), torch.ones(3).sum().item())
 """
 
+LIMITED = """
+import sys
+import numpy as np
+from relattr.execution.determinism import limited_threads
+
+for name in sys.argv[1].split():
+    __import__(name)
+before = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else 2
+with limited_threads(1):
+    import numba
+    import torch
+
+    @numba.njit(parallel=True)
+    def total(x):
+        result = 0.0
+        for k in numba.prange(x.size):
+            result += x[k]
+        return result
+
+    assert total(np.ones(100)) == 100
+    limited = numba.get_num_threads(), torch.get_num_threads()
+print(*limited, numba.get_num_threads(), torch.get_num_threads() == before)
+"""
+
+
+def run_script(script, argument, **variables):
+    """The words that the script prints in a process with these numbers of threads in its environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    result = subprocess.run(
+        [sys.executable, "-c", script, argument],
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return result.stdout.split()
+
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_loops_of_numba_leave_the_number_of_threads_as_it_is(threads):
     """Numba starts its threads at the first parallel loop, and sets those of OpenMP, which torch uses too."""
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    environment["NUMBA_NUM_THREADS"] = "2"
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(threads)], env=environment, capture_output=True, text=True, check=True
-    )
-    assert result.stdout.split() == [str(threads), str(threads), "3.0"]
+    words = run_script(SCRIPT, str(threads), NUMBA_NUM_THREADS="2")
+    assert words == [str(threads), str(threads), "3.0"]
+
+
+@pytest.mark.parametrize("loaded", ["", "torch"])
+def test_a_limit_holds_for_libraries_loaded_in_its_block(loaded):
+    words = run_script(LIMITED, loaded, NUMBA_NUM_THREADS="2", OMP_NUM_THREADS="2")
+    assert words == ["1", "1", "2", "True"]
