@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from relattr import Images, Pairs, Run
-from relattr.backbones import micro_net, names
 from relattr.backbones.backbone import Backbone
 from relattr.networks.architecture import Architecture
 from relattr.training.fitting import FittedRanker, fit_ranker, initial_boxes
@@ -17,24 +16,10 @@ from relattr.training.objectives import PairwiseObjective
 from relattr.training.schedule import PRESETS
 from relattr.training.supplement import SupplementaryNetwork
 
-PREPROCESSING = names.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+pytestmark = pytest.mark.usefixtures("tiny")
 SCHEDULE = dataclasses.replace(PRESETS["fast"], updates=4, batch=8, crop=1.0, view=1.0, stages=2)
 ARCHITECTURE = Architecture("tiny", (1.0, 0.5), frozen_localiser=True)
 N = 16
-
-
-def build_tiny() -> torch.nn.Module:
-    torch.manual_seed(1)
-    return micro_net.MicroNet(4)
-
-
-@pytest.fixture(autouse=True)
-def tiny():
-    names.register_backbone(
-        "tiny", build=build_tiny, untrained=build_tiny, fingerprint=lambda: "tiny", preprocessing=PREPROCESSING
-    )
-    yield
-    names.unregister_backbone("tiny")
 
 
 def images() -> Images:
@@ -48,7 +33,7 @@ def fitted(what: Architecture = ARCHITECTURE, **more):
     )
 
 
-def test_second_stage_starts_from_trained_localisers(monkeypatch):
+def test_second_stage_starts_from_trained_localisers(monkeypatch, tiny):
     from relattr.training import fitting, shared_run
 
     seen = []
@@ -72,7 +57,7 @@ def test_second_stage_starts_from_trained_localisers(monkeypatch):
     for name, value in after.items():
         if name.startswith("localisers"):
             assert torch.equal(value, before[name]), name
-    start = build_tiny().state_dict()
+    start = tiny().state_dict()
     assert torch.equal(before["extractor.backbone.net.features.conv5.weight"], start["features.conv5.weight"])
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from relattr import Images, Pairs, Run
-from relattr.backbones import micro_net, names
+from relattr.backbones import micro_net
 from relattr.networks.architecture import Architecture
 from relattr.training import shared_run
 from relattr.training.category_network import fit_category_network
@@ -17,27 +17,13 @@ from relattr.training.fitting import FittedRanker, fit_ranker
 from relattr.training.objectives import ClassificationObjective, PairwiseObjective, RegressionObjective
 from relattr.training.schedule import PRESETS
 
-PREPROCESSING = names.Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+pytestmark = pytest.mark.usefixtures("tiny")
 SCHEDULE = dataclasses.replace(
     PRESETS["paper"], updates=2, batch=8, batching="images", dropout=0.2, image=0.75, test_views=1
 )
 ONE, THREE = Architecture("tiny", (1.0,), image=0.75), Architecture("tiny", (1.0, 0.5, 0.25), image=0.75)
 N = 12
 CATEGORIES = np.arange(N) % 3
-
-
-def build_tiny() -> torch.nn.Module:
-    torch.manual_seed(1)
-    return micro_net.MicroNet(4)
-
-
-@pytest.fixture(autouse=True)
-def tiny():
-    names.register_backbone(
-        "tiny", build=build_tiny, untrained=build_tiny, fingerprint=lambda: "tiny", preprocessing=PREPROCESSING
-    )
-    yield
-    names.unregister_backbone("tiny")
 
 
 @pytest.fixture
@@ -127,20 +113,17 @@ def test_whatever_else_differs_is_trained(trained, other):
     assert trained == ["category network"] * 2
 
 
-def test_other_weights_of_the_backbone_give_another_network(trained):
+def test_other_weights_of_the_backbone_give_another_network(trained, tiny, register):
     schedule = dataclasses.replace(SCHEDULE, stages=1, updates=1)
     fit(schedule=schedule)
-    names.unregister_backbone("tiny")
 
     def build():
-        net = build_tiny()
+        net = tiny()
         with torch.no_grad():
             net.features[0].weight[0, 0, 0, 0] += 1e-3
         return net
 
-    names.register_backbone(
-        "tiny", build=build, untrained=build, fingerprint=lambda: "tiny", preprocessing=PREPROCESSING
-    )
+    register("tiny", build)
     fit(schedule=schedule)
     assert trained == ["category network"] * 2
 
@@ -214,29 +197,27 @@ def test_the_category_network_sees_small_images():
     assert saved.network.size == 64
 
 
-@pytest.mark.parametrize("held", [True, False])
-def test_batch_statistics_are_held_if_the_schedule_says_so(held):
-    schedule = dataclasses.replace(SCHEDULE, hold_statistics=held, zero_score=True)
-    network = fit_category_network(images(), CATEGORIES, "normalised", schedule, 0).network
-    layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
-    assert layers
-    for layer in layers:
-        assert bool((layer.running_mean == 0).all()) is held
+@pytest.fixture
+def normalised(register):
+    """Register the backbone ``normalised``, which has batch normalisation after its first layer."""
 
-
-@pytest.fixture(autouse=True)
-def normalised():
     def build():
         torch.manual_seed(2)
         net = micro_net.MicroNet(4)
         net.features[0] = torch.nn.Sequential(net.features[0], torch.nn.BatchNorm2d(net.features[0].out_channels))
         return net
 
-    names.register_backbone(
-        "normalised", build=build, untrained=build, fingerprint=lambda: "normalised", preprocessing=PREPROCESSING
-    )
-    yield
-    names.unregister_backbone("normalised")
+    register("normalised", build)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_batch_statistics_are_held_if_the_schedule_says_so(held, normalised):
+    schedule = dataclasses.replace(SCHEDULE, hold_statistics=held, zero_score=True)
+    network = fit_category_network(images(), CATEGORIES, "normalised", schedule, 0).network
+    layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert layers
+    for layer in layers:
+        assert bool((layer.running_mean == 0).all()) is held
 
 
 def test_objectives_with_other_settings_have_other_fingerprints():
