@@ -147,6 +147,8 @@ def wait_for_workers(cluster: Cluster) -> None:
 
 def main() -> None:
     """Measure; print and write the table."""
+    from relattr.report.formats.markdown import pipe_table
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="of each method on each of four attributes")
     parser.add_argument("--workers", type=int, default=4)
@@ -157,12 +159,13 @@ def main() -> None:
         measured = measure(Path(folder), args.seeds, args.workers)
     first = next(iter(measured.values()))
     cells = len(METHODS) * 4 * args.seeds
-    lines = ["| " + " | ".join(HEADER) + " |", "| --- |" + " ---: |" * (len(HEADER) - 1)]
+    rows = []
     for name, run in measured.items():
         n_different = sum(run.rows.get(key) != row for key, row in first.rows.items())
         values = [f"{run.seconds:.1f}", f"{run.seconds / first.seconds:.2f}", f"{len(run.rows)} of {cells}"]
         killed = f"{run.killed_after} results" if run.killed_after else ""
-        lines.append("| " + " | ".join([name, *values, str(n_different), killed]) + " |")
+        rows.append([name, *values, str(n_different), killed])
+    lines = pipe_table(HEADER, rows)
     about = (
         f"{cells} cells of `quick` ({', '.join(METHODS)}; {args.seeds} seeds), one thread each. Scheduler, workers and "
         f"command on one machine: {platform.processor() or platform.machine()}, {os.cpu_count()} processors, Python "

@@ -19,6 +19,7 @@ import numpy as np
 from interval_coverage import Rng, all_pairs, correlation_of_accuracy, matching, random_pairs
 
 from relattr.pairs import Pairs
+from relattr.report.formats.markdown import pipe_table
 from relattr.statistics import Design, Judgement, LargestDifference, difference, difference_covariance, holm
 from relattr.statistics.interval import estimate_accuracy
 from relattr.system.atomic import write_text
@@ -144,9 +145,7 @@ def main() -> None:
             "method that is worse by the gap is marked. Holm: correction over the comparisons with the method that "
             "happens to be best. Tables: the largest of all differences, `relattr.statistics.LargestDifference`.",
             "",
-            "| " + " | ".join(HEADER) + " |",
-            "| --- |" + " ---: |" * (len(HEADER) - 1),
-            *("| " + " | ".join(row) + " |" for row in rows),
+            *pipe_table(HEADER, rows),
             "",
         ]
         write_text(args.out, "\n".join(lines))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.pairs import Pairs
+from relattr.report.formats.markdown import pipe_table
 from relattr.statistics import Design, Judgement, bootstrap, difference, estimate_accuracy, pairs_interval
 from relattr.system.atomic import write_text
 
@@ -264,9 +265,7 @@ def main() -> None:
             "Exact coverage of 95 % would give "
             f"{95 - spread:.1f} to {95 + spread:.1f}.",
             "",
-            "| " + " | ".join(HEADER) + " |",
-            "| --- |" + " ---: |" * (len(HEADER) - 1),
-            *("| " + " | ".join(row) + " |" for row in rows),
+            *pipe_table(HEADER, rows),
             "",
         ]
         write_text(args.out, "\n".join(lines))

@@ -36,6 +36,7 @@ from relattr.harness.provenance import Provenance, record_provenance
 from relattr.harness.result import VERSION, Result
 from relattr.harness.store import Store
 from relattr.registry import Registry, registry
+from relattr.report.formats.markdown import pipe_table
 from relattr.system.atomic import write_text
 
 SECONDS = {
@@ -362,9 +363,7 @@ def main() -> None:
             f"Processor time on {platform.processor() or platform.machine()}, {os.cpu_count()} processors, Python "
             f"{platform.python_version()}, load {load:.1f} at the start.",
             "",
-            "| " + " | ".join(HEADER) + " |",
-            "| --- |" + " ---: |" * (len(HEADER) - 1),
-            *("| " + " | ".join(row) + " |" for row in rows),
+            *pipe_table(HEADER, rows),
             "",
         ]
         write_text(args.out, "\n".join(lines))

@@ -20,6 +20,7 @@ import numpy as np
 from interval_coverage import Rng, all_pairs, correlation_of_accuracy, matching, random_pairs
 
 from relattr.pairs import Pairs
+from relattr.report.formats.markdown import pipe_table
 from relattr.report.tables.entry import VERDICTS, reproduction_verdict
 from relattr.statistics import Design, estimate_accuracy
 from relattr.system.atomic import write_text
@@ -130,9 +131,7 @@ def main() -> None:
             f"{VERDICTS} Per cent of {args.times:,} samples of each kind of test. The number that is compared is one "
             f"measurement of the published method, whose errors correlate by {SHARED:g} with ours on the same images.",
             "",
-            "| " + " | ".join(HEADER) + " |",
-            "| --- | --- |" + " ---: |" * (len(HEADER) - 2),
-            *("| " + " | ".join(row) + " |" for row in rows),
+            *pipe_table(HEADER, rows, text_columns=(0, 1)),
             "",
         ]
         write_text(args.out, "\n".join(lines))

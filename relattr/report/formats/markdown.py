@@ -31,7 +31,7 @@ def table_to_markdown(table: PaperTable) -> str:
     for warning in table.warnings:
         lines += [f"> **Warning.** {escape_markdown(warning)}.", ""]
     lines += [escape_markdown(table.caption), ""]
-    lines += _pipe_table(header, rows, text_columns=(0, 1) if table.has_settings else (0,))
+    lines += pipe_table(header, rows, text_columns=(0, 1) if table.has_settings else (0,))
     listing = [f"- {line}" for line in footnotes.listing(escape_markdown)]
     lines += ["", *listing] if listing else []
     lines += _comparison(table, footnotes)
@@ -47,7 +47,7 @@ def ablation_to_markdown(ablation: Ablation) -> str:
     rows = [[escape_markdown(ablation.base), *accuracies]]
     rows += [[escape_markdown(row.label), *map(_effect_cell, row.effects)] for row in ablation.rows]
     lines = [f"# {escape_markdown(ablation.title)}", "", escape_markdown(ablation.caption), ""]
-    lines += _pipe_table(header, rows)
+    lines += pipe_table(header, rows)
     lines += ["", f"- (a) {PARTIAL_NOTE}"] if ablation.partial else []
     return "\n".join(lines) + "\n"
 
@@ -89,7 +89,7 @@ def _comparison(table: PaperTable, footnotes: Footnotes) -> list[str]:
         return []
     header = ["Method", "Column", "Published", "Measured", "95 % interval", "Difference", "Verdict"]
     title = ["", "## Measured and published", "", escape_markdown(VERDICTS), ""]
-    return title + _pipe_table(header, rows, text_columns=(0, 1, 6))
+    return title + pipe_table(header, rows, text_columns=(0, 1, 6))
 
 
 def _correlations(table: PaperTable) -> list[str]:
@@ -103,7 +103,7 @@ def _correlations(table: PaperTable) -> list[str]:
         if any(entry.spearman is not None for entry in entries):
             rows.append([escape_markdown(row.label), *(escape_markdown(correlation_text(entry)) for entry in entries)])
     header = ["Method", *(escape_markdown(table.columns[k].label) for k in shown)]
-    return ["", "## Rank correlation", "", escape_markdown(correlations_caption(table)), "", *_pipe_table(header, rows)]
+    return ["", "## Rank correlation", "", escape_markdown(correlations_caption(table)), "", *pipe_table(header, rows)]
 
 
 def _improvement(improvement: Improvement | None) -> list[str]:
@@ -112,10 +112,10 @@ def _improvement(improvement: Improvement | None) -> list[str]:
         return []
     rows = [[escape_markdown(cell) for cell in row] for row in improvement_cells(improvement)]
     title = ["", "## Relative improvement", "", escape_markdown(improvement.caption), ""]
-    return title + _pipe_table(IMPROVEMENT_HEADER, rows, text_columns=(0, 1, 3))
+    return title + pipe_table(IMPROVEMENT_HEADER, rows, text_columns=(0, 1, 3))
 
 
-def _pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = (0,)) -> list[str]:
+def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = (0,)) -> list[str]:
     """The lines of a Markdown table; columns other than ``text_columns`` are right-aligned."""
     rule = ["---" if k in text_columns else "---:" for k in range(len(header))]
     return ["| " + " | ".join(cells) + " |" for cells in [header, rule, *rows]]
