@@ -43,6 +43,46 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture(autouse=True)
+def environment_is_restored() -> Iterator[None]:
+    """Variables such as ``OMP_NUM_THREADS``, which a cell computed in this process sets, are those of before after each test."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def no_plugin_stays(environment_is_restored: None) -> Iterator[None]:
+    """A test that loads a folder of plugins in this process uses ``own_registry``, which later tests rely on."""
+    yield
+    if "relattr.registry" in sys.modules:
+        registry = sys.modules["relattr.registry"].registry
+        rows = (*registry.methods.values(), *registry.datasets.values(), *registry.constants.values())
+        stay = [row.name for row in rows if row.module.startswith("relattr_plugins_")]
+        assert not stay, f"plugins of this test would be seen by others: {stay}; use the fixture own_registry"
+
+
+@pytest.fixture
+def own_registry(no_plugin_stays: None) -> Iterator[None]:
+    """Folders of plugins that the test loads in this process are forgotten at its end."""
+    import relattr
+    from relattr.identity.code import clear_caches
+    from relattr.registry import registry
+
+    relattr.list_methods()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("methods", "datasets", "constants"):
+            patch.setattr(registry, name, dict(getattr(registry, name)))
+        patch.setattr(registry, "_loaded", set(registry._loaded))
+        patch.setattr(registry, "broken", list(registry.broken))
+        yield
+    for module in [name for name in sys.modules if name.startswith("relattr_plugins_")]:
+        del sys.modules[module]
+    clear_caches()
+
+
+@pytest.fixture(autouse=True)
 def plugins_answer_directly() -> Iterator[None]:
     """A command that a test runs in this process lets plugins answer in a fork; later tests must not ask it."""
     yield

@@ -15,7 +15,10 @@ _VARIABLES = tuple(f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", 
 
 
 def set_threads(threads: int) -> None:
-    """Limit the thread pools of all loaded libraries; libraries loaded later read the environment variables."""
+    """Limit the thread pools of all loaded libraries; libraries loaded later read the environment variables.
+
+    ``threads`` is at least 1, here and in the two functions below.
+    """
     set_thread_variables(threads)
     limit_thread_pools(threads)
 

@@ -24,6 +24,7 @@ def command(workspace):
     return run
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_commands_read_the_file_in_place_of_the_folder(workspace, command):
     workspace.write_method("noisy", "self.r_ = run.rng('n').normal(size=20) * 30", noise="self.r_[: len(images)]")
     workspace.write_method("fails", "print('printed'); raise ValueError('it cannot')")

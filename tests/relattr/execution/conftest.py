@@ -14,4 +14,4 @@ from relattr.harness.provenance import Origin
 def job() -> Job:
     """A job of a method and a dataset that are not registered."""
     cell = Cell("method", {}, "dataset", {}, "attribute", "standard", 0)
-    return Job(cell=cell, fingerprints={}, limits=Limits(), origin=Origin("", None, ""))
+    return Job(cell=cell, fingerprints={}, limits=Limits(), origin=Origin("", None, ""), threads=1)

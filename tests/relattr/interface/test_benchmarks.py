@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,20 +18,7 @@ from relattr.interface.benchmarks import TABLE_COLUMNS
 from relattr.registry import registry
 
 BACKEND = "local" if is_supported() else "inline"
-
-
-@pytest.fixture(autouse=True)
-def own_registry(monkeypatch):
-    """Plugins of a test are forgotten at its end."""
-    relattr.list_methods()
-    for name in ("methods", "datasets", "constants"):
-        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
-    monkeypatch.setattr(registry, "_loaded", set(registry._loaded))
-    monkeypatch.setattr(registry, "broken", list(registry.broken))
-    yield
-    for name in [name for name in sys.modules if name.startswith("relattr_plugins_")]:
-        del sys.modules[name]
-    clear_caches()
+pytestmark = pytest.mark.usefixtures("own_registry")
 
 
 @pytest.fixture

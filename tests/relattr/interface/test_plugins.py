@@ -54,17 +54,15 @@ def test_a_value_of_the_wrong_type_is_refused():
         relattr.load_method("brightness", gamma="bright")
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_plugins_in_a_folder_are_loaded(tmp_path):
     (tmp_path / "third_party.py").write_text(
         "from relattr import Method, register_method\n"
         "@register_method('third-party-interface', label='T')\n"
         "class T(Method):\n    'A test.'\n    def fit(self, train, run): pass\n"
     )
-    try:
-        assert relattr.load_method("third-party-interface", plugins=tmp_path).label == "T"
-        assert "third-party-interface" in relattr.list_methods(plugins=[tmp_path])
-    finally:
-        registry.methods.pop("third-party-interface", None)
+    assert relattr.load_method("third-party-interface", plugins=tmp_path).label == "T"
+    assert "third-party-interface" in relattr.list_methods(plugins=[tmp_path])
     with pytest.raises(BadInput, match="nowhere is not a folder"):
         relattr.list_methods(plugins=tmp_path / "nowhere")
 
