@@ -35,8 +35,8 @@ if _WORKERS > 1:
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder for each test."""
+def cache(no_plugin_stays: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder for each test. Depends on what must be torn down after ``monkeypatch``."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("RELATTR_CACHE", str(folder))
     return folder
