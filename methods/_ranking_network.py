@@ -41,6 +41,7 @@ SCHEDULE_OVERRIDES = (
     "head_batches",
     "localiser_rate",
     "stages",
+    "whole_dropout",
     "dropout",
     "initial_scale",
     "frozen",
@@ -75,6 +76,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     head_batches : batches that the score layer alone is first fitted to.
     localiser_rate : multiplier of the learning rate for the localisers.
     stages : 2 to train the crops alone first, 1 to train everything at once.
+    whole_dropout : probability that a training step sees only the crops, not the whole image.
     dropout : probability of dropout after fc6 and fc7, or after the last features of another network.
     initial_scale : side of the initial crop of the first transformer relative to the image.
     frozen : share of the backbone's layers that is not trained.
@@ -101,6 +103,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     head_batches: int | None = None
     localiser_rate: float | None = None
     stages: int | None = None
+    whole_dropout: float | None = None
     dropout: float | None = None
     initial_scale: float | None = None
     frozen: float | None = None
@@ -335,6 +338,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
             # with this network they leave the initial centre of a crop where its random weights put it
             centre=standardise or self.backbone not in ("alexnet", "caffenet"),
             standardise=standardise,
+            whole_dropout=schedule.whole_dropout,
             dropout=schedule.dropout,
             frozen=schedule.frozen,
             frozen_localiser=schedule.frozen_localiser,

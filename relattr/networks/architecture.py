@@ -34,6 +34,7 @@ class Architecture:
     centre : whether initial crops that lie far from the middle are moved towards it; see `centre_initial_crops`.
     supplement : number of supplementary features per image, from another network.
     standardise : whether features are standardised to AlexNet's magnitude before the heads.
+    whole_dropout : probability that the network does not see the whole image in training; see `Ranker`.
     dropout : probability of dropout after the ranker's last layers; see `relattr.networks.scoring.Extractor`.
     frozen : share of the ranker's layers that is not trained.
     frozen_localiser : whether the backbones of the localisers are not trained.
@@ -60,6 +61,7 @@ class Architecture:
     image: float = 1.0
     crop: float = 1.0
     view: float = 1.0
+    whole_dropout: float = 0.0
 
     @property
     def initial_scales(self) -> list[float]:
@@ -121,6 +123,7 @@ def build_ranker(architecture: Architecture, *, whole: bool = True, seed: int, p
             sample_from=architecture.sample_from,
         )
     ranker.hold_statistics = architecture.hold_statistics
+    ranker.whole_dropout = architecture.whole_dropout
     if architecture.zero_score:
         torch.nn.init.zeros_(ranker.score.weight)
     return ranker

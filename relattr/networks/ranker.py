@@ -2,6 +2,10 @@
 
 Without a transformer it is the siamese network; with one, that of Singh & Lee (ECCV 2016) and the plain ViralNet; with
 three, ViralNet-M; with supplementary features, ViralNet-C (Dubey & Agarwal, MM 2017, Section 3).
+
+With few pairs, the whole image alone soon orders all of them, and hardly a gradient is left for the crops. Set
+``whole_dropout`` to leave the whole image out of a step at random, so that the crops have to order the pairs by
+themselves (ModDrop: Neverova et al., "ModDrop: adaptive multi-modal gesture recognition", TPAMI 2016).
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from relattr.networks.scoring import Extractor, NetworkOutput, ScoringNetwork
 
 class Ranker(ScoringNetwork):
     """Images to strengths.
+
+    Set ``whole_dropout`` to the probability with which the features of the whole image are zero in training.
 
     Parameters
     ----------
@@ -53,6 +59,7 @@ class Ranker(ScoringNetwork):
         self.scales = tuple(scales) or (1.0,) * len(localisers)
         self.sample_from: CropSource = sample_from
         self.n_inputs = n_inputs
+        self.whole_dropout = 0.0
 
     def forward(self, views: Sequence[torch.Tensor], supplement: torch.Tensor | None = None) -> NetworkOutput:
         """The strength of each image.
@@ -97,11 +104,21 @@ class Ranker(ScoringNetwork):
         theta = self.locate(views)
         # a transformer whose crop centre is outside gets the gradient of the spatial loss in place of the ranking loss
         cropped_at = [torch.where(centre_is_outside(part)[:, None], part.detach(), part) for part in theta]
-        features = [self.extractor(_channels_last(resize_square(views[0], self.sizes[0])))] if self.whole else []
+        features = []
+        if self.whole and self._drops_whole():
+            features.append(views[0].new_zeros(len(views[0]), self.extractor.dim))
+        elif self.whole:
+            features.append(self.extractor(_channels_last(resize_square(views[0], self.sizes[0]))))
         if cropped_at:
             crops = _channels_last(torch.cat(self.crops(views, cropped_at)))
             features += self.extractor(crops).split(len(views[0]))
         return features, theta
+
+    def _drops_whole(self) -> bool:
+        """Whether this forward pass is one without the whole image."""
+        if not (self.training and self.localisers and self.whole_dropout):
+            return False
+        return torch.rand(()).item() < self.whole_dropout
 
 
 def _channels_last(images: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,8 @@ pixels, which is half the area and so about half the time; crops and localisers'
 its steps to the backbone; the learning rate rises to 3e-4 and decays again within 200 steps (one cycle). The score
 layer starts from zero, so that random weights do not first distort the pretrained features (Kumar et al., ICLR 2022),
 and learns at ten times the rate, as it is not pretrained. Batch normalisation keeps the statistics of the pretrained
-network, since those of a small batch are noisy. There is one stage: localisers and ranker are trained together.
+network, since those of a small batch are noisy. There is one stage: localisers and ranker are trained together. Half of
+the steps do not see the whole image, so that the crops are learned from (`relattr.networks.ranker`).
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Schedule:
         the full network.
     frozen : share of the ranker's layers, counted from the input, that is not trained.
     frozen_localiser : whether the localisers' backbones are not trained.
+    whole_dropout : probability that a step of the full network does not see the whole image, but only the crops
+        (see `relattr.networks.ranker`).
     dropout : probability of dropout after the ranker's fully connected layers, or after its features (see
         `relattr.networks.scoring.Extractor`); None: only what the pretrained network has.
     initial_scale : side of the initial crop of the first transformer relative to the image.
@@ -90,6 +93,7 @@ class Schedule:
     score_rate: float = 1.0
     hold_statistics: bool = False
     image: float = 1.0
+    whole_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         for name, valid, expected in (
@@ -106,6 +110,7 @@ class Schedule:
             ("dampening", 0 <= self.dampening < 1, "in [0, 1)"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or a positive number"),
             ("stages", self.stages in (1, 2), "1 or 2"),
+            ("whole_dropout", 0 <= self.whole_dropout < 1, "in [0, 1)"),
             ("dropout", self.dropout is None or 0 <= self.dropout < 1, "in [0, 1)"),
             ("initial_scale", 0 < self.initial_scale <= 1, "in (0, 1]"),
             ("frozen", 0 <= self.frozen < 1, "in [0, 1)"),
@@ -185,6 +190,7 @@ PRESETS: dict[Preset, Schedule] = {
         frozen_localiser=False,
         standardise=False,
         image=5 / 7,  # 160 of 224 pixels
+        whole_dropout=0.5,
         crop=0.5,
         view=0.5,
         test_views=2,

@@ -85,3 +85,31 @@ def test_held_statistics_stay_those_of_the_pretrained_network(hold):
     assert torch.equal(norm.running_mean, before[0]) is hold
     assert torch.equal(norm.running_var, before[1]) is hold
     assert norm.weight.grad is not None  # its scale and shift are trained either way
+
+
+def test_whole_image_is_left_out_at_random_in_training_only():
+    network = build_ranker(Architecture("pooled", (1.0,), whole_dropout=0.3, hold_statistics=True), seed=0)
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    both = network.eval()([x]).score
+    features = network.features([x])
+    features[:, : network.extractor.dim] = 0
+    crop_only = network.score_features(features)
+    assert not torch.allclose(both, crop_only)
+    assert all(torch.equal(network([x]).score, both) for _ in range(20))
+    network.train()
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        scores = [network([x]).score for _ in range(400)]
+    dropped = [torch.allclose(score, crop_only) for score in scores]
+    assert all(torch.allclose(score, both) for score, without in zip(scores, dropped, strict=True) if not without)
+    assert 0.3 * 400 - 4 * 9.2 < sum(dropped) < 0.3 * 400 + 4 * 9.2  # the standard deviation is 9.2
+
+
+def test_only_input_is_never_left_out():
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for scales, whole in (((), True), ((1.0,), False)):
+        architecture = Architecture("pooled", scales, whole_dropout=0.9, hold_statistics=True)
+        network = build_ranker(architecture, whole=whole, seed=0)
+        expected = network.eval()([x]).score
+        network.train()
+        assert all(torch.allclose(network([x]).score, expected) for _ in range(20))
