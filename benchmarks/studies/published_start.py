@@ -75,9 +75,9 @@ VARIANTS = {
         "the preset fast: AdamW, one cycle, all pairs of 48 images, batch statistics held",
         {"preset": "fast", "stages": 2},
     ),
-    "adamw-localiser-rate-10": Variant(
-        "the preset fast with ten times its learning rate of the localiser, which bounds the steps of AdamW",
-        {"preset": "fast", "stages": 2, "localiser_rate": 1.0},
+    "adamw-trained-localiser": Variant(
+        "the preset fast, but the backbone of the localiser is trained too, at a tenth of the ranker's rate",
+        {"preset": "fast", "stages": 2, "localiser_rate": 0.1, "frozen_localiser": False},
     ),
     "frozen-localiser": Variant("the backbone of the localiser is not trained", {"frozen_localiser": True}),
     "not-standardised": Variant("features are not standardised", {"standardise": False}),

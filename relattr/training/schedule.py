@@ -11,7 +11,9 @@ its steps to the backbone; the learning rate rises to 3e-4 and decays again with
 layer starts from zero, so that random weights do not first distort the pretrained features (Kumar et al., ICLR 2022),
 and learns at ten times the rate, as it is not pretrained. Batch normalisation keeps the statistics of the pretrained
 network, since those of a small batch are noisy. There is one stage: localisers and ranker are trained together. Half of
-the steps do not see the whole image, so that the crops are learned from (`relattr.networks.ranker`).
+the steps do not see the whole image, so that the crops are learned from (`relattr.networks.ranker`). Steps of AdamW are
+as long as the learning rate, however small the gradient, so the localisers need a high rate to cross a part of the image
+within 200 steps; their pretrained convolutions would not survive it and are not trained.
 """
 
 from __future__ import annotations
@@ -178,7 +180,7 @@ PRESETS: dict[Preset, Schedule] = {
         head_batches=0,
         zero_score=True,
         score_rate=10.0,
-        localiser_rate=0.1,
+        localiser_rate=3.0,
         momentum=0.9,
         dampening=0.0,
         weight_decay=1e-2,
@@ -187,7 +189,7 @@ PRESETS: dict[Preset, Schedule] = {
         dropout=None,
         initial_scale=0.33,
         frozen=0.0,
-        frozen_localiser=False,
+        frozen_localiser=True,
         standardise=False,
         image=5 / 7,  # 160 of 224 pixels
         whole_dropout=0.5,
