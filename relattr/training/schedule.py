@@ -11,9 +11,10 @@ its steps to the backbone; the learning rate rises to 3e-4 and decays again with
 layer starts from zero, so that random weights do not first distort the pretrained features (Kumar et al., ICLR 2022),
 and learns at ten times the rate, as it is not pretrained. Batch normalisation keeps the statistics of the pretrained
 network, since those of a small batch are noisy. There is one stage: localisers and ranker are trained together. Half of
-the steps do not see the whole image, so that the crops are learned from (`relattr.networks.ranker`). Steps of AdamW are
-as long as the learning rate, however small the gradient, so the localisers need a high rate to cross a part of the image
-within 200 steps; their pretrained convolutions would not survive it and are not trained.
+the steps do not see the whole image, so that the crops are learned from (`relattr.networks.ranker`). Of the localisers,
+only the layers after the backbone are trained, at three times the rate: the steps of AdamW are as long as the rate,
+however small the gradient, and 200 short ones would not move a box. At that rate, the pretrained backbone would lose
+what it has learned.
 """
 
 from __future__ import annotations
