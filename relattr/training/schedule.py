@@ -12,9 +12,9 @@ layer starts from zero, so that random weights do not first distort the pretrain
 and learns at ten times the rate, as it is not pretrained. Batch normalisation keeps the statistics of the pretrained
 network, since those of a small batch are noisy. There is one stage: localisers and ranker are trained together. Half of
 the steps do not see the whole image, so that the crops are learned from (`relattr.networks.ranker`). Of the localisers,
-only the layers after the backbone are trained, at three times the rate: the steps of AdamW are as long as the rate,
-however small the gradient, and 200 short ones would not move a box. At that rate, the pretrained backbone would lose
-what it has learned.
+only the layers after the backbone are trained, at the rate of the ranker's backbone. The steps of AdamW are as long as
+the rate, however small the gradient: at a tenth of the rate, 200 steps move no box; at three times the rate, boxes can
+leave the cue for good within a few steps.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ PRESETS: dict[Preset, Schedule] = {
         head_batches=0,
         zero_score=True,
         score_rate=10.0,
-        localiser_rate=3.0,
+        localiser_rate=1.0,
         momentum=0.9,
         dampening=0.0,
         weight_decay=1e-2,
