@@ -63,9 +63,11 @@ class TableCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Parameters that results on the dataset must have."""
     attribute: str = ""
     """Empty for the mean over all attributes that have results."""
+    attributes: tuple[str, ...] = ()
+    """The attributes that such a mean is over, if not all; each must have a result."""
     method: str = ""
     set: dict[str, Any] = {}
-    """Parameters that the results of the method must have, where there are several choices."""
+    """Parameters that the results of the method must have, where there are several choices; "" for one not stated."""
     seed: int = -1
     """-1 for the mean over all seeds."""
     value: Value | Literal[""] = ""
@@ -125,7 +127,7 @@ def merged(*parts: TableCell) -> TableCell:
     for part in parts:
         for name in TableCell.__struct_fields__:
             value = getattr(part, name)
-            if value not in ("", {}, -1, None):
+            if value not in ("", {}, (), -1, None):
                 values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
     return TableCell(**values)
 
@@ -168,6 +170,8 @@ def stored_results() -> tuple[Result, ...]:
 def chosen(cell: TableCell) -> list[Result]:
     """Return the results of a cell, which have the same parameters. Raises `NoResults` if they do not."""
     results = [result for result in stored_results() if _includes(cell, result)]
+    if cell.attributes and {result.cell.attribute for result in results} != set(cell.attributes):
+        return []
     variants = {(variant_key(r.cell), repr(sorted(r.cell.dataset_parameters.items()))) for r in results}
     if len(variants) > 1:
         raise NoResults(
@@ -188,8 +192,9 @@ def _includes(cell: TableCell, result: Result) -> bool:
     return (
         (of.method, of.dataset) == (cell.method, cell.dataset)
         and cell.attribute in ("", of.attribute)
+        and (not cell.attributes or of.attribute in cell.attributes)
         and cell.seed in (-1, of.seed)
-        and all(of.stated_parameters.get(name) == value for name, value in cell.set.items())
+        and all(of.stated_parameters.get(name) == (None if value == "" else value) for name, value in cell.set.items())
         and all(of.dataset_parameters.get(name) == value for name, value in {**dataset, **cell.dataset_set}.items())
     )
 

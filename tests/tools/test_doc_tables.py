@@ -160,6 +160,27 @@ def test_results_with_several_parameters_are_not_mixed(tool, monkeypatch):
     assert tool.chosen(msgspec.structs.replace(query, set={"rate": 9.0})) == [both[-1]]
 
 
+def test_a_parameter_that_is_not_stated_is_a_choice(tool, monkeypatch):
+    first = next(result for result in tool.stored_results() if result.cell.method == "siamese")
+    assert first.cell.method_parameters["rate"] is None
+    cell = msgspec.structs.replace(first.cell, method_parameters={**first.cell.method_parameters, "rate": 9.0})
+    both = (first, msgspec.structs.replace(first, cell=cell))
+    monkeypatch.setattr(tool, "stored_results", lambda: both)
+    query = tool.TableCell(dataset=first.cell.dataset, attribute=first.cell.attribute, method="siamese")
+    assert tool.chosen(msgspec.structs.replace(query, set={"rate": ""})) == [first]
+    assert tool.chosen(msgspec.structs.replace(query, set={"rate": 9.0})) == [both[1]]
+
+
+def test_a_mean_over_some_attributes_needs_all_of_them(tool):
+    accuracies = {name: stored("lfw10", "ranksvm-hog2x2", name)[0] for name in ("smile", "eyesopen")}
+    query = tool.TableCell(
+        dataset="lfw10", method="ranksvm-hog2x2", attributes=tuple(accuracies), interval=False, seed=0
+    )
+    assert tool.cell_text(query) == f"{sum(accuracies.values()) / 2:.2f}"
+    missing = msgspec.structs.replace(query, attributes=("smile", "beauty"))
+    assert tool.cell_text(missing) == ""
+
+
 @pytest.mark.parametrize("name", ["table1", "table3"])
 def test_paper_tables_have_the_numbers_of_the_stored_results(name):
     """Those of paper_tables/; notes, which also depend on the code and the data of this machine, are not compared."""
