@@ -3,7 +3,7 @@
 Without a transformer it is the siamese network; with one, that of Singh & Lee (ECCV 2016) and the plain ViralNet; with
 three, ViralNet-M; with supplementary features, ViralNet-C (Dubey & Agarwal, MM 2017, Section 3).
 
-With few pairs, the whole image alone soon orders all of them, and hardly a gradient is left for the crops. Set
+With few pairs, the whole image alone may soon order all of them, which leaves hardly a gradient for the crops. Set
 ``whole_dropout`` to leave the whole image out of a step at random, so that the crops have to order the pairs by
 themselves (ModDrop: Neverova et al., "ModDrop: adaptive multi-modal gesture recognition", TPAMI 2016).
 """
