@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,21 +124,28 @@ def real_weights() -> Callable[[str], Path]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--slow-part 2/4`` runs the second of four parts of the slow tests, the same ones on every machine."""
+    """``--slow-part 2/7`` runs the second of seven parts of the slow tests, the same ones on every machine."""
     parser.addoption("--slow-part", metavar="K/N", help="run only part K of N of the tests marked slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the slow tests that are not in the requested part; all tests of a file are in the same part."""
+    """Deselect the slow tests that are not in the requested part.
+
+    All tests of a file are in the same part; the files, in alphabetical order, are dealt to the parts in turn.
+    """
     option = config.getoption("--slow-part")
     if not option:
         return
     part, parts = map(int, option.split("/"))
+    slow = {item for item in items if item.get_closest_marker("slow") is not None}
+    files = sorted({item.path.relative_to(config.rootpath).as_posix() for item in slow})
+    if parts > len(files):
+        raise pytest.UsageError(f"--slow-part {option}: only {len(files)} files have slow tests")
+    chosen = set(files[part % parts :: parts])
     selected, dropped = [], []
     for item in items:
         file = item.path.relative_to(config.rootpath).as_posix()
-        slow = item.get_closest_marker("slow") is not None
-        (dropped if slow and zlib.crc32(file.encode()) % parts != part % parts else selected).append(item)
+        (dropped if item in slow and file not in chosen else selected).append(item)
     config.hook.pytest_deselected(items=dropped)
     items[:] = selected
 
