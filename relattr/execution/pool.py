@@ -68,6 +68,8 @@ class CellPool:
 
     _servers: ClassVar[set[int]] = set()
     """The servers of all pools of this process."""
+    _servers_lock: ClassVar[threading.Lock] = threading.Lock()
+    """Held while a server is started, until it is among `_servers`, and while orphans are looked for and killed."""
 
     def __init__(
         self, slots: int, *, folders: Sequence[str] = (), preload: Sequence[str] = (), skip: Sequence[str] = ()
@@ -345,15 +347,17 @@ class CellPool:
             f"from relattr.execution.server import serve_runner; serve_runner({remote.fileno()})"
         )
         try:
-            self._server = subprocess.Popen(
-                [sys.executable, "-c", code],
-                stdin=subprocess.DEVNULL,
-                stdout=output.fileno(),
-                stderr=output.fileno(),
-                pass_fds=[remote.fileno()],
-                env=environment,
-                start_new_session=True,
-            )
+            with self._servers_lock:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output.fileno(),
+                    stderr=output.fileno(),
+                    pass_fds=[remote.fileno()],
+                    env=environment,
+                    start_new_session=True,
+                )
+                self._servers.add(self._server.pid)
         except OSError as error:
             local.close()
             if error.errno in processes.REFUSALS:
@@ -361,7 +365,6 @@ class CellPool:
             raise
         finally:
             remote.close()
-        self._servers.add(self._server.pid)
         self._importing = ""
         try:
             ipc.send_message(local, self._config)
@@ -448,11 +451,14 @@ class CellPool:
     def _kill_orphans(self, timeout: float = 5.0) -> None:
         """Kill the processes of a dead server, which are now children of this process."""
         end = time.monotonic() + timeout
-        spare = {*self._own_children, *self._servers}
-        while (orphans := processes.adopted(spare=spare)) and time.monotonic() < end:
-            for pid in orphans:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
+        while time.monotonic() < end:
+            with self._servers_lock:  # another pool may be starting its server
+                orphans = processes.adopted(spare={*self._own_children, *self._servers})
+                for pid in orphans:
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+            if not orphans:
+                return
             for pid in orphans:
                 with contextlib.suppress(OSError):
                     os.waitpid(pid, os.WNOHANG)

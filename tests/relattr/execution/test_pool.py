@@ -60,6 +60,35 @@ os.kill(os.getpid(), signal.SIGKILL)
             os.kill(fork, signal.SIGKILL)
 
 
+def test_a_server_that_starts_while_orphans_are_killed_is_spared():
+    code = """
+import threading
+from relattr.execution import processes
+from relattr.execution.pool import CellPool
+ending, starting = CellPool(1), CellPool(1)
+find, nobody, looked = processes.adopted, 2**22 + 1, threading.Event()
+def adopted(*, spare):
+    found = find(spare=spare)
+    looked.set()
+    # one that cannot be killed, so that it is looked for again and again
+    return [*found, nobody] if threading.current_thread() is thread else found
+processes.adopted = adopted
+thread = threading.Thread(target=ending._kill_orphans)
+thread.start()
+looked.wait()
+try:
+    starting._acquire_supervisor(0)  # raises an exception if the server was killed
+    print("started" if thread.is_alive() else "too late")
+finally:
+    processes.adopted = find
+    thread.join()
+    starting.close()
+    ending.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "started\n", done.stderr
+
+
 def is_running(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as file:
