@@ -43,7 +43,7 @@ def cache(no_plugin_stays: None, tmp_path_factory: pytest.TempPathFactory, monke
 
 @pytest.fixture(autouse=True)
 def environment_is_restored() -> Iterator[None]:
-    """Variables such as ``OMP_NUM_THREADS``, which a cell computed in this process sets, are those of before after each test."""
+    """Restore the environment after each test: a cell computed in this process sets ``OMP_NUM_THREADS`` and others."""
     before = dict(os.environ)
     yield
     if os.environ != before:

@@ -14,7 +14,7 @@ network, since those of a small batch are noisy. There is one stage: localisers 
 the steps do not see the whole image, so that the crops are learned from (`relattr.networks.ranker`). Of the localisers,
 only the layers after the backbone are trained, at the rate of the ranker's backbone. The steps of AdamW are as long as
 the rate, however small the gradient: at a tenth of the rate, 200 steps move no box; at three times the rate, boxes can
-leave the cue for good within a few steps.
+leave the cue for good.
 """
 
 from __future__ import annotations

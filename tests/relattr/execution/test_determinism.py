@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from textwrap import indent
 
 import pytest
 
-SCRIPT = """
-import sys
-import numba.np.ufunc.parallel
-import torch
-from relattr.execution.determinism import set_threads
-
-set_threads(int(sys.argv[1]))
-
-
+TOTAL = """
 @numba.njit(parallel=True)
 def total(x):
     result = 0.0
     for k in numba.prange(x.size):
         result += x[k]
     return result
+"""
 
+SCRIPT = f"""
+import sys
+import numba.np.ufunc.parallel
+import torch
+from relattr.execution.determinism import set_threads
+
+set_threads(int(sys.argv[1]))
+{TOTAL}
 
 import numpy as np
 
@@ -31,7 +33,7 @@ assert total(np.ones(100)) == 100
 print(numba.get_num_threads(), torch.get_num_threads(), torch.ones(3).sum().item())
 """
 
-LIMITED = """
+LIMITED = f"""
 import sys
 import numpy as np
 from relattr.execution.determinism import limited_threads
@@ -43,13 +45,7 @@ with limited_threads(1):
     import numba
     import torch
 
-    @numba.njit(parallel=True)
-    def total(x):
-        result = 0.0
-        for k in numba.prange(x.size):
-            result += x[k]
-        return result
-
+{indent(TOTAL, "    ")}
     assert total(np.ones(100)) == 100
     limited = numba.get_num_threads(), torch.get_num_threads()
 print(*limited, numba.get_num_threads(), torch.get_num_threads() == before)
