@@ -77,7 +77,9 @@ def draw_figures(
     """
     tasks: dict[tuple[str, str, str], tuple[str, Task]] = {}
     plan = make_plan(benchmark, registry, store, of_loaded_plugins(selection, registry))
-    default_parameters = {_coordinates(p.cell): p.cell.stated_parameters for p in plan.cells}
+    default_parameters: dict[tuple[str, str, Any, str, str, int], dict[str, Any]] = {}
+    for planned in plan.cells:  # a method as the benchmark sets it comes before its variants
+        default_parameters.setdefault(_coordinates(planned.cell), planned.cell.stated_parameters)
     planned_keys = {p.cell.key for p in plan.cells}
     chosen = ResultSelection(selection.methods, selection.datasets, selection.attributes)
     stored = [item for item in store if isinstance(item, Result)]

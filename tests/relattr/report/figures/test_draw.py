@@ -1,5 +1,6 @@
 """All figures of a benchmark: which results they are drawn from, their captions, and what cannot be drawn."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -49,11 +50,16 @@ def workspace(tmp_path, plugins, provenance, monkeypatch):
             )
             self.store.write(result, arrays)
 
-        def draw(self, *, options=None, methods=(), **settings):
+        def draw(self, *, benchmark=BENCHMARK, options=None, methods=(), **settings):
             selection = Selection(methods=methods, settings=settings)
-            return list(draw_figures(BENCHMARK, plugins, self.store, selection, self.out, options))
+            return list(draw_figures(benchmark, plugins, self.store, selection, self.out, options))
 
     return Workspace()
+
+
+def png_stems(figures):
+    assert not any(figure.error for figure in figures), figures
+    return {path.stem for figure in figures for path in figure.files if path.suffix == ".png"}
 
 
 def test_all_parameters_are_drawn_unless_one_is_selected(workspace, make_arrays):
@@ -61,14 +67,24 @@ def test_all_parameters_are_drawn_unless_one_is_selected(workspace, make_arrays)
         workspace.add(make_arrays(), rate=rate)
 
     def stems(**settings):
-        figures = workspace.draw(**settings)
-        assert not any(figure.error for figure in figures), figures
-        return {path.stem for figure in figures for path in figure.files if path.suffix == ".png"}
+        return png_stems(workspace.draw(**settings))
 
     default = {"figure4-glyphs-local-viralnet-s0-test", "figure5-glyphs-local-viralnet-s0"}
     other = {"figure4-glyphs-local-viralnet-s0-rate-0.5-test", "figure5-glyphs-local-viralnet-s0-rate-0.5"}
     assert stems() == default | other
     assert {name.replace("-rate-0.5", "") for name in stems(rate=0.5)} == default
+
+
+def test_variants_are_named_and_the_method_as_the_benchmark_sets_it_is_not(workspace, make_arrays):
+    for rate in (None, 0.5):
+        workspace.add(make_arrays(), rate=rate)
+    benchmark = msgspec.structs.replace(BENCHMARK, variants={"viralnet": ({"rate": 0.2}, {"rate": 0.5})})
+    names = png_stems(workspace.draw(benchmark=benchmark))
+    assert {name for name in names if "rate" not in name} == {
+        "figure4-glyphs-local-viralnet-s0-test",
+        "figure5-glyphs-local-viralnet-s0",
+    }
+    assert {name for name in names if "rate-0.5" in name} == names - {name for name in names if "rate" not in name}
 
 
 def test_only_what_is_chosen_is_drawn_with_or_without_its_plugin(workspace, make_arrays):
