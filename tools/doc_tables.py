@@ -48,7 +48,15 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "results" / "reference"
 TABLE = re.compile(r"<!-- table\n(?P<definition>.*?)\n-->\n(?P<text>.*?)<!-- end of table -->", re.DOTALL)
 Value = Literal[
-    "accuracy", "published", "difference", "spearman", "box_centre", "first_box_centre", "box_iou", "first_box_iou"
+    "accuracy",
+    "published",
+    "best published",
+    "difference",
+    "spearman",
+    "box_centre",
+    "first_box_centre",
+    "box_iou",
+    "first_box_iou",
 ]
 
 
@@ -72,7 +80,8 @@ class TableCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """-1 for the mean over all seeds."""
     value: Value | Literal[""] = ""
     """``accuracy`` in per cent, with its 95 % interval unless it is of one seed; ``difference`` from ``against``, in
-    points, with its interval, bold if it is significant; ``box_centre`` in per cent; empty for accuracy."""
+    points, with its interval, bold if it is significant; ``published`` for the method, and ``best published`` of all
+    means over the dataset's attributes, with its source; ``box_centre`` in per cent; empty for accuracy."""
     against: str = ""
     against_set: dict[str, Any] = {}
     interval: bool | None = None
@@ -141,7 +150,9 @@ def cell_text(cell: TableCell) -> str:
     if value == "published":
         number = published(cell)
         return "" if number is None else f"{number:.2f}"
-    if value == "accuracy" and cell.seed < 0 and cell.interval is not False:
+    if value == "best published":
+        return best_published(cell)
+    if value == "accuracy" and (cell.seed < 0 if cell.interval is None else cell.interval):
         entry = entry_of(cell)
         return "" if entry is None or entry.measured is None else f"{entry.measured:.2f} {entry.spread}".rstrip()
     results = chosen(cell)
@@ -223,7 +234,7 @@ def published(cell: TableCell) -> float | None:
     """Return the published accuracy of a method, in per cent: the mean over the attributes that are measured."""
     table = _benchmark(cell.benchmark).table
     row = next((row.published for row in table.rows if row.method == cell.method), "")
-    column = next((c.published or c.label for c in table.columns if c.dataset == cell.dataset), "")
+    column = _published_column(cell)
     numbers = {
         n.attribute: n.accuracy
         for n in published_numbers()
@@ -238,6 +249,19 @@ def published(cell: TableCell) -> float | None:
     if len(by_attribute) < len(attributes) or len(attributes) == len(numbers.keys() - {""}):
         return numbers.get("")
     return sum(by_attribute) / len(by_attribute)
+
+
+def best_published(cell: TableCell) -> str:
+    """Return the highest mean over all attributes of the dataset that is published for any method, and its source."""
+    of_dataset = [n for n in published_numbers() if n.column == _published_column(cell) and not n.attribute]
+    accuracy, best = max(((n.accuracy, n) for n in of_dataset if n.accuracy is not None), key=lambda pair: pair[0])
+    return f"{accuracy:.2f} ({best.row}; {best.source})"
+
+
+def _published_column(cell: TableCell) -> str:
+    """The name of the dataset in published.csv, as the benchmark of the cell has it."""
+    columns = _benchmark(cell.benchmark).table.columns
+    return next((column.published or column.label for column in columns if column.dataset == cell.dataset), "")
 
 
 def difference(cell: TableCell) -> AblationEffect | None:
