@@ -14,29 +14,24 @@ import signal
 import tempfile
 import time
 import traceback
-from collections import deque
-from collections.abc import Mapping
 from functools import cache
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import msgspec
 
 from relattr.errors import clean_text, describe_error
 from relattr.execution import ipc, processes
 from relattr.execution.job import CellProgress, CellResult, CompletedCell, Job, LostCell, Outcome, RefusedCell
+from relattr.execution.job_sources import mismatched_modules, modified_sources, source_stats
+from relattr.execution.output_log import OutputLog
 from relattr.execution.shared_memory import SharedMemory, mapped_shared_memory, wait_for_trackers
 from relattr.execution.worker import EXIT_ERROR, PreparedCell, prepare_cell, run_cell
 from relattr.harness.provenance import record_provenance
 from relattr.harness.result import VERSION, Result, Status
 from relattr.harness.units import format_size, parse_duration, parse_size
-from relattr.identity import module_digests, source_files
-from relattr.identity.imports import summarise_source
 from relattr.identity.loaded import CHANGED
 from relattr.registry import Registry
 
-LOG_HEAD_BYTES, LOG_TAIL_BYTES = 64 << 10, 64 << 10
-"""How much is stored of the start and of the end of a cell's output."""
 MEMORY_POLL_INTERVAL, MAX_MEMORY_POLL_INTERVAL = 0.05, 0.5
 """Seconds between two measurements of a cell's memory; the maximum applies where measuring is expensive."""
 FIRST_MEASUREMENT = 0.02
@@ -48,35 +43,6 @@ MAX_BAD_MESSAGES = 5
 """How many invalid messages are noted in the log of a cell."""
 MAX_DESCRIPTION_LENGTH = 1000
 """Characters of a progress message that are passed on."""
-
-
-class OutputLog:
-    """The start and the end of a stream of any length."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._head = bytearray()
-        self._tail: deque[bytes] = deque()
-        self._tail_bytes = 0
-
-    def feed(self, data: bytes) -> None:
-        """Append the next part of the stream."""
-        self.total += len(data)
-        room = LOG_HEAD_BYTES - len(self._head)
-        self._head += data[:room]
-        data = data[room:] if room > 0 else data
-        if data:
-            self._tail.append(data)
-            self._tail_bytes += len(data)
-            while self._tail_bytes - len(self._tail[0]) >= LOG_TAIL_BYTES:
-                self._tail_bytes -= len(self._tail.popleft())
-
-    def text(self) -> str:
-        """The stored text, with a line in the middle that says how many bytes were left out, if any."""
-        tail = b"".join(self._tail)[-LOG_TAIL_BYTES:]
-        omitted = self.total - len(self._head) - len(tail)
-        middle = f"\n[... {omitted:,} bytes left out ...]\n".encode() if omitted else b""
-        return (bytes(self._head) + middle + tail).decode(errors="replace")
 
 
 @cache
@@ -124,12 +90,12 @@ class SupervisedCell:
         self._n_bad_messages = 0
         self._time_limit = parse_duration(job.limits.time) if job.limits.time else None
         self._memory_limit = parse_size(job.limits.memory) if job.limits.memory else None
-        self._source_stats = _source_stats(job)
+        self._source_stats = source_stats(job)
         self._shared = SharedMemory()
 
     def run(self) -> Outcome:
         """Run the cell to its end. Raises `_RunnerGone` if the runner closes the connection before that."""
-        mismatched = _mismatched_modules(self.job, self.registry)
+        mismatched = mismatched_modules(self.job, self.registry)
         if mismatched:
             reason = f"the code on this worker differs from the code that the plan was made with: {mismatched}"
             return self._failed("failed", reason, 0.0)
@@ -328,7 +294,7 @@ class SupervisedCell:
             return self._failed("crashed", f"its process sent no readable result: {error}", took, warning)
         if result.cell != self.job.cell and result.cell.key != self.job.cell.key:
             return self._failed("crashed", f"its process sent the result of another cell, {result.cell}", took, warning)
-        modified = _modified(self._source_stats, self.job.fingerprints)
+        modified = modified_sources(self._source_stats, self.job.fingerprints)
         if modified:  # modules may be imported late, so it is unknown which version the cell ran
             fingerprints = {k: CHANGED if k in modified else v for k, v in result.fingerprints.items()}
             result = msgspec.structs.replace(result, fingerprints=fingerprints)
@@ -388,60 +354,3 @@ def serve_jobs(connection: Connection, registry: Registry, server: int) -> None:
 
 def _raise_runner_gone(number: int, frame: object) -> None:
     raise _RunnerGone
-
-
-def _fingerprinted_modules(job: Job) -> list[str]:
-    return [name.removeprefix("code ") for name in job.fingerprints if name.startswith("code ")]
-
-
-def _mismatched_modules(job: Job, registry: Registry) -> str:
-    """The modules whose code on this machine is not the code that the plan was made with, separated by commas."""
-    digests: dict[str, str] = {}
-    for entry in (registry.methods.get(job.cell.method), registry.datasets.get(job.cell.dataset)):
-        if entry is not None:  # the cell itself reports a missing plugin
-            digests.update(module_digests(entry.module))
-    return ", ".join(
-        sorted(
-            name
-            for name in _fingerprinted_modules(job)
-            if name in digests and digests[name] != job.fingerprints[f"code {name}"]
-        )
-    )
-
-
-def _source_stats(job: Job) -> dict[str, tuple[str, int, int]]:
-    """Path, size and modification time of each source file of the cell, by the name of its fingerprint."""
-    stats: dict[str, tuple[str, int, int]] = {}
-    for name in _fingerprinted_modules(job):
-        path = _source_path(name)
-        if path is not None:
-            with contextlib.suppress(OSError):
-                stat = os.stat(path)
-                stats[f"code {name}"] = path, stat.st_size, stat.st_mtime_ns
-    return stats
-
-
-@cache
-def _source_path(module: str) -> str | None:
-    """The source file of a module; None if it has none."""
-    return next((str(path) for path in source_files([module])), None)
-
-
-def _modified(stats: dict[str, tuple[str, int, int]], fingerprints: Mapping[str, str]) -> set[str]:
-    """The names of the source files that were removed, or no longer have the digest in ``fingerprints``.
-
-    Files of the same size and modification time as in ``stats`` are not read.
-    """
-    names = set()
-    for name, (path, length, mtime) in stats.items():
-        try:
-            stat = os.stat(path)
-            if (stat.st_size, stat.st_mtime_ns) == (length, mtime):
-                continue
-            digest = summarise_source(Path(path), name.removeprefix("code ")).digest
-        except OSError:
-            names.add(name)
-            continue
-        if digest != fingerprints[name]:
-            names.add(name)
-    return names

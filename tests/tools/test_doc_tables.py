@@ -181,7 +181,7 @@ def test_a_mean_over_some_attributes_needs_all_of_them(tool):
     assert tool.cell_text(missing) == ""
 
 
-def test_the_best_published_number_is_the_highest_mean_in_the_file(tool):
+def test_the_best_published_is_the_highest_mean_in_the_file(tool):
     with (ROOT / "paper_tables" / "published.csv").open(encoding="utf-8", newline="") as file:
         means = [row for row in csv.DictReader(file) if row["column"] == "PubFig" and not row["attribute"]]
     best = max((row for row in means if row["accuracy_percent"]), key=lambda row: float(row["accuracy_percent"]))

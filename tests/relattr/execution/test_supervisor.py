@@ -1,4 +1,4 @@
-"""What a supervisor stores of a cell's output, and which of its reports it passes on to the runner."""
+"""Which reports of a cell a supervisor passes on to the runner, and what becomes of the others."""
 
 from __future__ import annotations
 
@@ -15,23 +15,6 @@ from relattr.execution.job import CellResult, LostCell, RefusedCell
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
-def test_a_log_stores_the_start_and_the_end():
-    from relattr.execution.supervisor import LOG_HEAD_BYTES, LOG_TAIL_BYTES, OutputLog
-
-    short = OutputLog()
-    short.feed(b"ab")
-    short.feed("ü".encode())
-    assert short.text() == "abü"
-    for step in (1000, 70_000, 10_000_000):
-        log, output = OutputLog(), b"".join(b"%09d\n" % k for k in range(100_000))
-        for k in range(0, len(output), step):
-            log.feed(output[k : k + step])
-        text = log.text()
-        assert text.startswith(output[:LOG_HEAD_BYTES].decode())
-        assert text.endswith(output[-LOG_TAIL_BYTES:].decode())
-        assert f"{len(output) - LOG_HEAD_BYTES - LOG_TAIL_BYTES:,} bytes left out" in text
-
-
 @pytest.fixture
 def supervised(job):
     """A supervised cell that is not started, and the runner's end of its connection."""
@@ -41,21 +24,6 @@ def supervised(job):
     runner, supervisor = ipc.socket_pair()
     with runner, supervisor:
         yield SupervisedCell(job, Registry(), supervisor), runner
-
-
-def test_a_source_is_modified_if_its_meaning_is(tmp_path):
-    from relattr.execution.supervisor import _modified
-    from relattr.identity.imports import summarise_source
-
-    path = tmp_path / "plugin.py"
-    path.write_text("x = 1\n")
-    fingerprints = {"code plugin": summarise_source(path, "plugin").digest}
-    stats = {"code plugin": (str(path), path.stat().st_size, path.stat().st_mtime_ns)}
-    for text, modified in (("x = 1\n", False), ("x  =  1  # one\n", False), ("x = 10\n", True), ("x =", True)):
-        path.write_text(text)
-        assert bool(_modified(stats, fingerprints)) == modified, text
-    path.unlink()
-    assert _modified(stats, fingerprints) == {"code plugin"}
 
 
 def frame(tmp_path, message) -> bytes:

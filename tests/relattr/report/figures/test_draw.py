@@ -75,7 +75,7 @@ def test_all_parameters_are_drawn_unless_one_is_selected(workspace, make_arrays)
     assert {name.replace("-rate-0.5", "") for name in stems(rate=0.5)} == default
 
 
-def test_variants_are_named_and_the_method_as_the_benchmark_sets_it_is_not(workspace, make_arrays):
+def test_a_name_has_what_differs_from_the_benchmarks_parameters(workspace, make_arrays):
     for rate in (None, 0.5):
         workspace.add(make_arrays(), rate=rate)
     benchmark = msgspec.structs.replace(BENCHMARK, variants={"viralnet": ({"rate": 0.2}, {"rate": 0.5})})
