@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from relattr import Dataset, parameters
+from relattr import Dataset
 from relattr.harness.benchmark import Benchmark, ColumnSpec, RowSpec, load_benchmark
 from relattr.harness.result import Result
 from relattr.harness.store import Store
@@ -86,7 +86,7 @@ def read_claims() -> tuple[Section, ...]:
 def render_page(registered: Registry) -> str:
     """Render the page as Markdown."""
     store = Store(ROOT / "results" / "reference")
-    measured = _measured(store, registered)
+    measured = _measured(store)
     tests = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py"))}
     lines = [
         "# The paper, paragraph by paragraph",
@@ -178,8 +178,8 @@ def _table_lines(
         f"Rows of {definition.title}: `relattr run {definition.name}`, then `relattr tables {definition.name}`. Code: "
         "the file that defines the row's method. Test: the test file of the same name, or, where there is none, the "
         "tests of methods and datasets that name the method; `tests/test_plugin_contracts.py` checks the contract of "
-        "every method. Real and synthetic data: datasets with committed results, the number of attributes and "
-        "splits, and in parentheses the parameters that differ from the row's own.",
+        "every method. Real and synthetic data: datasets with committed results, with any parameters, and the "
+        "number of attributes and splits; `relattr status --results results/reference` shows them.",
         "",
         "| row | method | state | code | test | real data | synthetic data |",
         "| --- " * 7 + "|",
@@ -250,19 +250,14 @@ def _tests(name: str, registered: Registry, tests: Mapping[Path, str]) -> str:
     return "<br>".join(f"`{path}`" for path in mentions) or contracts
 
 
-def _measured(store: Store, registered: Registry) -> dict[tuple[str, bool], str]:
+def _measured(store: Store) -> dict[tuple[str, bool], str]:
     """Where there are results: by (method, whether the data is synthetic), and by (dataset, False)."""
     tasks: dict[tuple[str, bool], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in store:
         if not isinstance(row, Result) or row.status != "ok":
             continue
         cell = row.cell
-        changes = ""
-        if cell.method in registered.methods:
-            defaults = parameters.values_of(registered.methods[cell.method].create())
-            changed = {k: v for k, v in sorted(cell.stated_parameters.items()) if defaults.get(k) != v}
-            changes = " (" + ", ".join(f"{k}={v}" for k, v in changed.items()) + ")" if changed else ""
-        tasks[cell.method, cell.dataset in SYNTHETIC][cell.dataset + changes].add(str(cell.task))
+        tasks[cell.method, cell.dataset in SYNTHETIC][cell.dataset].add(str(cell.task))
         tasks[cell.dataset, False][f"`{cell.method}`"].add(str(cell.task))
     return {
         key: ", ".join(f"{what}: {len(names)}" for what, names in sorted(where.items())) for key, where in tasks.items()
