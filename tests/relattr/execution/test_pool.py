@@ -65,7 +65,8 @@ def test_a_server_that_starts_while_orphans_are_killed_is_spared():
 import threading
 from relattr.execution import processes
 from relattr.execution.pool import CellPool
-ending, starting = CellPool(1), CellPool(1)
+from relattr.execution.server_process import ServerProcess
+ending, starting = ServerProcess(spare=()), CellPool(1)
 find, nobody, looked = processes.adopted, 2**22 + 1, threading.Event()
 def adopted(*, spare):
     found = find(spare=spare)
@@ -83,7 +84,7 @@ finally:
     processes.adopted = find
     thread.join()
     starting.close()
-    ending.close()
+    ending.stop()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "started\n", done.stderr
