@@ -19,7 +19,7 @@ from relattr.errors import RelattrError
 from relattr.execution import ipc, processes
 from relattr.execution.job import CellProgress, Job, LostCell, Outcome, RefusedCell
 from relattr.execution.resources import visible_gpus
-from relattr.execution.server_process import ServerProcess
+from relattr.execution.server_process import LOOK_INTERVAL, ServerProcess
 from relattr.harness.units import parse_duration
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -30,8 +30,6 @@ MAX_SKIPPED = 50
 """Upper limit on plugins and libraries whose import ends the server."""
 GRACE_PERIOD = 10.0
 """Seconds after a cell's time limit at which the runner kills it if its supervisor has not."""
-LOOK_INTERVAL = 1.0
-"""Seconds between two looks at whether the processes that enforce the limits have been stopped."""
 SHARED_SLOTS = 64
 """Upper limit on parallel cells of a pool without a number of slots."""
 

@@ -23,7 +23,7 @@ IMPORT_TIMEOUT = 120.0
 ANSWER_TIMEOUT = 10.0
 """Seconds within which the server must have forked a supervisor."""
 LOOK_INTERVAL = 1.0
-"""Seconds between two looks at whether the server has been stopped."""
+"""Seconds between two looks at whether the server or a supervisor has been stopped."""
 MAX_OUTPUT_BYTES = 4000
 """How much of the output of a server and its supervisors is shown."""
 
