@@ -71,10 +71,11 @@ class VisualChains(FitRun, InspectionMixin, Method):
     ----------
     backbone : the network.
     appearance : features for ranking: ``patches``, the network's layer ``spatial`` (AlexNet: pool5) on each patch, one
-        pass a patch; ``map``, its last map on the whole image, averaged over ``cells x cells`` parts of the patch, one
-        pass an image; or ``hog``, an 8 x 8 HOG template.
+        pass a patch; ``map``, one of its maps of the whole image, averaged over ``cells x cells`` parts of the patch,
+        one pass an image; or ``hog``, an 8 x 8 HOG template.
     discovery : features for chains and detectors, ``hog`` or ``map``, reduced to ``components`` principal components.
-    image_size, cells : for ``map``, the side in pixels to which images are resized, and the parts per side of a patch.
+    image_size, layer, cells : for ``map``, the side in pixels to which images are resized (None: twice the backbone's
+        input size), the layer (None: the last with about 16 pixels per position), and the parts per side of a patch.
     components : see ``discovery``.
     sides : of the candidate patches, px of the original image; images are taken to have the median size of the
         training images.
@@ -99,7 +100,8 @@ class VisualChains(FitRun, InspectionMixin, Method):
     backbone: str = DEFAULT_BACKBONE
     appearance: Literal["patches", "map", "hog"] = "patches"
     discovery: Literal["hog", "map"] = "hog"
-    image_size: int = 227
+    image_size: int | None = None
+    layer: str | None = None
     cells: int = 2
     components: int = 256
     sides: tuple[float, ...] = (40.0, 50.0, 70.0, 100.0)
@@ -153,7 +155,6 @@ class VisualChains(FitRun, InspectionMixin, Method):
         from relattr.errors import BadInput
 
         minima = {
-            "image_size": 32,
             "cells": 1,
             "components": 1,
             "max_candidates": 1,
@@ -170,6 +171,8 @@ class VisualChains(FitRun, InspectionMixin, Method):
         for name, minimum in minima.items():
             if getattr(self, name) < minimum:
                 raise BadInput(f"visual-chains: {name} must be at least {minimum}; got {getattr(self, name)}")
+        if self.image_size is not None and self.image_size < 32:
+            raise BadInput(f"visual-chains: image_size must be at least 32; got {self.image_size}")
         for name in ("detector_c", "chain_c"):
             if not getattr(self, name) > 0:
                 raise BadInput(f"visual-chains: {name} must be above 0; got {getattr(self, name)}")
@@ -196,13 +199,13 @@ class VisualChains(FitRun, InspectionMixin, Method):
             deviations.append("ranked on HOG templates of the patches, not pool5 of AlexNet")
         elif self.appearance == "map":
             deviations.append(
-                f"ranked on the last map of {self.backbone} over the whole image, averaged over {self.cells} x "
-                f"{self.cells} parts of a patch, not a pass of Caffe's AlexNet over each patch"
+                f"ranked on a map of {self.backbone} over the whole image, averaged over {self.cells} x {self.cells} "
+                "parts of a patch, not a pass of Caffe's AlexNet over each patch"
             )
         elif self.backbone != "caffenet":
             network = "torchvision's AlexNet" if self.backbone == "alexnet" else self.backbone
             deviations.append(f"ranked on the last feature map of {network}, not pool5 of Caffe's AlexNet")
-        features = "HOG templates" if self.discovery == "hog" else f"the last map of {self.backbone}"
+        features = "HOG templates" if self.discovery == "hog" else f"a map of {self.backbone}"
         deviations.append(
             f"chains and detectors use {self.components} principal components of {features}, on at most "
             f"{self.max_candidates} patches an image"
@@ -300,7 +303,9 @@ class VisualChains(FitRun, InspectionMixin, Method):
             elif kind == "map":
                 from relattr.chains.feature_maps import FeatureMapPatches
 
-                descriptors[kind] = FeatureMapPatches(self.backbone, self.image_size, self.cells, self.fit_run.device)
+                descriptors[kind] = FeatureMapPatches(
+                    self.backbone, self.image_size, self.cells, layer=self.layer, device=self.fit_run.device
+                )
             else:
                 from relattr.chains.hog_templates import HogPatches
 

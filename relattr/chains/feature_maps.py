@@ -1,4 +1,10 @@
-"""Patch features from one forward pass per image: a backbone's last feature map, average-pooled over each patch."""
+"""Patch features from one forward pass per image: a feature map of a backbone, average-pooled over each patch.
+
+The receptive fields of the positions of a map reach beyond a patch, and those of the last map cover nearly the whole
+image, so that patches are hard to tell apart. Therefore a layer with about 16 pixels per position is used, of an image
+of twice the size that the backbone was trained with, as in `relattr.backbones.places.MapPlaces`; what a coarser map
+costs is measured in ``benchmarks/studies/chain_features.md``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone
 from relattr.backbones.extraction import FeatureExtractor
+from relattr.backbones.places import layer_of_stride
 from relattr.chains.patch_descriptor import l2_normalise
 from relattr.errors import BadInput
 from relattr.features.cache import cached_rows
@@ -24,24 +31,39 @@ MAX_CACHED_BYTES = 4 * 1024**3
 
 
 class FeatureMapPatches:
-    """The last feature map of a backbone, averaged over ``cells x cells`` parts of each patch.
+    """A feature map of a backbone, averaged over ``cells x cells`` parts of each patch.
 
     Parameters
     ----------
     backbone : a name, or a `Backbone`.
-    image_size : side length in pixels of the square that the whole image is resized to.
+    image_size : side length in pixels of the square that the whole image is resized to; None: twice the input size of
+        the backbone.
     cells : parts per side of a patch.
+    layer : the layer whose map it is; None: the last one with about 16 pixels per position, see
+        `relattr.backbones.places.layer_of_stride`.
     device : ``cpu``, ``cuda``, ...
 
-    Raises `BadInput` for a network without a feature map at this input size, and what `FeatureExtractor` raises.
+    Raises `BadInput` for a network or a layer without a feature map at this input size, and what `FeatureExtractor`
+    raises.
     """
 
-    def __init__(self, backbone: str | Backbone, image_size: int, cells: int, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        backbone: str | Backbone,
+        image_size: int | None,
+        cells: int,
+        *,
+        layer: str | None = None,
+        device: str = "cpu",
+    ) -> None:
         network = Backbone.create(backbone) if isinstance(backbone, str) else backbone
-        shape = network.feature_shape("conv", image_size)
+        size = image_size or 2 * network.input_size
+        self.layer = layer or layer_of_stride(network, size)
+        shape = network.feature_shape(self.layer, size)
         if len(shape) != 3:
             raise BadInput(
-                f"{network.name} has no feature map at {image_size} px input: the output of its layer has shape {shape}"
+                f"layer {self.layer} of {network.name} is not a feature map at {size} px input: its output has shape "
+                f"{shape}"
             )
         self.channels, self.height, self.width = shape
         self.cells = cells
@@ -49,7 +71,7 @@ class FeatureMapPatches:
         self._cacheable = network.fingerprint not in ("", "untrained")
         """Whether the weights have a fingerprint, so that cached maps can be identified."""
         self._extract = FeatureExtractor(
-            network, "conv", device=device, crop="resize", normalise="none", input_size=image_size, precision="fp32"
+            network, self.layer, device=device, crop="resize", normalise="none", input_size=size, precision="fp32"
         )
 
     def read(self, images: Images, advance: Callable[[int], object]) -> NDArray[np.float16]:

@@ -149,7 +149,7 @@ def backbone():
             convolution.weight.data = torch.randn(12, 3, 6, 6, generator=generator) * 0.2
             convolution.bias.data = torch.zeros(12)
             self.features = torch.nn.Sequential(convolution, torch.nn.ReLU())
-            self.classifier = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12 * 15 * 15, 2))
+            self.classifier = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12 * 16 * 16, 2))
 
         def forward(self, x):
             return self.classifier(self.features(x))

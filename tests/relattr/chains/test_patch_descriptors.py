@@ -14,6 +14,7 @@ from relattr.chains.feature_maps import FeatureMapPatches, pool_weights
 from relattr.chains.hog_templates import HogPatches, hog_templates
 from relattr.chains.network_patches import NetworkPatches
 from relattr.chains.patch_descriptor import WHOLE_IMAGE, PatchPCA, l2_normalise
+from relattr.errors import BadInput
 from relattr.images import Images
 
 
@@ -115,6 +116,16 @@ def test_network_patches_are_passes_over_cropped_patches():
             np.testing.assert_allclose(features, expected / np.linalg.norm(expected), atol=1e-4)
     single = source.describe(images, np.array([2]), boxes[None, 1:])
     np.testing.assert_allclose(single[0, 0], result[0, 1], atol=1e-5)
+
+
+def test_the_map_is_fine_enough_to_tell_patches_apart():
+    """AlexNet's last map has 6 x 6 positions at its own input size; that of the default has 26 x 26 or more."""
+    network = Backbone.create("alexnet", pretrained=False)
+    fine, last = FeatureMapPatches(network, None, 1), FeatureMapPatches(network, 224, 1, layer="conv")
+    assert last.height == last.width == 6
+    assert fine.height == fine.width >= 26
+    with pytest.raises(BadInput, match=r"layer fc7 of alexnet is not a feature map at 224 px input: .*4096"):
+        FeatureMapPatches(network, 224, 1, layer="fc7")
 
 
 def test_maps_of_a_fingerprinted_network_are_cached(monkeypatch):
