@@ -193,20 +193,25 @@ def variance_of_seeds(
 ) -> tuple[float | None, float]:
     """Return the variance of ``sum weight * value`` due to retraining, and its degrees of freedom.
 
-    The variance is None if no test has two seeds. Each test has separate trainings. The variance between seeds on the
-    same images includes the interaction of seeds and images, which is also part of the variance over images: the sum is
-    conservative.
+    Each test has separate trainings. A test with one seed is taken to vary as the tests with several do on average
+    (weighted by their degrees of freedom). The variance is None if no test has two seeds. The variance between seeds on
+    the same images includes the interaction of seeds and images, which is also part of the variance over images: the
+    sum is conservative.
     """
-    variance, denominator, known = 0.0, 0.0, False
-    for test in dict.fromkeys(tests):
-        seeds = [(w, value) for t, w, value in zip(tests, weights, values, strict=True) if t == test]
-        if len(seeds) > 1:
-            known = True
-            weight = sum(w for w, _ in seeds)
-            part = weight**2 * float(np.var([a for _, a in seeds], ddof=1)) / len(seeds)
-            variance += part
-            denominator += part**2 / (len(seeds) - 1)
-    return (variance if known else None), (variance**2 / denominator if denominator > 0 else 1.0)
+    groups = [
+        [(w, value) for t, w, value in zip(tests, weights, values, strict=True) if t == test]
+        for test in dict.fromkeys(tests)
+    ]
+    several = [group for group in groups if len(group) > 1]
+    if not several:
+        return None, 1.0
+    squared_weight_of_one = sum(group[0][0] ** 2 for group in groups if len(group) == 1)
+    df = np.array([len(group) - 1 for group in several])
+    of_one_training = np.array([np.var([value for _, value in group], ddof=1) for group in several])
+    squared_weights = np.array([sum(w for w, _ in group) ** 2 for group in several])
+    parts = (squared_weights / (df + 1) + squared_weight_of_one * df / df.sum()) * of_one_training
+    variance, denominator = float(parts.sum()), float((parts**2 / df).sum())
+    return variance, (variance**2 / denominator if denominator > 0 else 1.0)
 
 
 def satterthwaite(images: float, df_images: float, seeds: float | None, df_seeds: float) -> float:

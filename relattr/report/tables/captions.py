@@ -22,7 +22,8 @@ SEEDS = {
     "several": "the interval includes the variation between training runs.",
     "mixed": (
         "the interval includes the variation between training runs where there are several seeds, and only there; "
-        "numbers of one seed do not include it."
+        "numbers of one seed do not include it. In a mean over attributes, those of one seed are taken to vary as the "
+        "others do."
     ),
 }
 """How the interval treats the variation between training runs, by the number of seeds."""
@@ -31,9 +32,9 @@ CROSS_VALIDATED = (
     "takes into account that these models share training images."
 )
 BOLD = (
-    "Bold: the best of the methods measured on most attributes, splits and seeds, and every method that is not "
-    "significantly different from it (paired tests over images, 5 % level, adjusted for all pairs of these methods, "
-    "since the best is chosen by the data)."
+    "Bold: the best of the methods measured on most attributes and splits, and every method measured on the same that "
+    "is not significantly different from it (paired tests over images, 5 % level, adjusted for all pairs of these "
+    "methods, since the best is chosen by the data)."
 )
 
 MAX_RANKED = 40

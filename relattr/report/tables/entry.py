@@ -43,8 +43,8 @@ class TableEntry:
     """Ordered test pairs that were scored, over all attributes and splits."""
     n_images: int = 0
     n_attributes: int = 0
-    n_cells: int = 0
-    """How many of the benchmark's cells (attribute, split, seed) of this entry have a result."""
+    n_tasks: int = 0
+    """How many of the benchmark's tasks (attribute and split) of this entry have a result."""
     n_seeds: int = 0
     seed_spread: float | None = None
     """Standard deviation of the accuracy between seeds; None with fewer than two seeds."""

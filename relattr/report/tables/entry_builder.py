@@ -270,7 +270,7 @@ class EntryBuilder:
             n_ordered=sum({(r.cell.attribute, r.cell.split): test.n_ordered for r, test in rows}.values()),
             n_images=n_images,
             n_attributes=len(by_attribute),
-            n_cells=len(wanted & places),
+            n_tasks=len({place[:2] for place in wanted} & {place[:2] for place in places}),
             n_seeds=len(seeds),
             seed_spread=_seed_spread(by_attribute),
             spearman=spearman,
@@ -280,7 +280,7 @@ class EntryBuilder:
             custom_tie_rule=any(test.ties != "error" for _, test in rows),
             image_standard_error=image_error,
             seed_standard_error=seed_error,
-            seconds=sum((r.seconds_fit or 0.0) + (r.seconds_compare or 0.0) for r, _ in rows) / len(seeds),
+            seconds=_seconds(rows),
             verdict=verdict,
             notes=tuple(dict.fromkeys(notes)),
             short_notes=tuple(short),
@@ -317,6 +317,16 @@ class EntryBuilder:
                 with contextlib.suppress(Exception):
                     self._answers[name, what] = getattr(dataset, what)()
         return self._answers[name, what]
+
+
+def _seconds(rows: TestRows) -> float:
+    """The time to fit and compare: the mean over seeds of each task, summed over tasks."""
+    by_task: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for result, _ in rows:
+        by_task[result.cell.attribute, result.cell.split].append(
+            (result.seconds_fit or 0.0) + (result.seconds_compare or 0.0)
+        )
+    return sum(sum(seconds) / len(seconds) for seconds in by_task.values())
 
 
 def _seed_spread(by_attribute: Mapping[str, TestRows]) -> float | None:

@@ -176,14 +176,22 @@ def missing_attributes_note(attributes: Sequence[str], measured: Iterable[str], 
 
 
 def missing_cells_note(wanted: set[CellPlace], measured: set[CellPlace], results: Iterable[Result]) -> list[str]:
-    """A note if a mean lacks splits or seeds of attributes that it has, with the reasons."""
-    absent = sorted(wanted - measured)
-    if not absent:
-        return []
-    total = len(wanted | measured)
+    """A note if a mean lacks splits, or has fewer seeds than wanted, of attributes that it has, with the reasons.
+
+    Other seeds than the wanted ones count as well.
+    """
     reasons = {
         place_of(r): ": ".join(filter(None, (r.status, first_line(r.reason)))) for r in results if r.status != "ok"
     }
+    absent = []
+    for task in sorted({place[:2] for place in wanted}):
+        n_wanted, n_measured = (sum(place[:2] == task for place in places) for places in (wanted, measured))
+        not_run = (place for place in wanted - measured if place[:2] == task)
+        not_run = sorted(not_run, key=lambda place: (place not in reasons, place))  # those that failed first
+        absent += not_run[: max(0, n_wanted - n_measured)]
+    if not absent:
+        return []
+    total = len(wanted)
     one_task = len({attribute for attribute, _, _ in measured}) == 1 and len({split for _, split, _ in wanted}) == 1
     listed = []
     for attribute, split, seed in absent[:MAX_LISTED]:

@@ -44,8 +44,9 @@ def mark_best_entries(
     50 %, or one of the rows ``guessing``, whose answers are random, is among the best.
 
     The p-values take into account that the best is chosen by the data (`LargestDifference`). A mean over part of the
-    attributes, splits or seeds may be high because the difficult ones are missing. Such an entry is compared with the
-    best on what both have, but is never marked.
+    attributes or splits may be high because the difficult ones are missing. An entry on other test sets than the best
+    is compared with it on what both have, but is never marked. Fewer seeds only make a number less precise. If the
+    best has no interval, nothing can be compared with it, and nothing is marked.
     """
     entries = [[computed.entry for computed in row] for row in grid]
     for k in range(len(grid[0]) if grid else 0):
@@ -53,17 +54,18 @@ def mark_best_entries(
         if len(candidates) < 2:
             continue
         best = max(candidates, key=lambda i: (*best_key(entries[i][k]), -i))
+        of_best = grid[best][k].judgements
+        if of_best is None:
+            continue
         entries[best][k] = replace(entries[best][k], best=True)
         comparisons: dict[int, Difference] = {}
         for i in candidates:
             if i == best:
                 continue
-            comparison = compare_entries(judge, grid[best][k].judgements, grid[i][k].judgements)
+            comparison = compare_entries(judge, of_best, grid[i][k].judgements)
             if comparison is not None:
                 comparisons[i] = comparison
-            elif entries[i][k].measured == entries[best][k].measured:
-                entries[i][k] = replace(entries[i][k], best=True)
-        complete = [i for i in comparisons if entries[i][k].n_cells == entries[best][k].n_cells]
+        complete = [i for i in comparisons if (of_i := grid[i][k].judgements) and of_i.tests == of_best.tests]
         computed = {i: grid[i][k] for i in [best, *complete]}
         adjust = _adjustment(computed, best, {i: comparisons[i] for i in complete})
         for i, comparison in comparisons.items():
@@ -76,8 +78,8 @@ def mark_best_entries(
 
 
 def best_key(entry: TableEntry) -> tuple[int, float]:
-    """Sort key of a column's entries: the best is measured on most cells, and is the most accurate of those."""
-    return entry.n_cells, entry.measured or 0.0
+    """Sort key of a column's entries: the best is measured on most tasks, and is the most accurate of those."""
+    return entry.n_tasks, entry.measured or 0.0
 
 
 def includes_chance(entry: TableEntry) -> bool:

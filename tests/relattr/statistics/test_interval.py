@@ -10,7 +10,7 @@ from relattr.errors import BadInput
 from relattr.pairs import Pairs
 from relattr.statistics import Design, difference, estimate_accuracy, pairs_interval
 from relattr.statistics import design as design_module
-from relattr.statistics.interval import residuals
+from relattr.statistics.interval import residuals, variance_of_seeds
 
 
 def covariance_sum(pairs, values):
@@ -171,6 +171,27 @@ def test_variance_over_seeds_needs_two_seeds():
     assert estimate.value == pytest.approx((one.accuracy + two.accuracy) / 2)
     assert estimate.variance_seeds == pytest.approx(np.var([one.accuracy, two.accuracy], ddof=1) / 2)
     assert estimate.variance == pytest.approx(estimate.variance_images + estimate.variance_seeds)
+
+
+def test_tests_of_one_seed_vary_as_those_of_several():
+    """The variance of one training is pooled over the tests that have several seeds."""
+    a, b, c = [0.80, 0.84, 0.82], [0.70, 0.71], [0.9]
+    tests = [0, 0, 0, 1, 1, 2]
+    weights = [1 / 9, 1 / 9, 1 / 9, 1 / 6, 1 / 6, 1 / 3]
+    variance, df = variance_of_seeds(tests, weights, [*a, *b, *c])
+    of_a, of_b = np.var(a, ddof=1), np.var(b, ddof=1)
+    pooled = (2 * of_a + of_b) / 3
+    assert variance == pytest.approx((of_a / 3 + of_b / 2 + pooled) / 9)
+    assert 1 <= df <= 3
+    assert variance_of_seeds([0, 1], [0.5, 0.5], [0.8, 0.7])[0] is None
+
+
+def test_the_pooled_variance_of_seeds_is_unbiased():
+    """Three seeds on one test and one on another, all of the same spread: the mean has variance (1/3 + 1) / 4."""
+    rng = np.random.default_rng(0)
+    weights = [1 / 6, 1 / 6, 1 / 6, 1 / 2]
+    estimates = [variance_of_seeds([0, 0, 0, 1], weights, rng.normal(size=4))[0] for _ in range(4000)]
+    assert np.mean(estimates) == pytest.approx((1 / 3 + 1) / 4, rel=0.06)
 
 
 def test_paired_seeds_leave_the_variance_of_their_differences():

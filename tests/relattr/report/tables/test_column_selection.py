@@ -77,6 +77,6 @@ def test_only_the_parameters_of_a_run_are_shown(synthetic, make_benchmark, colum
     benchmark = make_benchmark(["m"], [column])
     selection = ResultSelection(variants={"m": {variant_key(results[1].cell)}})
     (row,) = build_table(benchmark, Registry(), synthetic.store, selection=selection).rows
-    assert row.entries[0].n_cells == 1
+    assert row.entries[0].n_tasks == 1
     rows = build_table(benchmark, Registry(), synthetic.store).rows
     assert [row.label for row in rows] == ["m [rate=1]", "m [rate=2]"]  # although the plugin is not loaded

@@ -21,6 +21,13 @@ def test_mean_over_attributes_and_seeds(synthetic, mean_column, entry_of):
     assert table.attribute_tables[0].rows[0].entries[0].measured == pytest.approx(100 * means[0])
 
 
+def test_time_is_a_mean_over_seeds_of_each_attribute(synthetic, mean_column, entry_of):
+    for seed in (0, 1, 2):
+        synthetic.add("m", "a", "x", seed, seconds_fit=float(seed), seconds_compare=1.0)
+    synthetic.add("m", "a", "y", 0, seconds_fit=8.0, seconds_compare=1.0)
+    assert entry_of(synthetic.table(["m"], [mean_column]), "m").seconds == pytest.approx(2.0 + 9.0)
+
+
 def test_rank_correlation_is_a_mean_over_all_attributes(synthetic, mean_column, entry_of):
     for attribute, value in (("x", 0.2), ("y", 0.6)):
         synthetic.add("all", "a", attribute, spearman=value)

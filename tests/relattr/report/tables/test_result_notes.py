@@ -16,6 +16,7 @@ from relattr.report.formats.latex.table import table_to_latex
 from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.text import table_to_text
 from relattr.report.tables.audits import LeakNote
+from relattr.report.tables.short_notes import INCOMPLETE
 
 
 def test_every_deviation_note_and_leak_is_in_every_format(synthetic, column):
@@ -52,9 +53,16 @@ def test_missing_seeds_are_named_with_the_reason(synthetic):
     synthetic.add("part", "a", "x", 2, status="timeout", reason="took longer than 5m")
     synthetic.add("other", "a", "x", 7)
     part, whole, other = (synthetic.entry(m, seeds=(0, 1, 2)).notes for m in ("part", "whole", "other"))
-    assert "mean over 1 of 3 cells; seed 1: not run; seed 2: timeout: took longer than 5m" in part
+    assert "mean over 1 of 3 cells; seed 2: timeout: took longer than 5m; seed 1: not run" in part
     assert not [note for note in whole if "cells" in note]
-    assert "mean over 1 of 4 cells; seed 0: not run; seed 1: not run; seed 2: not run" in other
+    assert "mean over 1 of 3 cells; seed 0: not run; seed 1: not run" in other
+
+
+def test_other_seeds_than_the_benchmarks_are_as_good(synthetic):
+    synthetic.add("m", "a", "x", 5)
+    entry = synthetic.entry("m", seeds=(0,))
+    assert not [note for note in entry.notes if "cells" in note]
+    assert INCOMPLETE not in entry.short_notes
 
 
 def test_missing_splits_are_named(synthetic, mean_column, entry_of):

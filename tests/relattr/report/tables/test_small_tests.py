@@ -72,9 +72,9 @@ def test_some_columns_are_undecided(table_of):
     assert not any("Nothing is marked" in warning for warning in table.warnings)
 
 
-def test_the_reason_is_that_of_the_method_on_most_cells():
-    whole = TableEntry(measured=60.0, lower=40.0, upper=80.0, n_ordered=500, n_cells=2)
-    part = TableEntry(measured=90.0, lower=85.0, upper=95.0, n_ordered=500, n_cells=1)
+def test_the_reason_is_that_of_the_method_on_most_tasks():
+    whole = TableEntry(measured=60.0, lower=40.0, upper=80.0, n_ordered=500, n_tasks=2)
+    part = TableEntry(measured=90.0, lower=85.0, upper=95.0, n_ordered=500, n_tasks=1)
     rows = (TableRow("whole", "whole", (whole,)), TableRow("part", "part", (part,)))
     table = PaperTable("t", "T", "", (TableColumn("c", "c"),), rows)
     assert size_warnings(table) == (f"Nothing is marked as the best, because {INCLUDES_CHANCE}",)
