@@ -64,7 +64,7 @@ TEST_LABELS = {
 
 @register_dataset("lfw10", label="LFW-10")
 class LFW10(Dataset):
-    """2,000 faces, ten attributes, 500 training pairs and 500 test pairs for each, five votes per pair.
+    """2,000 faces, ten attributes, 500 training pairs and 500 test pairs for each, by votes.
 
     Read from the official release (``annotations/{attribute}{train,test}.mat`` and ``images/``) if it exists,
     otherwise from lists (``aaai21/lfw10_{train,test}.txt`` and ``images/``), whose test labels differ.

@@ -1,7 +1,7 @@
 """Dataset `popularity`: 2.3 million Flickr photographs with a popularity score (Khosla et al., WWW 2014).
 
-The score is log2(views / days + 1). Three settings are the attributes: one-per-user (each photograph of another
-user), user-mix (photographs of many users together) and user-specific (the photographs of one user, a split for each
+The score is log2(views / days + 1). Three settings are the attributes: one-per-user (930,000 photographs of 400,000
+users), user-mix (photographs of many users together) and user-specific (the photographs of one user, a split for each
 user). In each, half of the photographs are for training and half for testing; pairs with different scores are drawn
 within a half. Neither the lists of ids and scores nor the photographs can be downloaded from here (docs/popularity.md).
 """
@@ -38,7 +38,7 @@ IMAGES = "images"
 PUBLISHED = PublishedTraining(supplement="the network trained on the categories of viral", categories_of="viral")
 """Of Dubey & Agarwal (MM 2017, Section 3.3), who state no number of epochs and no initial scale for this dataset."""
 _PHOTOGRAPHERS = {
-    ONE_PER_USER: "of as many users",
+    ONE_PER_USER: "of about 400,000 users",
     USER_MIX: "of all users together",
     USER_SPECIFIC: "of one user",
 }

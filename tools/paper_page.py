@@ -38,7 +38,7 @@ State = Literal["works", "synthetic only", "blocked by data", "cannot be known"]
 STATES: Mapping[State, str] = {
     "works": "the command regenerates it, from data that `relattr data fetch` downloads or that is part of relattr",
     "synthetic only": "the paper's data cannot be downloaded; the claim is tested on drawn data with known truth",
-    "blocked by data": "data or weights that it needs cannot be downloaded; the command works for who has them",
+    "blocked by data": "data or weights that it needs cannot be downloaded; the command works for anyone who has them",
     "cannot be known": "the paper or its sources do not say enough, or what they used no longer exists",
 }
 NO_CATEGORIES = ("lfw10", "popularity")

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from relattr.harness.cell import Cell
 from relattr.harness.limits import DEFAULT_TIME, Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import Result
+from relattr.harness.result_selection import variant_key
 from relattr.harness.stored_results import StoredResults
 from relattr.harness.units import parse_duration
 
@@ -27,12 +29,17 @@ class DurationEstimate:
     """Number of cells without an estimate."""
 
 
+def settings_key(cell: Cell) -> tuple[str, str]:
+    """Return the method of a cell with its parameters: other parameters say nothing about how long it takes."""
+    return cell.method, variant_key(cell)
+
+
 class CellDurations:
-    """Durations of earlier results, by method and dataset. Stale results count too."""
+    """Durations of earlier results, by method with its parameters, and dataset. Stale results count too."""
 
     def __init__(self, results: Iterable[Result]) -> None:
         self._longest: dict[tuple[str, str], float] = defaultdict(float)
-        durations: dict[tuple[str, str], list[float]] = defaultdict(list)
+        durations: dict[tuple[tuple[str, str], str], list[float]] = defaultdict(list)
         for result in results:
             seconds = result.seconds
             if seconds is None and result.seconds_fit is not None:
@@ -41,20 +48,20 @@ class CellDurations:
                 place = result.cell.method, result.cell.dataset
                 self._longest[place] = max(self._longest[place], seconds)
             if seconds is not None and result.status in ("ok", "timeout", "memory"):
-                durations[result.cell.method, result.cell.dataset].append(seconds)
-        self._by_method_and_dataset = {key: sum(values) / len(values) for key, values in durations.items()}
-        means: dict[str, list[float]] = defaultdict(list)
-        for (method, _), mean in self._by_method_and_dataset.items():
-            means[method].append(mean)
-        self._by_method = {method: sum(values) / len(values) for method, values in means.items()}
+                durations[settings_key(result.cell), result.cell.dataset].append(seconds)
+        self._by_dataset = {key: sum(values) / len(values) for key, values in durations.items()}
+        means: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for (settings, _), mean in self._by_dataset.items():
+            means[settings].append(mean)
+        self._on_all_datasets = {settings: sum(values) / len(values) for settings, values in means.items()}
 
     def estimate(self, planned: PlannedCell) -> float | None:
-        """Return the expected duration of a cell in seconds; None without an earlier result of its method.
+        """Return the expected duration of a cell in seconds; None without a result of its method and parameters.
 
-        It is the mean for the method on this dataset or, failing that, on all datasets.
+        It is the mean on this dataset or, failing that, on all datasets.
         """
-        cell = planned.cell
-        return self._by_method_and_dataset.get((cell.method, cell.dataset), self._by_method.get(cell.method))
+        settings = settings_key(planned.cell)
+        return self._by_dataset.get((settings, planned.cell.dataset), self._on_all_datasets.get(settings))
 
     def longest(self, planned: PlannedCell) -> float | None:
         """Return the longest successful run of a cell's method on its dataset, in seconds; None without any."""
@@ -70,13 +77,16 @@ class CellDurations:
 def known_durations(cells: Iterable[PlannedCell], store: StoredResults) -> CellDurations:
     """Return the durations of the earlier results of these cells.
 
-    For methods that have none among them, other results in the store are read as well.
+    For methods with parameters that have none among them, other results in the store are read as well.
     """
     cells = list(cells)
     results = [planned.result for planned in cells if planned.result is not None]
-    without = {planned.cell.method for planned in cells if planned.must_run} - {r.cell.method for r in results}
+    timed = {settings_key(result.cell) for result in results}
+    without = {planned.cell.method for planned in cells if planned.must_run and settings_key(planned.cell) not in timed}
     if without:
-        results += [result for result in store.results_of_methods(without) if isinstance(result, Result)]
+        read = {result.cell.key for result in results}
+        others = store.results_of_methods(without)
+        results += [r for r in others if isinstance(r, Result) and r.cell.key not in read]
     return CellDurations(results)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from relattr.harness.estimate import CellDurations
+from relattr.harness.estimate import CellDurations, settings_key
 from relattr.harness.plan import PlannedCell
 from relattr.harness.result import Result
 
@@ -16,7 +16,8 @@ OVERTIME = 0.1
 class RemainingTime:
     """Estimates the remaining time of a run.
 
-    A cell is expected to take the mean time of the cells of its method on its dataset that this run has finished.
+    A cell is expected to take the mean time of the cells of its method, with its parameters and on its dataset, that
+    this run has finished.
     Failing that, it is the time of earlier results, times the ratio of measured to expected time in this run. Other
     methods say nothing: `chance` takes milliseconds, a network minutes.
 
@@ -28,7 +29,7 @@ class RemainingTime:
     def __init__(self, cells: Iterable[PlannedCell], durations: CellDurations, jobs: int) -> None:
         self._remaining = {planned.cell.key: planned for planned in cells}
         self._durations, self._jobs = durations, max(1, jobs)
-        self._seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._seconds: dict[tuple[tuple[str, str], str], list[float]] = defaultdict(list)
         self._measured = self._expected = 0.0
 
     def finished(self, planned: PlannedCell, result: Result | None = None) -> None:
@@ -36,7 +37,7 @@ class RemainingTime:
         self._remaining.pop(planned.cell.key, None)
         if result is None or result.seconds is None or result.status not in ("ok", "timeout", "memory"):
             return
-        self._seconds[planned.cell.method, planned.cell.dataset].append(result.seconds)
+        self._seconds[settings_key(planned.cell), planned.cell.dataset].append(result.seconds)
         earlier = self._durations.estimate(planned)
         if earlier is not None:
             self._measured += result.seconds
@@ -46,7 +47,7 @@ class RemainingTime:
         """The duration of a cell in seconds; None if nothing is known. Blocked cells end at once."""
         if planned.state == "blocked":
             return 0.0
-        measured = self._seconds.get((planned.cell.method, planned.cell.dataset))
+        measured = self._seconds.get((settings_key(planned.cell), planned.cell.dataset))
         if measured:
             return sum(measured) / len(measured)
         earlier = self._durations.estimate(planned)

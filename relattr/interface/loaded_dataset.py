@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -101,10 +102,19 @@ class LoadedDataset:
             One of `splits`, by default the first.
 
         Raises `UnknownName` for an attribute or split that does not exist, `BadInput` without an attribute where there
-        are several, and `Blocked` with what to do if files are missing.
+        are several, and `Blocked` with what to do if files are missing. Warns if the first of several folds of a
+        cross-validation is taken because no split is named.
         """
         name = attribute if isinstance(attribute, TaskName) else self._task_name(attribute, split)
         task = self.dataset.task(name)
+        n_folds = len(self.splits)
+        if split is None and name is not attribute and n_folds > 1 and any(test.fold for test in task.tests):
+            warnings.warn(
+                f"{self.name} is split into {n_folds} folds for cross-validation, and this is the first: use "
+                f"relattr.cross_validate for a result on all of them, or name a split, as in "
+                f"task({name.attribute!r}, {name.split!r})",
+                stacklevel=2,
+            )
         _sources[task.train] = self._source(name.attribute, name.split)
         return task
 

@@ -183,11 +183,11 @@ def missing_cells_note(wanted: set[CellPlace], measured: set[CellPlace], results
     reasons = {
         place_of(r): ": ".join(filter(None, (r.status, first_line(r.reason)))) for r in results if r.status != "ok"
     }
-    absent = []
-    for task in sorted({place[:2] for place in wanted}):
-        n_wanted, n_measured = (sum(place[:2] == task for place in places) for places in (wanted, measured))
-        not_run = (place for place in wanted - measured if place[:2] == task)
-        not_run = sorted(not_run, key=lambda place: (place not in reasons, place))  # those that failed first
+    absent: list[CellPlace] = []
+    for wanted_task in sorted({place[:2] for place in wanted}):
+        n_wanted, n_measured = (sum(place[:2] == wanted_task for place in places) for places in (wanted, measured))
+        not_run = [place for place in wanted - measured if place[:2] == wanted_task]
+        not_run.sort(key=lambda place: (place not in reasons, place))  # those that failed first
         absent += not_run[: max(0, n_wanted - n_measured)]
     if not absent:
         return []

@@ -40,6 +40,24 @@ def test_a_limit_of_the_user_is_kept():
         assert time_limit(durations(1e6), Limits(time=text)) == text
 
 
+def test_other_parameters_say_nothing_about_the_duration():
+    timed = [
+        SimpleNamespace(cell=Cell("m", {"steps": n}, dataset, {}, "x", "standard", 0), seconds=s, status="ok")
+        for n, dataset, s in ((20, "d", 10.0), (20, "e", 30.0), (20, "e", 50.0))
+    ]
+    known = CellDurations(timed)
+
+    def estimate(steps, dataset):
+        return known.estimate(
+            PlannedCell(Cell("m", {"steps": steps}, dataset, {}, "y", "standard", 1), "missing", "", {})
+        )
+
+    assert estimate(20, "d") == 10.0
+    assert estimate(20, "e") == 40.0
+    assert estimate(20, "other") == 25.0  # the mean of the datasets
+    assert estimate(8000, "d") is None
+
+
 def test_every_job_has_a_time_limit():
     from relattr.execution.job import make_job
     from relattr.harness.provenance import Origin

@@ -103,6 +103,16 @@ def test_folds_are_counted_together_as_in_tables(photos, tmp_path, name):
     )
 
 
+def test_one_fold_is_not_taken_for_the_whole(photos):
+    dataset = relattr.load_dataset("folder", path=photos)
+    (attribute,) = dataset.attributes
+    message = r"split into \d+ folds .* relattr.cross_validate .* name a split, as in task\('.*', 'fold-1'\)"
+    with pytest.warns(UserWarning, match=message):
+        first = dataset.task()
+    assert dataset.task(attribute, dataset.splits[0]).name == first.name  # without a warning
+    assert [task.name for task in dataset] == dataset.tasks()
+
+
 def test_a_higher_level_has_a_wider_interval(task, model):
     narrow, wide = (relattr.evaluate(model, task, level=level).interval for level in (0.8, 0.99))
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
