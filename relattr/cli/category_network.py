@@ -75,8 +75,10 @@ def command(
     from relattr.errors import BadInput
     from relattr.execution.resources import available_cpus, check_device, resolve_device
     from relattr.harness.selection import parse_settings
+    from relattr.system.atomic import require_writable
 
     check_device(device)
+    require_writable(file)  # before training, which takes longer
     plugin = load_registry(plugin_folders).dataset(dataset)
     instance = plugin.create(parse_settings(settings))
     reason = instance.missing()

@@ -69,6 +69,8 @@ def command(
     one, other = open_results(first), open_results(second)
     registry = load_registry(plugin_folders)
     comparison = compare_results(registry, one, other, chosen_results(options), by_attribute=by_attribute)
+    for item in dict.fromkeys(comparison.unreadable):  # a folder may be compared with itself
+        echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
     if comparison.changes:
         has_settings = any(change.setting for change in comparison.changes)
         lines = [HEADER, *(_line(change) for change in comparison.changes)]

@@ -55,11 +55,11 @@ def use_options(command: F) -> F:
     return command
 
 
-def fit_from_options(options: Mapping[str, Any]) -> Model:
+def fit_from_options(options: Mapping[str, Any], *, needs_strength: bool = False) -> Model:
     """Fit a method on all labelled photographs, as the `fit_options` say, with the parameters of `relattr run own`.
 
-    Raises `BadInput` if the method or the data is not given, if the attribute is not and there are several, and for
-    invalid data.
+    Raises `BadInput` if the method or the data is not given, if the attribute is not and there are several, for invalid
+    data, and with ``needs_strength`` for a method that only compares pairs.
     """
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars
@@ -77,6 +77,8 @@ def fit_from_options(options: Mapping[str, Any]) -> Model:
         )
     train = dataset.training_set(options["attribute"])
     model = load_method(options["method"], **_parameters(registry, options["method"], options["settings"]))
+    if needs_strength and not model.has_strength:
+        raise BadInput(f"{model.name} compares pairs and gives no strengths, by which photographs could be ranked")
     echo(
         f"fitting {model.name} on {len(train.pairs):,} pairs of {len(train.images):,} photographs ...",
         err=True,

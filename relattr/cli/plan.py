@@ -54,7 +54,7 @@ def command(benchmark: str, jobs: int, verbose: bool, **options: Any) -> None:
     unreadable  the file is not a result; it is set aside and the cell runs
     inaccessible  the file cannot be read, for example for lack of permission; it is left as it is
     """
-    store = open_results(options["results"])
+    store = open_results(options["results"], must_exist=False)
     plan, _ = plan_from_options(benchmark, store, options)
     durations = known_durations(plan.cells, store)
     plan = replace(plan, cells=extend_time_limits(plan.cells, durations))

@@ -53,7 +53,7 @@ def command(
 
     PHOTOGRAPHS are files, or folders of them. The method is fitted on all your labelled photographs (--method and
     --data), or read from a file (--model). The CSV file has the strengths, the page shows the photographs. A file that
-    cannot be read is left out and named.
+    cannot be read, or whose strength is not a finite number, is left out and named.
 
     \b
     relattr rank --method ranksvm-cnn --data my_images new_photos/
@@ -61,30 +61,55 @@ def command(
     """
     from relattr.images.loading import load_images
     from relattr.interface.model_file import load_model
-    from relattr.system.atomic import write_text
+    from relattr.system.atomic import require_writable, write_text
 
     if model_file is not None and (options["method"] is not None or options["data"] is not None):
         raise BadInput("--model is a fitted model: use either --model, or --method and --data")
     if out.suffix == ".html":
         raise BadInput(f"--out {out} ends in .html; expected the CSV file, such as {out.with_suffix('.csv')}")
-    paths = find_photographs(photographs)  # before fitting, which takes longer
+    if options["data"] is not None:
+        require_apart(out, options["data"])
+    paths = find_photographs(photographs)
+    for file in (out, out.with_suffix(".html")) if page else (out,):
+        require_writable(file)  # before fitting, which takes longer
     if model_file is not None:
         model = load_model(model_file, plugins=options["plugin_folders"], device=device, threads=options["threads"])
     else:
-        model = fit_from_options({**options, "device": device})
+        model = fit_from_options({**options, "device": device}, needs_strength=True)
     images = load_images(paths, keep_decoded=False)
-    strengths, unreadable = strengths_of(model, images)
+    strengths, unreadable, not_finite = strengths_of(model, images)
     for problem in unreadable:
         echo(f"left out: {problem}", err=True)
+    for k in not_finite:
+        echo(f"left out: {paths[k]}: its strength by {model.name} is {strengths[k]}, not a finite number", err=True)
     order = ranked(strengths)
     if not order:
-        raise BadInput(f"no photograph could be read; {counted(len(paths), 'file')} left out")
+        reason = f"has a finite strength by {model.name}" if not_finite else "could be read"
+        raise BadInput(f"no photograph {reason}; {counted(len(paths), 'file')} left out")
     write_text(out, ranking_to_csv([str(paths[k]) for k in order], strengths[order]))
     echo(f"wrote {out}: {counted(len(order), 'photograph')}, most first")
     if page:
         path = out.with_suffix(".html")
-        write_text(path, _page(model, images, paths, strengths, order, len(unreadable)))
+        warnings = [f"{counted(len(unreadable), 'file')} could not be read and left out."] if unreadable else []
+        if not_finite:
+            warnings.append(f"{counted(len(not_finite), 'file')} left out, whose strength is not a finite number.")
+        write_text(path, _page(model, images, paths, strengths, order, warnings))
         echo(f"wrote {path}")
+
+
+def require_apart(out: Path, data: Path) -> None:
+    """Raise `BadInput` if the file to write is the one with the labels, or is in its folder.
+
+    A folder of labelled photographs has one CSV file: with the ranking in it, the same command would fail next time.
+    """
+    target, labelled = out.resolve(), data.resolve()
+    if target == labelled:
+        raise BadInput(f"--out {out} is the file of --data, with your labels; pass --out another file")
+    if target.parent == labelled:
+        raise BadInput(
+            f"the ranking, {out}, would be in the folder of --data, {data}, where only the file with your labels may "
+            "be a CSV file; pass --out a file elsewhere"
+        )
 
 
 def find_photographs(given: Sequence[Path]) -> list[Path]:
@@ -108,27 +133,34 @@ def find_photographs(given: Sequence[Path]) -> list[Path]:
     return list(paths)
 
 
-def strengths_of(model: Model, images: Images) -> tuple[NDArray[np.float64], list[str]]:
-    """The strength of each image, NaN for one that cannot be read, and why those cannot be read."""
+def strengths_of(model: Model, images: Images) -> tuple[NDArray[np.float64], list[str], list[int]]:
+    """The strength of each image, why some cannot be read, and which others have no finite strength.
+
+    The strength of an image that cannot be read is NaN.
+    """
     import numpy as np
 
     from relattr.cli.progress_bars import progress_bars
+    from relattr.interface.model import any_strengths, positions_not_finite
     from relattr.progress import track
 
     strengths = np.full(len(images), np.nan)
     problems: list[str] = []
+    not_finite: list[int] = []
     with progress_bars(), track("ranking photographs", len(images)) as advance:
         for start in range(0, len(images), CHUNK):
-            chunk = np.arange(start, min(start + CHUNK, len(images)))
+            chunk = list(range(start, min(start + CHUNK, len(images))))
+            readable = chunk
             try:
-                strengths[chunk] = model.strength(images.subset(chunk))
+                strengths[chunk] = any_strengths(model, images.subset(chunk))
             except BadImage:
-                readable, errors = _readable_images(images, chunk.tolist())
+                readable, errors = _readable_images(images, chunk)
                 problems += errors
                 if readable:
-                    strengths[readable] = model.strength(images.subset(readable))
+                    strengths[readable] = any_strengths(model, images.subset(readable))
+            not_finite += [readable[k] for k in positions_not_finite(strengths[readable])]
             advance(len(chunk))
-    return strengths, problems
+    return strengths, problems, not_finite
 
 
 def _readable_images(images: Images, indices: Sequence[int]) -> tuple[list[int], list[str]]:
@@ -154,10 +186,15 @@ def ranked(strengths: NDArray[np.float64]) -> list[int]:
 
 
 def ranking_to_csv(names: Sequence[str], strengths: NDArray[np.float64]) -> str:
-    """A CSV file with the columns rank, image and strength."""
-    from relattr.system.spreadsheet import csv_text
+    """A CSV file with the columns rank, image and strength.
 
-    ranking = enumerate(zip(names, strengths.tolist(), strict=True), start=1)
+    A name that is not UTF-8 is escaped; other names are those of the files, by which readers find them.
+    """
+    from relattr.system.spreadsheet import csv_text
+    from relattr.system.text import is_utf8, printable
+
+    shown = [name if is_utf8(name) else printable(name) for name in names]
+    ranking = enumerate(zip(shown, strengths.tolist(), strict=True), start=1)
     return csv_text(["rank", "image", "strength"], ([k, name, f"{strength:.6g}"] for k, (name, strength) in ranking))
 
 
@@ -167,7 +204,7 @@ def _page(
     paths: Sequence[Path],
     strengths: NDArray[np.float64],
     order: Sequence[int],
-    n_unreadable: int,
+    warnings: Sequence[str],
 ) -> str:
     import numpy as np
 
@@ -195,5 +232,4 @@ def _page(
     ]
     if len(places) < len(order):
         sentences.append(f"{len(places)} of {len(order):,} are shown, evenly spread; the CSV file has all.")
-    warnings = [f"{counted(n_unreadable, 'file')} could not be read and left out."] if n_unreadable else []
     return ranking_to_html(title, thumbnails, sentences, warnings)

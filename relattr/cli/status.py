@@ -20,6 +20,7 @@ from relattr.cli.wording import counted
 from relattr.errors import UnknownName
 from relattr.harness.benchmark_paths import read_benchmark
 from relattr.harness.cell import Cell
+from relattr.harness.dataset_settings import dataset_settings
 from relattr.harness.own_data import own_benchmark
 from relattr.harness.plan import Plan, PlannedCell, make_plan
 from relattr.harness.release import open_results
@@ -59,7 +60,7 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
     results of plugins that are not loaded are included. Can be used while runs are in progress. --keep-stale shows the
     numbers of stale results.
     """
-    selection, store = chosen_results(options), open_results(options["results"])
+    selection, store = chosen_results(options), open_results(options["results"], must_exist=False)
     registry = load_registry(options["plugin_folders"])
     items = list(store)
     stored = [item for item in items if isinstance(item, Result)]
@@ -118,10 +119,11 @@ def _stored_cell(result: Result, registry: Registry, store: StoredResults, keep_
 
 
 def _print_cells(cells: Sequence[ShownCell], registry: Registry) -> None:
-    """One line for each cell; ``setting`` has the parameters that tell cells of one method apart."""
-    settings = _settings(cells, registry)
+    """One line for each cell; ``setting`` has the parameters that tell cells of one method, or one dataset, apart."""
+    of_methods = _settings(cells, registry)
+    of_datasets = dataset_settings([shown.cell for shown in cells], registry)
     rows = []
-    for shown in cells:
+    for shown, of_dataset in zip(cells, of_datasets, strict=True):
         accuracy = duration = memory = ""
         result = shown.result
         if result is not None and result.status == "ok" and shown.shows_number:
@@ -129,11 +131,11 @@ def _print_cells(cells: Sequence[ShownCell], registry: Registry) -> None:
             duration = format_duration((result.seconds_fit or 0) + (result.seconds_compare or 0))
             memory = format_size(result.peak_memory_bytes) if result.peak_memory_bytes else ""
         cell = shown.cell
-        setting = settings[cell.method, variant_key(cell)]
+        setting = ", ".join(filter(None, (of_methods[cell.method, variant_key(cell)], of_dataset)))
         reason = shortened_reason(shown.reason) if shown.state.startswith("stale") else shown.reason
         line = (shown.state, cell.method, setting, str(cell.task), f"seed {cell.seed}", accuracy, duration, memory)
         rows.append((*line, reason))
-    if any(settings.values()):
+    if any(of_methods.values()) or any(of_datasets):
         print_table(HEADER, rows)
     else:
         print_table(HEADER[:2] + HEADER[3:], [row[:2] + row[3:] for row in rows])

@@ -34,7 +34,9 @@ def command(file: Path, **options: Any) -> None:
     relattr compare openness.npz one.jpg other.jpg
     """
     from relattr.interface.model_file import save_model
+    from relattr.system.atomic import require_writable
 
+    require_writable(file)  # before fitting, which takes longer
     model = fit_from_options(options)
     save_model(model, file)
     echo(f"wrote {file}: {model.label}, fitted on {model.fitted_on}")

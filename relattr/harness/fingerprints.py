@@ -19,6 +19,8 @@ from relattr.registry import Plugin
 
 EVALUATION_MODULE = "relattr.execution.evaluate"
 """The module that evaluates a method; the code that it imports for this decides every result."""
+NEED = "need"
+"""First word of the keys of what needs, such as backbone weights, decide."""
 PROTOCOL = "1"
 """The version of the evaluation rules (accuracy = correct / ordered pairs, a tie is an error), raised by hand."""
 
@@ -51,7 +53,7 @@ def _evaluation_code() -> dict[str, str]:
 def need_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """Return the part of the fingerprints that the needs of the method, such as backbone weights, decide."""
     fingerprints = (need.fingerprint() for need in needs_of(method.create(values)))
-    return {f"need {k}": text for k, text in enumerate(fingerprints) if text}
+    return {f"{NEED} {k}": text for k, text in enumerate(fingerprints) if text}
 
 
 def is_unavailable(fingerprint: str) -> bool:

@@ -92,10 +92,11 @@ class Release:
     unreadable: list[Unreadable]
 
 
-def open_results(path: Path) -> StoredResults:
+def open_results(path: Path, *, must_exist: bool = True) -> StoredResults:
     """Open results for reading: those in a folder, or in a file of `write_release`.
 
-    Raises `BadInput` for any other file.
+    Raises `BadInput` for any other file, and for a path that does not exist; without ``must_exist``, a folder that does
+    not exist yet has no results.
     """
     if path.suffix in SUFFIXES and not path.is_dir():
         return ReleasedResults(path)
@@ -103,6 +104,11 @@ def open_results(path: Path) -> StoredResults:
         raise BadInput(
             f"{path} is a file; expected a folder of results, or a file that `relattr release` has written "
             f"({' or '.join(SUFFIXES)})"
+        )
+    if must_exist and not path.exists():
+        raise BadInput(
+            f"{path} does not exist, so there are no results; run the benchmark first (`relattr run`), or give the "
+            "folder of results, or a file that `relattr release` has written, with --results"
         )
     return Store(path)
 
@@ -118,13 +124,16 @@ def write_release(stored: StoredResults, file: Path, selection: ResultSelection)
     """Write the chosen results into one file, with its SHA-256 and a data dictionary in two files beside it.
 
     Each file appears when it is complete. Raises `BadInput` for another ending than `SUFFIXES`, for Parquet without
-    pyarrow, and for a pattern of the selection that matches nothing.
+    pyarrow, and if no result is chosen; `UnknownName` for a pattern of the selection that matches nothing.
     """
     file, digest_file, dictionary = release_paths(file)
     items = list(stored)
     results = [item for item in items if isinstance(item, Result)]
     selection.require_matches(results)
     chosen = [result for result in results if selection.includes(result.cell)]
+    if not chosen:
+        why = f"none of the {len(results):,} results is chosen" if results else "there are no results"
+        raise BadInput(f"{file} is not written: {why}")
     rows, left_out = release_rows(stored, chosen)
     content = encode_release(rows, file.suffix)
     sha256 = hashlib.sha256(content).hexdigest()

@@ -13,6 +13,7 @@ from relattr.errors import BadInput
 from relattr.harness.arrays import CellArrays
 from relattr.harness.result import VERSION, Result
 from relattr.harness.result_rows import flatten_result, result_from_rows
+from relattr.harness.stored_audits import audit_keys_of
 from relattr.harness.stored_results import StoredResults
 from relattr.harness.tested_pairs import TestKey, TestPairs, test_key
 
@@ -41,7 +42,7 @@ class ReleasedContents:
 
 
 def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list[Row], list[str]]:
-    """Return the rows of these results and of their test sets, and of all audits.
+    """Return the rows of these results, of their test sets, and of the audits of the data they were computed on.
 
     The second list names arrays that are left out, because their values are neither numbers nor text. Raises `BadInput`
     if the arrays of a result cannot be read.
@@ -71,10 +72,12 @@ def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list
                 left_out.append(f"{name} of {result.cell} ({values.dtype})")
             else:
                 arrays.append(array)
+    # an audit names images, and the folder may have audits of other own data, or of this data before it changed
+    of_results = {key for result in results for key in audit_keys_of(result)}
     audits = [
         {"record": "audit", "key": key, "audit": record.decode("utf-8", "backslashreplace")}
         for key in stored.audit_keys()
-        if (record := stored.audit_record(key)) is not None
+        if key in of_results and (record := stored.audit_record(key)) is not None
     ]
     return [*rows, *arrays, *(test_sets[key] for key in sorted(test_sets)), *audits], left_out
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from relattr.bounds import MAX_SEED
-from relattr.errors import BadInput, UnknownName
+from relattr.bounds import MAX_SEED, is_integer
+from relattr.errors import BadInput, UnknownName, shortened
 from relattr.interface.plugins import Folders, loaded_registry, plugin_folders
 
 if TYPE_CHECKING:
@@ -137,9 +137,7 @@ def run(
         if status not in FAILURES:
             raise UnknownName("status of failed cells", status, FAILURES)
     check_device(device, option="device")
-    chosen_seeds = (seeds,) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
-    if not all(isinstance(seed, int) and 0 <= seed <= MAX_SEED for seed in chosen_seeds):
-        raise BadInput(f"seeds are {list(chosen_seeds)}; expected integers from 0 to {MAX_SEED}")
+    chosen_seeds = _chosen_seeds(seeds)
     registry, folders = loaded_registry(plugins), plugin_folders(plugins)
     limits = Limits(time=time_limit, memory=memory_limit)
     selection = Selection(
@@ -349,6 +347,17 @@ def _existing_results(path: Folder) -> StoredResults:
     if not Path(path).exists():
         raise BadInput(f"the results folder {os.fspath(path)} does not exist")
     return open_results(Path(path))
+
+
+def _chosen_seeds(seeds: Any) -> tuple[int, ...]:
+    """The seeds, each once. Raises `BadInput` for anything but an integer or several."""
+    try:
+        given = list(seeds)
+    except TypeError:  # one
+        given = [seeds]
+    if not all(is_integer(seed, 0, MAX_SEED) for seed in given):
+        raise BadInput(f"seeds are {shortened(repr(given))}; expected integers from 0 to {MAX_SEED}")
+    return tuple(dict.fromkeys(int(seed) for seed in given))
 
 
 def _names(names: Names) -> tuple[str, ...]:

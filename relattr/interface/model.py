@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,10 +14,12 @@ from relattr.errors import BadInput, Blocked, shortened
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
 from relattr.method import Method
+from relattr.real_numbers import as_real_array
 from relattr.registry import registry
 from relattr.run_settings import Run
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
@@ -170,21 +171,18 @@ class Model:
 
         ``images`` is an `Images`, a folder, or a sequence of paths, Pillow images or arrays; see `relattr.load_images`.
         Strengths have no unit: only their order and differences between images have a meaning. Raises `BadInput` if
-        the model is not fitted or only compares pairs.
+        the model is not fitted or only compares pairs, and if the strength of an image is not a finite number.
         """
-        import numpy as np
-
         from relattr.images.loading import load_images
 
-        self.require_fitted()
-        if not self.has_strength:
-            raise BadInput(f"{self.name} compares pairs and gives no strengths; use compare(images, pairs)")
         opened = load_images(images, keep_decoded=False)
-        strengths = np.asarray(self.method.strength(opened))
-        if strengths.shape != (len(opened),):
+        strengths = any_strengths(self, opened)
+        invalid = positions_not_finite(strengths)
+        if invalid:
+            names = opened.names
             raise BadInput(
-                f"strength of {self.name} has shape {strengths.shape} for {len(opened)} images; "
-                f"expected ({len(opened)},)"
+                f"the strength of {names[invalid[0]]} by {self.name} is {strengths[invalid[0]]}{_how_many(invalid)}; "
+                "expected a finite number"
             )
         return strengths
 
@@ -192,15 +190,26 @@ class Model:
         """The margin of each pair, ``(n_pairs,)``: > 0 if the first (left) image has more of the attribute.
 
         ``images`` as in `strength`. ``pairs`` is a `Pairs`, or ``(n_pairs, 2)`` indices of images. Raises `BadInput` if
-        the model is not fitted, and for an index beyond the images.
+        the model is not fitted, for an index beyond the images, and if a margin is not a finite number.
         """
-        import numpy as np
-
         from relattr.images.loading import load_images
 
         self.require_fitted()
         opened = load_images(images, keep_decoded=False)
-        return np.asarray(self.method.compare(opened, as_pairs(pairs, len(opened))))
+        given = as_pairs(pairs, len(opened))
+        margins = as_real_array(self.method.compare(opened, given), f"compare of {self.name}")
+        if margins.shape != (len(given),):
+            raise BadInput(
+                f"compare of {self.name} has shape {margins.shape} for {len(given)} pairs; expected ({len(given)},)"
+            )
+        invalid = positions_not_finite(margins)
+        if invalid:
+            names, k = opened.names, invalid[0]
+            raise BadInput(
+                f"the margin of {names[given.left[k]]} and {names[given.right[k]]} by {self.name} is {margins[k]}"
+                f"{_how_many(invalid)}; expected a finite number"
+            )
+        return margins
 
     def rank(self, images: ImagesLike) -> pd.DataFrame:
         """The images from most to least of the attribute, with the columns ``image`` (its name) and ``strength``.
@@ -251,15 +260,42 @@ class Model:
             raise BadInput(f"{self.name} is not fitted; call fit(task.train) first, or load_model(file)")
 
 
+def any_strengths(model: Model, images: Images) -> NDArray[np.float64]:
+    """The strengths ``(n,)`` that a method gives, which may be NaN or infinite.
+
+    Raises `BadInput` as `Model.strength`, except for those.
+    """
+    model.require_fitted()
+    if not model.has_strength:
+        raise BadInput(f"{model.name} compares pairs and gives no strengths; use compare(images, pairs)")
+    strengths = as_real_array(model.method.strength(images), f"strength of {model.name}")
+    if strengths.shape != (len(images),):
+        raise BadInput(
+            f"strength of {model.name} has shape {strengths.shape} for {len(images)} images; expected ({len(images)},)"
+        )
+    return strengths
+
+
+def positions_not_finite(values: NDArray[np.float64]) -> list[int]:
+    """Where an array ``(n,)`` is NaN or infinite."""
+    import numpy as np
+
+    positions: list[int] = np.flatnonzero(~np.isfinite(values)).tolist()
+    return positions
+
+
+def _how_many(invalid: Sequence[int]) -> str:
+    """What follows the first invalid value in a message."""
+    return f", and {len(invalid) - 1:,} more like it" if len(invalid) > 1 else ""
+
+
 def make_run(seed: int, device: str, threads: int | None) -> Run:
     """The settings of a fit. Raises `BadInput` for a negative seed, no threads, or a device that does not exist."""
-    from relattr.bounds import MAX_SEED, MAX_THREADS
+    from relattr.bounds import MAX_SEED, MAX_THREADS, is_integer
     from relattr.execution.resources import available_cpus, check_device, resolve_device
 
     for name, value, least, most in (("seed", seed, 0, MAX_SEED), ("threads", threads, 1, MAX_THREADS)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most
-        ):
+        if value is not None and not is_integer(value, least, most):
             raise BadInput(f"{name} is {value!r}; expected an integer from {least} to {most}")
     check_device(device, option="device")
     return Run(seed=int(seed), device=resolve_device(device), threads=int(threads or available_cpus()))

@@ -11,12 +11,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from relattr.errors import BadInput
 from relattr.system.reading import MAX_TABLE, read_bytes, require_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SUFFIX = ".tmp"
+_MAX_FOLDERS = 100
+"""How often a missing folder is made for one file: another process may remove it each time."""
 
 
 @contextmanager
@@ -37,13 +40,17 @@ def atomic_replace(path: Path) -> Iterator[Path]:
 def _create_temporary(path: Path) -> tuple[int, str]:
     """Create an empty file beside ``path``, and the folder if necessary; return its descriptor and its path."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    n_made = 0
     while True:
         temporary = os.path.join(path.parent, f".{path.name}.{os.urandom(4).hex()}{_SUFFIX}")
         with _errors_about(path, temporary):
             try:
                 return os.open(temporary, flags, 0o666), temporary
             except FileNotFoundError:
+                if n_made == _MAX_FOLDERS:  # the folder is there and takes no file, as /proc
+                    raise
                 path.parent.mkdir(parents=True, exist_ok=True)
+                n_made += 1
             except FileExistsError:
                 continue
 
@@ -62,6 +69,29 @@ def _errors_about(path: Path, temporary: str) -> Iterator[None]:
 def _remove(temporary: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(temporary)
+
+
+def require_writable(path: Path) -> None:
+    """Raise `BadInput`, which names the path, unless a file can be written there; leave nothing behind.
+
+    For work that takes long and writes its file at the end. The folder is made if it is missing, as for the file
+    itself, and removed again.
+    """
+    try:
+        if path.is_dir():
+            raise BadInput(f"{path} is a folder; expected a file")
+        missing = [folder for folder in path.parents if not folder.exists()]  # the innermost first
+        try:
+            handle, temporary = _create_temporary(path)
+            os.close(handle)
+            _remove(temporary)
+        finally:
+            for folder in missing:
+                with suppress(OSError):  # it was not made, or another process has put a file into it
+                    folder.rmdir()
+    except OSError as error:
+        where = "" if error.filename in (None, str(path)) else f"{os.fsdecode(error.filename)}: "
+        raise BadInput(f"{path} cannot be written: {where}{error.strerror}; choose another file") from error
 
 
 def remove_leftovers(*paths: Path) -> None:

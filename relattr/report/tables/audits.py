@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -14,9 +12,9 @@ from relattr.dataset import Dataset
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.data_identity import DataIdentity, identify_data
 from relattr.harness.result import Result
+from relattr.harness.stored_audits import audit_key, audit_keys_of
 from relattr.harness.stored_results import StoredResults
 from relattr.registry import Registry
-from relattr.system.digests import digest_text
 from relattr.system.sealed import open_sealed, seal_record
 
 
@@ -49,7 +47,7 @@ def cached_audit(store: StoredResults, dataset: Dataset, *, recompute: bool = Fa
     """
     if dataset.missing() is not None:  # the part of an audit that needs no files is cheap: it is not stored
         return audit_dataset(dataset)
-    key = _key(dataset.name, identify_data(dataset).dataset_parameters, dataset.fingerprint())
+    key = audit_key(dataset.name, identify_data(dataset).dataset_parameters, dataset.fingerprint())
     stored = None if recompute else _read(store, key)
     if stored is not None and stored.code == code_of(dataset):
         return stored
@@ -93,7 +91,7 @@ def audits_for_run(benchmark: Benchmark, registry: Registry, store: StoredResult
             if dataset.location_parameters:
                 audits[name] = cached_audit(store, dataset)
                 continue
-            stored = _read(store, _key(name, identify_data(dataset).dataset_parameters, dataset.fingerprint()))
+            stored = _read(store, audit_key(name, identify_data(dataset).dataset_parameters, dataset.fingerprint()))
             if stored is not None and stored.code == code_of(dataset):
                 audits[name] = stored
         except Exception as error:  # an error in a plugin must not prevent the run
@@ -121,10 +119,6 @@ def benchmark_leak_notes(benchmark: Benchmark, registry: Registry, store: Stored
     return leak_notes(audit_benchmark(benchmark, registry, store))
 
 
-def _key(name: str, values: Mapping[str, Any], fingerprint: str) -> str:
-    return digest_text(name, json.dumps(values, sort_keys=True, default=str), fingerprint)[:16]
-
-
 def _read(store: StoredResults, key: str) -> Audit | None:
     content = store.audit_record(key)
     if content is None:
@@ -146,7 +140,8 @@ def _stored_with_results(store: StoredResults, name: str, data: DataIdentity) ->
             and result.cell.dataset_parameters == data.dataset_parameters
             and result.cell.location == data.location
         ):
-            audit = _read(store, _key(name, data.dataset_parameters, result.fingerprints.get("data", "")))
-            if audit is not None:
-                return audit
+            for key in audit_keys_of(result):
+                audit = _read(store, key)
+                if audit is not None:
+                    return audit
     return None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from relattr import parameters
 from relattr.errors import BadInput
 from relattr.harness.cell import Cell
+from relattr.harness.dataset_settings import dataset_settings
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, variant_key
-from relattr.harness.stored_results import StoredResults
+from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry
 from relattr.report.tables.entry import LEVEL
 from relattr.report.tables.folds import mean_accuracy
@@ -28,7 +29,7 @@ class AccuracyChange:
 
     method: str
     setting: str
-    """The parameters that tell it apart from other rows of the method."""
+    """The parameters, of the method and of the dataset, that tell it apart from other rows."""
     dataset: str
     attribute: str
     """The attribute, or ``mean of 6`` for a mean over several."""
@@ -63,6 +64,8 @@ class ResultsComparison:
     only_second: Sequence[Result]
     other_status: Sequence[tuple[Result, Result]]
     """Cells that are in both folders with different statuses."""
+    unreadable: Sequence[Unreadable]
+    """Files of either folder that are not results. Their cells are not compared, and are chosen by no selection."""
 
 
 def compare_results(
@@ -78,7 +81,8 @@ def compare_results(
     Cells are the same if method, parameters, data, attribute, split and seed are. Raises `UnknownName` for a pattern of
     the selection that matches no result in either.
     """
-    stored = [[item for item in store if isinstance(item, Result)] for store in (first, second)]
+    items = [list(store) for store in (first, second)]
+    stored = [[item for item in of_store if isinstance(item, Result)] for of_store in items]
     selection.require_matches([*stored[0], *stored[1]])
     by_key = [{r.cell.key: r for r in results if selection.includes(r.cell)} for results in stored]
     common = [(result, by_key[1][key]) for key, result in by_key[0].items() if key in by_key[1]]
@@ -89,6 +93,7 @@ def compare_results(
         [result for key, result in by_key[0].items() if key not in by_key[1]],
         [result for key, result in by_key[1].items() if key not in by_key[0]],
         [(a, b) for a, b in common if a.status != b.status],
+        [item for of_store in items for item in of_store if isinstance(item, Unreadable)],
     )
 
 
@@ -114,7 +119,9 @@ def _changes(
             key = cell.method, variant_key(cell), cell.dataset, data, attribute, name
             groups.setdefault(key, []).append((a, b))
     cells = [group[0][0].cell for group in groups.values()]
-    settings = settle_labels([_row_parameters(registry, cell) for cell in cells]).rows
+    of_methods = settle_labels([_row_parameters(registry, cell) for cell in cells]).rows
+    of_datasets = dataset_settings(cells, registry)
+    settings = [", ".join(filter(None, both)) for both in zip(of_methods, of_datasets, strict=True)]
     return [
         _change(judges, group, key[-1], setting) for (key, group), setting in zip(groups.items(), settings, strict=True)
     ]

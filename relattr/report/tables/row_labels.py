@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+BACKBONE = "backbone"
+"""The parameter that a reader of a number always needs, also where it has its default."""
 MAX_LISTED_SETTINGS = 4
 """With more changed parameters than this in a table, the caption states only those of several methods."""
 
@@ -15,7 +17,8 @@ class RowParameters:
     """The parameters of the method in one row.
 
     ``values`` has all of them, ``changes`` those that differ from the benchmark's. ``known_defaults`` is false if the
-    plugin is not loaded: then ``changes`` is empty. ``measured``: whether the row has a number.
+    plugin is not loaded: then ``changes`` is empty. ``measured``: whether the row has a number. ``backbone``: the
+    network whose weights its numbers depend on; empty if they depend on none.
     """
 
     method: str
@@ -23,6 +26,7 @@ class RowParameters:
     changes: Mapping[str, Any] = field(default_factory=dict)
     known_defaults: bool = True
     measured: bool = True
+    backbone: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class RowSettings:
     """What distinguishes the rows of a table."""
 
     common: tuple[str, ...]
-    """``name=value`` of the changed parameters that have the same value in every measured row that has them."""
+    """``name=value`` of the changed parameters that have the same value in every measured row that has them, and of
+    the backbone."""
     rows: tuple[str, ...]
     """The other changed parameters of each row, as far as they tell rows apart: ``rate=0.1, updates=50`` or empty."""
 
@@ -39,12 +44,13 @@ def settle_labels(rows: Sequence[RowParameters]) -> RowSettings:
     """Return the settings that a caption states, and those that stand beside single rows.
 
     A parameter stands beside a row if it differs between rows of one method, or if several methods have changed it. A
-    parameter that only one method changes is left to the notes.
+    parameter that only one method changes is left to the notes. The backbone is always stated: in the caption if all
+    rows that do not name theirs have the same, otherwise beside each row.
     """
     measured = [row for row in rows if row.measured]
     changed = dict.fromkeys(name for row in measured for name in sorted(row.changes))
     common = {name: value for name in changed if (value := _common_value(measured, name, len(changed))) is not None}
-    beside: list[str] = []
+    beside: list[dict[str, Any]] = []
     for row in rows:
         siblings = [other for other in rows if other.method == row.method]
         values = row.changes if row.known_defaults else row.values
@@ -54,8 +60,19 @@ def settle_labels(rows: Sequence[RowParameters]) -> RowSettings:
             if name not in common
             and (_differs(siblings, name) or (row.known_defaults and _n_methods(measured, name) > 1))
         ]
-        beside.append(", ".join(f"{name}={values[name]}" for name in names))
-    return RowSettings(tuple(f"{name}={value}" for name, value in common.items()), tuple(beside))
+        beside.append({name: values[name] for name in names})
+    stated = [f"{name}={value}" for name, value in common.items()]
+    if BACKBONE not in common:
+        silent = [k for k, row in enumerate(rows) if row.measured and row.backbone and BACKBONE not in beside[k]]
+        used = sorted({rows[k].backbone for k in silent})
+        if len(used) == 1:
+            some_differ = any(BACKBONE in of_row for of_row in beside)
+            stated.append(f"{BACKBONE}={used[0]}" + (" where no other is named" if some_differ else ""))
+        else:
+            for k in silent:
+                beside[k][BACKBONE] = rows[k].backbone
+    labels = [", ".join(f"{name}={of_row[name]}" for name in sorted(of_row)) for of_row in beside]
+    return RowSettings(tuple(stated), tuple(labels))
 
 
 def _common_value(rows: Iterable[RowParameters], name: str, n_changed: int) -> Any:

@@ -11,13 +11,14 @@ from typing import Any
 from relattr import parameters
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.file_identity import content_digests
+from relattr.harness.fingerprints import NEED
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, variant_key
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry, match_names
 from relattr.report.tables.entry import Section
-from relattr.report.tables.row_labels import RowParameters, settle_labels
+from relattr.report.tables.row_labels import BACKBONE, RowParameters, settle_labels
 from relattr.report.tables.slugs import slugify, unique_slug
 
 
@@ -133,12 +134,16 @@ def _changes(
 
 
 def _row_parameters(registry: Registry, row: RowResults) -> RowParameters:
+    values = row.results[0].cell.stated_parameters if row.results else {}
+    # a method may have the parameter for other features than those it is run with: the weights are then no need
+    needs_weights = any(key.startswith(f"{NEED} ") for result in row.results for key in result.fingerprints)
     return RowParameters(
         row.method,
-        row.results[0].cell.stated_parameters if row.results else {},
+        values,
         row.changes,
         known_defaults=row.method in registry.methods,
         measured=any(result.status == "ok" for result in row.results),
+        backbone=str(values.get(BACKBONE, "")) if needs_weights else "",
     )
 
 

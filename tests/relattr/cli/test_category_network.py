@@ -37,6 +37,18 @@ def test_the_file_says_what_the_network_was_trained_on(tmp_path):
     assert record.fingerprint[:16] in result.output
 
 
+def test_a_file_that_cannot_be_written_comes_first(tmp_path, monkeypatch):
+    from relattr.training import category_network
+
+    monkeypatch.setattr(category_network, "fit_category_network", lambda *_, **__: pytest.fail("it was trained"))
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "a.safetensors"
+    options = ["--backbone", "tiny", "--set", "n_train=30", "--set", "size=64"]
+    result = CliRunner().invoke(cli, ["category-network", "glyphs", str(path), *options])
+    assert isinstance(result.exception, BadInput)
+    assert str(path) in str(result.exception)
+
+
 def test_a_dataset_without_categories_is_refused(tmp_path):
     def run(*arguments):
         return CliRunner().invoke(cli, ["category-network", *arguments], catch_exceptions=True).exception

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,8 +40,20 @@ def brightest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
         def strength(self, images: Images) -> np.ndarray:
             return self.sign_ * np.array([images[k].mean() for k in range(len(images))])
 
+    @register_method("not-finite", label="Not finite")
+    class NotFinite(Method):
+        """Gives white images NaN, and black ones minus infinity."""
+
+        def fit(self, train: TrainingSet, run: Run) -> None:
+            self.white_, self.black_ = np.nan, -np.inf
+
+        def strength(self, images: Images) -> np.ndarray:
+            brightness = [images[k].mean() for k in range(len(images))]
+            return np.array([{0.0: self.black_, 255.0: self.white_}.get(value, value) for value in brightness])
+
     yield
-    del registry.methods["brightest"]
+    for name in ("brightest", "not-finite"):
+        del registry.methods[name]
 
 
 def draw(path: Path, brightness: int) -> None:
@@ -122,6 +135,106 @@ def test_a_saved_model_ranks_and_compares(data: Path, photographs: Path, tmp_pat
     assert relattr.load_model("m.npz").strength([dark])[0] == -30
 
 
+def test_a_strength_that_is_not_finite_is_left_out_and_named(data: Path, photographs: Path, tmp_path: Path) -> None:
+    for name, brightness in (("white.png", 255), ("black.png", 0)):
+        draw(photographs / name, brightness)
+    (photographs / "aa.png").write_text("no image")  # before the others, so that positions differ
+    outcome = invoke("rank", "--method", "not-finite", "--data", data, photographs, "--out", "r.csv")
+    assert outcome.exit_code == 0
+    for name, strength in (("white.png", "nan"), ("black.png", "-inf")):
+        expected = f"left out: {photographs / name}: its strength by not-finite is {strength}, not a finite number\n"
+        assert expected in outcome.output
+    assert outcome.output.count("left out: ") == 3
+    assert [strength for *_, strength in ranking(tmp_path / "r.csv")] == [250, 200, 90, 31, 30]
+    page = (tmp_path / "r.html").read_text()
+    assert "1 file could not be read and left out." in page
+    assert "2 files left out, whose strength is not a finite number." in page
+    alone = error_of("rank", "--method", "not-finite", "--data", data, photographs / "white.png", "--out", "n.csv")
+    assert alone == "no photograph has a finite strength by not-finite; 1 file left out"
+    assert not (tmp_path / "n.csv").exists()
+
+
+def test_a_strength_that_is_not_finite_decides_no_comparison(data: Path, photographs: Path) -> None:
+    invoke("train", "--method", "not-finite", "--data", data, "--save", "m.npz")
+    draw(photographs / "white.png", 255)
+    for pair in (("c.png", "white.png"), ("white.png", "c.png")):
+        message = error_of("compare", "m.npz", *(photographs / name for name in pair))
+        assert message == "the strength of white.png by not-finite is nan; expected a finite number"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names are bytes on POSIX only")
+def test_a_name_that_is_not_utf8_is_escaped(data: Path, photographs: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        draw(photographs / name, 1)
+    except OSError:
+        pytest.skip("this file system has only names in UTF-8")
+    draw(photographs / "\u200eé.png", 2)  # a name that is UTF-8 stays that of the file, though it is not printable
+    outcome = invoke("rank", "--method", "brightest", "--data", data, photographs, "--out", "r.csv")
+    assert outcome.exit_code == 0, outcome.exception
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as file:
+        images = [row["image"] for row in csv.DictReader(file)]
+    assert images[:2] == [f"{photographs}/caf\\xe9.png", str(photographs / "\u200eé.png")]
+    assert "caf\\xe9.png" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    invoke("train", "--method", "brightest", "--data", data, "--save", "m.npz")
+    output = invoke("compare", "m.npz", photographs / "c.png", photographs / name).output
+    assert output.startswith(f"{photographs}/caf\\xe9.png shows more darkness than {photographs / 'c.png'}: ")
+    (photographs / name).write_text("no image")
+    assert "caf\\xe9.png is not an image" in invoke("rank", "--model", "m.npz", photographs, "--out", "r.csv").output
+
+
+def test_a_ranking_cannot_be_among_the_labels(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = (data / "darkness.csv").read_text()
+    (tmp_path / "link").symlink_to(data)
+    monkeypatch.chdir(data)
+    rank = ["rank", "--method", "brightest", "--data"]
+    for arguments, named in (
+        ([".", "p"], "the ranking, ranking.csv, would be in the folder of --data, .,"),
+        ([tmp_path / "link", "p", "--out", data / "r.csv"], f"the ranking, {data}/r.csv, would be in the folder of"),
+        (["darkness.csv", "p", "--out", tmp_path / "link/darkness.csv"], "darkness.csv is the file of --data"),
+    ):
+        outcome = invoke(*rank, *arguments)
+        assert named in str(outcome.exception)
+        assert "pass --out" in str(outcome.exception)
+        assert "fitting" not in outcome.output
+    assert sorted(path.name for path in data.iterdir()) == ["darkness.csv", "p"]
+    assert (data / "darkness.csv").read_text() == labels
+    for _ in range(2):  # elsewhere, it can be repeated
+        assert invoke(*rank, ".", "p", "--out", "out/r.csv").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["file/r.csv", f"missing/{'x' * 300}/r.csv", "folder", f"{'x' * 250}.csv"],
+    ids=["below a file", "folder with a long name", "folder", "long name"],
+)
+def test_an_output_that_cannot_be_written_comes_before(
+    data: Path, photographs: Path, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    invoke("train", "--method", "brightest", "--data", data, "--save", "m.npz")
+    before = sorted(tmp_path.rglob("*"))
+    for arguments in (
+        ["train", "--method", "brightest", "--data", data, "--save", path],
+        ["rank", "--method", "brightest", "--data", data, photographs, "--out", path],
+        ["rank", "--model", "m.npz", photographs, "--out", path],
+    ):
+        outcome = invoke(*arguments)
+        assert outcome.exit_code
+        assert path in f"{outcome.exception}{outcome.output}"
+        assert "fitting" not in outcome.output
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_page_that_cannot_be_written_comes_before(data: Path, photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.html").mkdir()
+    rank = ["rank", "--method", "brightest", "--data", data, photographs, "--out", "r.csv"]
+    assert error_of(*rank) == "r.html is a folder; expected a file"
+    assert not (tmp_path / "r.csv").exists()
+    assert invoke(*rank, "--no-page").exit_code == 0
+
+
 def test_several_attributes_need_a_choice(data: Path) -> None:
     text = (data / "darkness.csv").read_text().splitlines()
     rows = [f"{row},{attribute}" for attribute in ("one", "two") for row in text[1:]]
@@ -152,6 +265,10 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
             ["rank", "--method", "brightest", "--data", "data", "none"],
             "none does not exist; expected a photograph, or a folder of photographs",
         ),
+        (
+            ["rank", "--method", "human-attributes-5", "--data", "data", "new"],
+            "human-attributes-5 compares pairs and gives no strengths",
+        ),
         (["run", "own", "--data", "new"], "new has no .csv file; write one there with the columns left,right,label"),
         (
             ["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"],
@@ -165,8 +282,8 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
         (["run", "quick", "--data", "data"], "--data is for benchmarks of your own photographs, such as own"),
         (["run", "own", "--data", "nowhere"], "--data nowhere does not exist"),
         (["run", "own"], "of your own photographs, and there are no results on any: add --data PATH, a folder with"),
-        (["tables", "own"], "there are no results on any: add --data PATH"),
-        (["report", "own"], "there are no results on any: add --data PATH"),
+        (["tables", "own", "--results", "empty"], "there are no results on any: add --data PATH"),
+        (["report", "own", "--results", "empty"], "there are no results on any: add --data PATH"),
     ],
 )
 def test_errors_say_what_is_wrong(

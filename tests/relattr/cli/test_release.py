@@ -70,6 +70,31 @@ def test_images_have_their_names_in_the_file(workspace, command):
     assert "no test pairs, and so no intervals in tables: tiny/a0/standard test: its test pairs are not" in output
 
 
+@pytest.mark.usefixtures("own_registry")
+def test_leaks_are_noted_in_tables_of_chosen_results(workspace, command):
+    """Without the dataset, tables of a release have the notes of those of the folder: its audit is released too."""
+    workspace.write_method("plain")
+    workspace.write_method("other")
+    path = workspace.plugins / "tiny.py"
+    leaking = path.read_text().replace("order[20:]", "order[10:]").replace("images[20:]", "images[10:]")
+    path.write_text(leaking)
+    workspace.write_benchmark()
+    workspace.relattr("run")
+    note = "training and test sets overlap"
+    assert note in command("tables", "bench.toml")  # this audits the dataset
+    (audit,) = workspace.folder.glob("results/.audit/*.json")
+    for name in ("of-changed-data", "of-other-data"):
+        audit.with_name(f"{name}.json").write_text('{"private": "holiday.jpg"}')
+    without_data = "    def missing(self):\n        return 'it is gone'\n\n    def fingerprint(self):"
+    path.write_text(leaking.replace("    def fingerprint(self):", without_data))
+    command("release", "out.jsonl", "--methods", "plain")
+    assert "holiday" not in (workspace.folder / "out.jsonl").read_text()
+    for results, out in (("results", "one"), ("out.jsonl", "two")):
+        assert note in command("tables", "bench.toml", "--methods", "plain", "--results", results, "--out", out)
+    one, two = ((workspace.folder / out / "bench.csv").read_bytes() for out in ("one", "two"))
+    assert one == two
+
+
 def test_wrong_files_are_errors_of_one_line(workspace, command):
     (workspace.folder / "other.parquet").write_bytes(b"PAR1 something else")
     (workspace.folder / "old.txt").touch()

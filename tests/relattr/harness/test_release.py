@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from relattr.errors import UnknownName
+from relattr.errors import BadInput, UnknownName
 from relattr.harness import tested_pairs
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
@@ -20,6 +20,7 @@ from relattr.harness.release_rows import release_rows
 from relattr.harness.result import VERSION, BoxAccuracy, Provenance, Result, TestResult
 from relattr.harness.result_selection import ResultSelection
 from relattr.harness.store import Store
+from relattr.harness.stored_audits import audit_key
 from relattr.pairs import Pairs
 
 SUFFIXES = [".parquet", ".jsonl"]
@@ -100,6 +101,7 @@ FAILED = msgspec.structs.replace(
     provenance=msgspec.structs.replace(PROVENANCE, dirty=None),
 )
 ORDERED = Pairs.all_of([0.5, 0.25, 0.5], items=[2, 0, 4], seed=2**64 - 1)
+AUDIT = audit_key("d", {"n": 5}, "x")
 LISTED = Pairs([0, 1, 2], [1, 2, 0], [1, 0, -1])
 
 
@@ -113,7 +115,7 @@ def store(tmp_path):
         tested_pairs.test_key(RESULT, "test"), tested_pairs.TestPairs(ORDERED, np.array([9, 8, 7, 6, 5]), names)
     )
     store.keep_test_pairs(tested_pairs.test_key(RESULT, "second"), tested_pairs.TestPairs(LISTED, np.array([2, 1, 0])))
-    store.keep_audit_record("ab12", b'{"leaks": "\xc3\xa9"}')
+    store.keep_audit_record(AUDIT, b'{"leaks": "\xc3\xa9"}')
     return store
 
 
@@ -174,7 +176,7 @@ def test_test_sets_and_audits_are_read_as_they_were_stored(store, tmp_path, suff
     ordered = released.test_pairs(tested_pairs.test_key(RESULT, "test"))
     assert ordered.names == ["größe.png", "b\\udcff.png", "", "d", "e"]
     assert ordered.pairs.order.seed == 2**64 - 1
-    assert {key: released.audit_record(key) for key in released.audit_keys()} == {"ab12": b'{"leaks": "\xc3\xa9"}'}
+    assert {key: released.audit_record(key) for key in released.audit_keys()} == {AUDIT: b'{"leaks": "\xc3\xa9"}'}
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -210,11 +212,43 @@ def test_arrays_of_other_types_are_named(store, tmp_path):
     assert written.left_out == [f"exhibit c of {CELL} (complex128)"]
 
 
+def test_audits_are_released_of_the_data_of_chosen_results(store, tmp_path):
+    """Audits name images: those of other data, of the data before it changed, and of other parameters stay out."""
+    of_failed = audit_key("d", {}, "x")
+    for key in (of_failed, audit_key("d", {"n": 5}, "old"), audit_key("d", {"n": 6}, "x"), audit_key("e", {}, "x")):
+        store.keep_audit_record(key, b"{}")
+    for methods, expected in (([], {AUDIT, of_failed}), (["m"], {of_failed}), ([CELL.method], {AUDIT})):
+        selection = ResultSelection(methods=methods)
+        released = open_results(release(store, tmp_path, ".jsonl", selection))
+        assert set(released.audit_keys()) == expected, methods
+
+
+def test_the_audit_is_released_of_own_data_without_pixels(store, tmp_path):
+    """The result of a method that sees no pixels has the digest of the labels, and the audit that of the data."""
+    of_data = audit_key("d", {"n": 5}, CELL.data)
+    store.keep_audit_record(of_data, b"{}")
+    store.write(msgspec.structs.replace(RESULT, fingerprints={"data": "labels"}))
+    assert open_results(release(store, tmp_path, ".jsonl")).audit_keys() == [of_data]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_release_of_an_empty_folder_has_no_results(tmp_path, suffix):
-    released = open_results(release(Store(tmp_path / "none"), tmp_path, suffix))
-    assert list(released) == []
-    assert (released.test_pair_keys(), released.audit_keys()) == ([], [])
+def test_a_release_without_a_result_is_not_written(store, tmp_path, suffix):
+    path = release(store, tmp_path, suffix)
+    before = path.read_bytes()
+    with pytest.raises(BadInput, match=r"out\S* is not written: there are no results"):
+        release(Store(tmp_path / "none"), tmp_path, suffix)
+    neither = ResultSelection(methods=["m"], attributes=[CELL.attribute])  # each matches, and no cell has both
+    with pytest.raises(BadInput, match="none of the 2 results is chosen"):
+        release(store, tmp_path, suffix, neither)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["none", "none.parquet", "none.jsonl"])
+def test_results_that_do_not_exist_are_an_error(tmp_path, name):
+    with pytest.raises(BadInput, match=rf"{name} does not exist"):
+        open_results(tmp_path / name)
+    assert list(open_results(tmp_path / "none", must_exist=False)) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_release_leaves_the_old_files(store, tmp_path, monkeypatch):

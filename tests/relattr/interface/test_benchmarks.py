@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -70,6 +71,9 @@ def test_a_part_is_selected_by_patterns(bench):
     assert bench(methods="w*")["method"].tolist() == ["works"]
     assert bench(methods=["works"], seeds=[3, 4, 3])["seed"].tolist() == [3, 4]
     assert bench(methods=["works"], seeds=0)["seed"].tolist() == [0]
+    assert bench(methods=["works"], seeds=np.int64(3))["seed"].tolist() == [3]
+    for seeds in (np.arange(2), list(np.arange(2)), range(2)):
+        assert bench(methods=["works"], seeds=seeds)["seed"].tolist() == [0, 1]
 
 
 def test_parameters_are_set(bench):
@@ -89,6 +93,12 @@ def test_parameters_are_set(bench):
         ({"time_limit": "soon"}, BadInput, "'soon' is not a duration"),
         ({"parameters": {"depth": 3}}, UnknownName, "'depth'"),
         ({"seeds": -1}, BadInput, "seeds are .-1.; expected integers from 0"),
+        ({"seeds": True}, BadInput, "seeds are .True.; expected integers"),
+        ({"seeds": [1, True]}, BadInput, "seeds are .1, True.; expected integers"),
+        ({"seeds": 1.0}, BadInput, "seeds are .1.0.; expected integers"),
+        ({"seeds": "3"}, BadInput, "seeds are .'3'.; expected integers"),
+        ({"seeds": [[3]]}, BadInput, "seeds are ..3..; expected integers"),
+        ({"seeds": np.array(3.0)}, BadInput, "seeds are .array.3...; expected integers"),
     ],
 )
 def test_a_selection_that_is_not_valid_is_refused(bench, settings, error, message):

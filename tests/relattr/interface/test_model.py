@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -71,6 +73,40 @@ def test_a_ranking_has_the_strongest_image_first(task, model):
     assert list(ranking.index) == list(range(1, len(images) + 1))
     assert list(ranking["strength"]) == sorted(strengths.values(), reverse=True)
     assert all(strengths[row.image] == row.strength for row in ranking.itertuples())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_strength_that_is_not_finite_is_an_error(task, model, monkeypatch, value):
+    images = task.tests[0].images
+    strengths = model.strength(images).copy()
+    strengths[[2, 5]] = value
+    monkeypatch.setattr(
+        model.method, "strength", lambda part: strengths[[images.names.index(name) for name in part.names]]
+    )
+    message = f"strength of {images.names[2]} by brightness is {value}, and 1 more like it; expected a finite number"
+    for call in (lambda: model.strength(images), lambda: model.rank(images)):
+        with pytest.raises(BadInput, match=re.escape(message)):
+            call()
+    assert model.compare(images, [(0, 1)]).shape == (1,)  # the others can be compared
+    names = f"{images.names[1]} and {images.names[2]}"
+    with pytest.raises(BadInput, match=f"the margin of {names} by brightness is {-value}; expected"):
+        model.compare(images, [(0, 1), (1, 2)])
+
+
+def test_a_margin_that_is_not_a_number_is_an_error(task, monkeypatch):
+    model = relattr.load_method("pairwise-brightness").fit(task.train)
+    images = task.tests[0].images
+    for returned, message in (
+        (
+            np.array([1.0, np.nan]),
+            f"the margin of {images.names[1]} and {images.names[2]} by pairwise-brightness is nan",
+        ),
+        (np.zeros(3), r"compare of pairwise-brightness has shape \(3,\) for 2 pairs; expected \(2,\)"),
+        (["a", "b"], "compare of pairwise-brightness has the type <U1; expected real numbers"),
+    ):
+        monkeypatch.setattr(model.method, "compare", lambda images, pairs, returned=returned: returned)
+        with pytest.raises(BadInput, match=message):
+            model.compare(images, [(0, 1), (1, 2)])
 
 
 def test_an_unfitted_model_says_what_to_do(task):

@@ -1,5 +1,8 @@
 """`relattr forget` removes the chosen results and nothing else; `relattr diff` compares what is left."""
 
+import re
+import shutil
+
 import pytest
 from click.testing import CliRunner
 
@@ -68,6 +71,29 @@ def test_diff_writes_its_rows(forget, synthetic, tmp_path):
     assert "4 cells with the same counts in both" in process.output
     assert len(out.read_text().splitlines()) == 1 + 4
     assert isinstance(CliRunner().invoke(cli, ["diff", folder, str(tmp_path / "none")]).exception, BadInput)
+
+
+def test_diff_names_damaged_results(synthetic, tmp_path):
+    for method in ("m", "n"):
+        synthetic.add(method, "a", "x")
+    shutil.copytree(synthetic.store.folder, tmp_path / "second")
+    (damaged,) = (tmp_path / "second").glob("a/n/*.json")
+    damaged.write_text("garbage")
+    process = CliRunner().invoke(cli, ["diff", str(synthetic.store.folder), str(tmp_path / "second")])
+    assert process.exit_code == 0, process.output
+    assert process.stderr.startswith(f"left out, not a result: {damaged}: ")
+    assert process.stderr.count("\n") == 1
+    assert "n on a: 1 cell" in process.stdout
+
+
+def test_diff_tells_parameters_of_the_dataset_apart(synthetic, tmp_path):
+    for seed in (0, 1):
+        synthetic.add("m", "a", "x", dataset_parameters={"seed": seed})
+    out, folder = tmp_path / "diff.csv", str(synthetic.store.folder)
+    process = CliRunner().invoke(cli, ["diff", folder, folder, "--out", str(out)])
+    assert process.exit_code == 0, process.output
+    for text in (process.output, out.read_text()):
+        assert all(len(re.findall(rf"\ba\.seed={seed}\b", text)) == 1 for seed in (0, 1)), text
 
 
 def test_diff_of_folders_without_a_shared_cell_says_so(forget, synthetic, tmp_path):

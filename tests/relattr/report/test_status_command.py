@@ -29,6 +29,24 @@ def test_results_of_plugins_that_are_not_loaded_are_shown(status):
     assert "3 cells: 3 no plugin" in output
 
 
+def test_parameters_of_the_dataset_tell_results_apart(synthetic, status):
+    for seed in (0, 1):
+        synthetic.add("plain", "b", "x", dataset_parameters={"n": 1, "seed": seed}, parameters={"rate": 1})
+    output = status().output
+    for seed in (0, 1):
+        assert re.search(rf"no plugin +plain +rate=1, b\.seed={seed} +b/x", output)
+    assert "b.n" not in output  # it is the same
+
+
+def test_only_default_values_of_the_dataset_are_left_out(synthetic, status):
+    """Those of an installed dataset are known."""
+    for parameters in ({"split": "auto"}, {"split": "held-out"}):
+        synthetic.add("chance", "folder", "x", dataset_parameters=parameters)
+    output = status("--datasets", "folder").output
+    settings = re.findall(r"chance +(folder\.split=\S+ +)?folder/x", output)
+    assert sorted(text.strip() for text in settings) == ["", "folder.split=held-out"]
+
+
 def test_only_what_is_chosen_is_shown(status):
     output = status("--methods", "bro*").output
     assert "broken" in output

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from relattr.errors import BadInput
 from relattr.system.atomic import (
     atomic_replace,
     read_array,
     remove_leftovers,
+    require_writable,
     write_array,
     write_arrays,
     write_bytes,
@@ -57,6 +61,44 @@ def test_a_failure_creates_no_file(tmp_path):
     with pytest.raises(ValueError, match="pickle"):
         write_array(tmp_path / "f.npy", np.array([object()]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_requiring_a_writable_path_leaves_nothing(tmp_path):
+    (tmp_path / "old").write_text("old")
+    for path in (tmp_path / "old", tmp_path / "new", tmp_path / "a" / "b" / "new"):
+        require_writable(path)
+        assert [p.name for p in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old").read_text() == "old"
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    long = "x" * 300
+    for path, reason in (
+        (tmp_path, f"{tmp_path} is a folder; expected a file"),
+        (tmp_path / "file" / "f", f"{tmp_path}/file/f cannot be written: Not a directory"),
+        (tmp_path / "a" / long / "f", f"/f cannot be written: {tmp_path}/a/{long}: File name too long"),
+    ):
+        with pytest.raises(BadInput, match=re.escape(reason)):
+            require_writable(path)
+        assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc exists on Linux only")
+@pytest.mark.parametrize("path", ["/proc/f", "/proc/nope/f"])
+def test_a_folder_that_takes_no_file_is_an_error(path):
+    with pytest.raises(BadInput, match=f"^{path} cannot be written"):
+        require_writable(Path(path))
+    with pytest.raises(OSError, match="/proc"):
+        write_text(Path(path), "")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_an_error(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(BadInput, match="Permission denied"):
+        require_writable(tmp_path / "f")
+    tmp_path.chmod(0o700)
 
 
 def test_until_the_block_ends_readers_see_the_old_file(tmp_path):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import msgspec
 import pytest
 
 from relattr import UnknownName
@@ -45,8 +46,6 @@ def test_the_difference_is_that_of_two_rows_of_one_table(synthetic, compare, col
     expected = synthetic.table(["m", "n"], [column], against="m").ablation.rows[0].effects[0]
 
     def replace_by_the_better(results):
-        import msgspec
-
         cell = msgspec.structs.replace(better.cell, method="m")
         arrays = results.store.arrays(better)
         results.store.write(msgspec.structs.replace(better, cell=cell), arrays)
@@ -76,6 +75,41 @@ def test_what_is_only_in_one_and_what_failed_is_listed(synthetic, compare):
     assert [result.cell.method for result in comparison.only_second] == ["new"]
     ((before, after),) = comparison.other_status
     assert (before.cell.method, before.status, after.status) == ("breaks", "ok", "failed")
+
+
+def test_a_damaged_result_is_listed_and_not_compared(synthetic, compare):
+    for method in ("m", "n"):
+        synthetic.add(method, "a", "x")
+
+    def damage(results):
+        cell = next(result.cell for result in results.store if result.cell.method == "n")
+        results.store.path(cell).write_text("garbage")
+
+    comparison = compare(damage)
+    assert [change.method for change in comparison.changes] == ["m"]
+    (item,) = comparison.unreadable
+    assert item.path.parts[-2] == "n"
+    assert compare_results(Registry(), synthetic.store, synthetic.store, ResultSelection()).unreadable == [item, item]
+
+
+def test_rows_with_other_data_have_other_settings(synthetic, compare):
+    """The parameters of the dataset that differ are shown, and own data where it differs; shared ones are not."""
+    for parameters in ({"n": 1, "seed": 0}, {"n": 1, "seed": 1}):
+        synthetic.add("m", "a", "x", dataset_parameters=parameters)
+    synthetic.add("m", "b", "x", dataset_parameters={"n": 1})
+    stored = synthetic.add("m", "c", "x")
+    for data in ("12345678", "abcdefgh"):
+        cell = msgspec.structs.replace(stored.cell, data=data * 8, location={"path": "/home/me/photos"})
+        synthetic.store.write(msgspec.structs.replace(stored, cell=cell), synthetic.store.arrays(stored))
+    synthetic.store.remove(stored)
+    changes = compare(lambda _: None).changes
+    assert sorted((change.dataset, change.setting) for change in changes) == [
+        ("a", "a.seed=0"),
+        ("a", "a.seed=1"),
+        ("b", ""),
+        ("c", "data=photos (12345678)"),
+        ("c", "data=photos (abcdefgh)"),
+    ]
 
 
 def test_without_strengths_there_is_no_interval(synthetic, compare):

@@ -26,6 +26,23 @@ def test_a_value_that_some_methods_have_stands_beside_them():
     assert settings.rows == ("backbone=b", "backbone=b", "")
 
 
+def network(method, backbone, changed=False):
+    """A row whose numbers depend on the weights of a backbone; ``changed``: not the benchmark's."""
+    values = {"backbone": backbone}
+    return RowParameters(method, values, values if changed else {}, backbone=backbone)
+
+
+def test_the_backbone_is_stated_also_where_it_is_the_default():
+    without = RowParameters("hog", {"C": 1, "backbone": "z"})  # features without a network
+    shared = settle_labels([network("m", "a"), network("n", "a"), without])
+    assert (shared.common, shared.rows) == (("backbone=a",), ("", "", ""))
+    one_differs = settle_labels([network("m", "a"), network("n", "a"), network("n", "b", changed=True), without])
+    assert one_differs.common == ("backbone=a where no other is named",)
+    assert one_differs.rows == ("", "", "backbone=b", "")
+    all_differ = settle_labels([network("m", "a"), network("o", "b"), without])
+    assert (all_differ.common, all_differ.rows) == ((), ("backbone=a", "backbone=b", ""))
+
+
 def test_many_parameters_of_one_method_are_left_to_the_notes():
     other = {f"p{k}": k for k in range(12)}
     chains = RowParameters("chains", {**DEFAULTS, **other}, other)
