@@ -19,6 +19,11 @@ PREAMBLE = r"""% Packages and settings that the tables need; input it in the pre
 \usepackage{siunitx}
 \sisetup{detect-weight=true, detect-family=true, mode=text}
 \setlength{\belowcaptionskip}{6pt}
+% longtable, for tables that are longer than a page, needs a page in one column
+\makeatletter
+\newcommand\relattronecolumn{\let\relattrbackfromonecolumn\relax
+  \if@twocolumn\onecolumn\let\relattrbackfromonecolumn\twocolumn\fi}
+\makeatother
 """
 
 

@@ -1,4 +1,4 @@
-r"""The LaTeX around the rows of a table: ``table`` or ``longtable``, caption, notes; and what all tables share."""
+r"""The LaTeX around the rows of a table: ``table*`` or ``longtable``, caption, notes; and what all tables share."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ HEADER = "% Written by relattr tables. Needs the packages loaded in preamble.tex
 MAX_COLUMNS_WITH_INTERVAL = 6
 """Columns side by side with their ±; up to `MAX_COLUMNS` without."""
 MAX_COLUMNS = 11
-MAX_ROWS = 46
-"""Rows that fit on one page."""
+MAX_LINES = 46
+"""Lines of rows that fit on one page."""
 MANY_ROWS = 100
 """Rows above which numbers are aligned at the right, not at the decimal point: siunitx takes 1 ms for each number."""
+LINE = 30
+"""Characters of a broken label on one line, about."""
 MAX_LABEL = 36
 """Characters of a row's label on one line; a longer label is broken."""
 
@@ -37,6 +39,12 @@ def label_column(labels: Sequence[str], edge: str = "@{}") -> str:
     return edge + r">{\raggedright\arraybackslash\hangindent=1.5em\hangafter=1}p{0.29\linewidth}"
 
 
+def _n_lines(row: str, columns: str) -> int:
+    """About how many lines a row takes: its label may be broken if the column is a paragraph."""
+    label = re.sub(r"\\[a-z]+\*?|[{}\\]", "", row.split(" & ")[0])
+    return max(1, -(-len(label) // LINE)) if "p{" in columns else 1
+
+
 def part_of(name: str, caption: str, part: int, n_parts: int) -> tuple[str, str]:
     """Label and caption of a table set in ``n_parts`` parts; unchanged for a single part."""
     if n_parts == 1:
@@ -47,9 +55,10 @@ def part_of(name: str, caption: str, part: int, n_parts: int) -> tuple[str, str]
 def table_environment(
     label: str, caption: str, columns: str, head: str, body: Sequence[str], footnotes: Footnotes
 ) -> str:
-    """A ``table``, or a ``longtable`` if the rows do not fit on one page.
+    """A ``table*``, which has the width of the page in two columns too, or a ``longtable`` if a page is too short.
 
-    ``columns`` are column types, ``head`` and ``body`` LaTeX rows with their line ends; ``caption`` is plain text.
+    ``columns`` are column types, ``head`` and ``body`` LaTeX rows with their line ends; ``caption`` is plain text. A
+    ``longtable`` of a document in two columns is set in one, on pages of its own.
     """
     caption = escape_latex(caption)
     rows = "\n".join(f"    {row}" for row in body)
@@ -59,8 +68,9 @@ def table_environment(
     below = rf"\par\medskip{{\footnotesize\raggedright {joined}\par}}" if notes else ""
     if len(body) > MANY_ROWS:
         columns = re.sub(r"\bS\[[^]]*\]", "r", columns)
-    if len(body) > MAX_ROWS:
+    if sum(_n_lines(row, columns) for row in body) > MAX_LINES:
         return rf"""
+\relattronecolumn
 {{\small\setlength\tabcolsep{{4pt}}
 \setlength\LTleft{{0pt plus 1fill}}\setlength\LTright{{0pt plus 1fill}}\setlength\LTcapwidth{{\linewidth}}
 \begin{{longtable}}{{{columns}}}
@@ -78,9 +88,10 @@ def table_environment(
 {rows}
 \end{{longtable}}
 {below}}}
+\relattrbackfromonecolumn
 """
     return rf"""
-\begin{{table}}[tbp]
+\begin{{table*}}[tbp]
   \centering
   \caption{{{caption}}}
   \label{{tab:{label}}}
@@ -94,5 +105,5 @@ def table_environment(
     \bottomrule
   \end{{tabular}}}}
   {below}
-\end{{table}}
+\end{{table*}}
 """

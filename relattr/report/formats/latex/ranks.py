@@ -51,7 +51,7 @@ def ranks_to_latex(name: str, ranks: Ranks) -> str | None:
         start, end = min(positions), max(positions)
         body.append(_line(start - 0.7, axis - 3.0 * (g + 1), end - start + 1.4))
     rows = "\n".join(f"    {row}" for row in body)
-    return rf"""{HEADER}\begin{{figure}}[tbp]
+    return rf"""{HEADER}\begin{{figure*}}[tbp]
   \centering
   \caption{{{escape_latex(ranks_caption(ranks))}}}
   \label{{fig:{name}-ranks}}
@@ -60,7 +60,7 @@ def ranks_to_latex(name: str, ranks: Ranks) -> str | None:
   \begin{{picture}}({WIDTH:g},{height:.2f})(0,-4)
 {rows}
   \end{{picture}}}}
-\end{{figure}}
+\end{{figure*}}
 """
 
 

@@ -31,6 +31,15 @@ def test_numbers_of_very_long_tables_need_no_siunitx(n_rows, is_long, by_siunitx
     assert (r"{l r@{\,}l r@{}}" in latex) == (not by_siunitx)
 
 
+def test_broken_labels_count_as_lines_of_a_page():
+    body = [r"\hspace*{1em}ViralNet [backbone=squeezenet1\_0, start=search, updates=50] & 1.00 \\"] * 20
+    no_notes = Footnotes((), (), (), (), {})
+    for columns, is_long in ((r"@{}p{0.29\linewidth} r@{}", True), ("@{}l r@{}", False)):
+        latex = table_environment("t", "T", columns, r"head \\", body, no_notes)
+        assert (r"\begin{longtable}" in latex) == is_long
+        assert (r"\begin{table*}" in latex) == (not is_long)
+
+
 def test_only_the_best_are_bold(synthetic, column):
     for method, noise in (("good", 0.2), ("nearly", 0.201), ("bad", 6.0)):
         synthetic.add(method, "a", "x", noise=noise)
