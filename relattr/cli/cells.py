@@ -50,4 +50,4 @@ def report_unavailable(plan: Plan) -> None:
     if plan.unregistered:
         echo("\nListed in the benchmark but not registered: " + ", ".join(sorted(plan.unregistered)))
     for name, reason in plan.without_tasks.items():
-        echo(f"\nNo tasks of {name}: {reason}")
+        echo(f"\nNo tasks of {name}: {reason}; relattr list benchmarks {plan.benchmark.name} says what data it needs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relattr import parameters
@@ -66,11 +66,31 @@ def _print_plugin(plugin: Plugin[Any], fields: Sequence[tuple[str, str]]) -> Non
 def parameter_lines(plugin: Plugin[Any]) -> list[tuple[str, str, str]]:
     """Name, default, and choices with meaning of each parameter of a plugin, in the order of its definition."""
     meanings, defaults = parameter_meanings(plugin.cls), parameters.values_of(plugin.create())
+    presets = _preset_values(plugin)
     lines = []
     for name, kind in plugin.types.items():
-        words = [meanings.get(name, "").rstrip("."), parameters.choices_of(kind)]
-        lines.append((name, f"default {_text(defaults[name])}", "; ".join(word for word in words if word)))
+        of_preset = f"by preset: {presets[name]}" if defaults[name] is None and name in presets else ""
+        words = [meanings.get(name, "").rstrip("."), of_preset, parameters.choices_of(kind)]
+        default = "of preset" if of_preset else _text(defaults[name])
+        lines.append((name, f"default {default}", "; ".join(word for word in words if word)))
     return lines
+
+
+def _preset_values(plugin: Plugin[Any]) -> Mapping[str, str]:
+    """What the presets of the ranking networks set, by parameter: ``8000 (paper), 200 (fast)``."""
+    if "preset" not in plugin.types:
+        return {}
+    from relattr.training.schedule import PRESETS
+
+    values: dict[str, dict[str, list[str]]] = {}
+    for preset, schedule in PRESETS.items():
+        for name, value in vars(schedule).items():
+            text = f"{value:.3g}" if isinstance(value, float) else "none" if value is None else _text(value)
+            values.setdefault(name, {}).setdefault(text, []).append(preset)
+    return {
+        name: ", ".join(f"{text} ({', '.join(names)})" for text, names in by_text.items())
+        for name, by_text in values.items()
+    }
 
 
 def _text(value: Any) -> str:

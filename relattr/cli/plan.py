@@ -36,8 +36,16 @@ from relattr.harness.units import format_duration
     metavar="N",
     help="Number of cells that run at the same time, for the estimated duration and the default memory limit.",
 )
+@click.option(
+    "--threads",
+    type=IntegerRange(0, MAX_THREADS),
+    default=0,
+    metavar="N",
+    show_default="what BENCHMARK sets",
+    help="Number of processor threads of a cell, which decides the default of --jobs.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="List every cell in a line of its own, with the whole reason.")
-def command(benchmark: str, jobs: int, verbose: bool, **options: Any) -> None:
+def command(benchmark: str, jobs: int, threads: int, verbose: bool, **options: Any) -> None:
     """Show which cells of BENCHMARK would run, why, for how long, and within which limits.
 
     Cells of one dataset that are in the same state for the same reason are one line. BENCHMARK is a name from
@@ -63,7 +71,7 @@ def command(benchmark: str, jobs: int, verbose: bool, **options: Any) -> None:
     else:
         _print_groups(plan, durations)
     report_unavailable(plan)
-    jobs = jobs or default_jobs(plan.benchmark.threads, "auto")
+    jobs = jobs or default_jobs((threads or plan.benchmark.threads) if plan.benchmark.threads else 0, "auto")
     _print_limits(plan, jobs)
     echo(f"\n{count_states(plan.cells)}. Results in {shown_place(options['results'])}.")
     _print_estimate(plan, durations, jobs)
@@ -120,5 +128,5 @@ def _print_estimate(plan: Plan, durations: CellDurations, jobs: int) -> None:
         seconds = total.seconds / max(1, min(jobs, len(cells)))
         parts.append(f"about {format_duration(seconds)} with {jobs} at the same time")
     if total.n_unknown:
-        parts.append(f"no estimate for {total.n_unknown}, whose methods were never timed")
+        parts.append(f"no estimate for {total.n_unknown}, whose methods were never timed with these parameters")
     echo(f"To run: {counted(len(cells), 'cell')}; {'; '.join(parts)}.")

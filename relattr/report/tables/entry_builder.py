@@ -32,6 +32,7 @@ from relattr.report.tables.result_notes import (
     missing_cells_note,
     place_of,
     result_notes,
+    ties_note,
 )
 from relattr.report.tables.row_results import RowResults
 from relattr.report.tables.significance import ComputedEntry, EntryJudgements
@@ -227,10 +228,12 @@ class EntryBuilder:
             if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
         ]
         stale = [note for result, _ in rows for note in self._staleness.of(result)]
+        ties = ties_note(test for _, test in rows)
         notes = [
             *deviations,
             *partial,
             *missing,
+            *ties,
             *(note for notes in of_rows for note in notes.remarks),
             *leaks,
             *stale,
@@ -238,6 +241,7 @@ class EntryBuilder:
         kinds = {
             short_notes.PART: partial,
             short_notes.INCOMPLETE: missing,
+            short_notes.TIES: ties,
             short_notes.LEAK: leaks,
             short_notes.DIFFERENT: deviations if self._benchmark.table.published else (),
             short_notes.EARLIER_CODE: stale,

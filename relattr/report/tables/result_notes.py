@@ -17,6 +17,8 @@ from relattr.harness.result import Result, TestResult
 from relattr.harness.staleness import missing_data
 from relattr.registry import Registry
 
+MAX_TIES = 0.05
+"""Share of ties among the ordered pairs up to which nothing is noted."""
 MAX_LISTED = 4
 """How many missing cells a note lists, at most."""
 
@@ -200,6 +202,15 @@ def missing_cells_note(wanted: set[CellPlace], measured: set[CellPlace], results
     if len(absent) > MAX_LISTED:
         listed.append(f"and {len(absent) - MAX_LISTED} more")
     return [f"mean over {total - len(absent)} of {total} cells; {'; '.join(listed)}"]
+
+
+def ties_note(tests: Iterable[TestResult]) -> list[str]:
+    """A note if many pairs are predicted as ties where these count as errors: the accuracy then says little."""
+    counted = [test for test in tests if test.ties == "error"]
+    n_tied, n_ordered = sum(test.n_tied for test in counted), sum(test.n_ordered for test in counted)
+    if n_tied <= MAX_TIES * n_ordered:
+        return []
+    return [f"{n_tied:,} of {n_ordered:,} test pairs are predicted as ties, which count as errors"]
 
 
 def first_line(text: str) -> str:

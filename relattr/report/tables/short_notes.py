@@ -9,6 +9,7 @@ PART = "mean over part of the attributes"
 INCOMPLETE = "some splits or seeds are missing"
 LEAK = "training and test sets overlap"
 EARLIER_CODE = "computed with an earlier version of the code or data"
+TIES = "many pairs are predicted as ties, which count as errors"
 NO_INTERVAL = "no interval"
 PUBLISHED = "published, not measured here"
 FAILURES = {

@@ -17,7 +17,7 @@ def test_a_state_follows_from_the_stored_result(workspace):
     workspace.write_method("late", "from relattr import Blocked\nraise Blocked('needs a moon')")
     workspace.write_benchmark()
     assert workspace.states() == {f"{name} 0": "missing: no result yet" for name in ("good", "bad", "late")}
-    assert "no estimate for 3, whose methods were never timed" in workspace.relattr("plan")
+    assert "no estimate for 3, whose methods were never timed with these parameters" in workspace.relattr("plan")
     output = workspace.relattr("run", code=1)
     assert "blocked: late on tiny/a0/standard, seed 0: needs a moon" in output
     states = workspace.states()

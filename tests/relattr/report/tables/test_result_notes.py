@@ -9,6 +9,7 @@ from relattr.harness.benchmark import ColumnSpec
 from relattr.harness.cell import Cell
 from relattr.harness.data_identity import identify_data
 from relattr.harness.own_data import is_own
+from relattr.harness.result import TestResult
 from relattr.registry import Plugin
 from relattr.report.formats.csv import table_to_csv
 from relattr.report.formats.latex.notes import notes_to_latex
@@ -16,6 +17,7 @@ from relattr.report.formats.latex.table import table_to_latex
 from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.text import table_to_text
 from relattr.report.tables.audits import LeakNote
+from relattr.report.tables.result_notes import ties_note
 from relattr.report.tables.short_notes import INCOMPLETE
 
 
@@ -56,6 +58,15 @@ def test_missing_seeds_are_named_with_the_reason(synthetic):
     assert "mean over 1 of 3 cells; seed 2: timeout: took longer than 5m; seed 1: not run" in part
     assert not [note for note in whole if "cells" in note]
     assert "mean over 1 of 3 cells; seed 0: not run; seed 1: not run" in other
+
+
+def test_many_ties_are_noted():
+    def test(n_tied, ties="error"):
+        return TestResult("test", 10, 120, 100, 0, n_tied, ties=ties)
+
+    assert ties_note([test(5), test(4)]) == []
+    assert ties_note([test(40), test(0)]) == ["40 of 200 test pairs are predicted as ties, which count as errors"]
+    assert ties_note([test(100, "half")]) == []
 
 
 def test_other_seeds_than_the_benchmarks_are_as_good(synthetic):
