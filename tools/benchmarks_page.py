@@ -103,7 +103,7 @@ def _needs(method: Method) -> list[str]:
 def _download(dataset: Dataset) -> str:
     files = dataset.downloads()
     if not files:
-        return "none: it is drawn" if type(dataset).missing is Dataset.missing else "not possible"
+        return "none: it is synthetic" if type(dataset).missing is Dataset.missing else "not possible"
     size = f"{len(files):,} files, {sum(file.size for file in files) / 1e6:,.0f} MB"
     return size if any(file.path.lower().endswith(PICTURES) for file in files) else f"{size}, without images"
 

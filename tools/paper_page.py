@@ -37,7 +37,7 @@ PICTURES = (".jpg", ".jpeg", ".png")
 State = Literal["works", "synthetic only", "blocked by data", "cannot be known"]
 STATES: Mapping[State, str] = {
     "works": "the command regenerates it, from data that `relattr data fetch` downloads or that is part of relattr",
-    "synthetic only": "the paper's data cannot be downloaded; the claim is tested on drawn data with known truth",
+    "synthetic only": "the paper's data cannot be downloaded; the claim is tested on synthetic data with known truth",
     "blocked by data": "data or weights that it needs cannot be downloaded; the command works for anyone who has them",
     "cannot be known": "the paper or its sources do not say enough, or what they used no longer exists",
 }
@@ -120,7 +120,7 @@ def render_page(registered: Registry) -> str:
 
 def _claim_line(claim: Claim, registered: Registry) -> str:
     state = claim.state or _combined_state(claim, registered)
-    synthetic = f"on drawn data: {claim.synthetic}" if claim.synthetic else ""
+    synthetic = f"on synthetic data: {claim.synthetic}" if claim.synthetic else ""
     remarks = "; ".join(part for part in (synthetic, claim.note) if part)
     return "| " + " | ".join([claim.says, _as_code(claim.command), state, remarks or NONE]) + " |"
 
@@ -149,7 +149,7 @@ def _worst(states: Sequence[State]) -> State:
 
 
 def _state(method: str, dataset: str, registered: Registry, synthetic: bool) -> State:
-    """Whether a method can be run on a dataset with what can be downloaded; ``synthetic``: whether drawn data stand in.
+    """Whether a method can be run on a dataset with what can be downloaded; ``synthetic``: or on synthetic data.
 
     A category network needs categories, or another network's weights.
     """

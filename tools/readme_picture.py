@@ -1,6 +1,6 @@
 """Draw the picture of the README: `python tools/readme_picture.py RESULTS docs/picture.png` (needs matplotlib).
 
-Left: pairs of drawn scenes and which of the two has more of an attribute. Right: the accuracy of each method in the
+Left: pairs of synthetic scenes and which of the two has more of an attribute. Right: the accuracy of each method in the
 benchmark `quick`, from the results in the folder RESULTS.
 """
 

@@ -1,4 +1,4 @@
-"""Measure time and memory of the linear methods at the size of the paper's virality experiment, on drawn images.
+"""Measure time and memory of the linear methods at the size of the paper's virality experiment, on synthetic images.
 
     python benchmarks/speed/scale.py --methods linear-texture linear-color-histogram
     python benchmarks/speed/scale.py --shapes 512 5376 23025 --json scale.json

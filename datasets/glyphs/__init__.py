@@ -54,15 +54,15 @@ _DRAWING = ("canvas", "outlines", "style", "scene", "drawing")
 _SYNTHETIC = "synthetic: drawn by relattr, so there is no published number to compare with"
 
 
-@register_dataset("glyphs", label="Glyphs", summary="Drawn scenes with known strengths, boxes and categories.")
+@register_dataset("glyphs", label="Glyphs", summary="Synthetic scenes with known strengths, boxes and categories.")
 @register_dataset(
     "glyphs-aligned",
     label="Aligned glyphs",
-    summary="Drawn scenes as in glyphs, with the informative badge at a fixed position.",
+    summary="Synthetic scenes as in glyphs, with the informative badge at a fixed position.",
     jitter=0.04,
 )
 class Glyphs(Dataset):
-    """Drawn scenes with known strengths, positions and categories; `glyphs-aligned` has the badge in one position."""
+    """Synthetic scenes with known strengths, positions and categories; in `glyphs-aligned` the badge has one place."""
 
     n_train: int = 400
     """Number of training images."""

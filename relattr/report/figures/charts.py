@@ -25,6 +25,8 @@ WIDTH = 720
 LABEL_WIDTH = 230
 MAX_LEGEND = 60
 """How many points the legend of the cost chart names; the others are named by tooltips only."""
+ROUND_DURATIONS = (60.0, 600.0, 3600.0, 36000.0, 86400.0, 864000.0)
+"""Durations from a minute, in seconds, that an axis of time is labelled with."""
 N_MARKERS = 8
 """Number of marker colours; `page.html.jinja` defines them as the classes m0, m1, ..."""
 
@@ -88,8 +90,8 @@ def cost_chart(table: PaperTable, column: int, key: str) -> str | None:
         return None
     seconds = [entry.seconds or 0.0 for _, entry in points]
     accuracies = [v for _, e in points for v in (e.measured, e.lower, e.upper) if v is not None]
-    first, last = math.floor(math.log10(min(seconds))), math.ceil(math.log10(max(seconds) * 1.0001))
-    last = max(last, first + 1)
+    durations = _duration_ticks(min(seconds), max(seconds))
+    first, last = math.log10(durations[0]), math.log10(durations[-1])
     ticks = axis_ticks(min(accuracies), max(max(accuracies), min(accuracies) + 1.0), 5)
     height, left, bottom = 330, 52, 280
 
@@ -105,9 +107,12 @@ def cost_chart(table: PaperTable, column: int, key: str) -> str | None:
             svg_line(left, y_of(tick), WIDTH - 20, y_of(tick), "grid"),
             svg_text(left - 8, y_of(tick) + 4, f"{tick:g}", "end", "tick"),
         ]
-    for power in range(first, last + 1):
-        x, duration = x_of(10.0**power), _duration(10.0**power)
-        body += [svg_line(x, 8, x, bottom, "grid"), svg_text(x, bottom + 18, duration, "middle", "tick")]
+    for duration in durations:
+        x = x_of(duration)
+        body += [
+            svg_line(x, 8, x, bottom, "grid"),
+            svg_text(x, bottom + 18, _round_duration(duration), "middle", "tick"),
+        ]
     axis = "time to fit and compare: all attributes of the column, one seed"
     body.append(svg_text((left + WIDTH) / 2, height - 10, axis, "middle", "axis"))
     body.append(
@@ -219,6 +224,23 @@ def learning_curve_chart(curve: NDArray[np.float64], title: str, key: str) -> st
     duration = f"; {_duration(float(seconds[-1]))} in total" if seconds.size and seconds[-1] > 0 else ""
     description = f"{'; '.join(descriptions)}, over {panels[0][1].max():,.0f} steps{duration}"
     return svg_figure(panel_pitch * len(panels), panel_height + 48, title, description, body, key)
+
+
+def _duration_ticks(least: float, most: float) -> list[float]:
+    """Round durations in seconds, each about ten times the one before, from at most ``least`` to more than ``most``."""
+    ticks = [*(10.0**power for power in range(-9, 2)), *ROUND_DURATIONS]
+    while ticks[-1] <= most:
+        ticks.append(10 * ticks[-1])
+    first = max(k for k, tick in enumerate(ticks) if tick <= least or not k)
+    last = min(k for k, tick in enumerate(ticks) if tick > most)
+    return ticks[first : last + 1]
+
+
+def _round_duration(seconds: float) -> str:
+    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+        if seconds >= size:
+            return f"{seconds / size:g} {unit}"
+    return f"{1000 * seconds:.3g} ms"
 
 
 def _duration(seconds: float) -> str:

@@ -27,6 +27,7 @@ from relattr.report.formats.html_template import render_html
 from relattr.report.tables.audits import NoAudit, audit_benchmark, leak_notes
 from relattr.report.tables.builder import build_table
 from relattr.report.tables.captions import ranks_caption
+from relattr.report.tables.correlations import correlated_columns, correlation_text, correlations_caption
 from relattr.report.tables.entry import SECTIONS, VERDICTS, TableEntry
 from relattr.report.tables.footnotes import GENERAL, Footnotes, place_footnotes
 from relattr.report.tables.row_results import ALL_RESULTS
@@ -57,6 +58,19 @@ class PageTable:
     @property
     def general_note(self) -> str:
         return f"{GENERAL}: {'; '.join(self.footnotes.general)}" if self.footnotes.general else ""
+
+    @property
+    def correlations(self) -> tuple[list[str], list[tuple[str, list[str]]], str] | None:
+        """Labels of columns, (method, correlations), and caption; None if no entry has a rank correlation."""
+        shown = correlated_columns(self.table)
+        if not shown:
+            return None
+        rows = [
+            (row.label, [correlation_text(row.entries[k]) for k in shown])
+            for row in self.table.rows
+            if any(row.entries[k].spearman is not None for k in shown)
+        ]
+        return [self.table.columns[k].label for k in shown], rows, correlations_caption(self.table)
 
     @property
     def comparisons(self) -> list[tuple[str, str, TableEntry]]:

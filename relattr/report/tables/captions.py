@@ -16,7 +16,7 @@ INTERVAL = (
     "±: half-width of the 95 % confidence interval. The test images are the sampling units, since pairs that share an "
     "image are not independent; "
 )
-INTERVAL_ENDS = INTERVAL.replace("interval.", "interval, or [its ends] where it is lopsided or reaches 0 or 100.")
+INTERVAL_ENDS = INTERVAL.replace("interval.", "interval, or [its ends] where it is asymmetric or reaches 0 or 100.")
 SEEDS = {
     "one": "each method was trained once, so the variation between training runs is not in the interval.",
     "several": "the interval includes the variation between training runs.",

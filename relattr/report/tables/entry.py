@@ -86,7 +86,7 @@ class TableEntry:
     def shows_ends(self) -> bool:
         """Whether the ends of the interval are shown, because ± would misstate them.
 
-        That is so if the interval is lopsided, or reaches 0 or 100 in the digits shown.
+        That is so if the interval is asymmetric, or reaches 0 or 100 in the digits shown.
         """
         if self.measured is None or self.lower is None or self.upper is None:
             return False

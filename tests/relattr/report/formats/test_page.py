@@ -50,6 +50,18 @@ def page_of(synthetic, benchmark, **options):
     return text, reader
 
 
+def test_rank_correlations_are_on_the_page(synthetic, make_benchmark, column):
+    synthetic.add("m", "a", "x", spearman=0.25)
+    synthetic.add("n", "a", "x")
+    text, _ = page_of(synthetic, make_benchmark(["m", "n"], [column]))
+    table = text.partition('aria-label="Rank correlations"')[2].partition("</table>")[0]
+    assert "Spearman&#39;s rank correlation" in table
+    assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', table) == [("m", "0.250")]
+    synthetic.add("m", "b", "x")
+    other = make_benchmark(["m"], [ColumnSpec(label="B", dataset="b", attribute="x")])
+    assert "Rank correlations" not in page_of(synthetic, other)[0]
+
+
 @pytest.fixture
 def full(synthetic, make_benchmark):
     """A benchmark with results of every kind."""

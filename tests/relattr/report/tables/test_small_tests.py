@@ -138,6 +138,6 @@ def test_every_format_shows_the_ends(table_of):
     assert ends.replace("[", r"\[").replace("]", r"\]") in markdown
     assert f"{entry.lower:.2f}--{entry.upper:.2f}" in comparison
     assert f"{entry.lower:.6f},{entry.upper:.6f}" in table_to_csv(table)
-    assert "or [its ends] where it is lopsided" in table.caption
+    assert "or [its ends] where it is asymmetric" in table.caption
     latex = table_to_latex(table_of(1.0, columns=COLUMNS[:2]))
     assert rf"{{\scriptsize {{{ends}}}}}" in latex
