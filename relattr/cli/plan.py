@@ -52,7 +52,7 @@ def command(benchmark: str, jobs: int, threads: int, verbose: bool, **options: A
     `relattr list benchmarks` or a .toml file of your own.
 
     \b
-    done        the stored result is valid
+    done        the stored result is valid, or its data are not here to compare it with
     missing     there is no result yet
     stale       code, data or weights have changed since; the cell runs again
     blocked     something is missing (files, weights, a package); the cell is tried

@@ -173,7 +173,10 @@ class Runner:
             result = msgspec.json.decode(self._crashed(job, planned, lost).row, type=Result)
         result = msgspec.structs.replace(result, attempts=self._attempts[key])
         try:
-            self._store.write(result, outcome.arrays, outcome.log)
+            if result.status == "blocked" and self._has_number(planned):
+                self._on_message(f"{job.cell} is blocked: the stored number is kept")
+            else:
+                self._store.write(result, outcome.arrays, outcome.log)
         except OSError as error:
             raise RelattrError(
                 f"cannot write to the results folder {self._store.folder}: {error.strerror}; finished cells "
@@ -184,6 +187,11 @@ class Runner:
         self.written.append(result)
         self._locks.pop(key).release()
         self._on_result(planned, result)
+
+    def _has_number(self, planned: PlannedCell) -> bool:
+        """Whether the cell has a stored number, stale or not: it must not be lost because something is missing now."""
+        stored = self._store.read(planned.cell)
+        return isinstance(stored, Result) and stored.status == "ok"
 
     def _crashed(self, job: Job, planned: PlannedCell, lost: LostCell) -> CompletedCell:
         method, dataset = self._registry.method(job.cell.method), self._registry.dataset(job.cell.dataset)

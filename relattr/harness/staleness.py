@@ -20,6 +20,9 @@ from relattr.registry import Plugin, Registry
 T = TypeVar("T")
 State = Literal["done", "missing", "stale", "unreadable", "inaccessible", "failed", "blocked", "skipped"]
 
+UNCHECKED = "its data are not here to compare it with"
+"""Why a stored number counts as valid although its fingerprints are not known."""
+
 
 @dataclass(frozen=True)
 class CellState:
@@ -36,7 +39,8 @@ class CellState:
 def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellState:
     """Read the stored result of a cell and compare its fingerprints with the current ones.
 
-    An error of the cell's plugins makes it ``blocked``, with the error as the reason. Raises `UnknownName` for a
+    A number whose data are not on this machine is ``done``: it cannot be compared with them, and not be computed
+    again. An error of the cell's plugins makes it ``blocked``, with the error as the reason. Raises `UnknownName` for a
     plugin that is not registered.
     """
     stored = store.read(cell)
@@ -54,6 +58,8 @@ def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellSt
             ("missing", *data_key), lambda: missing_data(dataset, cell.all_dataset_parameters, pixels=pixels)
         )
         if unavailable is not None:
+            if result is not None and result.status == "ok":
+                return CellState("done", UNCHECKED, {}, result)
             return CellState("blocked", unavailable, {}, result)
         fingerprints = {
             **cache.get(data_key, lambda: dataset_fingerprints(dataset, cell.all_dataset_parameters, pixels=pixels)),

@@ -147,6 +147,42 @@ def test_an_unmet_need_blocks_a_cell_and_is_shown_if_stale(workspace):
     assert "stale, kept" in workspace.relattr("plan", "--keep-stale")
 
 
+def test_numbers_are_kept_while_the_data_are_away(workspace):
+    """As with an unmounted disk: the number counts, is not computed again, and is compared once the data are back."""
+    workspace.write_method("m")
+    workspace.write_benchmark()
+    workspace.relattr("run")
+    (path,) = (workspace.folder / "results").glob("tiny/m/*.json")
+    stored, plugin = path.read_bytes(), workspace.plugins / "tiny.py"
+    text = plugin.read_text()
+    plugin.write_text(
+        text.replace("    def fingerprint", "    def missing(self):\n        return 'gone'\n\n    def fingerprint")
+    )
+    assert "'gone'" in plugin.read_text()
+    assert workspace.states()["m 0"] == "done: its data are not here to compare it with"
+    assert "0 cells computed, 1 already available" in workspace.relattr("run")
+    assert path.read_bytes() == stored
+    plugin.write_text(text)
+    assert workspace.states()["m 0"].startswith("done")
+
+
+def test_a_blocked_run_does_not_replace_a_number(workspace):
+    """Not even a stale one, whose method lacks something now."""
+    path = workspace.write_method("needy")
+    workspace.write_benchmark()
+    workspace.relattr("run")
+    (stored,) = (workspace.folder / "results").glob("tiny/needy/*.json")
+    content = stored.read_bytes()
+    path.write_text(
+        f"{path.read_text().rstrip()}\n\n    def needs(self):\n        from relattr.needs import Packages\n"
+        "        return [Packages(('no_such_package',), 'x')]\n"
+    )
+    output = workspace.relattr("run", code=None)
+    assert "is blocked: the stored number is kept" in output
+    assert stored.read_bytes() == content
+    assert workspace.states()["needy 0"].startswith("stale:")
+
+
 def test_an_unreadable_dataset_blocks_its_own_cells_only(workspace):
     workspace.write_method("plain")
     other = (workspace.plugins / "tiny.py").read_text().replace("tiny", "torn").replace("Tiny", "Torn")
