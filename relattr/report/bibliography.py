@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 
+from relattr import parameters
 from relattr.registry import Registry
 from relattr.system.paths import package_folder
 from relattr.system.reading import read_text
 
 ALWAYS = ("relattr", "dubey2017modeling")
 """The keys of the entries that every user cites: the software, and the paper that it implements."""
+
+MAX_NAMED = 6
+"""Methods and datasets that the comment above an entry names."""
 
 _ENTRY = re.compile(r"^@\w+\{([^,\s]+),.*?^\}$", re.MULTILINE | re.DOTALL)
 _CITED_FOR = re.compile(r",\n *cited-for = \{([^}]*)\}")
@@ -31,14 +35,37 @@ def _entries() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 def bibliography(methods: Iterable[str], datasets: Iterable[str], registry: Registry) -> str:
-    """Return BibTeX: relattr and its paper, then what these methods and datasets cite, each entry once."""
+    """Return BibTeX: relattr and its paper, then what these methods and datasets cite, each entry once.
+
+    Above each of the latter is a comment with the methods or datasets that it is cited for.
+    """
     entries = _entries()
     cited = {key: entries[key][0] for key in ALWAYS}
+    reasons: dict[str, dict[str, None]] = {key: {} for key in ALWAYS}
     for method in methods:
+        names = [method, *_default_backbone(method, registry)]
         for key, (entry, patterns) in entries.items():
-            if any(fnmatch.fnmatchcase(method, pattern) for pattern in patterns):
+            if any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns):
                 cited.setdefault(key, entry)
+                reasons.setdefault(key, {})[method] = None
     for name in datasets:
         for match in _ENTRY.finditer(registry.dataset(name).cls.citation):
             cited.setdefault(match[1], match[0])
-    return "\n\n".join(cited.values()) + "\n"
+            reasons.setdefault(match[1], {})[name] = None
+    return "\n\n".join(_comment(reasons[key]) + entry for key, entry in cited.items()) + "\n"
+
+
+def _default_backbone(method: str, registry: Registry) -> list[str]:
+    """``backbone:`` and the name of the network whose weights a method needs by default; nothing if it needs none."""
+    if method not in registry.methods:
+        return []
+    instance = registry.method(method).create()
+    return [f"backbone:{name}"] if (name := parameters.values_of(instance).get("backbone")) and instance.needs() else []
+
+
+def _comment(reasons: Collection[str]) -> str:
+    """A line that BibTeX ignores, as all that is outside of entries."""
+    if not reasons:
+        return ""
+    named = ", ".join(list(reasons)[:MAX_NAMED])
+    return f"% {named}{f' and {len(reasons) - MAX_NAMED} more' if len(reasons) > MAX_NAMED else ''}\n"

@@ -33,9 +33,25 @@ def test_every_method_and_dataset_of_a_paper_is_cited_once(plugins):
 
 def test_names_select_entries():
     output = CliRunner().invoke(cli, ["cite", "visual-chains", "osr"]).output
-    assert keys(output) == [*ALWAYS, "xiao2015discovering", "oliva2001modeling", "parikh2011relative"]
+    assert keys(output) == [
+        *ALWAYS,
+        "xiao2015discovering",
+        "tan2019efficientnet",
+        "oliva2001modeling",
+        "parikh2011relative",
+    ]
     assert "khosla2014makes" in keys(CliRunner().invoke(cli, ["cite", "table2"]).output)
     assert isinstance(CliRunner().invoke(cli, ["cite", "visual-chain"]).exception, UnknownName)
+
+
+def test_a_comment_says_what_an_entry_is_cited_for(plugins):
+    text = bibliography(["ranksvm-cnn", "ranksvm-hog2x2"], ["glyphs", "osr"], plugins)
+    entries = dict(re.findall(r"^% (.*)\n@\w+\{([^,]+),", text, re.M))
+    by_key = {key: names for names, key in entries.items()}
+    assert by_key["tan2019efficientnet"] == "ranksvm-cnn"  # its default backbone; HOG needs none
+    assert by_key["joachims2002optimizing"] == "ranksvm-cnn, ranksvm-hog2x2"
+    assert by_key["oliva2001modeling"] == "osr"
+    assert not set(ALWAYS) & set(by_key)
 
 
 @pytest.mark.skipif(shutil.which("bibtex") is None, reason="bibtex is not installed")
