@@ -74,8 +74,9 @@ class VisualChains(FitRun, InspectionMixin, Method):
         pass a patch; ``map``, one of its maps of the whole image, averaged over ``cells x cells`` parts of the patch,
         one pass an image; or ``hog``, an 8 x 8 HOG template.
     discovery : features for chains and detectors, ``hog`` or ``map``, reduced to ``components`` principal components.
-    image_size, layer, cells : for ``map``, the side in pixels to which images are resized (None: twice the backbone's
-        input size), the layer (None: the last with about 16 pixels per position), and the parts per side of a patch.
+    image_size : for ``map``, the side in pixels to which images are resized; None: twice the backbone's input size.
+    layer : for ``map``, the layer; None: the last one with about 16 pixels per position.
+    cells : for ``map``, the parts per side of a patch.
     components : see ``discovery``.
     sides : of the candidate patches, px of the original image; images are taken to have the median size of the
         training images.

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from relattr.backbones.backbone import Backbone
 from relattr.backbones.extraction import FeatureExtractor
-from relattr.backbones.places import layer_of_stride
 from relattr.chains.patch_descriptor import l2_normalise
 from relattr.errors import BadInput
 from relattr.features.cache import cached_rows
@@ -25,6 +25,11 @@ from relattr.images import Images
 
 CHUNK_SIZE = 256
 """Images read at once."""
+
+STRIDE = 16
+"""Pixels per position of the map, approximately, unless a layer is named."""
+TOLERANCE = 0.75
+"""Share of the positions that this stride gives and a map must have: without padding, a map is somewhat smaller."""
 
 MAX_CACHED_BYTES = 4 * 1024**3
 """Largest total size, in bytes, of the feature maps of an image collection that are cached on disk."""
@@ -39,12 +44,11 @@ class FeatureMapPatches:
     image_size : side length in pixels of the square that the whole image is resized to; None: twice the input size of
         the backbone.
     cells : parts per side of a patch.
-    layer : the layer whose map it is; None: the last one with about 16 pixels per position, see
-        `relattr.backbones.places.layer_of_stride`.
+    layer : the layer whose map it is; None: see `fine_layer`.
     device : ``cpu``, ``cuda``, ...
 
-    Raises `BadInput` for a network or a layer without a feature map at this input size, and what `FeatureExtractor`
-    raises.
+    Raises `BadInput` for a network that does not take images of this size, for a layer without a feature map, and what
+    `FeatureExtractor` raises.
     """
 
     def __init__(
@@ -58,12 +62,18 @@ class FeatureMapPatches:
     ) -> None:
         network = Backbone.create(backbone) if isinstance(backbone, str) else backbone
         size = image_size or 2 * network.input_size
-        self.layer = layer or layer_of_stride(network, size)
-        shape = network.feature_shape(self.layer, size)
-        if len(shape) != 3:
+        try:
+            self.layer = layer or fine_layer(network, size)
+            shape = network.feature_shape(self.layer, size)
+        except (AssertionError, RuntimeError) as error:  # raised by the network, as by one for a single size of image
+            raise BadInput(
+                f"{network.name} does not take images of {size} x {size} px ({str(error).splitlines()[0]}); set "
+                f"image_size, for example to {network.input_size}"
+            ) from error
+        if len(shape) != 3 or shape[1] != shape[2]:
             raise BadInput(
                 f"layer {self.layer} of {network.name} is not a feature map at {size} px input: its output has shape "
-                f"{shape}"
+                f"{shape}, expected (channels, n, n)"
             )
         self.channels, self.height, self.width = shape
         self.cells = cells
@@ -107,6 +117,44 @@ class FeatureMapPatches:
                 weights = pool_weights(boxes[k], self.cells, self.height, self.width)
             np.matmul(weights, data[i].astype(np.float32), out=features[k].reshape(-1, self.channels))
         return l2_normalise(features)
+
+
+def fine_layer(network: Backbone, size: int) -> str:
+    """The last layer, up to ``conv``, whose map of an image of this size has about 16 pixels per position, or fewer.
+
+    Layers are ``conv``, modules of the network and their direct parts, such as ``features.12`` or ``layer3.1``. Raises
+    `BadInput` if none has such a map, channels first.
+    """
+    least = TOLERANCE * size / STRIDE
+    paths: list[str] = []
+
+    def recorder(path: str) -> Callable[[Any, Any, Any], None]:
+        def record(module: object, inputs: object, output: object) -> None:
+            if isinstance(output, torch.Tensor) and output.ndim == 4:
+                height, width = output.shape[2:]
+                if height == width >= least:
+                    paths.append(path)
+
+        return record
+
+    modules = [(path, module) for path, module in network.net.named_modules() if path and path.count(".") <= 1]
+    handles = [module.register_forward_hook(recorder(path)) for path, module in modules]
+    like = next(network.parameters(), torch.empty(0))
+    try:
+        with torch.no_grad():  # the pass ends at ``conv``: later layers are no features, or take one size of image only
+            image = torch.zeros(1, 3, size, size, device=like.device, dtype=like.dtype)
+            last = network.eval().conv_features(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if last.shape[2] == last.shape[3] >= least:
+        return "conv"
+    if not paths:
+        raise BadInput(
+            f"{network.name} has no map of {least:.0f} x {least:.0f} positions or more for images of {size} px; name a "
+            "layer, such as conv, its last map"
+        )
+    return paths[-1]
 
 
 def pool_weights(boxes: NDArray[Any], cells: int, height: int, width: int) -> NDArray[np.float32]:

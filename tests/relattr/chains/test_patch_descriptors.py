@@ -118,14 +118,45 @@ def test_network_patches_are_passes_over_cropped_patches():
     np.testing.assert_allclose(single[0, 0], result[0, 1], atol=1e-5)
 
 
-def test_the_map_is_fine_enough_to_tell_patches_apart():
-    """AlexNet's last map has 6 x 6 positions at its own input size; that of the default has 26 x 26 or more."""
-    network = Backbone.create("alexnet", pretrained=False)
-    fine, last = FeatureMapPatches(network, None, 1), FeatureMapPatches(network, 224, 1, layer="conv")
-    assert last.height == last.width == 6
-    assert fine.height == fine.width >= 26
-    with pytest.raises(BadInput, match=r"layer fc7 of alexnet is not a feature map at 224 px input: .*4096"):
-        FeatureMapPatches(network, 224, 1, layer="fc7")
+@pytest.mark.parametrize(
+    ("backbone", "layer", "shape"),
+    [
+        ("efficientnet_lite0", "features.13", (112, 28, 28)),
+        ("alexnet", "features.11", (256, 27, 27)),
+        ("caffenet", "features.relu5", (256, 27, 27)),  # its last layers take images of one size only
+        ("squeezenet1_0", "conv", (512, 27, 27)),  # and not the class scores behind it, which are a map as well
+    ],
+)
+def test_the_map_is_fine_enough_to_tell_patches_apart(backbone, layer, shape):
+    network = Backbone.create(backbone, pretrained=False)
+    fine = FeatureMapPatches(network, None, 1)
+    assert (fine.layer, (fine.channels, fine.height, fine.width)) == (layer, shape)
+    coarse = FeatureMapPatches(network, network.input_size, 1, layer="conv")
+    assert coarse.height <= 14
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options", "message"),
+    [
+        ("vit_b_16", {}, "vit_b_16 does not take images of 448 x 448 px .*; set image_size, for example to 224"),
+        (
+            "swin_t",
+            {},
+            "swin_t has no map of 21 x 21 positions or more for images of 448 px; name a layer, such as conv",
+        ),
+        ("alexnet", {"layer": "fc7", "image_size": 224}, r"layer fc7 of alexnet is not a feature map .* \(4096,\)"),
+    ],
+)
+def test_networks_without_a_fine_map_are_refused(backbone, options, message):
+    network = Backbone.create(backbone, pretrained=False)
+    with pytest.raises(BadInput, match=message):
+        FeatureMapPatches(network, options.pop("image_size", None), 1, **options)
+
+
+def test_a_map_of_tokens_is_used_where_it_is_fine_enough():
+    network = Backbone.create("vit_b_16", pretrained=False)
+    patches = FeatureMapPatches(network, 224, 1)
+    assert (patches.layer, patches.channels, patches.height, patches.width) == ("conv", 768, 14, 14)
 
 
 def test_maps_of_a_fingerprinted_network_are_cached(monkeypatch):
