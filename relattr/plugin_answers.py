@@ -140,6 +140,8 @@ class _Host:
                 return ["answer", None]
             if what == "needs":
                 return ["answer", len(needs_of(instance))]
+            if what == "need backbone":
+                return ["answer", _plain(getattr(needs_of(instance)[arguments[0]], "backbone", ""))]
             if what.startswith("need "):
                 return ["answer", getattr(needs_of(instance)[arguments[0]], what.removeprefix("need "))()]
             return ["answer", _plain(getattr(instance, what)())]
@@ -164,6 +166,11 @@ class _ContainedNeed(Need):
 
     def fingerprint(self) -> str:
         return self._ask("need fingerprint", _text, self._index)
+
+    @property
+    def backbone(self) -> str:
+        """The network whose weights it is; empty for other needs."""
+        return self._ask("need backbone", _text, self._index)
 
 
 def _plain(value: Any) -> Any:

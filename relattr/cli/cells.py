@@ -45,9 +45,18 @@ def count_states(cells: Sequence[PlannedCell]) -> str:
     return f"{counted(len(cells), 'cell')}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
 
 
+def is_described(plan: Plan) -> bool:
+    """Whether the benchmark itself says where the data are: a path that the user gave is described by the user."""
+    from relattr.cli.own_model import BENCHMARK as OWN
+    from relattr.harness.benchmark import benchmark_names
+
+    return plan.benchmark.name in benchmark_names() and plan.benchmark.name != OWN
+
+
 def report_unavailable(plan: Plan) -> None:
     """Print the plugins that the benchmark lists and that do not exist, and the datasets without tasks."""
     if plan.unregistered:
         echo("\nListed in the benchmark but not registered: " + ", ".join(sorted(plan.unregistered)))
     for name, reason in plan.without_tasks.items():
-        echo(f"\nNo tasks of {name}: {reason}; relattr list benchmarks {plan.benchmark.name} says what data it needs")
+        hint = f"; relattr list benchmarks {plan.benchmark.name} says what data it needs" if is_described(plan) else ""
+        echo(f"\nNo tasks of {name}: {reason}{hint}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from relattr import parameters
 from relattr.cli.output import echo
@@ -78,10 +78,10 @@ def parameter_lines(plugin: Plugin[Any]) -> list[tuple[str, str, str]]:
 
 def _preset_values(plugin: Plugin[Any]) -> Mapping[str, str]:
     """What the presets of the ranking networks set, by parameter: ``8000 (paper), 200 (fast)``."""
-    if "preset" not in plugin.types:
-        return {}
     from relattr.training.schedule import PRESETS
 
+    if set(get_args(plugin.types.get("preset"))) != set(PRESETS):  # a plugin may have presets of its own
+        return {}
     values: dict[str, dict[str, list[str]]] = {}
     for preset, schedule in PRESETS.items():
         for name, value in vars(schedule).items():

@@ -42,7 +42,8 @@ from relattr.harness.units import format_duration
     default=0,
     metavar="N",
     show_default="what BENCHMARK sets",
-    help="Number of processor threads of a cell, which decides the default of --jobs.",
+    help="Number of processor threads of a cell, as for relattr run; decides the default of --jobs if BENCHMARK sets "
+    "threads.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="List every cell in a line of its own, with the whole reason.")
 def command(benchmark: str, jobs: int, threads: int, verbose: bool, **options: Any) -> None:
@@ -52,7 +53,7 @@ def command(benchmark: str, jobs: int, threads: int, verbose: bool, **options: A
     `relattr list benchmarks` or a .toml file of your own.
 
     \b
-    done        the stored result is valid, or its data are not here to compare it with
+    done        the stored result is valid, as far as it can be compared: the data may not be here
     missing     there is no result yet
     stale       code, data or weights have changed since; the cell runs again
     blocked     something is missing (files, weights, a package); the cell is tried

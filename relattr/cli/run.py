@@ -225,6 +225,14 @@ def lost_results(
     return lost
 
 
+def _is_stale(planned: PlannedCell, result: Result | Unreadable | None) -> bool:
+    """Whether a cell has a stale number at the end of a run: on purpose, or because it cannot be computed now."""
+    if planned.keep_stale:
+        return True
+    is_number = planned.state == "stale" and isinstance(result, Result) and result.status == "ok"
+    return is_number and result == planned.result
+
+
 def _traceback(result: Result | Unreadable | None) -> str:
     return result.traceback if isinstance(result, Result) else ""
 
@@ -263,7 +271,7 @@ def _print_summary(
     for planned in plan.cells:
         if planned.cell.key in lost:
             echo(f"lost: {planned.cell}: {lost[planned.cell.key]}", err=True)
-    n_stale = sum(planned.keep_stale for planned in plan.cells)
+    n_stale = sum(_is_stale(planned, results[planned.cell.key]) for planned in plan.cells)
     stale = f" ({n_stale} of them stale)" if n_stale else ""
     n_computed = sum(result.cell.key not in lost for result in computed)
     without = f", {len(lost)} without a valid result" if lost else ""

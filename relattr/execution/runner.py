@@ -23,7 +23,7 @@ from relattr.harness.estimate import CellDurations
 from relattr.harness.fingerprints import fingerprint_differences
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import current_origin, record_provenance
-from relattr.harness.result import VERSION, Result
+from relattr.harness.result import FAILURES, VERSION, Result
 from relattr.harness.store import Store, Unreadable
 from relattr.registry import Registry
 
@@ -90,7 +90,8 @@ class Runner:
         """Compute every cell that no other runner computes, and write each result as soon as it is available.
 
         Waits for the cells that other runners have locked, and computes those that they leave unfinished. Returns the
-        results written here. Raises `RelattrError` when the store cannot be written.
+        results written here: where something is missing now, an earlier result stays (`_keeps_stored`). Raises
+        `RelattrError` when the store cannot be written.
         """
         try:
             while self._pending:
@@ -173,9 +174,8 @@ class Runner:
             result = msgspec.json.decode(self._crashed(job, planned, lost).row, type=Result)
         result = msgspec.structs.replace(result, attempts=self._attempts[key])
         try:
-            if result.status == "blocked" and self._has_number(planned):
-                self._on_message(f"{job.cell} is blocked: the stored number is kept")
-            else:
+            is_kept = self._keeps_stored(planned, result)
+            if not is_kept:
                 self._store.write(result, outcome.arrays, outcome.log)
         except OSError as error:
             raise RelattrError(
@@ -184,14 +184,25 @@ class Runner:
             ) from error
         if result.status == "ok":
             shutil.rmtree(job.checkpoint, ignore_errors=True)
-        self.written.append(result)
+        if is_kept:
+            self._on_message(f"{job.cell} is {result.status} now: its stored result is kept")
+        else:
+            self.written.append(result)
         self._locks.pop(key).release()
         self._on_result(planned, result)
 
-    def _has_number(self, planned: PlannedCell) -> bool:
-        """Whether the cell has a stored number, stale or not: it must not be lost because something is missing now."""
+    def _keeps_stored(self, planned: PlannedCell, result: Result) -> bool:
+        """Whether the stored result of a cell says more than the new one, and stays.
+
+        A number or a failure must not be lost because something is missing now. If the data could not be read when the
+        run was planned, a failure is no news of the method, and does not replace a number either.
+        """
         stored = self._store.read(planned.cell)
-        return isinstance(stored, Result) and stored.status == "ok"
+        if result.status == "ok" or not isinstance(stored, Result):
+            return False
+        if result.status == "blocked":
+            return stored.status == "ok" or stored.status in FAILURES
+        return stored.status == "ok" and not planned.fingerprints
 
     def _crashed(self, job: Job, planned: PlannedCell, lost: LostCell) -> CompletedCell:
         method, dataset = self._registry.method(job.cell.method), self._registry.dataset(job.cell.dataset)

@@ -19,8 +19,8 @@ from relattr.registry import Plugin
 
 EVALUATION_MODULE = "relattr.execution.evaluate"
 """The module that evaluates a method; the code that it imports for this decides every result."""
-NEED = "need"
-"""First word of the keys of what needs, such as backbone weights, decide."""
+DATA = "data"
+"""First word of the keys of what the files of a dataset decide."""
 PROTOCOL = "1"
 """The version of the evaluation rules (accuracy = correct / ordered pairs, a tie is an error), raised by hand."""
 
@@ -28,9 +28,14 @@ PROTOCOL = "1"
 def dataset_fingerprints(dataset: Plugin[Any], values: Mapping[str, Any], *, pixels: bool = True) -> dict[str, str]:
     """Return the part of the fingerprints that the dataset decides, and that of the evaluation."""
     instance = dataset.create(values)
-    fingerprints = {"protocol": PROTOCOL, "data": instance.fingerprint() if pixels else instance.labels_fingerprint()}
-    fingerprints |= {f"data file {path}": digest for path, digest in file_digests(instance).items()}
-    return {**fingerprints, **_code(dataset.module), **_evaluation_code()}
+    fingerprints = {DATA: instance.fingerprint() if pixels else instance.labels_fingerprint()}
+    fingerprints |= {f"{DATA} file {path}": digest for path, digest in file_digests(instance).items()}
+    return {**fingerprints, **dataset_code_fingerprints(dataset)}
+
+
+def dataset_code_fingerprints(dataset: Plugin[Any]) -> dict[str, str]:
+    """Return what `dataset_fingerprints` has without the data, which may not be on this machine."""
+    return {"protocol": PROTOCOL, **_code(dataset.module), **_evaluation_code()}
 
 
 def method_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
@@ -53,12 +58,17 @@ def _evaluation_code() -> dict[str, str]:
 def need_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[str, str]:
     """Return the part of the fingerprints that the needs of the method, such as backbone weights, decide."""
     fingerprints = (need.fingerprint() for need in needs_of(method.create(values)))
-    return {f"{NEED} {k}": text for k, text in enumerate(fingerprints) if text}
+    return {f"need {k}": text for k, text in enumerate(fingerprints) if text}
 
 
 def is_unavailable(fingerprint: str) -> bool:
     """Return whether this is the fingerprint of weights that are not available, which does not identify them."""
     return fingerprint.startswith(("undownloaded:", "missing:")) or fingerprint == "unusable"
+
+
+def differences_without_data(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Return `fingerprint_differences`, except those of the data, which are not on this machine."""
+    return fingerprint_differences({k: v for k, v in old.items() if k.partition(" ")[0] != DATA}, new)
 
 
 def fingerprint_differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,13 @@ import msgspec
 
 from relattr.errors import RelattrError
 from relattr.harness.cell import Cell
-from relattr.harness.fingerprints import dataset_fingerprints, fingerprint_differences, method_fingerprints
+from relattr.harness.fingerprints import (
+    dataset_code_fingerprints,
+    dataset_fingerprints,
+    differences_without_data,
+    fingerprint_differences,
+    method_fingerprints,
+)
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.needs import needs_of
@@ -20,8 +26,8 @@ from relattr.registry import Plugin, Registry
 T = TypeVar("T")
 State = Literal["done", "missing", "stale", "unreadable", "inaccessible", "failed", "blocked", "skipped"]
 
-UNCHECKED = "its data are not here to compare it with"
-"""Why a stored number counts as valid although its fingerprints are not known."""
+UNCHECKED = "not compared with the data, which are not on this machine"
+"""Said of a stored number of which only the code and the weights can be compared."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,8 @@ class CellState:
 def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellState:
     """Read the stored result of a cell and compare its fingerprints with the current ones.
 
-    A number whose data are not on this machine is ``done``: it cannot be compared with them, and not be computed
-    again. An error of the cell's plugins makes it ``blocked``, with the error as the reason. Raises `UnknownName` for a
+    A number whose data are not on this machine is ``done`` if code and weights are those that it was computed with. An
+    error of the cell's plugins makes it ``blocked``, with the error as the reason. Raises `UnknownName` for a
     plugin that is not registered.
     """
     stored = store.read(cell)
@@ -58,9 +64,15 @@ def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellSt
             ("missing", *data_key), lambda: missing_data(dataset, cell.all_dataset_parameters, pixels=pixels)
         )
         if unavailable is not None:
-            if result is not None and result.status == "ok":
-                return CellState("done", UNCHECKED, {}, result)
-            return CellState("blocked", unavailable, {}, result)
+            if result is None or result.status != "ok":
+                return CellState("blocked", unavailable, {}, result)
+            code = {
+                **cache.get(("code", cell.dataset), lambda: dataset_code_fingerprints(dataset)),
+                **cache.get(method_key, lambda: method_fingerprints(method, cell.method_parameters)),
+            }
+            if differences := differences_without_data(result.fingerprints, code):
+                return CellState("stale", f"{', '.join(differences)}; {UNCHECKED}", {}, result)
+            return CellState("done", UNCHECKED, {}, result)
         fingerprints = {
             **cache.get(data_key, lambda: dataset_fingerprints(dataset, cell.all_dataset_parameters, pixels=pixels)),
             **cache.get(method_key, lambda: method_fingerprints(method, cell.method_parameters)),

@@ -7,8 +7,8 @@ import re
 from collections.abc import Collection, Iterable
 from functools import cache
 
-from relattr import parameters
 from relattr.registry import Registry
+from relattr.report.backbones import backbones_of
 from relattr.system.paths import package_folder
 from relattr.system.reading import read_text
 
@@ -59,8 +59,7 @@ def _default_backbone(method: str, registry: Registry) -> list[str]:
     """``backbone:`` and the name of the network whose weights a method needs by default; nothing if it needs none."""
     if method not in registry.methods:
         return []
-    instance = registry.method(method).create()
-    return [f"backbone:{name}"] if (name := parameters.values_of(instance).get("backbone")) and instance.needs() else []
+    return [f"backbone:{name}" for name in backbones_of(registry.method(method).create())]
 
 
 def _comment(reasons: Collection[str]) -> str:

@@ -98,7 +98,8 @@ def difference(
     """Estimate the paired difference of two methods on the same tests, images and pairs.
 
     ``weights`` are those of `estimate_accuracy` for each method. With ``paired_seeds`` the k-th judgements of both have
-    the same test and seed, and the variance due to retraining is that of their differences. Raises `BadInput` if the
+    the same test and seed, and the variance due to retraining is that of their differences. Otherwise, a method with
+    one seed is taken to vary between trainings as much as the other, if that has several. Raises `BadInput` if the
     methods are judged on different tests, or in another order with ``paired_seeds``.
     """
     from scipy import special
@@ -118,10 +119,7 @@ def difference(
         differences = [a.accuracy - b.accuracy for a, b in zip(first, second, strict=True)]
         parts = [variance_of_seeds([j.test for j in first], plus, differences)]
     else:
-        parts = [
-            variance_of_seeds([j.test for j in side], of_side, [j.accuracy for j in side])
-            for side, of_side in ((first, plus), (second, minus))
-        ]
+        parts = _variances_of_two(((first, plus), (second, minus)))
     known = [(v, df) for v, df in parts if v is not None]
     seeds = sum(v for v, _ in known) if known else None
     df_seeds = seeds**2 / sum(v * v / df for v, df in known if v) if seeds else 1.0
@@ -198,6 +196,31 @@ def variance_of_seeds(
     the same images includes the interaction of seeds and images, which is also part of the variance over images: the
     sum is conservative.
     """
+    return _variance_of_retraining(tests, weights, values, 0.0)
+
+
+def _variances_of_two(
+    sides: Sequence[tuple[Sequence[Judgement], Sequence[float]]],
+) -> list[tuple[float | None, float]]:
+    """Return `variance_of_seeds` of each of two methods, or of both together if only one of them has two seeds.
+
+    The other is then taken to vary as much: it would otherwise seem to be certain, and equal methods to differ.
+    """
+    tests = [[j.test for j in side] for side, _ in sides]
+    weights = [of_side for _, of_side in sides]
+    values = [[j.accuracy for j in side] for side, _ in sides]
+    several = [k for k in (0, 1) if len(set(tests[k])) < len(tests[k])]
+    if len(several) != 1:
+        return [variance_of_seeds(*of_side) for of_side in zip(tests, weights, values, strict=True)]
+    (known,) = several
+    other = sum(w**2 for w in weights[1 - known])
+    return [_variance_of_retraining(tests[known], weights[known], values[known], other)]
+
+
+def _variance_of_retraining(
+    tests: Sequence[Hashable], weights: Sequence[float], values: Sequence[float], others: float
+) -> tuple[float | None, float]:
+    """Return `variance_of_seeds`, with further trainings that vary as much, whose squared weights sum to ``others``."""
     groups = [
         [(w, value) for t, w, value in zip(tests, weights, values, strict=True) if t == test]
         for test in dict.fromkeys(tests)
@@ -205,11 +228,11 @@ def variance_of_seeds(
     several = [group for group in groups if len(group) > 1]
     if not several:
         return None, 1.0
-    squared_weight_of_one = sum(group[0][0] ** 2 for group in groups if len(group) == 1)
+    of_one_seed = others + sum(group[0][0] ** 2 for group in groups if len(group) == 1)
     df = np.array([len(group) - 1 for group in several])
     of_one_training = np.array([np.var([value for _, value in group], ddof=1) for group in several])
     squared_weights = np.array([sum(w for w, _ in group) ** 2 for group in several])
-    parts = (squared_weights / (df + 1) + squared_weight_of_one * df / df.sum()) * of_one_training
+    parts = (squared_weights / (df + 1) + of_one_seed * df / df.sum()) * of_one_training
     variance, denominator = float(parts.sum()), float((parts**2 / df).sum())
     return variance, (variance**2 / denominator if denominator > 0 else 1.0)
 

@@ -98,7 +98,8 @@ def test_answers_are_those_of_the_plugin(create):
     assert dataset.tasks() == [TaskName("odd", "a", "standard"), TaskName("odd", "b", "standard")]
     assert type(dataset) is Odd
     (need,) = create("needs-odd").needs()
-    assert (need.missing(), need.fingerprint()) == ("nothing is there", "odd need")
+    assert (need.missing(), need.fingerprint(), need.backbone) == ("nothing is there", "odd need", "")
+    assert [need.backbone for need in create("siamese").needs()] == ["", "efficientnet_lite0"]
 
 
 @pytest.mark.parametrize("question", ["attributes", "missing", "fingerprint"])

@@ -21,9 +21,8 @@ SEEDS = {
     "one": "each method was trained once, so the variation between training runs is not in the interval.",
     "several": "the interval includes the variation between training runs.",
     "mixed": (
-        "the interval includes the variation between training runs where there are several seeds, and only there; "
-        "numbers of one seed do not include it. In a mean over attributes, those of one seed are taken to vary as the "
-        "others do."
+        "the interval includes the variation between training runs, except for numbers of one seed. Where only some "
+        "attributes have one seed, their variation is estimated from the others."
     ),
 }
 """How the interval treats the variation between training runs, by the number of seeds."""
@@ -32,9 +31,9 @@ CROSS_VALIDATED = (
     "takes into account that these models share training images."
 )
 BOLD = (
-    "Bold: the best of the methods measured on most attributes and splits, and every method measured on the same that "
-    "is not significantly different from it (paired tests over images, 5 % level, adjusted for all pairs of these "
-    "methods, since the best is chosen by the data)."
+    "Bold: the best of the methods measured on most attributes and splits and, of those measured on the same, every "
+    "method that is not significantly different from it (paired tests over images, 5 % level, adjusted for all pairs "
+    "of these methods, since the best is chosen by the data)."
 )
 
 MAX_RANKED = 40

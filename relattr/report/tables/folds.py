@@ -11,13 +11,19 @@ TestRows = list[tuple[Result, TestResult]]
 
 
 def group_folds(rows: Sequence[tuple[Result, TestResult]]) -> list[TestRows]:
-    """Group the results of one method: the folds of an attribute with the same seed, and every other result alone."""
+    """Group the results of one method: the folds of an attribute with the same seed, and every other result alone.
+
+    A seed with fewer folds of an attribute than another has is left out: its accuracy would be on other pairs.
+    """
     groups: dict[tuple[object, ...], TestRows] = {}
     for k, (result, test) in enumerate(rows):
         cell = result.cell
-        key = (cell.dataset, cell.attribute, cell.seed, test.test) if test.fold else (k,)
+        key: tuple[object, ...] = (cell.dataset, cell.attribute, test.test, cell.seed) if test.fold else (k,)
         groups.setdefault(key, []).append((result, test))
-    return list(groups.values())
+    n_folds: dict[tuple[object, ...], int] = {}
+    for key, group in groups.items():
+        n_folds[key[:-1]] = max(len(group), n_folds.get(key[:-1], 0))
+    return [group for key, group in groups.items() if len(key) == 1 or len(group) == n_folds[key[:-1]]]
 
 
 def pooled_accuracy(group: TestRows) -> float:
@@ -31,14 +37,16 @@ def pooled_accuracy(group: TestRows) -> float:
 
 def mean_accuracy(rows: Sequence[tuple[Result, TestResult]]) -> float:
     """Return the mean accuracy of results of one method, in [0, 1], weighted as `attribute_weights` says."""
-    by_attribute: dict[str, TestRows] = {}
-    for result, test in rows:
-        by_attribute.setdefault(result.cell.attribute, []).append((result, test))
-    accuracies = [[pooled_accuracy(group) for group in group_folds(of_one)] for of_one in by_attribute.values()]
-    return sum(sum(of_one) / len(of_one) for of_one in accuracies) / len(accuracies)
+    groups = group_folds(rows)
+    weights = attribute_weights(groups)
+    return sum(weight * pooled_accuracy(group) for weight, group in zip(weights, groups, strict=True))
 
 
 def attribute_weights(groups: Sequence[TestRows]) -> list[float]:
-    """Weights that give every attribute the same weight, and every split and seed of it an equal share."""
-    attributes = [group[0][0].cell.attribute for group in groups]
-    return [1.0 / (len(set(attributes)) * attributes.count(attribute)) for attribute in attributes]
+    """Weights that sum to 1: the same for all attributes, for all splits of an attribute, and for all seeds of a split.
+
+    More seeds of one split do not give it more weight.
+    """
+    places = [(r.cell.attribute, "" if test.fold else r.cell.split) for (r, test), *_ in groups]
+    attributes = [attribute for attribute, _ in set(places)]
+    return [1.0 / (len(set(attributes)) * attributes.count(place[0]) * places.count(place)) for place in places]

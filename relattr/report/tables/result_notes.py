@@ -11,7 +11,13 @@ from typing import Any
 from relattr import parameters
 from relattr.errors import RelattrError
 from relattr.harness.cell import Cell
-from relattr.harness.fingerprints import dataset_fingerprints, fingerprint_differences, method_fingerprints
+from relattr.harness.fingerprints import (
+    dataset_code_fingerprints,
+    dataset_fingerprints,
+    differences_without_data,
+    fingerprint_differences,
+    method_fingerprints,
+)
 from relattr.harness.own_data import is_own
 from relattr.harness.result import Result, TestResult
 from relattr.harness.staleness import missing_data
@@ -125,8 +131,7 @@ class StalenessNotes:
         if cell.method not in registry.methods or cell.dataset not in registry.datasets:
             plugin = cell.method if cell.method not in registry.methods else cell.dataset
             return [f"computed by a plugin that is not installed, {plugin}"]
-        current = self._current(cell)
-        differences = fingerprint_differences(result.fingerprints, current) if current is not None else []
+        differences = self._differences(result)
         if not differences:
             return []
         named = ", ".join(differences[:MAX_NAMED_CHANGES])
@@ -134,11 +139,16 @@ class StalenessNotes:
         rest = f" and {more} more; relattr plan lists them" if more > 0 else ""
         return [f"computed with code or data that has changed since: {named}{rest}"]
 
-    def _current(self, cell: Cell) -> dict[str, str] | None:
-        """The fingerprints that the cell has now; None if they cannot be determined."""
-        of_method = self._of_method(cell)
-        of_dataset = None if of_method is None else self._of_dataset(cell, pixels=of_method[0])
-        return None if of_method is None or of_dataset is None else {**of_dataset, **of_method[1]}
+    def _differences(self, result: Result) -> list[str]:
+        """What has changed since, as far as it can be determined: the data may not be on this machine."""
+        of_method = self._of_method(result.cell)
+        if of_method is None:
+            return []
+        of_dataset = self._of_dataset(result.cell, pixels=of_method[0])
+        if of_dataset is not None:
+            return fingerprint_differences(result.fingerprints, {**of_dataset, **of_method[1]})
+        code = dataset_code_fingerprints(self._registry.dataset(result.cell.dataset))
+        return differences_without_data(result.fingerprints, {**code, **of_method[1]})
 
     def _of_method(self, cell: Cell) -> tuple[bool, Mapping[str, str]] | None:
         """Whether the method reads pixels, and its part of the fingerprints."""
@@ -201,16 +211,16 @@ def missing_cells_note(wanted: set[CellPlace], measured: set[CellPlace], results
         listed.append(f"{task}seed {seed}: {reasons.get((attribute, split, seed), 'not run')}")
     if len(absent) > MAX_LISTED:
         listed.append(f"and {len(absent) - MAX_LISTED} more")
-    return [f"mean over {total - len(absent)} of {total} cells; {'; '.join(listed)}"]
+    return [f"{len(absent)} of {total} cells {'is' if len(absent) == 1 else 'are'} missing: {'; '.join(listed)}"]
 
 
 def ties_note(tests: Iterable[TestResult]) -> list[str]:
     """A note if many pairs are predicted as ties where these count as errors: the accuracy then says little."""
-    counted = [test for test in tests if test.ties == "error"]
-    n_tied, n_ordered = sum(test.n_tied for test in counted), sum(test.n_ordered for test in counted)
-    if n_tied <= MAX_TIES * n_ordered:
+    shares = [test.n_tied / test.n_ordered for test in tests if test.ties == "error" and test.n_ordered]
+    share = sum(shares) / len(shares) if shares else 0.0
+    if share <= MAX_TIES:
         return []
-    return [f"{n_tied:,} of {n_ordered:,} test pairs are predicted as ties, which count as errors"]
+    return [f"{100 * share:.0f} % of the test pairs are predicted as ties, which count as errors"]
 
 
 def first_line(text: str) -> str:

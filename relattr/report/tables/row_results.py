@@ -10,15 +10,16 @@ from typing import Any
 
 from relattr import parameters
 from relattr.harness.benchmark import Benchmark
+from relattr.harness.cell import Cell
 from relattr.harness.file_identity import content_digests
-from relattr.harness.fingerprints import NEED
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, variant_key
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry, match_names
+from relattr.report.backbones import backbones_of
 from relattr.report.tables.entry import Section
-from relattr.report.tables.row_labels import BACKBONE, RowParameters, settle_labels
+from relattr.report.tables.row_labels import RowParameters, settle_labels
 from relattr.report.tables.slugs import slugify, unique_slug
 
 
@@ -134,17 +135,24 @@ def _changes(
 
 
 def _row_parameters(registry: Registry, row: RowResults) -> RowParameters:
-    values = row.results[0].cell.stated_parameters if row.results else {}
-    # a method may have the parameter for other features than those it is run with: the weights are then no need
-    needs_weights = any(key.startswith(f"{NEED} ") for result in row.results for key in result.fingerprints)
     return RowParameters(
         row.method,
-        values,
+        row.results[0].cell.stated_parameters if row.results else {},
         row.changes,
         known_defaults=row.method in registry.methods,
         measured=any(result.status == "ok" for result in row.results),
-        backbone=str(values.get(BACKBONE, "")) if needs_weights else "",
+        backbone=_backbone(registry, row.results[0].cell) if row.results else "",
     )
+
+
+def _backbone(registry: Registry, cell: Cell) -> str:
+    """The network whose weights the results depend on; empty if there is none, or if the plugin is not loaded."""
+    if cell.method not in registry.methods:
+        return ""
+    try:
+        return ", ".join(backbones_of(registry.method(cell.method).create(cell.method_parameters)))
+    except Exception:  # parameters of an older version, or an error in a plugin, which must not prevent the table
+        return ""
 
 
 def _benchmark_parameters(benchmark: Benchmark, registry: Registry, method: str) -> dict[str, Any]:

@@ -98,16 +98,29 @@ def _adjustment(
     design = entries[0].design
     if any(entry.design is not design for entry in entries):  # judged on different tests: no common covariance
         return lambda p: min(1.0, p * n * (n - 1) / 2)
-    seeds = [each.entry.seed_standard_error or 0.0 for each in computed.values()]
+    seeds = [_variance_of_seeds(each.entry, [other.entry for other in computed.values()]) for each in computed.values()]
     covariance = difference_covariance(
         design,
         [entry.judgements for entry in entries],
         [entry.weights for entry in entries],
         variances_images=[comparisons[i].variance_images if i in comparisons else 0.0 for i in computed],
-        variances_seeds=[(error / 100) ** 2 for error in seeds],
+        variances_seeds=seeds,
         best=list(computed).index(best),
     )
     return LargestDifference(covariance).adjusted_p
+
+
+def _variance_of_seeds(entry: TableEntry, entries: Sequence[TableEntry]) -> float:
+    """The variance of an accuracy in [0, 1] between trainings; an entry of one seed varies as the others do on average.
+
+    As in `difference`; 0 if no entry has several seeds.
+    """
+    if entry.seed_standard_error is not None:
+        return (entry.seed_standard_error / 100) ** 2
+    known = [
+        each.n_seeds * (each.seed_standard_error / 100) ** 2 for each in entries if each.seed_standard_error is not None
+    ]
+    return sum(known) / len(known) if known else 0.0
 
 
 def compare_entries(judge: Judge, first: EntryJudgements | None, second: EntryJudgements | None) -> Difference | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from relattr.harness.staleness import UNCHECKED
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cells run in separate processes on Linux only")
 
 
@@ -147,23 +149,73 @@ def test_an_unmet_need_blocks_a_cell_and_is_shown_if_stale(workspace):
     assert "stale, kept" in workspace.relattr("plan", "--keep-stale")
 
 
-def test_numbers_are_kept_while_the_data_are_away(workspace):
-    """As with an unmounted disk: the number counts, is not computed again, and is compared once the data are back."""
+def without_data(plugin, how="return 'gone'"):
+    """The file of a dataset whose images are away."""
+    text = plugin.read_text()
+    plugin.write_text(
+        text.replace("    def fingerprint", f"    def missing(self):\n        {how}\n\n    def fingerprint")
+    )
+    assert how in plugin.read_text()
+
+
+@pytest.fixture
+def moved(workspace):
+    """A benchmark whose dataset is missing while a file exists; the path of that file."""
+    flag = workspace.folder / "away"
+    workspace.write_method("m")
+    without_data(
+        workspace.plugins / "tiny.py",
+        f"import pathlib; return 'gone' if pathlib.Path({str(flag)!r}).exists() else None",
+    )
+    workspace.write_benchmark()
+    return flag
+
+
+def stored_result(workspace, method="m"):
+    (path,) = (workspace.folder / "results").glob(f"tiny/{method}/*.json")
+    return path
+
+
+def test_numbers_are_kept_while_the_data_are_away(workspace, moved):
+    """As with an unmounted disk: the number counts and is not computed again, and code is compared all the same."""
+    workspace.relattr("run")
+    stored = stored_result(workspace).read_bytes()
+    moved.touch()
+    assert workspace.states()["m 0"] == f"done: {UNCHECKED}"
+    assert "0 cells computed, 1 already available. " in workspace.relattr("run")
+    assert "computed with code or data that has changed" not in workspace.relattr("tables", "--notes", "full")
+    workspace.write_method("m", "self.changed_ = 1")
+    state = workspace.states()["m 0"]
+    assert state.startswith("stale:")
+    assert "m changed" in state
+    assert state.endswith(UNCHECKED)
+    assert "computed with code or data that has changed" in workspace.relattr("tables", "--notes", "full")
+    assert "0 cells computed, 1 already available (1 of them stale). " in workspace.relattr("run")
+    assert stored_result(workspace).read_bytes() == stored
+    moved.unlink()
+    assert "1 cell computed" in workspace.relattr("run")
+
+
+def test_a_failure_is_kept_while_the_data_are_away(workspace, moved):
+    workspace.write_method("m", "raise ValueError('of the method')")
+    workspace.relattr("run", code=1)
+    stored = stored_result(workspace).read_bytes()
+    moved.touch()
+    assert "m on tiny/a0/standard, seed 0 is blocked now: its stored result is kept" in workspace.relattr("run", code=1)
+    assert stored_result(workspace).read_bytes() == stored
+
+
+def test_a_number_is_kept_if_the_data_cannot_be_read(workspace):
     workspace.write_method("m")
     workspace.write_benchmark()
     workspace.relattr("run")
-    (path,) = (workspace.folder / "results").glob("tiny/m/*.json")
-    stored, plugin = path.read_bytes(), workspace.plugins / "tiny.py"
+    stored, plugin = stored_result(workspace).read_bytes(), workspace.plugins / "tiny.py"
     text = plugin.read_text()
-    plugin.write_text(
-        text.replace("    def fingerprint", "    def missing(self):\n        return 'gone'\n\n    def fingerprint")
-    )
-    assert "'gone'" in plugin.read_text()
-    assert workspace.states()["m 0"] == "done: its data are not here to compare it with"
-    assert "0 cells computed, 1 already available" in workspace.relattr("run")
-    assert path.read_bytes() == stored
-    plugin.write_text(text)
-    assert workspace.states()["m 0"].startswith("done")
+    plugin.write_text(text.replace("return self.fingerprint_text", "raise OSError(5, 'cannot read', 'disk')"))
+    output = workspace.relattr("run")
+    assert "its stored result is kept" in output
+    assert "lost:" not in output
+    assert stored_result(workspace).read_bytes() == stored
 
 
 def test_a_blocked_run_does_not_replace_a_number(workspace):
@@ -171,15 +223,16 @@ def test_a_blocked_run_does_not_replace_a_number(workspace):
     path = workspace.write_method("needy")
     workspace.write_benchmark()
     workspace.relattr("run")
-    (stored,) = (workspace.folder / "results").glob("tiny/needy/*.json")
-    content = stored.read_bytes()
+    content = stored_result(workspace, "needy").read_bytes()
     path.write_text(
         f"{path.read_text().rstrip()}\n\n    def needs(self):\n        from relattr.needs import Packages\n"
         "        return [Packages(('no_such_package',), 'x')]\n"
     )
-    output = workspace.relattr("run", code=None)
-    assert "is blocked: the stored number is kept" in output
-    assert stored.read_bytes() == content
+    output = workspace.relattr("run")
+    assert "is blocked now: its stored result is kept" in output
+    assert "0 cells computed, 1 already available (1 of them stale). " in output
+    assert "lost:" not in output
+    assert stored_result(workspace, "needy").read_bytes() == content
     assert workspace.states()["needy 0"].startswith("stale:")
 
 

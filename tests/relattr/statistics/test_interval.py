@@ -186,6 +186,18 @@ def test_tests_of_one_seed_vary_as_those_of_several():
     assert variance_of_seeds([0, 1], [0.5, 0.5], [0.8, 0.7])[0] is None
 
 
+def test_a_method_of_one_seed_varies_as_the_other_in_a_difference():
+    pairs, strengths, other = world(15, n=80, m=400)
+    design = Design([(pairs, None)])
+    rng = np.random.default_rng(1)
+    several = [design.judge(0, strengths=strengths + 0.4 * rng.standard_normal(80)) for _ in range(3)]
+    one = [design.judge(0, strengths=other)]
+    of_one_training = np.var([j.accuracy for j in several], ddof=1)
+    for first, second in ((several, one), (one, several)):
+        assert difference(design, first, second).variance_seeds == pytest.approx(of_one_training * (1 / 3 + 1))
+    assert difference(design, one, [design.judge(0, strengths=strengths)]).variance_seeds is None
+
+
 def test_the_pooled_variance_of_seeds_is_unbiased():
     """Three seeds on one test and one on another, all of the same spread: the mean has variance (1/3 + 1) / 4."""
     rng = np.random.default_rng(0)

@@ -21,7 +21,7 @@ PREAMBLE = r"""% Packages and settings that the tables need; input it in the pre
 \setlength{\belowcaptionskip}{6pt}
 % longtable, for tables that are longer than a page, needs a page in one column
 \makeatletter
-\newcommand\relattronecolumn{\let\relattrbackfromonecolumn\relax
+\def\relattronecolumn{\let\relattrbackfromonecolumn\relax
   \if@twocolumn\onecolumn\let\relattrbackfromonecolumn\twocolumn\fi}
 \makeatother
 """

@@ -70,6 +70,7 @@ def table_environment(
         columns = re.sub(r"\bS\[[^]]*\]", "r", columns)
     if sum(_n_lines(row, columns) for row in body) > MAX_LINES:
         return rf"""
+\providecommand\relattronecolumn{{}}\providecommand\relattrbackfromonecolumn{{}}% preamble.tex has the definitions
 \relattronecolumn
 {{\small\setlength\tabcolsep{{4pt}}
 \setlength\LTleft{{0pt plus 1fill}}\setlength\LTright{{0pt plus 1fill}}\setlength\LTcapwidth{{\linewidth}}

@@ -44,6 +44,33 @@ def test_nasty_tables_compile_to_the_same_pdf_each_time(synthetic, tmp_path):
     assert r"\relattrnumber{wide/m/a-b/measured}" in (out / "macros.tex").read_text()
 
 
+TWO_COLUMNS = r"""\documentclass[twocolumn]{article}
+%s
+\begin{document}
+Text.
+\input{wide}
+\input{long}
+More text.
+\end{document}
+"""
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_long_tables_are_for_papers_of_two_columns(synthetic, tmp_path, earlier):
+    """An earlier preamble, with the packages alone, is enough for a paper of one column; longtable refuses two."""
+    synthetic.add("m", "wide", "x", noise=0.5)
+    for k in range(50):
+        synthetic.add(f"many_{k}", "long", "z", noise=0.1 * k, arrays=False)
+    columns = [[ColumnSpec(label=name, dataset=name)] for name in ("wide", "long")]
+    write_tables([synthetic.table([], of_one, name=of_one[0].dataset) for of_one in columns], tmp_path)
+    preamble = (tmp_path / "preamble.tex").read_text()
+    paper = TWO_COLUMNS % (2 * preamble)
+    if earlier:
+        paper = (TWO_COLUMNS % preamble.partition("% longtable")[0]).replace("[twocolumn]", "")
+    (tmp_path / "paper.tex").write_text(paper)
+    assert compile_pdf(tmp_path, "paper").read_bytes().startswith(b"%PDF")
+
+
 @pytest.fixture(scope="module")
 def reference_tables(tmp_path_factory):
     """Folder, tables and paths of all tables of the reference results, without plugins and without a PDF."""

@@ -53,6 +53,28 @@ def test_accuracy_is_that_of_all_pairs_together(synthetic, column):
     assert entry.n_images == pairs.ordered().images.size
 
 
+def test_a_seed_without_all_folds_is_left_out(synthetic, column):
+    add_folds(synthetic, "m", 0.8)
+    alone = synthetic.table(["m"], [column]).rows[0].entries[0]
+    first = next(result for result in synthetic.store if result.cell.split == "fold-1")
+    other_seed = msgspec.structs.replace(first, cell=msgspec.structs.replace(first.cell, seed=1), arrays=None)
+    synthetic.store.write(other_seed, synthetic.store.arrays(first))
+    entry = synthetic.table(["m"], [column], seeds=(0, 1)).rows[0].entries[0]
+    assert (entry.measured, entry.lower, entry.upper) == pytest.approx((alone.measured, alone.lower, alone.upper))
+
+
+def test_more_seeds_of_one_split_do_not_give_it_more_weight(synthetic, column):
+    for seed in (0, 1, 2):
+        synthetic.add("m", "a", "x", seed, split="easy", noise=0.05)
+    synthetic.add("m", "a", "x", 0, split="hard", noise=3.0)
+    accuracies = {split: [] for split in ("easy", "hard")}
+    for result in synthetic.store:
+        accuracies[result.cell.split].append(result.tests[0].accuracy)
+    entry = synthetic.table(["m"], [column]).rows[0].entries[0]
+    assert entry.measured == pytest.approx(100 * np.mean([np.mean(values) for values in accuracies.values()]))
+    assert entry.lower < entry.measured < entry.upper
+
+
 def test_interval_is_that_of_one_test_set_variance_doubled(synthetic, column):
     pairs, margins = add_folds(synthetic, "m", 0.8)
     entry = synthetic.table(["m"], [column]).rows[0].entries[0]

@@ -55,9 +55,9 @@ def test_missing_seeds_are_named_with_the_reason(synthetic):
     synthetic.add("part", "a", "x", 2, status="timeout", reason="took longer than 5m")
     synthetic.add("other", "a", "x", 7)
     part, whole, other = (synthetic.entry(m, seeds=(0, 1, 2)).notes for m in ("part", "whole", "other"))
-    assert "mean over 1 of 3 cells; seed 2: timeout: took longer than 5m; seed 1: not run" in part
+    assert "2 of 3 cells are missing: seed 2: timeout: took longer than 5m; seed 1: not run" in part
     assert not [note for note in whole if "cells" in note]
-    assert "mean over 1 of 3 cells; seed 0: not run; seed 1: not run" in other
+    assert "2 of 3 cells are missing: seed 0: not run; seed 1: not run" in other
 
 
 def test_many_ties_are_noted():
@@ -65,7 +65,8 @@ def test_many_ties_are_noted():
         return TestResult("test", 10, 120, 100, 0, n_tied, ties=ties)
 
     assert ties_note([test(5), test(4)]) == []
-    assert ties_note([test(40), test(0)]) == ["40 of 200 test pairs are predicted as ties, which count as errors"]
+    expected = "20 % of the test pairs are predicted as ties, which count as errors"
+    assert ties_note([test(40), test(0)]) == [expected]
     assert ties_note([test(100, "half")]) == []
 
 
@@ -97,7 +98,7 @@ def test_missing_splits_are_named(synthetic, mean_column, entry_of):
     synthetic.add("m", "a", "y", split="s1")
     notes = entry_of(synthetic.table(["m"], [mean_column]), "m").notes
     assert [note for note in notes if "cells" in note] == [
-        "mean over 3 of 8 cells; x/s0, seed 0: not run; x/s1, seed 0: not run; x/s3, seed 0: not run; "
+        "5 of 8 cells are missing: x/s0, seed 0: not run; x/s1, seed 0: not run; x/s3, seed 0: not run; "
         "y/s0, seed 0: not run; and 1 more"
     ]
     one_split = ColumnSpec(label="A", dataset="a", split="s2")
