@@ -14,7 +14,7 @@ from relattr import registry as module
 from relattr.dataset import Dataset
 from relattr.errors import BadInput, Blocked, RelattrError
 from relattr.method import Method
-from relattr.needs import Need
+from relattr.needs import Need, Packages
 from relattr.plugin_answers import answer_directly, contain_answers
 from relattr.registry import Plugin, Registry
 from relattr.system import contained
@@ -67,13 +67,15 @@ class NeedsOdd(Method):
         reply = self.reply
 
         class OddNeed(Need):
+            backbone = "some-net"
+
             def missing(self) -> Any:
                 return REPLIES[reply]() if reply else "nothing is there"
 
             def fingerprint(self) -> str:
                 return "odd need"
 
-        return [OddNeed()]
+        return [OddNeed(), Packages(["json"], "deep")]
 
 
 @pytest.fixture
@@ -97,9 +99,9 @@ def test_answers_are_those_of_the_plugin(create):
     assert dataset.fingerprint() == dataset.labels_fingerprint() == "odd 1"
     assert dataset.tasks() == [TaskName("odd", "a", "standard"), TaskName("odd", "b", "standard")]
     assert type(dataset) is Odd
-    (need,) = create("needs-odd").needs()
-    assert (need.missing(), need.fingerprint(), need.backbone) == ("nothing is there", "odd need", "")
-    assert [need.backbone for need in create("siamese").needs()] == ["", "efficientnet_lite0"]
+    need, other = create("needs-odd").needs()
+    assert (need.missing(), need.fingerprint(), need.backbone) == ("nothing is there", "odd need", "some-net")
+    assert (other.missing(), other.backbone) == (None, "")
 
 
 @pytest.mark.parametrize("question", ["attributes", "missing", "fingerprint"])
@@ -137,7 +139,7 @@ def test_a_dataset_that_hangs_is_named(create, monkeypatch):
 
 @pytest.mark.parametrize("reply", ["number", "exit", "crash"])
 def test_a_need_that_misbehaves_is_an_error_of_its_method(create, reply):
-    (need,) = create("needs-odd", reply=reply).needs()
+    need, _ = create("needs-odd", reply=reply).needs()
     with pytest.raises(RelattrError, match="of method needs-odd"):
         need.missing()
     assert need.fingerprint() == "odd need"
