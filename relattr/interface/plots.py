@@ -98,7 +98,7 @@ def plot_pairs(model: Model, images: ImagesLike, pairs: Pairs | ArrayLike, *, n:
     from relattr.interface.model import as_pairs
 
     opened = load_images(images, keep_decoded=False)
-    every = as_pairs(pairs, len(opened))
+    every = as_pairs(pairs, opened)
     shown = every.take(np.arange(min(_positive(n), len(every))))
     margins = model.compare(opened, shown)
     axes = _image_axes(len(shown), 2)
