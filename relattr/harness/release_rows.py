@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
@@ -72,14 +73,24 @@ def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list
                 left_out.append(f"{name} of {result.cell} ({values.dtype})")
             else:
                 arrays.append(array)
-    # an audit names images, and the folder may have audits of other own data, or of this data before it changed
-    of_results = {key for result in results for key in audit_keys_of(result)}
+    # an audit names images, and the folder may have audits of other own data, or of this data before it changed; a
+    # result of a method that sees no pixels does not identify the audit, but others on the same data do
+    data = {_data_of(result) for result in results}
+    on_same_data = [*results, *(r for r in stored if isinstance(r, Result) and _data_of(r) in data)]
+    of_results = {key for result in on_same_data for key in audit_keys_of(result)}
     audits = [
         {"record": "audit", "key": key, "audit": record.decode("utf-8", "backslashreplace")}
         for key in stored.audit_keys()
         if key in of_results and (record := stored.audit_record(key)) is not None
     ]
     return [*rows, *arrays, *(test_sets[key] for key in sorted(test_sets)), *audits], left_out
+
+
+def _data_of(result: Result) -> tuple[str, str, str, str]:
+    """What the data of a result are called, with their parameters, and where they were."""
+    cell = result.cell
+    parameters, location = (json.dumps(each, sort_keys=True) for each in (cell.dataset_parameters, cell.location))
+    return cell.dataset, parameters, location, cell.data
 
 
 def contents_of(rows: Iterable[Row]) -> ReleasedContents:

@@ -144,4 +144,12 @@ def _stored_with_results(store: StoredResults, name: str, data: DataIdentity) ->
                 audit = _read(store, key)
                 if audit is not None:
                     return audit
-    return None
+    # results of methods that see no pixels do not identify it
+    of_dataset = [
+        audit
+        for key in store.audit_keys()
+        if (audit := _read(store, key)) is not None
+        and audit.dataset == name
+        and key == audit_key(name, data.dataset_parameters, audit.fingerprint)
+    ]
+    return of_dataset[0] if len(of_dataset) == 1 and not data.location else None

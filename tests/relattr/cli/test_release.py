@@ -10,6 +10,12 @@ import pytest
 
 import relattr
 
+BLIND = """    def strength(self, images):
+        import numpy as np
+
+        return np.arange(len(images)) % 7.0
+"""
+
 
 @pytest.fixture
 def command(workspace):
@@ -71,10 +77,16 @@ def test_images_have_their_names_in_the_file(workspace, command):
 
 
 @pytest.mark.usefixtures("own_registry")
-def test_leaks_are_noted_in_tables_of_chosen_results(workspace, command):
-    """Without the dataset, tables of a release have the notes of those of the folder: its audit is released too."""
+@pytest.mark.parametrize("chosen", ["plain", "blind"])
+def test_leaks_are_noted_in_tables_of_chosen_results(workspace, command, chosen):
+    """Without the dataset, tables of a release have the notes of those of the folder: its audit is released too.
+
+    The result of a method that sees no pixels does not identify the audit; that of the other does.
+    """
     workspace.write_method("plain")
-    workspace.write_method("other")
+    blind = workspace.write_method("blind", parameters="uses_pixels = False")
+    text = blind.read_text()
+    blind.write_text(text[: text.index("    def strength")] + BLIND)
     path = workspace.plugins / "tiny.py"
     leaking = path.read_text().replace("order[20:]", "order[10:]").replace("images[20:]", "images[10:]")
     path.write_text(leaking)
@@ -87,10 +99,10 @@ def test_leaks_are_noted_in_tables_of_chosen_results(workspace, command):
         audit.with_name(f"{name}.json").write_text('{"private": "holiday.jpg"}')
     without_data = "    def missing(self):\n        return 'it is gone'\n\n    def fingerprint(self):"
     path.write_text(leaking.replace("    def fingerprint(self):", without_data))
-    command("release", "out.jsonl", "--methods", "plain")
+    command("release", "out.jsonl", "--methods", chosen)
     assert "holiday" not in (workspace.folder / "out.jsonl").read_text()
     for results, out in (("results", "one"), ("out.jsonl", "two")):
-        assert note in command("tables", "bench.toml", "--methods", "plain", "--results", results, "--out", out)
+        assert note in command("tables", "bench.toml", "--methods", chosen, "--results", results, "--out", out)
     one, two = ((workspace.folder / out / "bench.csv").read_bytes() for out in ("one", "two"))
     assert one == two
 

@@ -231,6 +231,14 @@ def test_the_audit_is_released_of_own_data_without_pixels(store, tmp_path):
     assert open_results(release(store, tmp_path, ".jsonl")).audit_keys() == [of_data]
 
 
+def test_another_result_on_the_same_data_identifies_its_audit(store, tmp_path):
+    """A method that sees no pixels is released alone; the others on its data know the audit that notes leaks."""
+    cell = msgspec.structs.replace(CELL, method="blind")
+    store.write(msgspec.structs.replace(RESULT, cell=cell, fingerprints={"data": "labels"}))
+    released = open_results(release(store, tmp_path, ".jsonl", ResultSelection(methods=["blind"])))
+    assert released.audit_keys() == [AUDIT]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_release_without_a_result_is_not_written(store, tmp_path, suffix):
     path = release(store, tmp_path, suffix)

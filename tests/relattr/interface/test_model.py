@@ -146,7 +146,7 @@ def test_pairs_of_names_are_those_of_their_indices(model, tmp_path):
     assert images.names == ["0.png", "10.png", "2.png"]  # in the order of the names
     by_name = model.compare(images, [("10.png", "2.png"), ("0.png", "10.png")])
     np.testing.assert_array_equal(by_name, model.compare(images, [(1, 2), (0, 1)]))
-    with pytest.raises(UnknownName, match="no image is called '3.png'; did you mean 2.png"):
+    with pytest.raises(UnknownName, match=r"no image is called '3\.png'; did you mean 2\.png"):
         model.compare(images, [("3.png", "2.png")])
     twice = relattr.Images.from_arrays([np.zeros((4, 4, 3), np.uint8)] * 3, ["a", "a", "b"])
     with pytest.raises(BadInput, match="2 images are called a; give the indices of the pair"):
