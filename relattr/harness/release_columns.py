@@ -17,7 +17,7 @@ RECORDS: dict[Record, str] = {
     "result": "the numbers of a cell on one test set, or a cell without numbers and its reason",
     "array": "another array of the cell, such as the boxes of a spatial transformer",
     "test set": "the images and pairs of a test set",
-    "audit": "the audit of a dataset: leaks and contradictions",
+    "audit": "the audit of the data that a result was computed on: leaks and contradictions",
 }
 """The records of a released file, and what they are."""
 

@@ -186,7 +186,7 @@ def test_tests_of_one_seed_vary_as_those_of_several():
     assert variance_of_seeds([0, 1], [0.5, 0.5], [0.8, 0.7])[0] is None
 
 
-def test_a_method_of_one_seed_varies_as_the_other_in_a_difference():
+def test_one_seed_varies_as_the_other_method_in_a_difference():
     pairs, strengths, other = world(15, n=80, m=400)
     design = Design([(pairs, None)])
     rng = np.random.default_rng(1)
