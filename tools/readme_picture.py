@@ -23,6 +23,12 @@ QUESTIONS = {
     "local": "spikier in the red badge?",
     "multiscale": "spikier in all three badges?",
 }
+LEGEND = {
+    "Global": "how crowded",
+    "Local": "spikiness, red badge",
+    "Multiscale": "spikiness, all badges",
+    "Category": "spikiness + category",
+}
 INK, SOFT = "#22262e", "#8a919e"
 
 
@@ -60,7 +66,7 @@ def main(results: Path, out: Path) -> None:
                 axes.plot(
                     [entry.lower, entry.upper], [y, y], color=colours[k], lw=1.6, alpha=0.55, solid_capstyle="round"
                 )
-            label = table.columns[k].label if row == 0 else None
+            label = LEGEND[table.columns[k].label] if row == 0 else None
             axes.plot(entry.measured, y, "o", color=colours[k], ms=6, label=label)
     axes.axvline(50, color=SOFT, lw=0.8, ls=(0, (3, 3)))
     axes.set_yticks(
@@ -68,13 +74,13 @@ def main(results: Path, out: Path) -> None:
         [line.label.replace(" + ", "\n+ ").replace(" [backbone=", ", ").removesuffix("]") for line in table.rows],
         fontsize=9,
     )
-    axes.set_xlabel("correct / ordered test pairs, per cent, with 95 % intervals over images", fontsize=9, color=INK)
+    axes.set_xlabel("accuracy in per cent, with 95 % intervals over images; backbone: micro, a small network", fontsize=9, color=INK)
     axes.tick_params(length=0, colors=INK)
     axes.grid(axis="x", color="#e7e9ee", lw=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
-    axes.legend(ncols=4, frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.4, 1.0), handletextpad=0.1)
+    axes.legend(ncols=4, frameon=False, fontsize=8.5, loc="lower center", bbox_to_anchor=(0.36, 1.0), handletextpad=0.1)
     figure.savefig(out)
 
 
