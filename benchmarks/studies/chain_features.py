@@ -40,6 +40,8 @@ C = 0.1
 SIDE = 227
 """Pixels per side of the image whose last map is used, as `visual-chains` did at first."""
 CELLS = 2
+MIN_SIDE = 0.05
+"""Least width and height of what is left of a box in the image, in units of the image's sides."""
 
 
 def descriptors(backbone: str, threads: int) -> Mapping[str, PatchDescriptor]:
@@ -53,8 +55,17 @@ def descriptors(backbone: str, threads: int) -> Mapping[str, PatchDescriptor]:
 
 
 def stacked(chains: list[ReleasedChain], parts: tuple[str, ...], numbers: NDArray[Any]) -> tuple[NDArray[Any], Boxes]:
-    """The rows of the images that have a box of each chain in these parts, and the boxes ``(k, 4)`` by row."""
-    merged = [{n: box for part in parts for n, box in getattr(chain, part).items()} for chain in chains]
+    """The rows of the images that have a box of each chain in these parts, and the boxes ``(k, 4)`` by row.
+
+    Boxes are cut off at the edges of the image; one of which less than `MIN_SIDE` is left does not count.
+    """
+    merged: list[Boxes] = [{} for _ in chains]
+    for boxes, chain in zip(merged, chains, strict=True):
+        for part in parts:
+            for n, box in getattr(chain, part).items():
+                inside = box.clip(0, 1)
+                if min(inside[2:] - inside[:2]) >= MIN_SIDE:
+                    boxes[n] = inside
     rows = [row for row, n in enumerate(numbers.tolist()) if all(n in boxes for boxes in merged)]
     return np.array(rows), {row: np.stack([boxes[int(numbers[row])] for boxes in merged]) for row in rows}
 
@@ -64,7 +75,7 @@ def described(descriptor: PatchDescriptor, images: Images, boxes: Boxes) -> NDAr
     data = descriptor.read(images, lambda n: None)
     x = np.zeros((len(images), N_BEST * descriptor.dim), np.float32)
     for row, patches in boxes.items():
-        x[row] = descriptor.describe(data, np.array([row]), patches[None].clip(0, 1)).ravel()
+        x[row] = descriptor.describe(data, np.array([row]), patches[None]).ravel()
     return l2_normalise(x)
 
 
