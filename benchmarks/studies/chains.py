@@ -2,7 +2,7 @@
 
 Their page (fanyix.github.io, project/discovery/files/chains.tar.gz) has 20 initial chains of each attribute, with boxes
 in their training, validation and test images. Ours here are initial chains as well (``k_pert=0``), ranked on the last
-map of a network averaged over parts of each patch. For both sets of boxes the same RankSVM is trained on the same
+map of a network at 227 pixels, averaged over parts of each patch (`chain_features.py` compares features). For both sets of boxes the same RankSVM is trained on the same
 features. All pairs of training and validation images whose boxes they released are used, and all test pairs.
 
     RELATTR_DATA=... RELATTR_WEIGHTS=... python benchmarks/studies/chains.py [--out benchmarks/studies/chains.md]
@@ -162,6 +162,8 @@ def main() -> None:
     settings = {
         "backbone": args.backbone,
         "appearance": "map",
+        "layer": "conv",
+        "image_size": 227,
         "max_candidates": args.candidates,
         "k_pert": 0,
         "k_ens": 20,
