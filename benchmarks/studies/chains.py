@@ -2,8 +2,9 @@
 
 Their page (fanyix.github.io, project/discovery/files/chains.tar.gz) has 20 initial chains of each attribute, with boxes
 in their training, validation and test images. Ours here are initial chains as well (``k_pert=0``), ranked on the last
-map of a network at 227 pixels, averaged over parts of each patch (`chain_features.py` compares features). For both sets of boxes the same RankSVM is trained on the same
-features. All pairs of training and validation images whose boxes they released are used, and all test pairs.
+map of a network at 227 pixels, averaged over parts of each patch (`chain_features.py` compares features). For both sets
+of boxes the same RankSVM is trained on the same features. All pairs of training and validation images whose boxes they
+released are used, and all test pairs.
 
     RELATTR_DATA=... RELATTR_WEIGHTS=... python benchmarks/studies/chains.py [--out benchmarks/studies/chains.md]
 
