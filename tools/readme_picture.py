@@ -29,6 +29,7 @@ LEGEND = {
     "Multiscale": "spikiness, all badges",
     "Category": "spikiness + category",
 }
+AXIS = "accuracy in per cent, with 95 % intervals over images; backbone: micro, a small network"
 INK, SOFT = "#22262e", "#8a919e"
 
 
@@ -74,7 +75,7 @@ def main(results: Path, out: Path) -> None:
         [line.label.replace(" + ", "\n+ ").replace(" [backbone=", ", ").removesuffix("]") for line in table.rows],
         fontsize=9,
     )
-    axes.set_xlabel("accuracy in per cent, with 95 % intervals over images; backbone: micro, a small network", fontsize=9, color=INK)
+    axes.set_xlabel(AXIS, fontsize=9, color=INK)
     axes.tick_params(length=0, colors=INK)
     axes.grid(axis="x", color="#e7e9ee", lw=0.8)
     axes.set_axisbelow(True)
