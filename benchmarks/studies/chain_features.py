@@ -1,10 +1,10 @@
 """Which features of the patches of visual chains order faces, on the chains that Xiao and Lee released.
 
 Xiao and Lee describe each patch of a chain by a forward pass of their network over it: 60 passes an image, and 420 in
-training, which takes hours on a processor. `visual-chains` can cut all of them out of
-one feature map of the image instead (``appearance=map``). Here the patches are given, those of the best three released
-chains (`released_chains.py`), and only the features differ: HOG; the last feature map of the image; a finer map of a
-larger image, the default of ``appearance=map``; and one forward pass per patch. For each, a RankSVM is trained on the
+training, which takes hours on a processor. `visual-chains` can cut all of them out of one feature map of the image
+instead (``appearance=map``). Here the patches are given, those of the best three released chains
+(`released_chains.py`), and only the features differ: HOG; the last feature map of the image; a finer map of a larger
+image, the default of ``appearance=map``; and one forward pass per patch. For each, a RankSVM is trained on the
 concatenated features of the three patches.
 
     RELATTR_DATA=... python benchmarks/studies/chain_features.py --out benchmarks/studies/chain_features.md

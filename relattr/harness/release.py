@@ -134,7 +134,7 @@ def write_release(stored: StoredResults, file: Path, selection: ResultSelection)
     if not chosen:
         why = f"none of the {len(results):,} results is chosen" if results else "there are no results"
         raise BadInput(f"{file} is not written: {why}")
-    rows, left_out = release_rows(stored, chosen)
+    rows, left_out = release_rows(stored, chosen, results)
     content = encode_release(rows, file.suffix)
     sha256 = hashlib.sha256(content).hexdigest()
     write_together(

@@ -42,11 +42,13 @@ class ReleasedContents:
     audits: dict[str, bytes] = field(default_factory=dict)
 
 
-def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list[Row], list[str]]:
+def release_rows(
+    stored: StoredResults, results: Sequence[Result], others: Sequence[Result] = ()
+) -> tuple[list[Row], list[str]]:
     """Return the rows of these results, of their test sets, and of the audits of the data they were computed on.
 
-    The second list names arrays that are left out, because their values are neither numbers nor text. Raises `BadInput`
-    if the arrays of a result cannot be read.
+    ``others`` are further stored results, which may identify those audits. The second list names arrays that are left
+    out, because their values are neither numbers nor text. Raises `BadInput` if the arrays of a result cannot be read.
     """
     rows: list[Row] = []
     arrays: list[Row] = []
@@ -76,7 +78,7 @@ def release_rows(stored: StoredResults, results: Sequence[Result]) -> tuple[list
     # an audit names images, and the folder may have audits of other own data, or of this data before it changed; a
     # result of a method that sees no pixels does not identify the audit, but others on the same data do
     data = {_data_of(result) for result in results}
-    on_same_data = [*results, *(r for r in stored if isinstance(r, Result) and _data_of(r) in data)]
+    on_same_data = [*results, *(result for result in others if _data_of(result) in data)]
     of_results = {key for result in on_same_data for key in audit_keys_of(result)}
     audits = [
         {"record": "audit", "key": key, "audit": record.decode("utf-8", "backslashreplace")}
