@@ -46,7 +46,7 @@ from relattr.training.config import TrainingConfig
 from relattr.training.fitting import N_CALIBRATION_IMAGES, FittedRanker, create_cropper, training_side
 from relattr.training.optimiser import parameter_groups
 from relattr.training.streamed_pixels import open_pixels
-from relattr.training.trainer import train
+from relattr.training.trainer import CURVE_POINTS, HELD_OUT_EVALUATIONS, train
 
 ATTRIBUTES = ("mouthopen", "smile", "eyesopen", "vforehead")
 BASE: dict[str, Any] = {"preset": "paper", "crop": 0.5, "view": 0.5}
@@ -179,7 +179,8 @@ class Faces:
 def follow_training(faces: Faces, settings: Mapping[str, Any], blurred: bool, run: Run) -> dict[str, Any]:
     """Train the first stage of a ViralNet with these parameters.
 
-    Returns the moments, the accuracy on the test pairs, in [0, 1], and the minutes of training.
+    Returns the moments, the accuracy on the test pairs, in [0, 1], and the minutes of training. A run whose loss is no
+    longer finite has the moments until then, and ``diverged``, what the trainer says about it, in place of the others.
     """
     method: Any = registry.method("viralnet").create(settings)
     images = faces.task.train.images
@@ -210,13 +211,22 @@ def follow_training(faces: Faces, settings: Mapping[str, Any], blurred: bool, ru
         seed=run.seed_for("training", STAGE),
         evaluate=evaluate,
     )
-    curve = train(network, parameter_groups(network, schedule), config)
-    steps = [0, *curve[~np.isnan(curve[:, 2]), 0].astype(int).tolist()]
+    interval = max(1, schedule.updates // CURVE_POINTS)
+    interval *= max(1, schedule.updates // interval // HELD_OUT_EVALUATIONS)
+
+    def moments() -> list[dict[str, Any]]:
+        steps = (min(k * interval, schedule.updates) for k in range(len(boxes)))
+        return [faces.moment(step, each)._asdict() for step, each in zip(steps, boxes, strict=True)]
+
+    try:
+        curve = train(network, parameter_groups(network, schedule), config)
+    except BadInput as error:
+        return {"moments": moments(), "diverged": str(error).partition(";")[0]}
     two_views = dataclasses.replace(schedule, test_views=2)
     fitted = FittedRanker(architecture, two_views, network, None, side, run.device, run.threads)
     strengths = fitted.strengths(faces.test.images)
     return {
-        "moments": [faces.moment(step, each)._asdict() for step, each in zip(steps, boxes, strict=True)],
+        "moments": moments(),
         "accuracy": count_strengths(strengths, faces.test.pairs).accuracy,
         "minutes": float(curve[-1, 3]) / 60,
     }
@@ -291,7 +301,8 @@ def report(command: str, options: Options, runs: Runs) -> str:
         "*Spread*: root mean square distance of the centres from their mean. *In best chain*, in per cent: share of",
         "the images in which the centre lies in the box of Xiao and Lee's best chain, or in one of the boxes of their",
         f"best {N_BEST}. Positions and lengths are in units of the image's sides. Accuracy in per cent of all ordered",
-        "test pairs, from the crops alone.",
+        "test pairs, from the crops alone. *Diverged*: the loss was no longer finite; the last values are those of the",
+        "moment before.",
         "",
         "| variant | what is changed |",
         "|---|---|",
@@ -331,8 +342,11 @@ def outcome_row(attribute: str, name: str, outcome: Mapping[str, Any]) -> str:
         " → ".join(f"{end['spread']:.3f}" for end in ends),
         " → ".join(f"{100 * end['in_best']:.0f}" for end in ends),
         " → ".join(f"{100 * end['in_several']:.0f}" for end in ends),
-        f"{100 * outcome['accuracy']:.2f}",
-        f"{outcome['minutes']:.1f}",
+        *(
+            (f"{100 * outcome['accuracy']:.2f}", f"{outcome['minutes']:.1f}")
+            if "accuracy" in outcome
+            else ("diverged", "")
+        ),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -369,7 +383,10 @@ def main() -> None:
             faces = faces or Faces(attribute, args.backbone, chains, args.pairs, run)
             outcome = follow_training(faces, described["settings"], described["blurred"], run)
             runs.add({"run": described, "place": faces.place.tolist(), "commit": relattr_revision()[0], **outcome})
-            print(f"{attribute}, {name}: {outcome['minutes']:.1f} minutes", flush=True)
+            print(
+                f"{attribute}, {name}: {outcome.get('diverged') or format(outcome['minutes'], '.1f') + ' minutes'}",
+                flush=True,
+            )
             write_text(args.out, report(command, options, runs))
     text = report(command, options, runs)
     write_text(args.out, text)

@@ -75,22 +75,37 @@ def test_blurred_gradients_change_no_crop(study):
     torch.testing.assert_close(gradient, of_blurred)
 
 
-def test_training_is_followed_from_the_start_of_viralnet(study):
-    dataset = registry.dataset("glyphs").create({"n_train": 60, "n_test": 20})
-    task = dataset.task(TaskName("glyphs", "local", "standard"))
+@pytest.fixture
+def faces():
+    """A small task in place of one of LFW-10; the moments have the boxes."""
+    task = (
+        registry.dataset("glyphs").create({"n_train": 60, "n_test": 20}).task(TaskName("glyphs", "local", "standard"))
+    )
     (test, *_) = task.tests
-    faces = SimpleNamespace(
+    return SimpleNamespace(
         task=task,
         test=test,
         followed=test.images,
         followed_pairs=test.pairs,
         moment=lambda step, boxes: SimpleNamespace(_asdict=lambda: {"step": step, "boxes": boxes}),
     )
+
+
+def test_training_is_followed_from_the_start_of_viralnet(study, faces):
     settings = {**options(study, steps=3).run_of("", "paper")["settings"], "batch": 8}
     outcome = study.follow_training(faces, settings, False, Run(seed=3))
     assert [moment["step"] for moment in outcome["moments"]] == [0, 1, 2, 3]
     method = registry.method("viralnet").create(settings)
-    method._trained_on, method._run = task.train.images, Run(seed=3)
-    np.testing.assert_allclose(outcome["moments"][0]["boxes"], method.initial_boxes(test.images)[:, 0], atol=1e-6)
+    method._trained_on, method._run = faces.task.train.images, Run(seed=3)
+    np.testing.assert_allclose(outcome["moments"][0]["boxes"], method.initial_boxes(faces.test.images)[:, 0], atol=1e-6)
     assert np.abs(outcome["moments"][3]["boxes"] - outcome["moments"][0]["boxes"]).max() > 0
     assert 0 <= outcome["accuracy"] <= 1
+
+
+def test_a_run_that_diverges_has_the_moments_before(study, faces):
+    settings = {**options(study, steps=40).run_of("", "paper")["settings"], "batch": 8, "rate": 1e12}
+    outcome = study.follow_training(faces, settings, False, Run(seed=3))
+    assert outcome["moments"][0]["step"] == 0
+    assert len(outcome["moments"]) < 11
+    assert "the loss is" in outcome["diverged"]
+    assert "accuracy" not in outcome
