@@ -293,7 +293,7 @@ class RankingNetwork(FitRun, InspectionMixin, Method):
     def schedule(self) -> Schedule:
         """The preset with the overriding parameters.
 
-        Epochs are known as a number of steps, and what was published for the dataset is followed, from `fit` on.
+        Epochs are converted to steps, and settings published for the dataset are applied, only when `fit` is called.
         """
         from relattr.training.schedule import PRESETS
 

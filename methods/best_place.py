@@ -40,8 +40,8 @@ def images_of_random_pairs(pairs: Pairs, limit: int, rng: np.random.Generator) -
 class BestPlace(InspectionMixin, FitRun, Method):
     """RankSVM on deep features of a few crops at fixed places, the same in all images.
 
-    Of the places of a grid, those are used on which a RankSVM has the highest accuracy, each place by itself, in a
-    cross-validation over training images. Not from a publication: it measures what a spatial transformer that finds the
+    A RankSVM is evaluated on each place of a grid by itself, by cross-validation over the training images; the places
+    with the highest accuracy are used. Not from a publication: it measures what a spatial transformer that finds the
     best fixed place would gain on aligned images, such as the faces of LFW-10.
 
     Parameters
@@ -100,7 +100,7 @@ class BestPlace(InspectionMixin, FitRun, Method):
     def search(self, train: TrainingSet, run: Run) -> tuple[PlaceGrid, NDArray[np.float64]]:
         """The grid, and the validation accuracy ``(p,)`` of each of its places; NaN for the whole image.
 
-        Of more than `MAX_SEARCH_IMAGES` images, only so many are looked at: those of randomly chosen pairs.
+        With more than `MAX_SEARCH_IMAGES` images, only that many are used: those of randomly chosen pairs.
         """
         from relattr.ranksvm.block_validation import block_accuracies, gram_matrix
 

@@ -80,8 +80,9 @@ class HumanAttributeVote(AttributeVote):
 class ReleasedSVMVote(AttributeVote):
     """The vote of the released SVMs, whose answers leak the order of the pair; ties count half.
 
-    They were trained and evaluated on (more viral - less viral) alone, and tend to answers that are right for that
-    order whatever the pair: assigned to the pairs at random, they still reach 67 %.
+    They were trained and evaluated on differences (more viral - less viral) only, and are biased towards the answer
+    that is right for that order, whatever the pair: with the answers assigned to pairs at random, the vote still
+    reaches 67 %.
     """
 
     test_answers: ClassVar[Mapping[str, Sequence[str]]] = {"released-svms": ATTRIBUTES}

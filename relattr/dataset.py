@@ -51,7 +51,7 @@ class Dataset:
     location_parameters: ClassVar[Sequence[str]] = ()
     """Parameters that only say where its files are: they are recorded, and `fingerprint` identifies its results."""
     unpublished_parameters: ClassVar[Sequence[str]] = ()
-    """Parameters whose published value is unknown; another value than the default is a note, not a deviation."""
+    """Parameters whose published value is unknown; a value other than the default is a note, not a deviation."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

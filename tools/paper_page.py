@@ -100,8 +100,14 @@ def render_page(registered: Registry) -> str:
         "| --- | --- |",
         *(f"| {state} | {meaning} |" for state, meaning in STATES.items()),
         "",
-        "A state says whether a number can be computed, not whether it agrees with the paper: the verdicts are in the "
-        "tables that `relattr tables` writes.",
+        "A state says whether a number can be computed, not whether it agrees with the paper; `relattr tables` writes "
+        "the verdicts.",
+        "",
+        "In the tables of rows, *code* is the file that defines the method of the row, and *test* the test file of the "
+        "same name or, where there is none, the tests of methods and datasets that name the method; "
+        "`tests/test_plugin_contracts.py` checks the contract of every method. *Real data* and *synthetic data* are "
+        "the datasets with committed results of the method, with any parameters, and the number of attributes and "
+        "splits; `relattr status --results results/reference` shows them.",
         "",
     ]
     for section in read_claims():
@@ -175,11 +181,7 @@ def _table_lines(
 ) -> list[str]:
     """The rows of a table of the paper, each with its state, its code, its test and where it has results."""
     lines = [
-        f"Rows of {definition.title}: `relattr run {definition.name}`, then `relattr tables {definition.name}`. Code: "
-        "the file that defines the row's method. Test: the test file of the same name, or, where there is none, the "
-        "tests of methods and datasets that name the method; `tests/test_plugin_contracts.py` checks the contract of "
-        "every method. Real and synthetic data: datasets with committed results, with any parameters, and the "
-        "number of attributes and splits; `relattr status --results results/reference` shows them.",
+        f"Rows of {definition.title}: `relattr run {definition.name}`, then `relattr tables {definition.name}`.",
         "",
         "| row | method | state | code | test | real data | synthetic data |",
         "| --- " * 7 + "|",

@@ -2,7 +2,7 @@
 
     python benchmarks/studies/cross_validation.py --out benchmarks/studies/cross_validation.md
 
-Each world samples images with Gaussian features, an attribute that depends on one of them, and pairs. A ridge
+Each scenario samples images with Gaussian features, an attribute that depends on one of them, and pairs. A ridge
 regression on differences of features is cross-validated as the dataset `folder` does it: seven groups of images, seven
 folds that hold out three each. The true accuracy is that of such models in the population of images.
 """
@@ -108,12 +108,13 @@ def main() -> None:
     lines = [
         "# Coverage of intervals in cross-validation",
         "",
-        f"Nominal 95 % intervals, {options.times:,} samples of each world, seed {options.seed}. Coverage of the mean "
-        "accuracy over samples: an interval over images as if all pairs had been tested by one model, and the same "
-        f"with its variance multiplied by {CROSS_VALIDATION_FACTOR:g}, as in the tables. The last column is how often "
-        "two equally good methods differ at the 5 % level, with the doubled variance.",
+        f"Nominal 95 % intervals, {options.times:,} samples of each scenario, seed {options.seed}. Coverage of the "
+        "mean accuracy over samples: an interval over images as if all pairs had been tested by one model, and the "
+        f"same with its variance multiplied by {CROSS_VALIDATION_FACTOR:g}, as in the tables. The last column is how "
+        "often two equally good methods differ at the 5 % level, with the doubled variance.",
         "",
-        "| world | accuracy | coverage, as is | coverage, doubled | half-width, doubled | two equal methods differ |",
+        "| scenario | accuracy | coverage, as is | coverage, doubled | half-width, doubled | "
+        "two equal methods differ |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for world in WORLDS:

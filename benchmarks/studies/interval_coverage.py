@@ -2,7 +2,7 @@
 
     python benchmarks/studies/interval_coverage.py --out benchmarks/studies/interval_coverage.md
 
-Each world samples images, test pairs and a method's answers; its true accuracy is that over the population of
+Each scenario samples images, test pairs and a method's answers; its true accuracy is that over the population of
 images. relattr's interval is compared with the two usual ones: the binomial interval over pairs, and the plain
 bootstrap over images.
 """
@@ -226,7 +226,7 @@ def measure(world: World, times: int, plain_times: int, seed: int) -> list[str]:
 
 
 HEADER = [
-    "world",
+    "scenario",
     "true accuracy",
     "**ours covers**",
     "mean width, points",
@@ -239,12 +239,12 @@ HEADER = [
 
 
 def main() -> None:
-    """Sample every world many times; print and write the coverage of the intervals."""
+    """Sample every scenario many times; print and write the coverage of the intervals."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=4000, help="samples of each world")
-    parser.add_argument("--bootstraps", type=int, default=1000, help="samples of each world that are also bootstrapped")
+    parser.add_argument("--times", type=int, default=4000, help="samples of each scenario")
+    parser.add_argument("--bootstraps", type=int, default=1000, help="how many of these are also bootstrapped")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="only worlds with this in their name")
+    parser.add_argument("--only", default="", help="only scenarios with this in their name")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     rows = []
@@ -261,8 +261,8 @@ def main() -> None:
             f"`python benchmarks/studies/interval_coverage.py --times {args.times} --bootstraps {args.bootstraps} "
             f"--seed {args.seed} --out benchmarks/studies/interval_coverage.md`",
             "",
-            f"Per cent of {args.times:,} samples of each world (bootstraps: {args.bootstraps:,}, 500 replicates each). "
-            "Exact coverage of 95 % would give "
+            f"Per cent of {args.times:,} samples of each scenario (bootstraps: {args.bootstraps:,}, 500 replicates "
+            "each). Exact coverage of 95 % would give "
             f"{95 - spread:.1f} to {95 + spread:.1f}.",
             "",
             *pipe_table(HEADER, rows),

@@ -40,7 +40,7 @@ COMMANDS = {
     "data": "List, fetch and verify the datasets' files.",
     "category-network": "Train a network on the categories of the training images of DATASET, and save it in FILE.",
     "check": "Check that a plugin satisfies the laws of its contract.",
-    "new": "Write a file to start a plugin from.",
+    "new": "Write a template file for a new plugin.",
 }
 """Command -> the first sentence of its help. The module ``relattr.cli.<command>`` defines ``command``, with ``_`` for
 ``-`` in its name."""

@@ -53,7 +53,7 @@ def command(
 
     The difference is second minus first, over the cells that both have: the same method with the same
     parameters, on the same data, attribute, split and seed. Its 95 % interval is that of a paired comparison over test
-    images. A star marks differences that are significant at the 5 % level, each on its own.
+    images. A star marks differences that are significant at the 5 % level, without correction for their number.
 
     \b
     relattr diff results/reference results

@@ -54,7 +54,7 @@ class {cls}(Method):
 
 @click.group("new")
 def command() -> None:
-    """Write a file to start a plugin from."""
+    """Write a template file for a new plugin."""
 
 
 @command.command()

@@ -58,8 +58,8 @@ def command(benchmark: str, jobs: int, threads: int, verbose: bool, **options: A
     stale       code, data or weights have changed since; the cell runs again
     blocked     something is missing (files, weights, a package); the cell is tried
     skipped     the method does not apply to the task
-    failed      the cell raised an error, exceeded a limit or crashed; `relattr run --retry` with the
-                word before the colon runs it again
+    failed      the cell raised an error, exceeded a limit or crashed; `relattr run --retry STATUS`
+                runs it again, where STATUS is the word before the colon in the reason
     unreadable  the file is not a result; it is set aside and the cell runs
     inaccessible  the file cannot be read, for example for lack of permission; it is left as it is
     """

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     "--retry",
     multiple=True,
     type=click.Choice(FAILURES),
-    help="Run cells again whose result has this status. May be repeated.",
+    help="Run the cells whose result has this status again. May be repeated.",
 )
 @click.option(
     "--jobs",

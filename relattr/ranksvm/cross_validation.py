@@ -37,7 +37,7 @@ class RankSVMCV(PairwiseRanker):
     validated on the ordered pairs with both images in it, so that no image is in both sets; pairs with one image in the
     fold are not used. If the graph of pairs has only small connected components (for example if each image is in one
     pair), whole components are held out and every pair is used. Correct and ordered pairs are summed over the folds;
-    the C with the highest accuracy is selected, the smallest of several.
+    the C with the highest accuracy is selected, the smallest one if several are tied.
 
     If that is impossible (a fold has no ordered training pair, or fewer than ``min_pairs`` validation pairs remain in
     total), fewer folds are tried, down to 2; if this fails too, C = 0.1 as in the paper is used, with a warning.
@@ -48,9 +48,9 @@ class RankSVMCV(PairwiseRanker):
     follow, at least 8 in all, and up to 14 while the last one is the best. The search ends earlier after two in a row
     that are worse than the best by more than a standard error of its accuracy.
 
-    Of more than ``max_pairs`` pairs, C is selected on a random sample of so many, with C times (pairs / sample) as the
-    weight of a sampled pair; the final fit uses all pairs. Pairs that are defined by an `Order` cost little and are
-    not sampled.
+    With more than ``max_pairs`` pairs, C is selected on a random sample of ``max_pairs`` of them, in which each pair
+    has the weight C times (pairs / sample); the final fit uses all pairs. Pairs that are defined by an
+    `Order` cost little and are not sampled.
 
     Parameters
     ----------

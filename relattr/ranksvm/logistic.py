@@ -104,7 +104,7 @@ class LogisticLoss:
         self._weight = np.empty(graph.flat.size, np.float32)
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
-        """Return the value, and the gradient ``(n,)`` with respect to the scores ``s`` ``(n,)``."""
+        """Return the value, and the gradient ``(n,)`` with respect to the decision values ``s`` ``(n,)``."""
         graph, g = self.graph, np.empty(self.graph.n)
         arguments = s, self.c, self.c_similar, graph.flat, graph.starts, g, self._weight
         return (_logistic(*arguments, 0, graph.n) if graph.serial else _logistic_parallel(*arguments, graph.bounds)), g
@@ -185,7 +185,7 @@ class OrderLogisticLoss:
         self.levels, self.c, self.c_similar = levels, c, c_similar
 
     def evaluate(self, s: Floats) -> tuple[float, Floats]:
-        """Return the value, and the gradient ``(n,)`` with respect to the scores ``s`` ``(n,)``."""
+        """Return the value, and the gradient ``(n,)`` with respect to the decision values ``s`` ``(n,)``."""
         levels = self.levels
         local = s[levels.items]
         local -= local.mean()

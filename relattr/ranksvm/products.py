@@ -182,7 +182,7 @@ def rmatvec(x: NDArray[Any], u: Floats) -> Floats:
 
 
 class PrimalSpace:
-    """Primal space of weight vectors ``w`` ``(d,)``, in which the scores of the images are ``X w``."""
+    """Primal space of weight vectors ``w`` ``(d,)``, in which the decision values are ``X w``."""
 
     primal = True
     sketch: Sketch | None
