@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from relattr.report.tables.entry import LEVEL, TableEntry
 from relattr.report.tables.folds import TestRows
 from relattr.report.tables.judging import Judge, Judgements, NotJudgeable, TestKey, test_key
-from relattr.statistics import Difference, LargestDifference, difference, difference_covariance
+from relattr.statistics import Difference, LargestDifference, difference, difference_covariance, estimate_accuracy
 
 CHANCE = 50.0
 """The accuracy of guessing, in per cent."""
@@ -40,8 +40,9 @@ def mark_best_entries(
 ) -> list[list[TableEntry]]:
     """Return the entries of ``grid`` ``[row][column]``, with ``best`` and ``p_best`` set in each column.
 
-    Nothing is marked in a column whose test pairs cannot tell the best from chance: the interval of the best includes
-    50 %, or one of the rows ``guessing``, whose answers are random, is among the best.
+    Nothing is marked in a column whose best is not significantly better than guessing (`is_above_chance`). The rows
+    ``guessing``, whose answers are random, are compared with nothing: their accuracy is known to be 50 %, so that what
+    they happened to guess says nothing about the others.
 
     The p-values take into account that the best is chosen by the data (`LargestDifference`). A mean over part of the
     attributes or splits may be high because the difficult ones are missing. An entry on other test sets than the best
@@ -50,14 +51,16 @@ def mark_best_entries(
     """
     entries = [[computed.entry for computed in row] for row in grid]
     for k in range(len(grid[0]) if grid else 0):
-        candidates = [i for i, row in enumerate(entries) if row[k].measured is not None and not row[k].custom_tie_rule]
-        if len(candidates) < 2:
+        measured = [i for i, row in enumerate(entries) if row[k].measured is not None and not row[k].custom_tie_rule]
+        candidates = [i for i in measured if i not in guessing]
+        if len(measured) < 2 or not candidates:
             continue
         best = max(candidates, key=lambda i: (*best_key(entries[i][k]), -i))
         of_best = grid[best][k].judgements
         if of_best is None:
             continue
-        entries[best][k] = replace(entries[best][k], best=True)
+        decided = is_above_chance(of_best, len(candidates))
+        entries[best][k] = replace(entries[best][k], best=decided)
         comparisons: dict[int, Difference] = {}
         for i in candidates:
             if i == best:
@@ -70,10 +73,7 @@ def mark_best_entries(
         adjust = _adjustment(computed, best, {i: comparisons[i] for i in complete})
         for i, comparison in comparisons.items():
             p = adjust(comparison.p)
-            entries[i][k] = replace(entries[i][k], best=i in complete and p >= 1 - LEVEL, p_best=p)
-        if includes_chance(entries[best][k]) or any(entries[i][k].best for i in guessing):
-            for i in candidates:
-                entries[i][k] = replace(entries[i][k], best=False)
+            entries[i][k] = replace(entries[i][k], best=decided and i in complete and p >= 1 - LEVEL, p_best=p)
     return entries
 
 
@@ -82,9 +82,16 @@ def best_key(entry: TableEntry) -> tuple[int, float]:
     return entry.n_tasks, entry.measured or 0.0
 
 
-def includes_chance(entry: TableEntry) -> bool:
-    """Whether the interval of an entry includes the accuracy of guessing."""
-    return entry.lower is not None and entry.lower <= CHANCE
+def is_above_chance(best: EntryJudgements, n: int) -> bool:
+    """Whether the most accurate of ``n`` methods is significantly better than guessing.
+
+    The interval that must exclude 50 % is adjusted for the choice of the most accurate (Bonferroni): of many methods
+    that guess, one may be lucky.
+    """
+    judged = best.judged
+    level = 1 - (1 - LEVEL) / n
+    estimate = estimate_accuracy(judged.design, judged.judgements, weights=judged.weights, level=level)
+    return 100 * estimate.lower > CHANCE
 
 
 def _adjustment(

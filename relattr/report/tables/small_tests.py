@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from relattr.report.tables.entry import TableEntry
-from relattr.report.tables.significance import CHANCE, best_key, includes_chance
+from relattr.report.tables.significance import CHANCE, best_key
 from relattr.report.tables.table import PaperTable
 from relattr.statistics import FEW_TEST_PAIRS
 
-INCLUDES_CHANCE = f"the interval of the most accurate method includes {CHANCE:g} %, the accuracy of guessing"
+AS_GUESSING = f"no method is significantly better than guessing, {CHANCE:g} % (adjusted for the number of methods)"
 NOT_COMPARED = "the most accurate method has no interval, so that no other can be compared with it"
-LUCKY_GUESS = "random guessing is not significantly worse than the most accurate method on these test pairs"
 TARGET = 5.0
 """Half-width of an interval, in points, for which a warning says how many more pairs are needed."""
 
@@ -17,7 +16,7 @@ TARGET = 5.0
 def size_warnings(table: PaperTable) -> tuple[str, ...]:
     """Return a warning for each column with few test pairs, and for columns in which no method differs from chance."""
     warnings = []
-    undecided: dict[str, list[str]] = {INCLUDES_CHANCE: [], LUCKY_GUESS: [], NOT_COMPARED: []}
+    undecided: dict[str, list[str]] = {AS_GUESSING: [], NOT_COMPARED: []}
     for k, column in enumerate(table.columns):
         measured = [row for row in table.rows if row.entries[k].measured is not None]
         if not measured:
@@ -31,8 +30,7 @@ def size_warnings(table: PaperTable) -> tuple[str, ...]:
         comparable = [row.entries[k] for row in measured if not row.entries[k].custom_tie_rule]
         if len(comparable) > 1 and not any(entry.best for entry in comparable):
             best = max(comparable, key=best_key)
-            guessed = INCLUDES_CHANCE if includes_chance(best) else LUCKY_GUESS
-            undecided[NOT_COMPARED if best.lower is None else guessed].append(column.label)
+            undecided[NOT_COMPARED if best.lower is None else AS_GUESSING].append(column.label)
     for reason, labels in undecided.items():
         if labels:
             where = "" if len(labels) == len(table.columns) else f" in {', '.join(labels)}"
