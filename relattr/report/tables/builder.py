@@ -74,7 +74,7 @@ class _TableBuilder:
         columns = tuple(TableColumn(spec.label, unique_slug(slugify(spec.label), keys)) for spec in specs)
         grid = [[self._entries.entry(row, spec) for spec in specs] for row in self._rows]
         rows = tuple(self._table_rows(grid))
-        table = PaperTable(self._benchmark.name, self._benchmark.title, "", columns, rows, settings=self._settings)
+        table = self._table(self._benchmark.name, self._benchmark.title, columns, rows)
         all_results = [result for row in self._rows for result in row.results]
         attribute_tables = {
             column: self._attribute_table(spec, column, attributes)
@@ -110,9 +110,17 @@ class _TableBuilder:
             rows.append(TableRow(label, slugify(label), tuple(entries), "published", published.notes))
         title = f"{column.label}, attribute by attribute"
         name = f"{self._benchmark.name}-{column.key}"
-        table = PaperTable(name, title, "", tuple(columns), tuple(rows), settings=self._settings)
+        table = self._table(name, title, tuple(columns), tuple(rows))
         opening = f"{title}: the numbers whose means are in the column {column.label} of {self._benchmark.title}."
         return replace(with_caption(table, opening), ablation=self._ablation(table, grid))
+
+    def _table(self, name: str, title: str, columns: tuple[TableColumn, ...], rows: tuple[TableRow, ...]) -> PaperTable:
+        """A table without a caption, with the settings of the benchmark and of its rows."""
+        replaced = {setting.partition("=")[0] for setting in self._settings}
+        of_benchmark = tuple(
+            f"{key}={value}" for key, value in self._benchmark.set.items() if key.rpartition(".")[2] not in replaced
+        )
+        return PaperTable(name, title, "", columns, rows, settings=self._settings, benchmark_settings=of_benchmark)
 
     def _table_rows(self, grid: Sequence[Sequence[ComputedEntry]]) -> list[TableRow]:
         return [

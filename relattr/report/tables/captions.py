@@ -61,6 +61,8 @@ def with_caption(table: PaperTable, opening: str) -> PaperTable:
             sentences += [CROSS_VALIDATED.capitalize()] if folds and kind != "one" else []
         if any(entry.best for entry in entries):
             sentences.append(BOLD)
+    if table.benchmark_settings:
+        sentences.append(f"Parameters of the benchmark: {', '.join(table.benchmark_settings)}.")
     sentences += [f"Settings of all methods that have them: {', '.join(table.settings)}."] if table.settings else []
     return replace(
         table,

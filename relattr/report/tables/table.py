@@ -55,6 +55,8 @@ class PaperTable:
     """Relative improvements over earlier rows, if the benchmark defines them."""
     settings: tuple[str, ...] = ()
     """``name=value`` of the parameters that all measured rows share and that differ from the benchmark's."""
+    benchmark_settings: tuple[str, ...] = ()
+    """``name=value`` of the parameters that the benchmark sets, for all methods that have them or for one."""
     short_caption: str = ""
     """A caption for a paper: what is shown, ± and bold; `caption` explains everything."""
 

@@ -67,3 +67,13 @@ def test_files_do_not_depend_on_the_order_of_results(synthetic, two_columns, tmp
         paths = write_tables([results.table(["m", "n"], two_columns)], results.store.folder.with_suffix(".out"))
         contents.append({path.name: path.read_bytes() for path in paths})
     assert contents[0] == contents[1]
+
+
+def test_the_caption_has_the_parameters_of_the_benchmark(synthetic, mean_column):
+    for attribute in ("x", "y"):
+        synthetic.add("one", "a", attribute)
+    table = synthetic.table(["one"], [mean_column], set={"preset": "fast", "one.rate": 0.1})
+    for each in table.all_tables:
+        assert "Parameters of the benchmark: preset=fast, one.rate=0.1." in each.caption
+        assert "preset" not in each.short_caption
+    assert "Parameters of the benchmark" not in synthetic.table(["one"], [mean_column]).caption
