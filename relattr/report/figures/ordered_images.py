@@ -56,7 +56,8 @@ class OrderedImages:
 def order_own_images(results: Sequence[Result], registry: Registry, store: StoredResults) -> list[OrderedImages]:
     """Order the test images of each attribute of a user's own data by the method with the highest accuracy.
 
-    An attribute is left out if no method has strengths for it, or if the images are not available.
+    An attribute is left out if no method has strengths for it, if the images are not available, or if no method is more
+    accurate than one that guesses.
     """
     groups: dict[tuple[str, str], dict[tuple[str, str, int], list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
@@ -66,6 +67,9 @@ def order_own_images(results: Sequence[Result], registry: Registry, store: Store
     ordered = []
     for (_, attribute), by_method in groups.items():
         for of_method in sorted(by_method.values(), key=_accuracy, reverse=True):
+            method = registry.methods.get(of_method[0].cell.method)
+            if method is not None and method.cls.guesses:
+                break
             try:
                 images = _ordered(attribute, of_method, registry, store)
             except (BadInput, OSError, KeyError, IndexError):  # its images or strengths are not available
