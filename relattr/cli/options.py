@@ -111,6 +111,14 @@ def chosen_results(options: Mapping[str, Any]) -> ResultSelection:
     return ResultSelection(options["methods"], options["datasets"], options["attributes"])
 
 
+def repeated_options(options: Mapping[str, Any]) -> list[str]:
+    """The words of ``--results`` and ``--plugins`` in a command that this one suggests."""
+    words = ["--results", str(options["results"])] if options["results"] != Path("results") else []
+    for folder in options["plugin_folders"]:
+        words += ["--plugins", str(folder)]
+    return words
+
+
 settings_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the plugin. May be repeated."
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from relattr.cli.options import (
     stored_results_option,
 )
 from relattr.cli.output import echo
+from relattr.cli.shown_benchmark import shown_benchmark
 
 
 @click.command("report")
@@ -31,27 +31,20 @@ from relattr.cli.output import echo
     help="The page to write.  [default: paper_tables/out/<benchmark>.html]",
 )
 @click.option("--audit/--no-audit", default=True, show_default=True, help="Include the audits of the datasets.")
-def command(
-    benchmark: str, results: Path, plugin_folders: Sequence[Path], out: Path | None, audit: bool, **options: Any
-) -> None:
+def command(benchmark: str, out: Path | None, audit: bool, **options: Any) -> None:
     """Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.
 
     The page requires no network and no other file. --methods, --datasets and --attributes choose what it shows.
     Figures that `relattr figures` wrote into figures/<benchmark>/ beside the page are included in it.
     """
     from relattr.cli.plugins import load_registry
-    from relattr.harness.benchmark_paths import read_benchmark
-    from relattr.harness.own_data import own_benchmark, require_data
     from relattr.harness.release import open_results
     from relattr.report.formats.page import benchmark_to_html
-    from relattr.report.tables.column_selection import select_columns
     from relattr.system.atomic import write_text
 
-    registry = load_registry(plugin_folders)
-    selection, store = chosen_results(options), open_results(results)
-    definition = own_benchmark(read_benchmark(benchmark, registry), registry, store, options["data"])
-    require_data(definition, registry)
-    definition = select_columns(definition, registry, selection, store)
+    registry = load_registry(options["plugin_folders"])
+    selection, store = chosen_results(options), open_results(options["results"])
+    definition = shown_benchmark(benchmark, registry, store, selection, options)
     path = out or Path("paper_tables/out") / f"{definition.name}.html"
     figures = path.parent / "figures" / definition.name
     page = benchmark_to_html(definition, registry, store, audit=audit, figures=figures, selection=selection)

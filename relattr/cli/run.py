@@ -6,7 +6,6 @@ import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +15,7 @@ from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import plan_from_options, report_unavailable
 from relattr.cli.integer import IntegerRange
 from relattr.cli.interrupt import stop_on_signals
-from relattr.cli.options import device_option, run_options
+from relattr.cli.options import device_option, repeated_options, run_options
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
@@ -240,10 +239,7 @@ def _traceback(result: Result | Unreadable | None) -> str:
 def _status_command(benchmark: str, planned: PlannedCell, options: Mapping[str, Any]) -> str:
     """The command that shows all about one failed cell."""
     words = ["relattr", "status", benchmark, "--methods", planned.cell.method, "--attributes", planned.cell.attribute]
-    words += ["--results", str(options["results"])] if options["results"] != Path("results") else []
-    for folder in options["plugin_folders"]:
-        words += ["--plugins", str(folder)]
-    return shlex.join([*words, "--verbose"])
+    return shlex.join([*words, *repeated_options(options), "--verbose"])
 
 
 def _print_summary(
@@ -295,9 +291,7 @@ def _print_next_command(benchmark: str, plan: Plan, registry: Registry, options:
     for choice in ("methods", "datasets", "attributes"):
         for pattern in options[choice]:
             words += [f"--{choice}", pattern]
-    words += ["--results", str(options["results"])] if options["results"] != Path("results") else []
-    for folder in options["plugin_folders"]:
-        words += ["--plugins", str(folder)]
+    words += repeated_options(options)
     echo(f"LaTeX, CSV and Markdown: relattr tables {shlex.join(words)}")
     if is_own:
         echo(f"A page with your photographs from least to most: relattr report {shlex.join(words)}")

@@ -16,6 +16,7 @@ from relattr.cli.options import (
     stored_results_option,
 )
 from relattr.cli.output import echo
+from relattr.cli.shown_benchmark import shown_benchmark
 
 
 @click.command("tables")
@@ -50,8 +51,6 @@ from relattr.cli.output import echo
 @click.option("--audit/--no-audit", default=True, show_default=True, help="Mark leaks that the datasets' audits find.")
 def command(
     benchmark: Sequence[str],
-    results: Path,
-    plugin_folders: Sequence[Path],
     out: Path,
     against: str,
     notes: Any,
@@ -73,23 +72,18 @@ def command(
     relattr tables glyphs --against viralnet     the effect of scales and categories
     """
     from relattr.cli.plugins import load_registry
-    from relattr.harness.benchmark_paths import read_benchmark
-    from relattr.harness.own_data import own_benchmark, require_data
     from relattr.harness.release import open_results
     from relattr.report.formats.files import write_tables
     from relattr.report.formats.text import ablation_to_text, table_to_text
     from relattr.report.tables.audits import benchmark_leak_notes
     from relattr.report.tables.builder import build_table
-    from relattr.report.tables.column_selection import select_columns
 
-    registry = load_registry(plugin_folders)
-    store = open_results(results)
+    registry = load_registry(options["plugin_folders"])
+    store = open_results(options["results"])
     selection = chosen_results(options)
     paper_tables = []
     for name in benchmark:
-        definition = own_benchmark(read_benchmark(name, registry), registry, store, options["data"])
-        require_data(definition, registry)
-        definition = select_columns(definition, registry, selection, store)
+        definition = shown_benchmark(name, registry, store, selection, options)
         leaks = benchmark_leak_notes(definition, registry, store) if audit else None
         table = build_table(definition, registry, store, leaks, against, selection)
         for line in table.unreadable:

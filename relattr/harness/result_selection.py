@@ -6,6 +6,7 @@ import fnmatch
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from relattr.errors import UnknownName
 from relattr.harness.cell import Cell
@@ -29,6 +30,10 @@ class ResultSelection:
 
     def __bool__(self) -> bool:
         return bool(self.methods or self.datasets or self.attributes or self.variants is not None)
+
+    def options(self) -> dict[str, Sequence[Any]]:
+        """The values of the options of commands that make this choice, by name of the option."""
+        return {"methods": self.methods, "datasets": self.datasets, "attributes": self.attributes}
 
     def includes_method(self, name: str) -> bool:
         """Whether results of this method are chosen."""

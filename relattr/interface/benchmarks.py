@@ -209,14 +209,19 @@ def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ())
     has written.
 
     Returns a DataFrame with the columns `TABLE_COLUMNS`. Accuracies are in per cent. Raises `UnknownName` for a
-    benchmark that does not exist, `BadInput` if the folder does not exist or the file is not valid.
+    benchmark that does not exist, `BadInput` if the folder does not exist, if the file is not valid, or if the results
+    on the benchmark's datasets are all on other data, for example on an earlier version of it.
     """
     import pandas as pd
 
+    from relattr.harness.result_selection import ResultSelection
     from relattr.report.tables.builder import build_table
+    from relattr.report.tables.no_results import require_results
 
     registry, store = loaded_registry(plugins), _existing_results(results)
-    built = build_table(_read_benchmark(benchmark, registry, store), registry, store)
+    definition = _read_benchmark(benchmark, registry, store)
+    require_results(benchmark, definition, registry, store, ResultSelection())
+    built = build_table(definition, registry, store)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
     correlations = [name for name in TABLE_COLUMNS if name.startswith("spearman")]
@@ -252,10 +257,13 @@ def report_page(
 
     ``audit`` includes the audits of the datasets. Raises as `table`.
     """
+    from relattr.harness.result_selection import ResultSelection
     from relattr.report.formats.page import benchmark_to_html
+    from relattr.report.tables.no_results import require_results
 
     registry, store = loaded_registry(plugins), _existing_results(results)
     definition = _read_benchmark(benchmark, registry, store)
+    require_results(benchmark, definition, registry, store, ResultSelection())
     return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit))
 
 

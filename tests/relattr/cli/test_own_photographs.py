@@ -365,3 +365,31 @@ def test_few_pairs_are_a_warning_of_every_command(data: Path, tmp_path: Path) ->
     assert f"darkness: {expected}" in (tmp_path / "t" / "own.tex").read_text()
     invoke("report", "own", "--out", "own.html")
     assert f'<p class="alert"><b>Warning.</b> darkness: {expected}' in (tmp_path / "own.html").read_text()
+
+
+def test_results_of_earlier_data_do_not_make_an_empty_table(data: Path, tmp_path: Path) -> None:
+    invoke("run", "own", "--data", data, "--methods", "brightest", "--backend", "inline", "--quiet")
+    shows = [["tables", "own", "--out", tmp_path / "out"], ["report", "own", "--out", tmp_path / "out/own.html"]]
+    for show in shows:
+        assert invoke(*show).exit_code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    draw(data / "p/00.png", 5)
+    expected = f"no results on this version of {data}; 7 are of an earlier version: relattr run own --data {data}"
+    for show in shows:
+        assert error_of(*show, "--data", data) == expected
+        assert error_of(*show) == expected  # the data is that of the results
+        assert error_of(*show, "--methods", "brightest") == f"{expected} --methods brightest"
+    for show in (relattr.table, relattr.report_page):
+        with pytest.raises(BadInput, match=re.escape(expected)):
+            show("own")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    invoke("run", "own", "--methods", "brightest", "--backend", "inline", "--quiet")
+    for show in shows:
+        assert invoke(*show).exit_code == 0
+    copy = tmp_path / "copy"
+    data.rename(copy)
+    draw(copy / "p/00.png", 6)
+    message = error_of(*shows[0], "--data", copy, "--results", "results")
+    assert message == (
+        f"no results of own on {copy}, but 14 other results on folder (relattr status): relattr run own --data {copy}"
+    )
