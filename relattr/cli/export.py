@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from relattr.cli.options import plugins_option, stored_results_option
+from relattr.cli.options import chosen_results, chosen_results_options, plugins_option, stored_results_option
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
 
 
 @click.command("export")
 @click.argument("benchmark", required=False)
+@chosen_results_options
 @stored_results_option
 @plugins_option
 @click.option(
@@ -38,12 +40,13 @@ def command(
     out: Path,
     strengths: Path | None,
     keep_stale: bool,
+    **options: Any,
 ) -> None:
     """Write all results, or those on the datasets of BENCHMARK, as one tidy table.
 
     It has one row for each cell and test set, with the numbers, everything that determines them, and their origin. A
     cell without numbers has one row, with its status and the reason. As in the tables, results with any parameters
-    are included. Nothing is computed.
+    are included. --methods, --datasets, --attributes and --seeds choose results. Nothing is computed.
     """
     from relattr.cli.plugins import load_registry
     from relattr.harness import export as exporting
@@ -51,9 +54,9 @@ def command(
     from relattr.harness.own_data import own_benchmark
     from relattr.harness.release import open_results
 
-    registry, store = load_registry(plugin_folders), open_results(results)
+    registry, store, selection = load_registry(plugin_folders), open_results(results), chosen_results(options)
     definition = None if benchmark is None else own_benchmark(read_benchmark(benchmark, registry), registry, store)
-    exported = exporting.export_results(registry, store, definition, keep_stale=keep_stale)
+    exported = exporting.export_results(registry, store, definition, selection=selection, keep_stale=keep_stale)
     for item in exported.unreadable:
         echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
     if exported.n_stale and not keep_stale:

@@ -99,7 +99,15 @@ def chosen_results_options(command: F) -> F:
     methods_option = click.option(
         "--methods", multiple=True, metavar="GLOB", help="Only methods that match. May be repeated."
     )
-    for option in (attributes_option, datasets_option, methods_option):  # the last one added comes first in the help
+    seeds_option = click.option(
+        "--seeds",
+        multiple=True,
+        type=IntegerRange(0, MAX_SEED),
+        metavar="N",
+        help="Only results of these seeds. May be repeated.",
+    )
+    # the last one added comes first in the help
+    for option in (seeds_option, attributes_option, datasets_option, methods_option):
         command = option(command)
     return command
 
@@ -108,7 +116,8 @@ def chosen_results(options: Mapping[str, Any]) -> ResultSelection:
     """What the `chosen_results_options` of a command choose."""
     from relattr.harness.result_selection import ResultSelection
 
-    return ResultSelection(options["methods"], options["datasets"], options["attributes"])
+    seeds = tuple(dict.fromkeys(options["seeds"]))
+    return ResultSelection(options["methods"], options["datasets"], options["attributes"], seeds)
 
 
 def repeated_options(options: Mapping[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ def command(file: Path, results: Path, plugin_folders: Sequence[Path], **options
     pictures of its images.
 
     The file contains what is stored with the results: names of machines, commands, paths of own data and names of
-    images. --methods, --datasets and --attributes choose results.
+    images. --methods, --datasets, --attributes and --seeds choose results.
 
     \b
     relattr release results.parquet

@@ -34,7 +34,8 @@ from relattr.cli.shown_benchmark import shown_benchmark
 def command(benchmark: str, out: Path | None, audit: bool, **options: Any) -> None:
     """Write one self-contained HTML page about BENCHMARK: tables, figures, and every cell with its log.
 
-    The page requires no network and no other file. --methods, --datasets and --attributes choose what it shows.
+    The page requires no network and no other file. --methods, --datasets, --attributes and --seeds choose
+    what it shows.
     Figures that `relattr figures` wrote into figures/<benchmark>/ beside the page are included in it.
     """
     from relattr.cli.plugins import load_registry

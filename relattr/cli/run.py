@@ -180,7 +180,7 @@ def _print_table(
     audits: Mapping[str, Audit | NoAudit],
     options: Mapping[str, Any],
 ) -> None:
-    """Print the table of the cells of this plan: with the chosen methods, datasets and attributes, and no others."""
+    """Print the table of the cells of this plan: with the chosen methods, datasets, attributes and seeds only."""
     from relattr.report.formats.text import table_to_text
     from relattr.report.tables.audits import leak_notes
     from relattr.report.tables.builder import build_table
@@ -193,7 +193,9 @@ def _print_table(
     chosen = ResultSelection(methods=options["methods"])
     listed = [row.method for row in plan.benchmark.rows if row.method in registry.constants]
     quoted = [name for name in listed if chosen.includes_method(name)]  # published rows, which are not run
-    rows = ResultSelection(methods=[*variants, *quoted] if options["methods"] else (), variants=variants)
+    seeds = list(dict.fromkeys(planned.cell.seed for planned in plan.cells))
+    methods = [*variants, *quoted] if options["methods"] else ()
+    rows = ResultSelection(methods=methods, seeds=seeds, variants=variants)
     definition = select_columns(plan.benchmark, registry, columns, store)
     echo(table_to_text(build_table(definition, registry, store, leak_notes(audits), selection=rows)))
     report_unavailable(plan)
@@ -288,9 +290,9 @@ def _print_next_command(benchmark: str, plan: Plan, registry: Registry, options:
         )
         return
     words = [benchmark]
-    for choice in ("methods", "datasets", "attributes"):
-        for pattern in options[choice]:
-            words += [f"--{choice}", pattern]
+    for choice in ("methods", "datasets", "attributes", "seeds"):
+        for value in options[choice]:
+            words += [f"--{choice}", str(value)]
     words += repeated_options(options)
     echo(f"LaTeX, CSV and Markdown: relattr tables {shlex.join(words)}")
     if is_own:

@@ -72,10 +72,11 @@ def command(benchmark: str | None, verbose: bool, **options: Any) -> None:
         plan = make_plan(definition, registry, store, of_loaded_plugins(selection_from_options(options), registry))
         planned = [cell for cell in plan.cells if selection.includes(cell.cell)]
         chosen = benchmark_scope(plan.benchmark, registry).select(chosen)
-    names: dict[str, Iterable[str]] = {
+    names: dict[str, Iterable[object]] = {
         "method": registry.methods,
         "dataset": registry.datasets,
         "attribute": {cell.cell.attribute for cell in (plan.cells if plan else ())},
+        "seed": {cell.cell.seed for cell in (plan.cells if plan else ())},
     }
     selection.require_matches(stored, also=names)
     keys = {cell.cell.key for cell in planned}

@@ -62,9 +62,9 @@ def command(
     Writes two tables for each benchmark: one as in the paper, with measured numbers, and one with measured next to
     published numbers, with intervals and verdicts. For each column that is a mean over attributes, both are also
     written attribute by attribute. macros.tex defines every number by name, for use in text. If LaTeX is installed,
-    tables.pdf contains all tables. Tables are made from stored results; nothing is trained. --methods, --datasets and
-    --attributes choose rows and columns. Every difference from the paper's setting (another backbone, other labels,
-    some of the attributes) is noted.
+    tables.pdf contains all tables. Tables are made from stored results; nothing is trained. --methods, --datasets,
+    --attributes and --seeds choose rows, columns and results. Every difference from the paper's setting (another
+    backbone, other labels, some of the attributes) is noted.
 
     \b
     relattr tables table3

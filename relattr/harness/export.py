@@ -14,6 +14,7 @@ from relattr.harness.cell import Cell
 from relattr.harness.image_names import ImageNames, NamedTest
 from relattr.harness.result import Result
 from relattr.harness.result_rows import flatten_cell, flatten_result
+from relattr.harness.result_selection import ALL_RESULTS, ResultSelection
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.staleness import look_up_cell
 from relattr.harness.stored_results import StoredResults, Unreadable
@@ -131,11 +132,17 @@ class ExportedResults:
 
 
 def export_results(
-    registry: Registry, store: StoredResults, benchmark: Benchmark | None = None, *, keep_stale: bool = False
+    registry: Registry,
+    store: StoredResults,
+    benchmark: Benchmark | None = None,
+    *,
+    selection: ResultSelection = ALL_RESULTS,
+    keep_stale: bool = False,
 ) -> ExportedResults:
-    """Select all results of a store, or those on the datasets of a benchmark, and return them as a table.
+    """Select the chosen results of a store, or of those on the datasets of a benchmark, and return them as a table.
 
-    Stale results are left out, or included with ``keep_stale``; the column ``state`` marks them.
+    Stale results are left out, or included with ``keep_stale``; the column ``state`` marks them. Raises `UnknownName`
+    for a pattern of the selection that matches nothing.
     """
     selected: list[Result] = []
     unreadable: list[Unreadable] = []
@@ -143,6 +150,8 @@ def export_results(
         (selected if isinstance(item, Result) else unreadable).append(item)  # type: ignore[arg-type]
     if benchmark is not None:
         selected = benchmark_scope(benchmark, registry).select(selected)
+    selection.require_matches(selected)
+    selected = [result for result in selected if selection.includes(result.cell)]
     frame = results_frame(selected, registry, store)
     stale = set(frame.loc[frame["state"] == "stale", "key"])
     if stale and not keep_stale:

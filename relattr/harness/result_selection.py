@@ -1,4 +1,4 @@
-"""Which stored results a user chooses: by shell patterns of methods, datasets and attributes."""
+"""Which stored results a user chooses: by shell patterns of methods, datasets and attributes, and by seeds."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ class ResultSelection:
     """Shell patterns of dataset names."""
     attributes: Sequence[str] = ()
     """Shell patterns of attribute names."""
+    seeds: Sequence[int] = ()
     variants: Mapping[str, Collection[str]] | None = None
     """By method: the `variant_key` of each choice of its parameters; None for any parameters."""
 
     def __bool__(self) -> bool:
-        return bool(self.methods or self.datasets or self.attributes or self.variants is not None)
+        return any(self.options().values()) or self.variants is not None
 
     def options(self) -> dict[str, Sequence[Any]]:
         """The values of the options of commands that make this choice, by name of the option."""
-        return {"methods": self.methods, "datasets": self.datasets, "attributes": self.attributes}
+        return {"methods": self.methods, "datasets": self.datasets, "attributes": self.attributes, "seeds": self.seeds}
 
     def includes_method(self, name: str) -> bool:
         """Whether results of this method are chosen."""
@@ -49,22 +50,28 @@ class ResultSelection:
             self.includes_method(cell.method)
             and _matches(cell.dataset, self.datasets)
             and self.includes_attribute(cell.attribute)
+            and (not self.seeds or cell.seed in self.seeds)
             and (self.variants is None or variant_key(cell) in self.variants.get(cell.method, ()))
         )
 
-    def require_matches(self, results: Iterable[Result], *, also: Mapping[str, Iterable[str]] | None = None) -> None:
-        """Raise `UnknownName`, with similar names, for a pattern that matches nothing.
+    def require_matches(self, results: Iterable[Result], *, also: Mapping[str, Iterable[object]] | None = None) -> None:
+        """Raise `UnknownName`, with similar names, for a pattern that matches nothing, or a seed without a result.
 
-        The names are those of the results, and of ``also`` by kind: ``method``, ``dataset`` or ``attribute``.
+        The names are those of the results, and of ``also`` by kind: ``method``, ``dataset``, ``attribute`` or ``seed``.
         """
         cells = [result.cell for result in results]
-        for kind, patterns in (("method", self.methods), ("dataset", self.datasets), ("attribute", self.attributes)):
+        for option, values in self.options().items():
+            kind, patterns = option.removesuffix("s"), [str(value) for value in values]
             if patterns:
                 names = dict.fromkeys(str(getattr(cell, kind)) for cell in cells)
-                names |= dict.fromkeys((also or {}).get(kind, ()))
+                names |= dict.fromkeys(map(str, (also or {}).get(kind, ())))
                 if not names:
                     raise UnknownName(f"{kind} with results", patterns[0], ())
                 match_names(names, patterns, kind)
+
+
+ALL_RESULTS = ResultSelection()
+"""The choice of everything."""
 
 
 def of_loaded_plugins(selection: Selection, registry: Registry) -> Selection:

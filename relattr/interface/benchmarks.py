@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from relattr.harness.benchmark import Benchmark
     from relattr.harness.plan import PlannedCell
     from relattr.harness.result import Result
+    from relattr.harness.result_selection import ResultSelection
     from relattr.harness.stored_results import StoredResults
     from relattr.registry import Registry
     from relattr.report.tables.table import PaperTable
@@ -167,7 +168,15 @@ def run(
 
 
 def results(
-    folder: Folder = "results", *, benchmark: str = "", keep_stale: bool = False, plugins: Folders = ()
+    folder: Folder = "results",
+    *,
+    benchmark: str = "",
+    methods: Names = (),
+    datasets: Names = (),
+    attributes: Names = (),
+    seeds: int | Sequence[int] = (),
+    keep_stale: bool = False,
+    plugins: Folders = (),
 ) -> pd.DataFrame:
     """The results in a folder or a released file as a tidy table: one row for each cell and test set.
 
@@ -179,6 +188,10 @@ def results(
         The folder of results, or a file that ``relattr release`` has written.
     benchmark : str
         Only results on the datasets of this benchmark.
+    methods, datasets, attributes : str or sequence of str
+        Shell patterns that choose results; by default all.
+    seeds : int or sequence of int
+        Only results of these seeds.
     keep_stale : bool
         Whether to include results that depend on code, data or weights that have changed; the column ``state`` marks
         them.
@@ -186,14 +199,15 @@ def results(
         Folders with further plugin files (.py), on which the results depend.
 
     Returns a DataFrame with the columns `relattr.harness.export.RESULT_COLUMNS`, which docs/python.md explains. Raises
-    `BadInput` if the folder does not exist or the file is not valid. Warns about files that cannot be read, and stale
-    results that are left out.
+    `BadInput` if the folder does not exist or the file is not valid, `UnknownName` for a pattern or a seed without a
+    result. Warns about files that cannot be read, and stale results that are left out.
     """
     from relattr.harness.export import export_results
 
+    selection = _chosen_results(methods, datasets, attributes, seeds)
     registry, store = loaded_registry(plugins), _existing_results(folder)
     definition = _read_benchmark(benchmark, registry, store) if benchmark else None
-    exported = export_results(registry, store, definition, keep_stale=keep_stale)
+    exported = export_results(registry, store, definition, selection=selection, keep_stale=keep_stale)
     for item in exported.unreadable:
         warnings.warn(f"left out, not a result: {item.path}: {item.reason}", stacklevel=2)
     if exported.n_stale and not keep_stale:
@@ -201,27 +215,36 @@ def results(
     return exported.frame
 
 
-def table(benchmark: str, *, results: Folder = "results", plugins: Folders = ()) -> pd.DataFrame:
+def table(
+    benchmark: str,
+    *,
+    methods: Names = (),
+    datasets: Names = (),
+    attributes: Names = (),
+    seeds: int | Sequence[int] = (),
+    results: Folder = "results",
+    plugins: Folders = (),
+) -> pd.DataFrame:
     """The table of a benchmark from stored results: one row for each method and column, with intervals and verdicts.
 
     For each column that is a mean over several attributes, the numbers of the single attributes follow, with another
-    value of ``table``. No cell is computed. ``results`` is the folder of results, or a file that ``relattr release``
-    has written.
+    value of ``table``. No cell is computed. ``methods``, ``datasets``, ``attributes`` (shell patterns) and ``seeds``
+    choose what is shown, as in ``relattr tables``. ``results`` is the folder of results, or a file that ``relattr
+    release`` has written.
 
     Returns a DataFrame with the columns `TABLE_COLUMNS`. Accuracies are in per cent. Raises `UnknownName` for a
-    benchmark that does not exist, `BadInput` if the folder does not exist, if the file is not valid, or if the results
-    on the benchmark's datasets are all on other data, for example on an earlier version of it.
+    benchmark that does not exist or a pattern that matches nothing, `BadInput` if the folder does not exist, if the
+    file is not valid, or if no result is chosen while there are others on the benchmark's datasets, for example on an
+    earlier version of the data.
     """
     import pandas as pd
 
-    from relattr.harness.result_selection import ResultSelection
     from relattr.report.tables.builder import build_table
-    from relattr.report.tables.no_results import require_results
 
+    selection = _chosen_results(methods, datasets, attributes, seeds)
     registry, store = loaded_registry(plugins), _existing_results(results)
-    definition = _read_benchmark(benchmark, registry, store)
-    require_results(benchmark, definition, registry, store, ResultSelection())
-    built = build_table(definition, registry, store)
+    definition = _shown_benchmark(benchmark, registry, store, selection)
+    built = build_table(definition, registry, store, selection=selection)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
     correlations = [name for name in TABLE_COLUMNS if name.startswith("spearman")]
@@ -251,20 +274,26 @@ class ReportPage:
 
 
 def report_page(
-    benchmark: str, *, results: Folder = "results", plugins: Folders = (), audit: bool = True
+    benchmark: str,
+    *,
+    methods: Names = (),
+    datasets: Names = (),
+    attributes: Names = (),
+    seeds: int | Sequence[int] = (),
+    results: Folder = "results",
+    plugins: Folders = (),
+    audit: bool = True,
 ) -> ReportPage:
     """The page that ``relattr report`` writes about a benchmark, from stored results: tables, charts and every cell.
 
-    ``audit`` includes the audits of the datasets. Raises as `table`.
+    ``audit`` includes the audits of the datasets. The other arguments are those of `table`, which says what is raised.
     """
-    from relattr.harness.result_selection import ResultSelection
     from relattr.report.formats.page import benchmark_to_html
-    from relattr.report.tables.no_results import require_results
 
+    selection = _chosen_results(methods, datasets, attributes, seeds)
     registry, store = loaded_registry(plugins), _existing_results(results)
-    definition = _read_benchmark(benchmark, registry, store)
-    require_results(benchmark, definition, registry, store, ResultSelection())
-    return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit))
+    definition = _shown_benchmark(benchmark, registry, store, selection)
+    return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit, selection=selection))
 
 
 class _PrintedLines:
@@ -347,6 +376,23 @@ def _read_benchmark(name: str, registry: Registry, store: StoredResults, data: F
     definition = own_benchmark(read_benchmark(name, registry), registry, store, Path(data) if data else None)
     require_data(definition, registry)
     return definition
+
+
+def _shown_benchmark(name: str, registry: Registry, store: StoredResults, selection: ResultSelection) -> Benchmark:
+    """The benchmark with the columns that are chosen. Raises `BadInput` if no result is, while there are others."""
+    from relattr.report.tables.column_selection import select_columns
+    from relattr.report.tables.no_results import require_results
+
+    definition = select_columns(_read_benchmark(name, registry, store), registry, selection, store)
+    require_results(name, definition, registry, store, selection)
+    return definition
+
+
+def _chosen_results(methods: Names, datasets: Names, attributes: Names, seeds: Any) -> ResultSelection:
+    """The stored results that these arguments choose. Raises `BadInput` for seeds that are not valid."""
+    from relattr.harness.result_selection import ResultSelection
+
+    return ResultSelection(_names(methods), _names(datasets), _names(attributes), _chosen_seeds(seeds))
 
 
 def _existing_results(path: Folder) -> StoredResults:

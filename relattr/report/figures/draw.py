@@ -81,7 +81,7 @@ def draw_figures(
     for planned in plan.cells:  # a method as the benchmark sets it comes before its variants
         default_parameters.setdefault(_coordinates(planned.cell), planned.cell.stated_parameters)
     planned_keys = {p.cell.key for p in plan.cells}
-    chosen = ResultSelection(selection.methods, selection.datasets, selection.attributes)
+    chosen = ResultSelection(selection.methods, selection.datasets, selection.attributes, selection.seeds)
     stored = [item for item in store if isinstance(item, Result)]
     chosen.require_matches(
         stored,
@@ -89,11 +89,12 @@ def draw_figures(
             "method": registry.methods,
             "dataset": registry.datasets,
             "attribute": {p.cell.attribute for p in plan.cells},
+            "seed": {p.cell.seed for p in plan.cells},
         },
     )
     for result in benchmark_scope(plan.benchmark, registry).select(stored):
         cell = result.cell
-        if result.status != "ok" or not chosen.includes(cell) or cell.seed not in (selection.seeds or [cell.seed]):
+        if result.status != "ok" or not chosen.includes(cell):
             continue
         if selection.settings and cell.key not in planned_keys:
             continue

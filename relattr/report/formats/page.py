@@ -16,7 +16,7 @@ from relattr.audit import Audit
 from relattr.errors import BadInput
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.result import Result
-from relattr.harness.result_selection import ResultSelection
+from relattr.harness.result_selection import ALL_RESULTS, ResultSelection
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry
@@ -30,7 +30,6 @@ from relattr.report.tables.captions import ranks_caption
 from relattr.report.tables.correlations import correlated_columns, correlation_text, correlations_caption
 from relattr.report.tables.entry import SECTIONS, VERDICTS, TableEntry
 from relattr.report.tables.footnotes import GENERAL, Footnotes, place_footnotes
-from relattr.report.tables.row_results import ALL_RESULTS
 from relattr.report.tables.table import PaperTable
 from relattr.system.reading import MAX_RESULT, read_bytes, read_text
 
@@ -96,7 +95,7 @@ def benchmark_to_html(
 
     It loads nothing from elsewhere, and all text from plugins, logs and labels is escaped, control characters too.
     ``figures`` is a folder of PNG files (those that ``relattr figures`` writes), each with its caption in a ``.txt``
-    file of the same name. ``selection`` chooses methods and attributes; the columns are those of the benchmark.
+    file of the same name. ``selection`` chooses methods, attributes and seeds; the columns are those of the benchmark.
     """
     audits = audit_benchmark(benchmark, registry, store) if audit else {}
     table = build_table(benchmark, registry, store, leak_notes(audits), selection=selection)

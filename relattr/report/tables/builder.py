@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
+
 from relattr.harness.benchmark import Benchmark, ColumnSpec
-from relattr.harness.result_selection import ResultSelection
+from relattr.harness.result_selection import ALL_RESULTS, ResultSelection
 from relattr.harness.stored_results import StoredResults
 from relattr.registry import Registry
 from relattr.report.tables.ablation import Ablation, compute_ablation, find_base_row
@@ -17,7 +19,7 @@ from relattr.report.tables.improvement import Improvement, compute_improvement
 from relattr.report.tables.judging import Judge
 from relattr.report.tables.published import published_rows
 from relattr.report.tables.ranking import rank_rows
-from relattr.report.tables.row_results import ALL_RESULTS, collect_row_results
+from relattr.report.tables.row_results import collect_row_results
 from relattr.report.tables.significance import ComputedEntry, mark_best_entries
 from relattr.report.tables.slugs import slugify, unique_slug
 from relattr.report.tables.table import PaperTable, TableRow
@@ -37,8 +39,8 @@ def build_table(
     """Build the table of a benchmark from the results in a store.
 
     ``leaks`` has notes on the leaks of each dataset (`benchmark_leak_notes`). ``against`` is a method, or the key of
-    a row: all other rows are compared with it in an `Ablation`. ``selection`` chooses rows; columns are chosen in the
-    benchmark (`relattr.report.tables.column_selection`).
+    a row: all other rows are compared with it in an `Ablation`. ``selection`` chooses rows and seeds; columns are
+    chosen in the benchmark (`relattr.report.tables.column_selection`).
 
     Raises `UnknownName` if the table has no such row, or for a pattern of the selection that matches no method.
     """
@@ -55,11 +57,16 @@ class _TableBuilder:
         against: str,
         selection: ResultSelection,
     ) -> None:
+        other_seeds = selection.seeds and set(selection.seeds) != set(benchmark.seeds)
+        if selection.seeds:  # the benchmark's other seeds are not missing, but left out
+            benchmark = msgspec.structs.replace(benchmark, seeds=tuple(selection.seeds))
         self._benchmark = benchmark
         self._judge = Judge(registry, store)
         self._entries = EntryBuilder(benchmark, registry, self._judge, leaks)
         collected = collect_row_results(benchmark, registry, store, selection)
         self._rows, self._unreadable, self._settings = collected.rows, collected.unreadable, collected.settings
+        if other_seeds:
+            self._settings = (*self._settings, f"seeds={','.join(map(str, sorted(selection.seeds)))}")
         self._shows_part = bool(selection.methods)
         self._guessing = [
             i

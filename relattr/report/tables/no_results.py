@@ -17,7 +17,7 @@ from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.stored_results import StoredResults
-from relattr.registry import Registry
+from relattr.registry import Registry, match_names
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class NoResults:
 def require_results(
     name: str, benchmark: Benchmark, registry: Registry, store: StoredResults, selection: ResultSelection
 ) -> None:
-    """Raise `BadInput` if `why_no_results` finds an error."""
+    """Raise `BadInput` if `why_no_results` returns an error."""
     missing = why_no_results(name, benchmark, registry, store, selection)
     if missing is not None and missing.is_error:
         raise BadInput(missing.reason)
@@ -52,7 +52,8 @@ def why_no_results(
     """Return why none of the chosen results is shown; None if one is, or if only published rows are chosen.
 
     ``name`` is that of the benchmark, or its file, as the user gave it. The columns of ``benchmark`` are those that are
-    shown. ``options`` are added to the commands that the reason suggests.
+    shown. ``options`` are added to the commands that the reason suggests. Raises `UnknownName` for a pattern that
+    matches no method.
     """
     chosen = [row.method for row in benchmark.rows if selection.includes_method(row.method)]
     if chosen and all(method in registry.constants for method in chosen):
@@ -62,6 +63,9 @@ def why_no_results(
     in_scope = benchmark_scope(benchmark, registry).select(stored)
     if any(selection.includes(result.cell) and _has_column(benchmark, result.cell) for result in in_scope):
         return None
+    if selection.methods:
+        known = [*(row.method for row in benchmark.rows), *registry.methods, *(r.cell.method for r in stored)]
+        match_names(known, selection.methods, "method")
     located = _located(benchmark, registry, datasets)
     shown = ", ".join(str(benchmark.dataset[dataset][location_parameter(registry, dataset)]) for dataset in located)
     command = _run_command(name, benchmark, registry, selection, options)

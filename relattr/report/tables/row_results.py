@@ -13,7 +13,7 @@ from relattr.harness.benchmark import Benchmark
 from relattr.harness.cell import Cell
 from relattr.harness.file_identity import content_digests
 from relattr.harness.result import Result
-from relattr.harness.result_selection import ResultSelection, variant_key
+from relattr.harness.result_selection import ALL_RESULTS, ResultSelection, variant_key
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.registry import Registry, match_names
@@ -54,9 +54,6 @@ class CollectedRows:
     settings: tuple[str, ...]
     """``name=value`` of the changed parameters that all measured rows share."""
     unreadable: list[str]
-
-
-ALL_RESULTS = ResultSelection()
 
 
 def collect_row_results(

@@ -34,6 +34,18 @@ def test_the_suggested_command_prints_the_same_table(workspace):
     assert "gamma" not in output  # that was another run
 
 
+def test_only_the_seeds_of_the_run_are_in_its_table(workspace):
+    workspace.write_method("noisy", "self.r_ = run.rng('n').normal(size=20) * 30", noise="self.r_[: len(images)]")
+    workspace.write_benchmark(seeds=[0, 1])
+    runs = {seeds: workspace.relattr("run", *seeds) for seeds in ((), ("--seeds", "0"), ("--seeds", "5"))}
+    shown = {seeds: re.search(r"^noisy +(\S+)", output, re.M)[1] for seeds, output in runs.items()}
+    assert len(set(shown.values())) == 3
+    for seeds, output in runs.items():
+        again = workspace.relattr("run", *seeds)
+        assert re.search(r"^noisy +(\S+)", again, re.M)[1] == shown[seeds]  # other seeds are stored by now
+        assert shlex.join(seeds) in output.partition("Markdown: relattr tables")[2]
+
+
 def test_a_dataset_outside_the_file_is_in_the_suggested_command(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(more="")

@@ -6,7 +6,6 @@ from click.testing import CliRunner
 from relattr import BadInput, parameters
 from relattr.cli import cli
 
-
 BENCHMARK = """
 title = "Synthetic"
 methods = ["chance", "viralnet", "popularity-api"]
