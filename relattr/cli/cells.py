@@ -20,11 +20,16 @@ from relattr.registry import Registry
 
 
 def plan_from_options(benchmark: str, store: StoredResults, options: Mapping[str, Any]) -> tuple[Plan, Registry]:
-    """The plan that the `benchmark_options` of a command select, with the registry it uses."""
+    """The plan that the `benchmark_options` of a command select, with the registry it uses.
+
+    Raises `UnknownName` for a method or dataset of the benchmark that is not registered.
+    """
     definition = load_benchmark(benchmark)
     registry = load_registry(options["plugin_folders"])
     definition = own_benchmark(with_resolved_paths(definition, registry), registry, store, options["data"])
-    return make_plan(definition, registry, store, selection_from_options(options)), registry
+    plan = make_plan(definition, registry, store, selection_from_options(options))
+    plan.require_registered(registry)
+    return plan, registry
 
 
 def state_of(planned: PlannedCell) -> str:

@@ -65,6 +65,19 @@ class Plan:
     without_tasks: Mapping[str, str] = field(default_factory=dict)
     """The datasets for which no task is available here, and why."""
 
+    def require_registered(self, registry: Registry) -> None:
+        """Raise `UnknownName`, with similar names, for a listed method or dataset that is not registered.
+
+        It is not misspelt for certain if a plugin could not be imported, which costs its own cells and not the others.
+        """
+        if registry.broken:
+            return
+        for name in self.unregistered:
+            is_method = name in self.benchmark.methods and name not in registry.methods
+            kind = "method" if is_method else "dataset"
+            known = [*registry.methods, *registry.constants] if is_method else registry.datasets
+            raise UnknownName(f"{kind} (in benchmark {self.benchmark.name}; --plugins DIR loads others)", name, known)
+
     def require_cells(self) -> None:
         """Raise `BadInput` with the reason if there is no cell."""
         if self.cells:

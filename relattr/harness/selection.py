@@ -40,7 +40,7 @@ def select_names(listed: Sequence[str], patterns: Sequence[str], registered: Map
     """Return the names that a benchmark lists and the user's patterns select, in the benchmark's order.
 
     A pattern that matches none of the listed names may select registered plugins that the benchmark does not list;
-    this is how a new method joins any benchmark. A listed name may have no plugin (yet).
+    this is how a new method joins any benchmark. A listed name may have no plugin that is loaded.
 
     Raises `UnknownName` for a pattern without a match.
     """

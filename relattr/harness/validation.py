@@ -13,7 +13,8 @@ from relattr.registry import Registry, match_names
 def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:
     """Raise `UnknownName`, with similar names, for a plugin, parameter or attribute that does not exist.
 
-    The methods and datasets that a benchmark lists need not be registered yet; settings for those are not validated.
+    The methods and datasets that a benchmark lists need not be registered, since there may be results of plugins that
+    are not loaded; settings for those are not validated. Only computing cells needs all (`Plan.require_registered`).
     """
     methods = dict.fromkeys([*benchmark.methods, *registry.methods])
     datasets = dict.fromkeys([*benchmark.datasets, *registry.datasets])

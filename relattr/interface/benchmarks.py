@@ -152,6 +152,7 @@ def run(
     store = Store(Path(results))
     definition = _read_benchmark(benchmark, registry, store, data)
     plan = make_plan(definition, registry, store, selection)
+    plan.require_registered(registry)
     plan.require_cells()
     require_files(plan.cells, registry)
     durations = known_durations(plan.cells, store)

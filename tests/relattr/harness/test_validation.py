@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+import relattr
+from relattr import UnknownName
 
 COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
 
@@ -45,7 +50,53 @@ def test_valid_settings_are_accepted(workspace):
 def test_unregistered_methods_may_have_any_parameters(workspace):
     workspace.write_method("plain")
     workspace.write_benchmark(methods=["plain", "not-yet"], more="[set]\nunknown = 1")
-    assert "Listed in the benchmark but not registered: not-yet" in workspace.relattr("plan")
+    assert "Listed in the benchmark but not registered: not-yet" in workspace.relattr("status")
+
+
+@pytest.mark.parametrize(
+    ("listed", "misspelt", "message"),
+    [
+        (
+            "['plain']",
+            "['plain', 'plian']",
+            "no method (in benchmark bench; --plugins DIR loads others) is called 'plian'",
+        ),
+        ("['plain']", "['plian']", "no method (in benchmark bench; --plugins DIR loads others) is called 'plian'"),
+        (
+            "['tiny']",
+            "['tiny', 'tinny']",
+            "no dataset (in benchmark bench; --plugins DIR loads others) is called 'tinny'",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("own_registry")
+def test_a_listed_name_that_is_not_registered_is_not_run(workspace, listed, misspelt, message):
+    workspace.write_method("plain")
+    path = workspace.write_benchmark()
+    path.write_text(path.read_text().replace(f"= {listed}", f"= {misspelt}"))
+    for command in ("run", "plan"):
+        output = workspace.relattr(command, code=2)
+        assert message in output
+        assert f"did you mean {listed[2:-2]}" in output
+    with pytest.raises(UnknownName, match=re.escape(message)):
+        relattr.run(str(path), results=workspace.folder / "results", plugins=workspace.plugins, backend="inline")
+    assert not (workspace.folder / "results").exists()
+
+
+def test_a_name_that_is_not_selected_need_not_be_registered(workspace):
+    workspace.write_method("plain")
+    workspace.write_benchmark(methods=["plain", "elsewhere"])
+    assert "1 cell computed" in workspace.relattr("run", "--methods", "plain")
+    assert "elsewhere" in workspace.relattr("tables", "--out", str(workspace.folder / "out"))
+
+
+def test_a_plugin_that_cannot_be_imported_costs_no_other(workspace):
+    workspace.write_method("plain")
+    workspace.write_method("broken", imports="import nothing_like_it")
+    workspace.write_benchmark()
+    output = workspace.relattr("run")
+    assert "Listed in the benchmark but not registered: broken" in output
+    assert "1 cell computed" in output
 
 
 def test_a_limit_without_a_matching_method_is_an_error(workspace):
