@@ -227,7 +227,8 @@ class EntryBuilder:
             for leak in self._leaks.get(column.dataset, ())
             if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
         ]
-        stale = [note for result, _ in rows for note in self._staleness.of(result)]
+        stale = [note for result, _ in rows for note in self._staleness.changed(result)]
+        not_loaded = [note for result, _ in rows for note in self._staleness.not_loaded(result)]
         ties = ties_note(test for _, test in rows)
         notes = [
             *deviations,
@@ -237,6 +238,7 @@ class EntryBuilder:
             *(note for notes in of_rows for note in notes.remarks),
             *leaks,
             *stale,
+            *not_loaded,
         ]
         kinds = {
             short_notes.PART: partial,
@@ -245,6 +247,7 @@ class EntryBuilder:
             short_notes.LEAK: leaks,
             short_notes.DIFFERENT: deviations if self._benchmark.table.published else (),
             short_notes.EARLIER_CODE: stale,
+            short_notes.NOT_LOADED: not_loaded,
         }
         short = [text for text, of_kind in kinds.items() if of_kind]
         lower = upper = image_error = seed_error = None

@@ -124,14 +124,17 @@ class StalenessNotes:
         self._of_methods: dict[tuple[str, str], tuple[bool, Mapping[str, str]] | None] = {}
         self._of_datasets: dict[tuple[str, str, bool], Mapping[str, str] | None] = {}
 
-    def of(self, result: Result) -> list[str]:
-        """A note if the code or data that produced a result has changed; none if that cannot be determined."""
+    def not_loaded(self, result: Result) -> list[str]:
+        """A note if the method or the dataset of a result is not loaded, so that nothing can be compared."""
         cell = result.cell
-        registry = self._registry
-        if cell.method not in registry.methods or cell.dataset not in registry.datasets:
-            plugin = cell.method if cell.method not in registry.methods else cell.dataset
-            return [f"computed by a plugin that is not installed, {plugin}"]
-        differences = self._differences(result)
+        if cell.method in self._registry.methods and cell.dataset in self._registry.datasets:
+            return []
+        plugin = cell.method if cell.method not in self._registry.methods else cell.dataset
+        return [f"computed by a plugin that is not installed, {plugin}"]
+
+    def changed(self, result: Result) -> list[str]:
+        """A note if the code or data that produced a result has changed; none if that cannot be determined."""
+        differences = [] if self.not_loaded(result) else self._differences(result)
         if not differences:
             return []
         named = ", ".join(differences[:MAX_NAMED_CHANGES])

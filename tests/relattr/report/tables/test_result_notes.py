@@ -3,6 +3,7 @@
 from functools import partial
 
 import msgspec
+import pytest
 
 from relattr import Dataset, parameters
 from relattr.harness.benchmark import ColumnSpec
@@ -18,7 +19,7 @@ from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.text import table_to_text
 from relattr.report.tables.audits import LeakNote
 from relattr.report.tables.result_notes import ties_note
-from relattr.report.tables.short_notes import INCOMPLETE
+from relattr.report.tables.short_notes import EARLIER_CODE, INCOMPLETE, NOT_LOADED
 
 
 def test_every_deviation_note_and_leak_is_in_every_format(synthetic, column):
@@ -158,3 +159,22 @@ def test_released_data_in_a_folder_of_the_user_is_not_own_data(plugins):
 def cell_on(plugins, name):
     data = identify_data(plugins.dataset(name).create())
     return Cell("m", {}, name, data.dataset_parameters, "x", "standard", 0, data.data, data.location)
+
+
+@pytest.mark.parametrize(
+    ("method", "dataset", "kind", "note"),
+    [
+        ("elsewhere", "glyphs", NOT_LOADED, "computed by a plugin that is not installed, elsewhere"),
+        ("chance", "elsewhere", NOT_LOADED, "computed by a plugin that is not installed, elsewhere"),
+        ("chance", "glyphs", EARLIER_CODE, "computed with code or data that has changed since"),
+    ],
+)
+def test_what_is_not_loaded_is_not_called_earlier_code(synthetic, plugins, method, dataset, kind, note):
+    values = parameters.values_of(plugins.dataset(dataset).create()) if dataset == "glyphs" else {}
+    synthetic.add(method, dataset, "local", dataset_parameters=values)
+    column = ColumnSpec(label="A", dataset=dataset, attribute="local")
+    table = synthetic.table([method], [column], registry=plugins)
+    (entry,) = table.rows[0].entries
+    assert [text for text in entry.short_notes if text in (NOT_LOADED, EARLIER_CODE)] == [kind]
+    assert any(text.startswith(note) for text in entry.notes)
+    assert kind in table_to_latex(table)
