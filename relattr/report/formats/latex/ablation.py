@@ -8,6 +8,7 @@ from relattr.report.formats.escape import escape_latex
 from relattr.report.formats.latex.environments import (
     HEADER,
     MAX_COLUMNS_WITH_INTERVAL,
+    column_parts,
     footnote_mark,
     label_column,
     part_of,
@@ -19,8 +20,7 @@ from relattr.report.tables.footnotes import Footnotes
 
 def ablation_to_latex(ablation: Ablation) -> str:
     """A table environment; several if there are more than `MAX_COLUMNS_WITH_INTERVAL` columns."""
-    n, size = len(ablation.columns), MAX_COLUMNS_WITH_INTERVAL
-    parts = [range(k, min(k + size, n)) for k in range(0, n, size)]
+    parts = column_parts(len(ablation.columns), MAX_COLUMNS_WITH_INTERVAL)
     return HEADER + "".join(_table_part(ablation, part, k, len(parts)) for k, part in enumerate(parts))
 
 

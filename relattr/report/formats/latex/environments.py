@@ -2,6 +2,7 @@ r"""The LaTeX around the rows of a table: ``table*`` or ``longtable``, caption, 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -43,6 +44,17 @@ def _n_lines(row: str, columns: str) -> int:
     """About how many lines a row takes: its label may be broken if the column is a paragraph."""
     label = re.sub(r"\\[a-z]+\*?|[{}\\]", "", row.split(" & ")[0])
     return max(1, -(-len(label) // LINE)) if "p{" in columns else 1
+
+
+def column_parts(n: int, most: int) -> list[range]:
+    """Divide ``n`` columns into the fewest parts of at most ``most``, of which no two differ by more than one column.
+
+    The larger parts come first. Without columns there is one part without any.
+    """
+    n_parts = max(1, -(-n // most))
+    size, n_larger = divmod(n, n_parts)
+    starts = [k * size + min(k, n_larger) for k in range(n_parts + 1)]
+    return [range(start, end) for start, end in itertools.pairwise(starts)]
 
 
 def part_of(name: str, caption: str, part: int, n_parts: int) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from relattr.report.formats.latex.environments import (
     HEADER,
     MAX_COLUMNS,
     MAX_COLUMNS_WITH_INTERVAL,
+    column_parts,
     footnote_mark,
     label_column,
     part_of,
@@ -40,8 +41,7 @@ def table_to_latex(table: PaperTable, notes: NoteDetail = "short") -> str:
     warnings = "".join(f" {warning}." for warning in table.warnings)
     table = replace(table, caption=f"{table.caption}{warnings}")
     n = len(table.columns)
-    size = n if n <= MAX_COLUMNS else MAX_COLUMNS_WITH_INTERVAL
-    parts = [range(k, min(k + size, n)) for k in range(0, n, size)] or [range(0)]
+    parts = column_parts(n, MAX_COLUMNS if n <= MAX_COLUMNS else MAX_COLUMNS_WITH_INTERVAL)
     return HEADER + "".join(_table_part(table, list(part), k, len(parts)) for k, part in enumerate(parts))
 
 

@@ -1,12 +1,15 @@
 """LaTeX: bold, published numbers, escaped labels, macros, and the critical-difference diagram."""
 
+import itertools
+import math
 import re
 
 import pytest
 
 from relattr import parameters
 from relattr.harness.benchmark import ColumnSpec, RowSpec
-from relattr.report.formats.latex.environments import table_environment
+from relattr.report.formats.latex.ablation import ablation_to_latex
+from relattr.report.formats.latex.environments import column_parts, table_environment
 from relattr.report.formats.latex.macros import macros_to_latex
 from relattr.report.formats.latex.notes import notes_to_latex
 from relattr.report.formats.latex.ranks import AXIS_END, AXIS_START, ranks_to_latex
@@ -132,3 +135,27 @@ def test_shared_settings_are_in_the_caption(synthetic, plugins, column):
     latex = table_to_latex(synthetic.table(["siamese-alexnet", "viralnet"], [column], registry=plugins))
     assert "Settings: backbone=micro, rate=0.5." in latex
     assert latex.count("micro") == 1
+
+
+@pytest.mark.parametrize("most", [1, 6, 11])
+def test_columns_are_divided_into_equal_parts(most):
+    for n in range(1, 60):
+        parts = column_parts(n, most)
+        assert [k for part in parts for k in part] == list(range(n))
+        sizes = [len(part) for part in parts]
+        assert len(sizes) == math.ceil(n / most)
+        assert most >= sizes[0]
+        assert sizes[-1] >= sizes[0] - 1
+        assert sizes == sorted(sizes, reverse=True)
+    assert column_parts(0, most) == [range(0)]
+
+
+def test_thirteen_attributes_are_three_similar_tables(synthetic):
+    columns = [ColumnSpec(label=f"x{k}", dataset="a", attribute=f"x{k}") for k in range(13)]
+    for method, attribute in itertools.product(("m", "n"), columns):
+        synthetic.add(method, "a", attribute.attribute)
+    table = synthetic.table(["m", "n"], columns, against="m")
+    for latex in (table_to_latex(table), ablation_to_latex(table.ablation)):
+        heads = re.findall(r"^ *Method.*", latex, re.M)
+        assert [head.count(r"\multicolumn{2}") for head in heads] == [5, 4, 4]
+        assert "Part 3 of 3." in latex
