@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     default=0,
     metavar="N",
     show_default="one per GPU; else processors / threads, at most 8, if BENCHMARK sets threads; else 1",
-    help="Number of cells that run at the same time.",
+    help="Number of cells that run at the same time. Benchmarks that set the threads of a cell, such as own and quick, "
+    "run several by default: with two processors and one thread each, two. --jobs 1 runs them one after another.",
 )
 @click.option(
     "--backend",
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
     default=0,
     metavar="N",
     show_default="what BENCHMARK sets, or processors / jobs",
-    help="Number of processor threads of a cell.",
+    help="Number of processor threads of each cell, not of all that run at the same time; see --jobs.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print only failures and the table.")
 @click.option(

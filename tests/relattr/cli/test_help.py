@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from relattr.cli import COMMANDS, cli
+from relattr.harness.benchmark import load_benchmark
 
 
 def command_of(name):
@@ -31,6 +34,12 @@ def test_the_overview_shows_the_first_sentence_of_each_help(name):
     command = command_of(name)
     assert command.name == name
     assert " ".join(command.help.split("\n\n")[0].split()).startswith(COMMANDS[name])
+
+
+def test_benchmarks_said_to_run_several_cells_set_threads():
+    (jobs,) = [option for option in command_of("run").params if option.name == "jobs"]
+    named = re.search(r"such as (\w+) and (\w+), run several by default: with two processors and one thread", jobs.help)
+    assert [load_benchmark(name).threads for name in named.groups()] == [1, 1]
 
 
 def test_an_unknown_command_is_an_error_with_exit_code_2():
