@@ -21,6 +21,8 @@ DECIDES_RESULTS = False
 def command(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """Print BibTeX entries of relattr and of the papers of the methods, datasets and benchmarks NAME.
 
+    What a dataset states in words is printed as a comment. Names for which there is nothing to cite are listed.
+
     \b
     relattr cite
     relattr cite viralnet osr > references.bib
@@ -28,7 +30,7 @@ def command(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """
     from relattr.cli.plugins import load_registry
     from relattr.harness.benchmark import benchmark_names, load_benchmark
-    from relattr.report.bibliography import bibliography
+    from relattr.report.bibliography import bibliography, without_citation
 
     registry = load_registry(plugin_folders)
     known = {
@@ -47,4 +49,7 @@ def command(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
             raise UnknownName("method, dataset or benchmark", name, [n for of_kind in known.values() for n in of_kind])
         methods += [*matches["method"], *(method for benchmark in benchmarks for method in benchmark.methods)]
         datasets += [*matches["dataset"], *(dataset for benchmark in benchmarks for dataset in benchmark.datasets)]
-    echo(bibliography(methods, [name for name in datasets if name in registry.datasets], registry).rstrip())
+    datasets = [name for name in datasets if name in registry.datasets]
+    echo(bibliography(methods, datasets, registry).rstrip())
+    if uncited := without_citation(methods, datasets, registry):
+        echo(f"nothing else to cite for {', '.join(uncited)}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import re
 from collections.abc import Collection, Iterable
 from functools import cache
@@ -19,6 +20,7 @@ MAX_NAMED = 6
 """Methods and datasets that the comment above an entry names."""
 
 _ENTRY = re.compile(r"^@\w+\{([^,\s]+),.*?^\}$", re.MULTILINE | re.DOTALL)
+_ENTRY_START = re.compile(r"@\w+\s*\{\s*([^,\s{}]+)\s*,")
 _CITED_FOR = re.compile(r",\n *cited-for = \{([^}]*)\}")
 
 
@@ -37,11 +39,32 @@ def _entries() -> dict[str, tuple[str, tuple[str, ...]]]:
 def bibliography(methods: Iterable[str], datasets: Iterable[str], registry: Registry) -> str:
     """Return BibTeX: relattr and its paper, then what these methods and datasets cite, each entry once.
 
-    Above each of the latter is a comment with the methods or datasets that it is cited for.
+    Above each of the latter is a comment with the methods or datasets that it is cited for. What a dataset states in
+    words, without an entry, follows as a comment.
     """
+    methods, datasets = list(methods), list(dict.fromkeys(datasets))
+    cited, reasons = _cited(methods, datasets, registry)
+    texts = [_comment(reasons.get(key, {})) + entry for key, entry in cited.items()]
+    texts += [f"% {name}: {remark}" for name in datasets if (remark := _remark(name, registry))]
+    return "\n\n".join(texts) + "\n"
+
+
+def without_citation(methods: Iterable[str], datasets: Iterable[str], registry: Registry) -> list[str]:
+    """Return the methods and datasets to which nothing in their `bibliography` belongs."""
+    methods, datasets = list(methods), list(datasets)
+    _, reasons = _cited(methods, datasets, registry)
+    with_entry = {name for names in reasons.values() for name in names}
+    with_entry |= {name for name in datasets if _remark(name, registry)}
+    return [name for name in dict.fromkeys([*methods, *datasets]) if name not in with_entry]
+
+
+def _cited(
+    methods: Iterable[str], datasets: Iterable[str], registry: Registry
+) -> tuple[dict[str, str], dict[str, dict[str, None]]]:
+    """Key -> the entry; and key -> the methods and datasets that it is cited for."""
     entries = _entries()
     cited = {key: entries[key][0] for key in ALWAYS}
-    reasons: dict[str, dict[str, None]] = {key: {} for key in ALWAYS}
+    reasons: dict[str, dict[str, None]] = {}
     for method in methods:
         names = [method, *_default_backbone(method, registry)]
         for key, (entry, patterns) in entries.items():
@@ -49,10 +72,29 @@ def bibliography(methods: Iterable[str], datasets: Iterable[str], registry: Regi
                 cited.setdefault(key, entry)
                 reasons.setdefault(key, {})[method] = None
     for name in datasets:
-        for match in _ENTRY.finditer(registry.dataset(name).cls.citation):
-            cited.setdefault(match[1], match[0])
-            reasons.setdefault(match[1], {})[name] = None
-    return "\n\n".join(_comment(reasons[key]) + entry for key, entry in cited.items()) + "\n"
+        for key, entry in _entries_of(name, registry):
+            cited.setdefault(key, entry)
+            reasons.setdefault(key, {})[name] = None
+    return cited, reasons
+
+
+def _entries_of(dataset: str, registry: Registry) -> list[tuple[str, str]]:
+    """Key and text of each complete entry in the citation of a dataset, whatever its line breaks."""
+    text, found, end = inspect.cleandoc(registry.dataset(dataset).cls.citation), [], 0
+    while start := _ENTRY_START.search(text, end):
+        depth, end = 1, start.end()
+        while depth and end < len(text):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        found += [(start[1], text[start.start() : end])] if not depth else []
+    return found
+
+
+def _remark(dataset: str, registry: Registry) -> str:
+    """The citation of a dataset on one line if it is text without an entry; else empty."""
+    if _entries_of(dataset, registry):
+        return ""
+    return " ".join(registry.dataset(dataset).cls.citation.split()).replace("@", "(at)")  # BibTeX reads @ in comments
 
 
 def _default_backbone(method: str, registry: Registry) -> list[str]:

@@ -62,3 +62,46 @@ def test_bibtex_reads_every_entry(plugins, tmp_path):
     (tmp_path / "paper.aux").write_text("\n".join(aux))
     process = subprocess.run(["bibtex", "paper"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "error" not in process.stdout.lower(), process.stdout
+
+
+ENTRY = "@misc{leaves, title = {Leaves {and} trees}}"
+CITATIONS = {
+    "one line": (ENTRY, ENTRY),
+    "indented": (
+        """
+        @misc{leaves,
+          title = {Leaves},
+        }
+        """,
+        "@misc{leaves,\n  title = {Leaves},\n}",
+    ),
+    "beside text": (f"Please cite {ENTRY} and us.", ENTRY),
+    "text": ("Drawn by\nme@example.org.", "% leaves: Drawn by me(at)example.org."),
+    "damaged": ("@misc{leaves, title = {Leaves}", "% leaves: (at)misc{leaves, title = {Leaves}"),
+}
+
+
+@pytest.mark.parametrize("kind", CITATIONS)
+def test_a_plugin_is_cited_as_it_states(tmp_path, kind, own_registry):
+    citation, expected = CITATIONS[kind]
+    write_dataset(tmp_path, citation)
+    outcome = CliRunner().invoke(cli, ["cite", "leaves", "--plugins", str(tmp_path)])
+    assert expected in outcome.stdout
+    assert outcome.stdout.count("leaves") >= 1
+    assert outcome.stderr == ""
+    assert outcome.stdout.count("@") == len(keys(outcome.stdout))  # BibTeX takes every other one for an entry
+
+
+def test_names_without_a_citation_are_listed(tmp_path, own_registry):
+    write_dataset(tmp_path, "")
+    outcome = CliRunner().invoke(cli, ["cite", "chance", "osr", "leaves", "--plugins", str(tmp_path)])
+    assert outcome.exit_code == 0
+    assert outcome.stderr == "nothing else to cite for chance, leaves\n"
+    assert CliRunner().invoke(cli, ["cite"]).stderr == ""
+
+
+def write_dataset(folder, citation):
+    (folder / "leaves.py").write_text(
+        "from relattr import Dataset, register_dataset\n\n\n@register_dataset('leaves', label='Leaves')\n"
+        f"class Leaves(Dataset):\n    '''Leaves.'''\n\n    citation = {citation!r}\n"
+    )
