@@ -12,6 +12,7 @@ from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.cli.integer import IntegerRange
 from relattr.cli.options import device_option, plugins_option, seed_option, threads_option
 from relattr.cli.output import echo
+from relattr.cli.outputs import files_of_settings, require_apart, require_suffix
 
 if TYPE_CHECKING:
     from relattr.training.schedule import Preset
@@ -78,6 +79,8 @@ def command(
     from relattr.system.atomic import require_writable
 
     check_device(device)
+    require_suffix("FILE", file, ".safetensors")
+    require_apart("FILE", [file], files_of_settings(settings))
     require_writable(file)  # before training, which takes longer
     plugin = load_registry(plugin_folders).dataset(dataset)
     instance = plugin.create(parse_settings(settings))

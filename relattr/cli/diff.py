@@ -11,6 +11,7 @@ import click
 
 from relattr.cli.options import chosen_results, chosen_results_options, plugins_option
 from relattr.cli.output import echo
+from relattr.cli.outputs import require_apart, require_replaceable, require_suffix
 from relattr.cli.text_table import aligned
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
@@ -66,6 +67,10 @@ def command(
     for path in (first, second):
         if not path.exists():
             raise BadInput(f"{path} does not exist; expected a folder of results, or a file of `relattr release`")
+    if out is not None:
+        require_suffix("--out", out, ".csv")
+        require_apart("--out", [out], {"a file to compare": [first, second]})
+        require_replaceable("--out", out, CSV_HEADER)
     one, other = open_results(first), open_results(second)
     registry = load_registry(plugin_folders)
     comparison = compare_results(registry, one, other, chosen_results(options), by_attribute=by_attribute)

@@ -10,6 +10,7 @@ import click
 
 from relattr.cli.options import chosen_results, chosen_results_options, plugins_option, stored_results_option
 from relattr.cli.output import echo
+from relattr.cli.outputs import require_apart, require_outside_data, require_replaceable, require_suffix
 from relattr.cli.wording import counted
 
 
@@ -51,12 +52,21 @@ def command(
     from relattr.cli.plugins import load_registry
     from relattr.harness import export as exporting
     from relattr.harness.benchmark_paths import read_benchmark
-    from relattr.harness.own_data import own_benchmark
+    from relattr.harness.own_data import locations_of_data, own_benchmark
     from relattr.harness.release import open_results
 
+    written = {"--out": (out, exporting.RESULT_COLUMNS)}
+    if strengths is not None:
+        written["--strengths"] = strengths, exporting.STRENGTH_COLUMNS
+    for option, (file, columns) in written.items():
+        require_suffix(option, file, ".csv", ".parquet")
+        require_apart(option, [file], {"the file of --results": [results]})
+        require_replaceable(option, file, [*columns])
     registry, store, selection = load_registry(plugin_folders), open_results(results), chosen_results(options)
     definition = None if benchmark is None else own_benchmark(read_benchmark(benchmark, registry), registry, store)
     exported = exporting.export_results(registry, store, definition, selection=selection, keep_stale=keep_stale)
+    for option, (file, _) in written.items():
+        require_outside_data(option, file, locations_of_data(exported.results), "the data of these results")
     for item in exported.unreadable:
         echo(f"left out, not a result: {item.path}: {item.reason}", err=True)
     if exported.n_stale and not keep_stale:

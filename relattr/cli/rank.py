@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relattr.cli.output import echo
+from relattr.cli.outputs import (
+    files_of_settings,
+    require_apart,
+    require_outside_data,
+    require_replaceable,
+    require_suffix,
+)
 from relattr.cli.own_model import fit_from_options, fit_options, use_options
 from relattr.cli.wording import counted
 from relattr.errors import BadImage, BadInput
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
 CHUNK = 256
 """Photographs whose strengths are computed at a time."""
+HEADER = ["rank", "image", "strength"]
+"""The columns of the CSV file."""
 MAX_SHOWN = 400
 """Photographs that the page shows, evenly spread over the ranking."""
 
@@ -65,12 +74,18 @@ def command(
 
     if model_file is not None and (options["method"] is not None or options["data"] is not None):
         raise BadInput("--model is a fitted model: use either --model, or --method and --data")
-    if out.suffix == ".html":
-        raise BadInput(f"--out {out} ends in .html; expected the CSV file, such as {out.with_suffix('.csv')}")
-    if options["data"] is not None:
-        require_apart(out, options["data"])
+    require_suffix("--out", out, ".csv")
     paths = find_photographs(photographs)
-    for file in (out, out.with_suffix(".html")) if page else (out,):
+    written = [out, out.with_suffix(".html")] if page else [out]
+    require_outside_data("--out", out, [options["data"]] if options["data"] is not None else [])
+    inputs = {
+        "the file of --model": [model_file] if model_file is not None else [],
+        "a photograph to rank": paths,
+        **files_of_settings(options["settings"]),
+    }
+    require_apart("--out", written, inputs)
+    require_replaceable("--out", out, HEADER)
+    for file in written:
         require_writable(file)  # before fitting, which takes longer
     if model_file is not None:
         model = load_model(model_file, plugins=options["plugin_folders"], device=device, threads=options["threads"])
@@ -95,21 +110,6 @@ def command(
             warnings.append(f"{counted(len(not_finite), 'file')} left out, whose strength is not a finite number.")
         write_text(path, _page(model, images, paths, strengths, order, warnings))
         echo(f"wrote {path}")
-
-
-def require_apart(out: Path, data: Path) -> None:
-    """Raise `BadInput` if the file to write is the one with the labels, or is in its folder.
-
-    A folder of labelled photographs has one CSV file: with the ranking in it, the same command would fail next time.
-    """
-    target, labelled = out.resolve(), data.resolve()
-    if target == labelled:
-        raise BadInput(f"--out {out} is the file of --data, with your labels; pass --out another file")
-    if target.parent == labelled:
-        raise BadInput(
-            f"the ranking, {out}, would be in the folder of --data, {data}, where only the file with your labels may "
-            "be a CSV file; pass --out a file elsewhere"
-        )
 
 
 def find_photographs(given: Sequence[Path]) -> list[Path]:
@@ -186,7 +186,7 @@ def ranked(strengths: NDArray[np.float64]) -> list[int]:
 
 
 def ranking_to_csv(names: Sequence[str], strengths: NDArray[np.float64]) -> str:
-    """A CSV file with the columns rank, image and strength.
+    """A CSV file with the columns `HEADER`.
 
     A name that is not UTF-8 is escaped; other names are those of the files, by which readers find them.
     """
@@ -195,7 +195,7 @@ def ranking_to_csv(names: Sequence[str], strengths: NDArray[np.float64]) -> str:
 
     shown = [name if is_utf8(name) else printable(name) for name in names]
     ranking = enumerate(zip(shown, strengths.tolist(), strict=True), start=1)
-    return csv_text(["rank", "image", "strength"], ([k, name, f"{strength:.6g}"] for k, (name, strength) in ranking))
+    return csv_text(HEADER, ([k, name, f"{strength:.6g}"] for k, (name, strength) in ranking))
 
 
 def _page(

@@ -10,6 +10,7 @@ import click
 
 from relattr.cli.options import chosen_results, chosen_results_options, plugins_option, stored_results_option
 from relattr.cli.output import echo
+from relattr.cli.outputs import require_apart
 from relattr.cli.wording import counted
 
 
@@ -39,7 +40,8 @@ def command(file: Path, results: Path, plugin_folders: Sequence[Path], **options
     from relattr.harness.units import format_size
     from relattr.report.tables.judging import complete_pairs
 
-    release_paths(file)  # a wrong ending is reported before datasets are read
+    written = release_paths(file)  # a wrong ending is reported before datasets are read
+    require_apart("FILE", written, {"the file of --results": [results]})
     registry, stored, selection = load_registry(plugin_folders), open_results(results), chosen_results(options)
     by_reason: dict[str, list[str]] = {}
     for where, reason in complete_pairs(registry, stored, selection).items():

@@ -15,6 +15,7 @@ from relattr.cli.options import (
     stored_results_option,
 )
 from relattr.cli.output import echo
+from relattr.cli.outputs import require_suffix
 from relattr.cli.shown_benchmark import shown_benchmark
 
 
@@ -43,6 +44,8 @@ def command(benchmark: str, out: Path | None, audit: bool, **options: Any) -> No
     from relattr.report.formats.page import benchmark_to_html
     from relattr.system.atomic import write_text
 
+    if out is not None:
+        require_suffix("--out", out, ".html", ".htm")
     registry = load_registry(options["plugin_folders"])
     selection, store = chosen_results(options), open_results(options["results"])
     definition = shown_benchmark(benchmark, registry, store, selection, options)

@@ -16,6 +16,7 @@ from relattr.cli.options import (
     stored_results_option,
 )
 from relattr.cli.output import echo
+from relattr.cli.outputs import require_outside_data
 from relattr.cli.shown_benchmark import shown_benchmark
 
 
@@ -72,6 +73,7 @@ def command(
     relattr tables glyphs --against viralnet     the effect of scales and categories
     """
     from relattr.cli.plugins import load_registry
+    from relattr.harness.own_data import paths_of_data
     from relattr.harness.release import open_results
     from relattr.report.formats.files import write_tables
     from relattr.report.formats.text import ablation_to_text, table_to_text
@@ -84,6 +86,7 @@ def command(
     paper_tables = []
     for name in benchmark:
         definition = shown_benchmark(name, registry, store, selection, options)
+        require_outside_data("--out", out / f"{definition.name}.csv", paths_of_data(definition, registry))
         leaks = benchmark_leak_notes(definition, registry, store) if audit else None
         table = build_table(definition, registry, store, leaks, against, selection)
         for line in table.unreadable:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from relattr.cli.output import echo
+from relattr.cli.outputs import files_of_settings, require_apart, require_outside_data, require_suffix
 from relattr.cli.own_model import fit_from_options, fit_options, use_options
 
 
@@ -36,6 +37,9 @@ def command(file: Path, **options: Any) -> None:
     from relattr.interface.model_file import save_model
     from relattr.system.atomic import require_writable
 
+    require_suffix("--save", file, ".npz")
+    require_outside_data("--save", file, [options["data"]] if options["data"] is not None else [])
+    require_apart("--save", [file], files_of_settings(options["settings"]))
     require_writable(file)  # before fitting, which takes longer
     model = fit_from_options(options)
     save_model(model, file)

@@ -19,6 +19,7 @@ from relattr.harness.result import Result
 from relattr.harness.staleness import missing_data
 from relattr.harness.store import Unreadable
 from relattr.registry import Registry
+from relattr.system.paths import expand_data
 
 
 def location_parameter(registry: Registry, dataset: str) -> str:
@@ -96,6 +97,25 @@ def require_data(benchmark: Benchmark, registry: Registry) -> None:
             "a folder with photographs and one .csv file that compares or scores them, to relattr run, or data=PATH in "
             "Python (docs/folder.md)"
         )
+
+
+def paths_of_data(benchmark: Benchmark, registry: Registry) -> list[Path]:
+    """Return where the own data of a benchmark is, as far as it says so."""
+    values = (
+        benchmark.dataset.get(name, {}).get(parameter)
+        for name in benchmark.datasets
+        if (parameter := location_parameter(registry, name))
+    )
+    return _paths(values)
+
+
+def locations_of_data(results: Iterable[Result]) -> list[Path]:
+    """Return where the own data of results was when they were computed."""
+    return _paths(value for result in results for value in result.cell.location.values())
+
+
+def _paths(values: Iterable[Any]) -> list[Path]:
+    return [Path(expand_data(value)) for value in dict.fromkeys(values) if isinstance(value, str) and value]
 
 
 def require_files(cells: Sequence[PlannedCell], registry: Registry) -> None:

@@ -53,6 +53,6 @@ def test_a_dataset_without_categories_is_refused(tmp_path):
     def run(*arguments):
         return CliRunner().invoke(cli, ["category-network", *arguments], catch_exceptions=True).exception
 
-    error = run("glyphs", str(tmp_path / "a"), "--attribute", "beauty")
+    error = run("glyphs", str(tmp_path / "a.safetensors"), "--attribute", "beauty")
     assert isinstance(error, BadInput)
     assert "glyphs has no task with attribute beauty" in str(error)

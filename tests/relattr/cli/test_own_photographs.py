@@ -189,13 +189,13 @@ def test_a_ranking_cannot_be_among_the_labels(data: Path, tmp_path: Path, monkey
     monkeypatch.chdir(data)
     rank = ["rank", "--method", "brightest", "--data"]
     for arguments, named in (
-        ([".", "p"], "the ranking, ranking.csv, would be in the folder of --data, .,"),
-        ([tmp_path / "link", "p", "--out", data / "r.csv"], f"the ranking, {data}/r.csv, would be in the folder of"),
+        ([".", "p"], "--out ranking.csv would be in the folder of --data, .,"),
+        ([tmp_path / "link", "p", "--out", data / "r.csv"], f"--out {data}/r.csv would be in the folder of"),
         (["darkness.csv", "p", "--out", tmp_path / "link/darkness.csv"], "darkness.csv is the file of --data"),
     ):
         outcome = invoke(*rank, *arguments)
         assert named in str(outcome.exception)
-        assert "pass --out" in str(outcome.exception)
+        assert "choose " in str(outcome.exception)
         assert "fitting" not in outcome.output
     assert sorted(path.name for path in data.iterdir()) == ["darkness.csv", "p"]
     assert (data / "darkness.csv").read_text() == labels
@@ -272,7 +272,7 @@ def test_several_attributes_need_a_choice(data: Path) -> None:
         (["run", "own", "--data", "new"], "new has no .csv file; write one there with the columns left,right,label"),
         (
             ["rank", "--method", "brightest", "--data", "data", "new", "--out", "r.html"],
-            "expected the CSV file, such as r.csv",
+            "--out r.html should end in .csv, such as r.csv",
         ),
         (
             ["rank", "--method", "brightest", "--data", "empty", "new"],
