@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from relattr.cli.left_out import LeftOut
 from relattr.cli.output import echo
 from relattr.cli.outputs import (
     files_of_settings,
@@ -17,8 +18,10 @@ from relattr.cli.outputs import (
     require_suffix,
 )
 from relattr.cli.own_model import fit_from_options, fit_options, use_options
+from relattr.cli.photographs import describe_others, find_photographs
 from relattr.cli.wording import counted
-from relattr.errors import BadImage, BadInput
+from relattr.errors import BadInput
+from relattr.system.text import is_utf8, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
     from relattr.images import Images
     from relattr.interface.model import Model
 
-CHUNK = 256
-"""Photographs whose strengths are computed at a time."""
 HEADER = ["rank", "image", "strength"]
 """The columns of the CSV file."""
 MAX_SHOWN = 400
@@ -62,127 +63,69 @@ def command(
 
     PHOTOGRAPHS are files, or folders of them. The method is fitted on all your labelled photographs (--method and
     --data), or read from a file (--model). The CSV file has the strengths, the page shows the photographs. A file that
-    cannot be read, or whose strength is not a finite number, is left out and named.
+    cannot be read, or whose strength is not a finite number, is left out and named; files in other formats are counted.
 
     \b
     relattr rank --method ranksvm-cnn --data my_images new_photos/
     relattr rank --model openness.npz new_photos/ --out openness.csv
     """
+    from relattr.cli.progress_bars import progress_bars
     from relattr.images.loading import load_images
     from relattr.interface.model_file import load_model
-    from relattr.system.atomic import require_writable, write_text
+    from relattr.interface.readable import readable_strengths
+    from relattr.system.atomic import write_text
 
     if model_file is not None and (options["method"] is not None or options["data"] is not None):
         raise BadInput("--model is a fitted model: use either --model, or --method and --data")
-    require_suffix("--out", out, ".csv")
-    paths = find_photographs(photographs)
+    paths, others = find_photographs(photographs)
     written = [out, out.with_suffix(".html")] if page else [out]
-    require_outside_data("--out", out, [options["data"]] if options["data"] is not None else [])
-    inputs = {
-        "the file of --model": [model_file] if model_file is not None else [],
-        "a photograph to rank": paths,
-        **files_of_settings(options["settings"]),
-    }
-    require_apart("--out", written, inputs)
-    require_replaceable("--out", out, HEADER)
-    for file in written:
-        require_writable(file)  # before fitting, which takes longer
+    _require_outputs(written, model_file, paths, options)  # before fitting, which takes longer
     if model_file is not None:
         model = load_model(model_file, plugins=options["plugin_folders"], device=device, threads=options["threads"])
     else:
         model = fit_from_options({**options, "device": device}, needs_strength=True)
     images = load_images(paths, keep_decoded=False)
-    strengths, unreadable, not_finite = strengths_of(model, images)
-    for problem in unreadable:
-        echo(f"left out: {problem}", err=True)
-    for k in not_finite:
-        echo(f"left out: {paths[k]}: its strength by {model.name} is {strengths[k]}, not a finite number", err=True)
-    order = ranked(strengths)
+    with progress_bars():
+        strengths = readable_strengths(model, images)
+    left_out = LeftOut(
+        {str(paths[k]): problem for k, problem in strengths.unreadable.items()},
+        {str(paths[k]): str(strengths.values[k]) for k in strengths.not_finite},
+        describe_others(others) if others else "",
+    )
+    for line in left_out.lines(model.name):
+        echo(line, err=True)
+    order = strengths.order()
     if not order:
-        reason = f"has a finite strength by {model.name}" if not_finite else "could be read"
+        reason = f"has a finite strength by {model.name}" if strengths.not_finite else "could be read"
         raise BadInput(f"no photograph {reason}; {counted(len(paths), 'file')} left out")
-    write_text(out, ranking_to_csv([str(paths[k]) for k in order], strengths[order]))
+    table = ranking_to_csv([str(paths[k]) for k in order], strengths.values[order])
+    html = _page(model, images, paths, strengths.values, order, left_out) if page else ""
+    write_text(out, table)
     echo(f"wrote {out}: {counted(len(order), 'photograph')}, most first")
     if page:
         path = out.with_suffix(".html")
-        warnings = [f"{counted(len(unreadable), 'file')} could not be read and left out."] if unreadable else []
-        if not_finite:
-            warnings.append(f"{counted(len(not_finite), 'file')} left out, whose strength is not a finite number.")
-        write_text(path, _page(model, images, paths, strengths, order, warnings))
+        write_text(path, html)
         echo(f"wrote {path}")
 
 
-def find_photographs(given: Sequence[Path]) -> list[Path]:
-    """The files, and the image files in the folders, each once.
+def _require_outputs(
+    written: Sequence[Path], model_file: Path | None, photographs: Sequence[Path], options: Mapping[str, Any]
+) -> None:
+    """Raise `BadInput` unless the CSV file, and the page, can be written and replace nothing that is needed."""
+    from relattr.system.atomic import require_writable
 
-    Raises `BadInput` for a path that does not exist and for a folder without images.
-    """
-    from relattr.images.loading import SUFFIXES, list_image_files
-
-    paths: dict[Path, None] = {}
-    for path in given:
-        if not path.exists():
-            raise BadInput(f"{path} does not exist; expected a photograph, or a folder of photographs")
-        if not path.is_dir():
-            paths[path] = None
-            continue
-        names = list_image_files(path)
-        if not names:
-            raise BadInput(f"{path} has no photograph: no file in it ends in {', '.join(sorted(SUFFIXES))}")
-        paths.update(dict.fromkeys(path / name for name in names))
-    return list(paths)
-
-
-def strengths_of(model: Model, images: Images) -> tuple[NDArray[np.float64], list[str], list[int]]:
-    """The strength of each image, why some cannot be read, and which others have no finite strength.
-
-    The strength of an image that cannot be read is NaN.
-    """
-    import numpy as np
-
-    from relattr.cli.progress_bars import progress_bars
-    from relattr.interface.model import any_strengths, positions_not_finite
-    from relattr.progress import track
-
-    strengths = np.full(len(images), np.nan)
-    problems: list[str] = []
-    not_finite: list[int] = []
-    with progress_bars(), track("ranking photographs", len(images)) as advance:
-        for start in range(0, len(images), CHUNK):
-            chunk = list(range(start, min(start + CHUNK, len(images))))
-            readable = chunk
-            try:
-                strengths[chunk] = any_strengths(model, images.subset(chunk))
-            except BadImage:
-                readable, errors = _readable_images(images, chunk)
-                problems += errors
-                if readable:
-                    strengths[readable] = any_strengths(model, images.subset(readable))
-            not_finite += [readable[k] for k in positions_not_finite(strengths[readable])]
-            advance(len(chunk))
-    return strengths, problems, not_finite
-
-
-def _readable_images(images: Images, indices: Sequence[int]) -> tuple[list[int], list[str]]:
-    """The images that can be read, and why the others cannot."""
-    readable, problems = [], []
-    for k in indices:
-        try:
-            images[k]
-        except BadImage as error:
-            problems.append(str(error))
-        else:
-            readable.append(k)
-    return readable, problems
-
-
-def ranked(strengths: NDArray[np.float64]) -> list[int]:
-    """The indices from the largest strength to the smallest, except non-finite ones; ties keep their order."""
-    import numpy as np
-
-    known = np.flatnonzero(np.isfinite(strengths))
-    order: list[int] = known[np.argsort(-strengths[known], kind="stable")].tolist()
-    return order
+    out = written[0]
+    require_suffix("--out", out, ".csv")
+    require_outside_data("--out", out, [options["data"]] if options["data"] is not None else [])
+    inputs = {
+        "the file of --model": [model_file] if model_file is not None else [],
+        "a photograph to rank": photographs,
+        **files_of_settings(options["settings"]),
+    }
+    require_apart("--out", written, inputs)
+    require_replaceable("--out", out, HEADER)
+    for file in written:
+        require_writable(file)
 
 
 def ranking_to_csv(names: Sequence[str], strengths: NDArray[np.float64]) -> str:
@@ -191,7 +134,6 @@ def ranking_to_csv(names: Sequence[str], strengths: NDArray[np.float64]) -> str:
     A name that is not UTF-8 is escaped; other names are those of the files, by which readers find them.
     """
     from relattr.system.spreadsheet import csv_text
-    from relattr.system.text import is_utf8, printable
 
     shown = [name if is_utf8(name) else printable(name) for name in names]
     ranking = enumerate(zip(shown, strengths.tolist(), strict=True), start=1)
@@ -204,7 +146,7 @@ def _page(
     paths: Sequence[Path],
     strengths: NDArray[np.float64],
     order: Sequence[int],
-    warnings: Sequence[str],
+    left_out: LeftOut,
 ) -> str:
     import numpy as np
 
@@ -232,4 +174,4 @@ def _page(
     ]
     if len(places) < len(order):
         sentences.append(f"{len(places)} of {len(order):,} are shown, evenly spread; the CSV file has all.")
-    return ranking_to_html(title, thumbnails, sentences, warnings)
+    return ranking_to_html(title, thumbnails, sentences, left_out.sentences())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from relattr.images.loading import ImagesLike
     from relattr.pairs import Pairs
     from relattr.task import Task, TrainingSet
+
+
+MAX_NAMED = 10
+"""Images that are left out of a ranking that the warning names at most."""
 
 
 class FitRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -216,19 +221,32 @@ class Model:
     def rank(self, images: ImagesLike) -> pd.DataFrame:
         """The images from most to least of the attribute, with the columns ``image`` (its name) and ``strength``.
 
-        The index is the rank, from 1; images of equal strength keep their order. Raises as `strength`.
+        The index is the rank, from 1; images of equal strength keep their order. As by ``relattr rank``, an image that
+        cannot be read, or whose strength is not a finite number, is left out, with a warning that names it. Raises
+        `BadInput` if the model is not fitted or only compares pairs, and if all images would be left out.
         """
-        import numpy as np
         import pandas as pd
 
+        from relattr.images import Images
         from relattr.images.loading import load_images
+        from relattr.interface.readable import readable_strengths
 
         opened = load_images(images, keep_decoded=False)
-        strengths = self.strength(opened)
-        order = np.argsort(-strengths, kind="stable")
-        names = opened.names
-        index = pd.RangeIndex(1, len(opened) + 1, name="rank")
-        return pd.DataFrame({"image": [names[k] for k in order], "strength": strengths[order]}, index=index)
+        # those of a dataset may have no files here, and a method may need none
+        strengths = readable_strengths(self, opened, read_all=not isinstance(images, Images))
+        order, names = strengths.order(), opened.names
+        problems = [
+            *strengths.unreadable.values(),
+            *(f"the strength of {names[k]} is {strengths.values[k]}" for k in strengths.not_finite),
+        ]
+        if problems:
+            more = f"; and {len(problems) - MAX_NAMED:,} more" if len(problems) > MAX_NAMED else ""
+            text = f"left out of the ranking by {self.name}: {'; '.join(problems[:MAX_NAMED])}{more}"
+            if not order:
+                raise BadInput(f"no image can be ranked; {text}")
+            warnings.warn(text, stacklevel=2)
+        index = pd.RangeIndex(1, len(order) + 1, name="rank")
+        return pd.DataFrame({"image": [names[k] for k in order], "strength": strengths.values[order]}, index=index)
 
     def __repr__(self) -> str:
         changed = ", ".join(self._changed_parameters())
@@ -261,15 +279,19 @@ class Model:
         if not self.is_fitted:
             raise BadInput(f"{self.name} is not fitted; call fit(task.train) first, or load_model(file)")
 
+    def require_strengths(self) -> None:
+        """Raise `BadInput` unless it is fitted and gives each image a strength."""
+        self.require_fitted()
+        if not self.has_strength:
+            raise BadInput(f"{self.name} compares pairs and gives no strengths; use compare(images, pairs)")
+
 
 def any_strengths(model: Model, images: Images) -> NDArray[np.float64]:
     """The strengths ``(n,)`` that a method gives, which may be NaN or infinite.
 
     Raises `BadInput` as `Model.strength`, except for those.
     """
-    model.require_fitted()
-    if not model.has_strength:
-        raise BadInput(f"{model.name} compares pairs and gives no strengths; use compare(images, pairs)")
+    model.require_strengths()
     strengths = as_real_array(model.method.strength(images), f"strength of {model.name}")
     if strengths.shape != (len(images),):
         raise BadInput(

@@ -147,8 +147,8 @@ def test_a_strength_that_is_not_finite_is_left_out_and_named(data: Path, photogr
     assert outcome.output.count("left out: ") == 3
     assert [strength for *_, strength in ranking(tmp_path / "r.csv")] == [250, 200, 90, 31, 30]
     page = (tmp_path / "r.html").read_text()
-    assert "1 file could not be read and left out." in page
-    assert "2 files left out, whose strength is not a finite number." in page
+    assert "1 file could not be read and was left out: " in page
+    assert "2 files without a finite strength were left out: " in page
     alone = error_of("rank", "--method", "not-finite", "--data", data, photographs / "white.png", "--out", "n.csv")
     assert alone == "no photograph has a finite strength by not-finite; 1 file left out"
     assert not (tmp_path / "n.csv").exists()
