@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from relattr import parameters
-from relattr.errors import BadInput, Blocked, UnknownName, shortened
+from relattr.errors import BadInput, Blocked, shortened
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
 from relattr.method import Method
@@ -195,15 +194,18 @@ class Model:
     def compare(self, images: ImagesLike, pairs: Pairs | ArrayLike) -> NDArray[Any]:
         """The margin of each pair, ``(n_pairs,)``: > 0 if the first (left) image has more of the attribute.
 
-        ``images`` as in `strength`. ``pairs`` is a `Pairs`, or ``(n_pairs, 2)`` indices or names of images. Raises
-        `BadInput` if the model is not fitted, for an index beyond the images, and if a margin is not a finite number,
-        `UnknownName` for a name that no image has.
+        ``images`` as in `strength`. ``pairs`` is a `Pairs`, or ``(n_pairs, 2)`` indices, names or paths of images:
+        ``compare([a, b], [(0, 1)])`` compares two. Raises `BadInput` if the model is not fitted, for an index beyond
+        the images, and if a margin is not a finite number, `UnknownName` for a name that no image has.
         """
         from relattr.images.loading import load_images
+        from relattr.interface.given_pairs import as_pairs
 
         self.require_fitted()
+        if isinstance(images, Iterator):
+            images = list(images)  # they are needed twice
         opened = load_images(images, keep_decoded=False)
-        given = as_pairs(pairs, opened)
+        given = as_pairs(pairs, opened, images)
         margins = as_real_array(self.method.compare(opened, given), f"compare of {self.name}")
         if margins.shape != (len(given),):
             raise BadInput(
@@ -308,20 +310,6 @@ def positions_not_finite(values: NDArray[np.float64]) -> list[int]:
     return positions
 
 
-def _indices_of_names(names: NDArray[np.str_], known: Sequence[str]) -> NDArray[np.int64]:
-    """The index of each name ``(n, 2)`` among those of the images."""
-    import numpy as np
-
-    index = {name: k for k, name in enumerate(known)}
-    counts = Counter(known)
-    for name in names.ravel().tolist():
-        if name not in index:
-            raise UnknownName("image", name, known)
-        if counts[name] > 1:
-            raise BadInput(f"{counts[name]} images are called {name}; give the indices of the pair")
-    return np.vectorize(index.__getitem__, otypes=[np.int64])(names)
-
-
 def _how_many(invalid: Sequence[int]) -> str:
     """What follows the first invalid value in a message."""
     return f", and {len(invalid) - 1:,} more like it" if len(invalid) > 1 else ""
@@ -350,31 +338,3 @@ def _digest_of(images: Images) -> str:
     from relattr.system.digests import digest_array, digest_text
 
     return digest_text(images.collection_fingerprint, digest_array(images.indices))
-
-
-def as_pairs(pairs: Pairs | ArrayLike, images: Images) -> Pairs:
-    """The pairs, or those of ``(n, 2)`` indices or names of images.
-
-    Raises `BadInput` for an index beyond the images, `UnknownName` for a name that none of them has, and `BadInput` for
-    one that several have.
-    """
-    import numpy as np
-
-    from relattr.pairs import Pairs
-
-    n_images = len(images)
-    if not isinstance(pairs, Pairs):
-        indices = np.asarray(pairs)
-        if indices.size == 0:
-            indices = np.zeros((0, 2), np.int64)
-        if indices.ndim != 2 or indices.shape[1] != 2:
-            raise BadInput(
-                f"pairs have shape {indices.shape}; expected (n, 2) indices or names of images, or a relattr.Pairs"
-            )
-        if indices.dtype.kind == "U":
-            indices = _indices_of_names(indices, images.names)
-        return Pairs(indices[:, 0], indices[:, 1], np.zeros(len(indices), np.int8), n_images=n_images)
-    largest = int(pairs.images.max(initial=-1))
-    if largest >= n_images:
-        raise BadInput(f"a pair has image index {largest}, but there are {n_images} images")
-    return pairs

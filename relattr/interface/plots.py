@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput, UnknownName
@@ -95,10 +95,12 @@ def plot_pairs(model: Model, images: ImagesLike, pairs: Pairs | ArrayLike, *, n:
     import numpy as np
 
     from relattr.images.loading import load_images
-    from relattr.interface.model import as_pairs
+    from relattr.interface.given_pairs import as_pairs
 
+    if isinstance(images, Iterator):
+        images = list(images)  # they are needed twice
     opened = load_images(images, keep_decoded=False)
-    every = as_pairs(pairs, opened)
+    every = as_pairs(pairs, opened, images)
     shown = every.take(np.arange(min(_positive(n), len(every))))
     margins = model.compare(opened, shown)
     axes = _image_axes(len(shown), 2)

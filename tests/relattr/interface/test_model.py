@@ -10,7 +10,7 @@ from PIL import Image
 
 import relattr
 from relattr import Pairs, Run, TrainingSet
-from relattr.errors import BadInput, Blocked, UnknownName
+from relattr.errors import BadInput, Blocked
 from relattr.needs import Packages
 from relattr.task import Task
 
@@ -141,35 +141,6 @@ def test_a_method_of_pairs_has_no_strengths(task):
     assert model.compare(task.tests[0].images, [(0, 1)]).shape == (1,)
     with pytest.raises(BadInput, match=r"compares pairs and gives no strengths; use compare"):
         model.strength(task.tests[0].images)
-
-
-def test_pairs_of_names_are_those_of_their_indices(model, tmp_path):
-    for k in (2, 0, 10):
-        Image.new("RGB", (8, 8), (20 * k,) * 3).save(tmp_path / f"{k}.png")
-    images = relattr.load_images(tmp_path)
-    assert images.names == ["0.png", "10.png", "2.png"]  # in the order of the names
-    by_name = model.compare(images, [("10.png", "2.png"), ("0.png", "10.png")])
-    np.testing.assert_array_equal(by_name, model.compare(images, [(1, 2), (0, 1)]))
-    with pytest.raises(UnknownName, match=r"no image is called '3\.png'; did you mean 2\.png"):
-        model.compare(images, [("3.png", "2.png")])
-    twice = relattr.Images.from_arrays([np.zeros((4, 4, 3), np.uint8)] * 3, ["a", "a", "b"])
-    with pytest.raises(BadInput, match="2 images are called a; give the indices of the pair"):
-        model.compare(twice, [("a", "b")])
-
-
-@pytest.mark.parametrize(
-    ("pairs", "message"),
-    [
-        ([(0, 99)], "99"),
-        ([(0, 1, 2)], r"expected \(n, 2\)"),
-        ([(0.5, 1)], "integers"),
-        ([(1, 1)], "an image with itself"),
-        (Pairs([0], [99], [1]), "image index 99, but there are 14 images"),
-    ],
-)
-def test_pairs_that_are_not_valid_are_refused(task, model, pairs, message):
-    with pytest.raises(BadInput, match=message):
-        model.compare(task.tests[0].images, pairs)
 
 
 @pytest.mark.parametrize(
