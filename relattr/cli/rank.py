@@ -72,7 +72,7 @@ def command(
     from relattr.cli.progress_bars import progress_bars
     from relattr.images.loading import load_images
     from relattr.interface.model_file import load_model
-    from relattr.interface.readable import readable_strengths
+    from relattr.interface.strengths import readable_strengths
     from relattr.system.atomic import write_text
 
     if model_file is not None and (options["method"] is not None or options["data"] is not None):

@@ -14,13 +14,13 @@ from relattr import parameters
 from relattr.errors import BadInput, Blocked, shortened
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
+from relattr.interface.strengths import any_strengths, positions_not_finite, readable_strengths
 from relattr.method import Method
 from relattr.real_numbers import as_real_array
 from relattr.registry import registry
 from relattr.run_settings import Run
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
@@ -231,7 +231,6 @@ class Model:
 
         from relattr.images import Images
         from relattr.images.loading import load_images
-        from relattr.interface.readable import readable_strengths
 
         opened = load_images(images, keep_decoded=False)
         # those of a dataset may have no files here, and a method may need none
@@ -286,28 +285,6 @@ class Model:
         self.require_fitted()
         if not self.has_strength:
             raise BadInput(f"{self.name} compares pairs and gives no strengths; use compare(images, pairs)")
-
-
-def any_strengths(model: Model, images: Images) -> NDArray[np.float64]:
-    """The strengths ``(n,)`` that a method gives, which may be NaN or infinite.
-
-    Raises `BadInput` as `Model.strength`, except for those.
-    """
-    model.require_strengths()
-    strengths = as_real_array(model.method.strength(images), f"strength of {model.name}")
-    if strengths.shape != (len(images),):
-        raise BadInput(
-            f"strength of {model.name} has shape {strengths.shape} for {len(images)} images; expected ({len(images)},)"
-        )
-    return strengths
-
-
-def positions_not_finite(values: NDArray[np.float64]) -> list[int]:
-    """Where an array ``(n,)`` is NaN or infinite."""
-    import numpy as np
-
-    positions: list[int] = np.flatnonzero(~np.isfinite(values)).tolist()
-    return positions
 
 
 def _how_many(invalid: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""Strengths of images of which some cannot be read: those are left out and named."""
+"""The strengths that a model gives to images, of which some may be unreadable: those are left out and named."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from relattr.errors import BadImage
+from relattr.errors import BadImage, BadInput
 from relattr.progress import track
+from relattr.real_numbers import as_real_array
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,28 @@ if TYPE_CHECKING:
 
 CHUNK = 256
 """Images whose strengths are computed at a time."""
+
+
+def any_strengths(model: Model, images: Images) -> NDArray[np.float64]:
+    """The strengths ``(n,)`` that a method gives, which may be NaN or infinite.
+
+    Raises `BadInput` as `Model.strength`, except for those.
+    """
+    model.require_strengths()
+    strengths = as_real_array(model.method.strength(images), f"strength of {model.name}")
+    if strengths.shape != (len(images),):
+        raise BadInput(
+            f"strength of {model.name} has shape {strengths.shape} for {len(images)} images; expected ({len(images)},)"
+        )
+    return strengths
+
+
+def positions_not_finite(values: NDArray[np.float64]) -> list[int]:
+    """Where an array ``(n,)`` is NaN or infinite."""
+    import numpy as np
+
+    positions: list[int] = np.flatnonzero(~np.isfinite(values)).tolist()
+    return positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +70,6 @@ def readable_strengths(model: Model, images: Images, *, read_all: bool = True) -
     """
     import numpy as np
 
-    from relattr.interface.model import positions_not_finite
-
     model.require_strengths()
     values = np.full(len(images), np.nan)
     unreadable: dict[int, str] = {}
@@ -72,8 +93,6 @@ def readable_strengths(model: Model, images: Images, *, read_all: bool = True) -
 def _strengths(model: Model, images: Images, positions: Sequence[int]) -> NDArray[np.float64]:
     """The strengths of the images at these positions, of which there may be none."""
     import numpy as np
-
-    from relattr.interface.model import any_strengths
 
     return any_strengths(model, images.subset(positions)) if positions else np.empty(0)
 
