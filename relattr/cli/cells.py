@@ -52,8 +52,8 @@ def count_states(cells: Sequence[PlannedCell]) -> str:
 
 def is_described(plan: Plan) -> bool:
     """Whether the benchmark itself says where the data are: a path that the user gave is described by the user."""
-    from relattr.cli.own_model import BENCHMARK as OWN
     from relattr.harness.benchmark import benchmark_names
+    from relattr.harness.own_data import BENCHMARK as OWN
 
     return plan.benchmark.name in benchmark_names() and plan.benchmark.name != OWN
 

@@ -10,10 +10,11 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from relattr.cli.chosen_datasets import chosen_datasets, dataset_options
 from relattr.cli.options import plugins_option, settings_option
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
@@ -61,46 +62,44 @@ def method(
     plugin_folders: Sequence[Path],
 ) -> None:
     """Check each method NAME (a name or a shell pattern) on a small problem that any method can learn."""
-    _check("method", names, settings, laws, time_limit, plugin_folders)
+    from relattr.check.suite import method_checks
+    from relattr.cli.plugins import load_registry
+    from relattr.harness.selection import parse_settings
+    from relattr.registry import match_names
+
+    limit, values = _parse_limit(time_limit), parse_settings(settings)
+    chosen = match_names(load_registry(plugin_folders, contained=False).methods, names, "method")
+    _check({name: method_checks(name, values=values) for name in chosen}, laws, limit)
 
 
 @command.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@settings_option
+@dataset_options
 @laws_option
 @time_limit_option
 @plugins_option
 def dataset(
     names: Sequence[str],
+    data: Path | None,
     settings: Sequence[str],
     laws: Sequence[str],
     time_limit: str,
     plugin_folders: Sequence[Path],
 ) -> None:
-    """Check each dataset NAME (a name or a shell pattern) on its files."""
-    _check("dataset", names, settings, laws, time_limit, plugin_folders)
-
-
-def _check(
-    kind: Literal["method", "dataset"],
-    names: Sequence[str],
-    settings: Sequence[str],
-    laws: Sequence[str],
-    time_limit: str,
-    folders: Sequence[Path],
-) -> None:
-    from relattr.check.suite import dataset_checks, method_checks
+    """Check each DATASET (a name or a shell pattern) on its files."""
+    from relattr.check.suite import dataset_checks
     from relattr.cli.plugins import load_registry
-    from relattr.harness.selection import parse_settings
-    from relattr.registry import match_names
 
     limit = _parse_limit(time_limit)
-    registry = load_registry(folders, contained=False)
-    registered = registry.methods if kind == "method" else registry.datasets
-    values = parse_settings(settings)
+    chosen = chosen_datasets(names, data, settings, load_registry(plugin_folders, contained=False))
+    _check({name: dataset_checks(name, values=values) for name, values in chosen.items()}, laws, limit)
+
+
+def _check(checks_of: Mapping[str, Sequence[Check]], laws: Sequence[str], limit: float | None) -> None:
+    """Run the checks of each plugin, or those of the chosen laws."""
+    from relattr.registry import match_names
+
     selected: dict[str, list[Check]] = {}
-    for name in match_names(registered, names, kind):
-        checks = method_checks(name, values=values) if kind == "method" else dataset_checks(name, values=values)
+    for name, checks in checks_of.items():
         chosen = set(match_names([check.law.name for check in checks], laws or ["*"], "law"))
         selected[name] = [check for check in checks if check.law.name in chosen]
     n_failed = (

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from relattr.cli.chosen_datasets import chosen_datasets, dataset_options
 from relattr.cli.details import print_dataset
 from relattr.cli.failures import Failures
-from relattr.cli.options import plugins_option, settings_option
+from relattr.cli.options import plugins_option
 from relattr.cli.output import echo
 from relattr.harness.units import format_size
 from relattr.registry import match_names
@@ -108,18 +109,24 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
 
 
 @command.command()
-@names_argument
-@settings_option
+@dataset_options
 @plugins_option
-def verify(names: Sequence[str], settings: Sequence[str], plugin_folders: Sequence[Path]) -> None:
-    """Verify the files, counts, splits and label codes of each DATASET against the expected ones."""
+def verify(names: Sequence[str], data: Path | None, settings: Sequence[str], plugin_folders: Sequence[Path]) -> None:
+    """Verify the files, counts, splits and label codes of each DATASET against the expected ones.
+
+    \b
+    relattr data verify osr lfw10
+    relattr data verify --data my_images     your own photographs
+    """
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars
     from relattr.errors import BadInput
-    from relattr.harness.selection import parse_settings
 
+    registry = load_registry(plugin_folders)
+    chosen = chosen_datasets(names, data, settings, registry)
+    datasets = {name: registry.dataset(name).create(values) for name, values in chosen.items()}
     with Failures() as failures:
-        for name, dataset in _select(names, load_registry(plugin_folders), parse_settings(settings)):
+        for name, dataset in datasets.items():
             with failures.caught(name):
                 with progress_bars():
                     results = dataset.verify()
@@ -132,10 +139,6 @@ def verify(names: Sequence[str], settings: Sequence[str], plugin_folders: Sequen
                         failures.add()
 
 
-def _select(
-    names: Sequence[str], registry: Registry, values: Mapping[str, Any] | None = None
-) -> list[tuple[str, Dataset]]:
-    """The datasets of these names. Raises `UnknownName` for an unknown name or parameter, before any is used."""
-    return [
-        (name, registry.dataset(name).create(values or {})) for name in match_names(registry.datasets, names, "dataset")
-    ]
+def _select(names: Sequence[str], registry: Registry) -> list[tuple[str, Dataset]]:
+    """The datasets of these names. Raises `UnknownName` for an unknown name, before any is used."""
+    return [(name, registry.dataset(name).create()) for name in match_names(registry.datasets, names, "dataset")]

@@ -11,15 +11,13 @@ import click
 from relattr.cli.options import device_option, plugins_option, seed_option, threads_option
 from relattr.cli.output import echo
 from relattr.errors import BadInput
+from relattr.harness.own_data import BENCHMARK
 
 if TYPE_CHECKING:
     from relattr.interface.model import Model
     from relattr.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-BENCHMARK = "own"
-"""The benchmark whose dataset and parameters of methods are used."""
 
 
 def fit_options(command: F) -> F:

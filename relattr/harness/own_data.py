@@ -21,6 +21,9 @@ from relattr.harness.store import Unreadable
 from relattr.registry import Registry
 from relattr.system.paths import expand_data
 
+BENCHMARK = "own"
+"""The benchmark of own photographs, whose dataset and parameters of methods commands without a benchmark use."""
+
 
 def location_parameter(registry: Registry, dataset: str) -> str:
     """Return the parameter that says where the data of a dataset is; empty if it has none, or several."""

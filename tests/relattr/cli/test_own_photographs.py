@@ -353,10 +353,10 @@ def test_few_pairs_are_a_warning_of_every_command(data: Path, tmp_path: Path) ->
     lines = (data / "darkness.csv").read_text().splitlines()
     (data / "darkness.csv").write_text("\n".join(lines[:61:2]))
     expected = "only 30 ordered test pairs"
-    verified = invoke("data", "verify", "folder", "--set", f"path={data}")
+    verified = invoke("data", "verify", "--data", data)
     assert f"folder: WARN  test pairs of darkness: {expected}" in verified.output
     assert verified.exit_code == 0
-    assert re.search(rf"^warning .*: {expected}", invoke("audit", "folder", "--set", f"path={data}").output, re.M)
+    assert re.search(rf"^warning .*: {expected}", invoke("audit", "--data", data).output, re.M)
     output = invoke("run", "own", "--data", data, "--methods", "brightest", "--backend", "inline", "--quiet").output
     assert re.search(rf"^warning .*: {expected}", output, re.M)
     assert f"WARNING: darkness: {expected}" in output
