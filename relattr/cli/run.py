@@ -29,6 +29,7 @@ from relattr.harness.plan import Plan, PlannedCell
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.result_selection import ResultSelection, variant_key
 from relattr.harness.store import Store, Unreadable
+from relattr.harness.unreadable_data import require_readable
 from relattr.registry import Registry
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def command(
     durations = known_durations(plan.cells, store)
     plan = replace(plan, cells=extend_time_limits(plan.cells, durations))
     cells = plan.cells_to_run(retry)
+    require_readable(cells, registry)
     audits = _warn_about_data(plan, registry, store)
     if cells:
         from relattr.execution.computation import ComputeSettings

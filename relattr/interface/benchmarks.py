@@ -131,6 +131,7 @@ def run(
     from relattr.harness.result import FAILURES, Result
     from relattr.harness.selection import Selection
     from relattr.harness.store import Store
+    from relattr.harness.unreadable_data import require_readable
 
     if backend not in ("local", "inline"):
         raise UnknownName("backend", backend, ("local", "inline"))
@@ -158,6 +159,7 @@ def run(
     durations = known_durations(plan.cells, store)
     plan = replace(plan, cells=extend_time_limits(plan.cells, durations))
     cells = plan.cells_to_run(_names(retry))
+    require_readable(cells, registry)
     if cells:
         if backend == "local":
             _require_known_in_processes(cells, registry)
