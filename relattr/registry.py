@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import CodeType
 from typing import Any, Generic, Protocol, TypeVar
 
 from relattr import parameters
@@ -40,6 +41,27 @@ P = TypeVar("P", Method, Dataset)
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """Where a plugin was registered: the module, and the code that called the decorator."""
+
+    module: str
+    code: CodeType
+    """Compiled anew when a cell of a notebook runs again and when a module is reloaded."""
+
+    @classmethod
+    def of_caller(cls) -> Origin:
+        """That of the caller of the function that calls this."""
+        frame = sys._getframe(2)
+        return cls(str(frame.f_globals.get("__name__")), frame.f_code)
+
+    def is_run_again(self, other: Origin) -> bool:
+        """Whether ``other`` is another run of the same cell or module, perhaps edited, and not a second definition."""
+        if self.code is other.code or self.module != other.module:
+            return False
+        return self.module == "__main__" or self.code.co_filename == other.code.co_filename
+
+
+@dataclass(frozen=True, eq=False)
 class Plugin(Generic[P]):
     """One registered plugin: a class, the name it is registered under, and its preset parameters."""
 
@@ -48,6 +70,7 @@ class Plugin(Generic[P]):
     cls: type[P]
     preset: Mapping[str, Any]
     description: str = ""
+    origin: Origin | None = None
 
     def create(self, overrides: Mapping[str, Any] | None = None) -> P:
         """An instance with the preset parameters, some of them overridden."""
@@ -71,6 +94,11 @@ class Plugin(Generic[P]):
     @property
     def module(self) -> str:
         return self.cls.__module__
+
+    @property
+    def place(self) -> str:
+        """The module and the class."""
+        return _place(self.cls)
 
     @property
     def summary(self) -> str:
@@ -115,6 +143,11 @@ class Constant:
     label: str
     reason: str
     module: str
+
+    @property
+    def place(self) -> str:
+        """The module that registered it."""
+        return self.module
 
 
 @dataclass(frozen=True)
@@ -275,7 +308,17 @@ def _check_text(kind: str, what: str, text: Any) -> None:
         raise BadInput(f"the {what} of a {kind} cannot be written as UTF-8: {text!r}") from None
 
 
-def _check_name(kind: str, name: str, taken: Mapping[str, Any], module: str) -> None:
+def _others(table: Mapping[str, Any], name: str, cls: type, origin: Origin) -> Mapping[str, Any]:
+    """The table without this plugin, if it is registered again: a cell of a notebook run again, a module reloaded."""
+    row = table.get(name)
+    if row is None or row.origin is None or not row.origin.is_run_again(origin):
+        return table
+    if (row.cls.__module__, row.cls.__qualname__) != (cls.__module__, cls.__qualname__):
+        return table
+    return {key: other for key, other in table.items() if key != name}
+
+
+def _check_name(kind: str, name: str, taken: Mapping[str, Any], place: str) -> None:
     _check_text(kind, "name", name)
     if not name or name != name.strip() or any(ord(c) < 32 or c in "/=*?[]" for c in name):
         raise BadInput(
@@ -283,7 +326,12 @@ def _check_name(kind: str, name: str, taken: Mapping[str, Any], module: str) -> 
             "/ = * ? [ ] or control characters"
         )
     if name in taken:
-        raise BadInput(f"two {kind}s are called {name!r}: one in {taken[name].module}, one in {module}; rename one")
+        advice = "rename one, or restart Python to forget the first" if place.startswith("__main__.") else "rename one"
+        raise BadInput(f"two {kind}s are called {name!r}: one is {taken[name].place}, one is {place}; {advice}")
+
+
+def _place(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def register_method(name: str, *, label: str, summary: str = "", **preset: Any) -> Callable[[M], M]:
@@ -292,16 +340,21 @@ def register_method(name: str, *, label: str, summary: str = "", **preset: Any) 
     ``name`` identifies it on the command line and in results, ``label`` is its row in tables, and ``summary`` is its
     line in ``relattr list`` (by default the first line of the docstring). ``preset`` sets parameters of the class,
     which may be registered several times with different ones.
+
+    A class that is defined again, as when a cell of a notebook is run again or its module is reloaded, replaces the
+    earlier one. Raises `BadInput` for the name of another method.
     """
+    origin = Origin.of_caller()
 
     def register(cls: M) -> M:
         if not (isinstance(cls, type) and issubclass(cls, Method)):
             raise BadInput(f"@register_method({name!r}) is for subclasses of relattr.Method, not {cls!r}")
-        _check_name("method", name, {**registry.methods, **registry.constants}, cls.__module__)
+        others = _others(registry.methods, name, cls, origin)
+        _check_name("method", name, {**others, **registry.constants}, _place(cls))
         _check_text("method", "label", label)
         _check_text("method", "summary", summary)
         parameters.create_plugin(cls, "method", name, preset)
-        registry.methods[name] = Plugin(name, label, cls, preset, summary)
+        registry.methods[name] = Plugin(name, label, cls, preset, summary, origin)
         return cls
 
     return register
@@ -318,15 +371,16 @@ def register_constant(name: str, *, label: str, reason: str) -> None:
 
 def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any) -> Callable[[D], D]:
     """Class decorator that registers a `Dataset`; see `register_method`."""
+    origin = Origin.of_caller()
 
     def register(cls: D) -> D:
         if not (isinstance(cls, type) and issubclass(cls, Dataset)):
             raise BadInput(f"@register_dataset({name!r}) is for subclasses of relattr.Dataset, not {cls!r}")
-        _check_name("dataset", name, registry.datasets, cls.__module__)
+        _check_name("dataset", name, _others(registry.datasets, name, cls, origin), _place(cls))
         _check_text("dataset", "label", label)
         _check_text("dataset", "summary", summary)
         parameters.create_plugin(cls, "dataset", name, preset)
-        registry.datasets[name] = Plugin(name, label, cls, preset, summary)
+        registry.datasets[name] = Plugin(name, label, cls, preset, summary, origin)
         return cls
 
     return register

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import textwrap
+from types import ModuleType
 
 import pytest
 
@@ -220,6 +222,67 @@ def test_a_constant_and_a_method_cannot_share_a_name(registry):
     assert registry.constants["human"].module == __name__
     with pytest.raises(BadInput, match="two methods are called 'human'"):
         register_method("human", label="Human")(type("Robot", (Method,), {}))
+
+
+DEFINITIONS = """
+from relattr import Dataset, Method, register_dataset, register_method
+
+@register_method("small", label="Small {version}", size=1)
+@register_method("large", label="Large {version}", size=9)
+class {cls}(Method):
+    size: int = 5
+    version = {version}
+
+@register_dataset("own", label="Own {version}")
+class Own(Dataset):
+    version = {version}
+"""
+
+
+def run_cell(version, *, cls="Sized", module="__main__", file="<cell>"):
+    """Execute the definitions like a cell of a notebook, or a module."""
+    text = DEFINITIONS.format(version=version, cls=cls)
+    exec(compile(text, file.format(version), "exec"), {"__name__": module})
+
+
+@pytest.mark.parametrize("file", ["<cell>", "<cell {}>"])
+def test_a_cell_that_runs_again_replaces_its_plugins(registry, file):
+    for version in (1, 1, 2):
+        run_cell(version, file=file)
+        rows = [registry.method("small"), registry.method("large"), registry.dataset("own")]
+        assert [row.label for row in rows] == [f"Small {version}", f"Large {version}", f"Own {version}"]
+        assert {row.create().version for row in rows} == {version}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_reloaded_module_replaces_its_plugins(registry, write, monkeypatch, version):
+    monkeypatch.syspath_prepend(write("elsewhere_reloaded.py", DEFINITIONS.format(version=1, cls="Sized")))
+    reloaded = importlib.import_module("elsewhere_reloaded")
+    write("elsewhere_reloaded.py", "# edited\n" + DEFINITIONS.format(version=version, cls="Sized"))
+    importlib.reload(reloaded)
+    assert registry.method("small").cls is reloaded.Sized
+    assert registry.method("small").create().version == registry.dataset("own").create().version == version
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"cls": "Renamed"}, {"module": "another"}, {"module": "same", "file": "another.py"}],
+    ids=["class", "module", "file"],
+)
+def test_another_class_never_replaces_a_plugin(registry, monkeypatch, other):
+    for name in ("first", "another", "same"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    first = {"module": other.get("module", "__main__").replace("another", "first")}
+    run_cell(1, **first)
+    with pytest.raises(BadInput, match=r"two methods are called 'large': one is \w+\.Sized, one is "):
+        run_cell(2, **other)
+    assert registry.method("large").label == "Large 1"
+
+
+def test_a_name_taken_twice_in_one_cell_raises(registry):
+    twice = 2 * DEFINITIONS.format(version=1, cls="Sized")
+    with pytest.raises(BadInput, match=r"two methods are called 'large'.* restart Python to forget the first"):
+        exec(compile(twice, "<cell>", "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("name", ["", " x", "x ", "a/b", "a\nb", "a=b", "a*", "a?", "[a]"])
