@@ -35,13 +35,16 @@ from relattr.system.unchanged import unchanged_package, unchanged_process
 
 DECIDES_RESULTS = False
 
+FOLDER_PREFIX = "relattr_plugins_"
+"""Begins the name of the package as which a plugin folder is imported."""
+
 M = TypeVar("M", bound=type[Method])
 D = TypeVar("D", bound=type[Dataset])
 P = TypeVar("P", Method, Dataset)
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
+class Registration:
     """Where a plugin was registered: the module, and the code that called the decorator."""
 
     module: str
@@ -49,12 +52,12 @@ class Origin:
     """Compiled anew when a cell of a notebook runs again and when a module is reloaded."""
 
     @classmethod
-    def of_caller(cls) -> Origin:
+    def of_caller(cls) -> Registration:
         """That of the caller of the function that calls this."""
         frame = sys._getframe(2)
         return cls(str(frame.f_globals.get("__name__")), frame.f_code)
 
-    def is_run_again(self, other: Origin) -> bool:
+    def is_run_again(self, other: Registration) -> bool:
         """Whether ``other`` is another run of the same cell or module, perhaps edited, and not a second definition."""
         if self.code is other.code or self.module != other.module:
             return False
@@ -70,7 +73,7 @@ class Plugin(Generic[P]):
     cls: type[P]
     preset: Mapping[str, Any]
     description: str = ""
-    origin: Origin | None = None
+    origin: Registration | None = None
 
     def create(self, overrides: Mapping[str, Any] | None = None) -> P:
         """An instance with the preset parameters, some of them overridden."""
@@ -143,6 +146,7 @@ class Constant:
     label: str
     reason: str
     module: str
+    origin: Registration | None = None
 
     @property
     def place(self) -> str:
@@ -230,6 +234,17 @@ class Registry:
             found.update(self._modules_of(_package_of(folder.resolve())))
         return [(where, load) for where, load in found.items() if where not in self._loaded]
 
+    def forget(self, package: str) -> None:
+        """Remove the plugins and the modules of a plugin folder, so that `discover` loads them again."""
+        for table in self._tables:
+            for name in [name for name, row in table.items() if _is_registered_in(row, package)]:
+                del table[name]
+        self._loaded = {where for where in self._loaded if not where.startswith(f"{package}.")}
+        self.broken = [plugin for plugin in self.broken if not plugin.where.startswith(f"{package}.")]
+        for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
+            del sys.modules[name]
+        _add_package(package, plugin_packages()[package])  # the old one has the old modules as attributes
+
     def leave_out(self, where: str, error: str) -> None:
         """Record a plugin as broken that must not be imported in this process."""
         self._loaded.add(where)
@@ -280,18 +295,35 @@ def _is_imported(module: str) -> bool:
     return all(".".join(parts[: k + 1]) in sys.modules for k in range(len(parts)))
 
 
+def _is_registered_in(row: Any, package: str) -> bool:
+    """Whether a module of this package registered a plugin, whose class may be of another one."""
+    module = row.module if row.origin is None else row.origin.module
+    return f"{module}.".startswith(f"{package}.")
+
+
+def plugin_packages() -> dict[str, Path]:
+    """The packages as which plugin folders are imported, and the folders."""
+    names = (name for name in sys.modules if name.startswith(FOLDER_PREFIX) and "." not in name)
+    return {name: Path(next(iter(sys.modules[name].__path__))) for name in names}
+
+
 def _package_of(folder: Path) -> str:
     """Import a plugin folder as a package and return its name, which does not depend on the folder's parent."""
-    stem = "relattr_plugins_" + re.sub(r"\W", "_", folder.name)
+    stem = FOLDER_PREFIX + re.sub(r"\W", "_", folder.name)
     for name in itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2))):
         if name not in sys.modules:
-            spec = ModuleSpec(name, None, is_package=True)
-            spec.submodule_search_locations = [str(folder)]
-            sys.modules[name] = importlib.util.module_from_spec(spec)
-            importlib.invalidate_caches()  # its files may be newer than the cached directory listing
+            _add_package(name, folder)
         if list(sys.modules[name].__path__) == [str(folder)]:
             return name
     raise AssertionError("unreachable")
+
+
+def _add_package(name: str, folder: Path) -> None:
+    """Import a folder as an empty package of this name."""
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    importlib.invalidate_caches()  # its files may be newer than the cached directory listing
 
 
 registry = Registry()
@@ -308,12 +340,10 @@ def _check_text(kind: str, what: str, text: Any) -> None:
         raise BadInput(f"the {what} of a {kind} cannot be written as UTF-8: {text!r}") from None
 
 
-def _others(table: Mapping[str, Any], name: str, cls: type, origin: Origin) -> Mapping[str, Any]:
+def _others(table: Mapping[str, Any], name: str, place: str, origin: Registration) -> Mapping[str, Any]:
     """The table without this plugin, if it is registered again: a cell of a notebook run again, a module reloaded."""
     row = table.get(name)
-    if row is None or row.origin is None or not row.origin.is_run_again(origin):
-        return table
-    if (row.cls.__module__, row.cls.__qualname__) != (cls.__module__, cls.__qualname__):
+    if row is None or row.origin is None or row.place != place or not row.origin.is_run_again(origin):
         return table
     return {key: other for key, other in table.items() if key != name}
 
@@ -326,7 +356,11 @@ def _check_name(kind: str, name: str, taken: Mapping[str, Any], place: str) -> N
             "/ = * ? [ ] or control characters"
         )
     if name in taken:
-        advice = "rename one, or restart Python to forget the first" if place.startswith("__main__.") else "rename one"
+        advice = (
+            "rename one, or restart Python to forget the first"
+            if place.partition(".")[0] == "__main__"
+            else "rename one"
+        )
         raise BadInput(f"two {kind}s are called {name!r}: one is {taken[name].place}, one is {place}; {advice}")
 
 
@@ -344,12 +378,12 @@ def register_method(name: str, *, label: str, summary: str = "", **preset: Any) 
     A class that is defined again, as when a cell of a notebook is run again or its module is reloaded, replaces the
     earlier one. Raises `BadInput` for the name of another method.
     """
-    origin = Origin.of_caller()
+    origin = Registration.of_caller()
 
     def register(cls: M) -> M:
         if not (isinstance(cls, type) and issubclass(cls, Method)):
             raise BadInput(f"@register_method({name!r}) is for subclasses of relattr.Method, not {cls!r}")
-        others = _others(registry.methods, name, cls, origin)
+        others = _others(registry.methods, name, _place(cls), origin)
         _check_name("method", name, {**others, **registry.constants}, _place(cls))
         _check_text("method", "label", label)
         _check_text("method", "summary", summary)
@@ -362,21 +396,22 @@ def register_method(name: str, *, label: str, summary: str = "", **preset: Any) 
 
 def register_constant(name: str, *, label: str, reason: str) -> None:
     """Register a published row that cannot be measured, with the reason."""
-    module = sys._getframe(1).f_globals["__name__"]
-    _check_name("method", name, {**registry.methods, **registry.constants}, module)
+    origin = Registration.of_caller()
+    others = _others(registry.constants, name, origin.module, origin)
+    _check_name("method", name, {**registry.methods, **others}, origin.module)
     _check_text("method", "label", label)
     _check_text("method", "reason", reason)
-    registry.constants[name] = Constant(name, label, reason, module)
+    registry.constants[name] = Constant(name, label, reason, origin.module, origin)
 
 
 def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any) -> Callable[[D], D]:
     """Class decorator that registers a `Dataset`; see `register_method`."""
-    origin = Origin.of_caller()
+    origin = Registration.of_caller()
 
     def register(cls: D) -> D:
         if not (isinstance(cls, type) and issubclass(cls, Dataset)):
             raise BadInput(f"@register_dataset({name!r}) is for subclasses of relattr.Dataset, not {cls!r}")
-        _check_name("dataset", name, _others(registry.datasets, name, cls, origin), _place(cls))
+        _check_name("dataset", name, _others(registry.datasets, name, _place(cls), origin), _place(cls))
         _check_text("dataset", "label", label)
         _check_text("dataset", "summary", summary)
         parameters.create_plugin(cls, "dataset", name, preset)

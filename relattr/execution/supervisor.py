@@ -97,7 +97,11 @@ class SupervisedCell:
         """Run the cell to its end. Raises `_RunnerGone` if the runner closes the connection before that."""
         mismatched = mismatched_modules(self.job, self.registry)
         if mismatched:
-            reason = f"the code on this worker differs from the code that the plan was made with: {mismatched}"
+            reason = (
+                f"the code on this worker differs from the code that the plan was made with: {mismatched}; if it was "
+                "edited in the meantime, run again; if the worker is on another machine, install the same version "
+                "there, and run with --retry failed"
+            )
             return self._failed("failed", reason, 0.0)
         oom_kills = processes.oom_kill_count()
         scratch = _scratch_folder()

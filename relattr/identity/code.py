@@ -19,6 +19,7 @@ from pathlib import Path
 
 from relattr.errors import BadInput
 from relattr.identity.imports import UNKNOWN, Note, SourceSummary, summarise_source
+from relattr.plugin_files import Stamps, stamps
 from relattr.system.digests import digest_text
 
 
@@ -177,14 +178,28 @@ def find_file(name: str) -> Path | None:
 def summary_of(name: str) -> SourceSummary | None:
     """Return the summary of a module's file; None if it has none."""
     path = find_file(name)
+    if path is None:
+        return None
+    _read.update(stamps([str(path)]))
     try:
-        return None if path is None else summarise_source(path, name)
+        return summarise_source(path, name)
     except OSError:
         return None
 
 
+_read: Stamps = {}
+"""The files whose content is in a cache, as they were before they were read."""
+
+
+def clear_outdated_caches() -> None:
+    """Clear all caches if a file has changed since it was read."""
+    if stamps(_read) != _read:
+        clear_caches()
+
+
 def clear_caches() -> None:
     """Clear all caches."""
+    _read.clear()
     _is_outside_libraries.cache_clear()
     for function in (project_code, _dependencies, decides_results, find_file, summary_of, _spec_of):
         function.cache_clear()

@@ -16,13 +16,13 @@ import msgspec
 
 import relattr
 from relattr.errors import BadInput, RelattrError, describe_error
+from relattr.interface.changed_code import code_when_loaded
 from relattr.interface.model import FitRecord, Model, make_run
 from relattr.interface.plugins import Folders, loaded_registry
+from relattr.registry import Registry, registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from relattr.registry import Registry
 
 DESCRIPTION = "relattr model"
 """Name of the array that describes the others."""
@@ -79,7 +79,7 @@ def save_model(model: Model, file: str | os.PathLike[str]) -> None:
         parameters=model.parameters,
         label=model.label,
         fitted_on=model.fitted_on,
-        fingerprints=_fingerprints(model, loaded_registry()),
+        fingerprints=_fingerprints(model, registry),
         relattr=relattr.__version__,
         commit=relattr_revision()[0],
         arrays={name: digest_array(array) for name, array in arrays.items()},
@@ -103,7 +103,7 @@ def load_model(
     path = Path(file)
     arrays = _read_arrays(path)
     description = _read_description(path, arrays)
-    registry = loaded_registry(plugins)
+    loaded_registry(plugins)
     try:
         plugin = registry.method(description.method)
         method = plugin.create(description.parameters)
@@ -167,10 +167,13 @@ def _fingerprints(model: Model, registry: Registry) -> dict[str, str]:
     from relattr.harness.fingerprints import method_fingerprints
 
     plugin = registry.methods.get(model.name)
+    if plugin is None:
+        return {}
     try:
-        return method_fingerprints(plugin, model.parameters) if plugin is not None else {}
+        fingerprints = method_fingerprints(plugin, model.parameters)
     except BadInput:
         return {}
+    return code_when_loaded(type(model.method), plugin, fingerprints)
 
 
 def _warn_about_changes(path: Path, description: _Description, model: Model, registry: Registry) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput
+from relattr.interface.changed_code import load_current_plugins
 from relattr.registry import Registry, registry
 
 if TYPE_CHECKING:
@@ -118,10 +119,11 @@ def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> Load
 def loaded_registry(plugins: Folders = ()) -> Registry:
     """The registry of this process with all plugins loaded, those in the folders ``plugins`` included.
 
-    Warns once about each plugin that could not be loaded. Raises `BadInput` if a folder does not exist.
+    A plugin folder in which code has changed is loaded again. Warns once about each plugin that could not be loaded.
+    Raises `BadInput` if a folder does not exist, or other code of a plugin has changed since it was loaded.
     """
-    folders = plugin_folders(plugins)
-    registry.discover(folders)
+    for package in load_current_plugins(registry, plugin_folders(plugins)):
+        _warned.difference_update([where for where in _warned if where.startswith(f"{package}.")])
     for plugin in registry.broken:
         if plugin.where not in _warned:
             _warned.add(plugin.where)

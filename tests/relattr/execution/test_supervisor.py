@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from relattr.execution import ipc
-from relattr.execution.job import CellResult, LostCell, RefusedCell
+from relattr.execution.job import CellResult, CompletedCell, LostCell, RefusedCell
+from relattr.harness.result import Result
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -30,6 +31,17 @@ def frame(tmp_path, message) -> bytes:
     with Connection(os.open(tmp_path / "frame", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), readable=False) as connection:
         ipc.send_message(connection, message)
     return (tmp_path / "frame").read_bytes()
+
+
+def test_a_cell_of_other_code_says_what_to_do(supervised, monkeypatch):
+    cell, _ = supervised
+    monkeypatch.setattr("relattr.execution.supervisor.mismatched_modules", lambda job, registry: "some.module")
+    outcome = cell.run()
+    assert isinstance(outcome, CompletedCell)
+    result = msgspec.json.decode(outcome.row, type=Result)
+    assert result.status == "failed"
+    for text in ("the plan was made with: some.module;", "run again", "install the same version", "--retry failed"):
+        assert text in result.reason
 
 
 def test_a_cell_cannot_send_other_messages_to_the_runner(supervised, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from relattr.errors import BadInput
 from relattr.identity import code_digest, module_digests
-from relattr.identity.code import clear_caches, decides_results, notes_of, project_code
+from relattr.identity.code import clear_caches, clear_outdated_caches, decides_results, notes_of, project_code
 
 
 def inside(name, module):
@@ -292,6 +292,19 @@ def test_a_module_without_source_is_refused():
         module_digests("no.such.module")
     with pytest.raises(BadInput, match="cannot find the source file of sys"):
         module_digests("sys")
+
+
+@pytest.mark.parametrize("edited", ["a.py", "b.py"])
+def test_outdated_caches_are_cleared(project, tmp_path, edited):
+    name = project({"a.py": "from . import b", "b.py": ""})
+    before = module_digests(f"{name}.a")
+    clear_outdated_caches()
+    assert module_digests(f"{name}.a") is before
+    with (tmp_path / name / edited).open("a") as file:
+        file.write("\nfrom . import c\n")
+    (tmp_path / name / "c.py").write_text("")
+    clear_outdated_caches()
+    assert inside(name, "a") == {"", "a", "b", "c"}
 
 
 @pytest.mark.parametrize("content", ["", "{", "5", '["numpy"]', "[[1]]"])

@@ -14,7 +14,6 @@ import relattr
 from relattr.errors import BadInput, UnknownName
 from relattr.execution.processes import is_supported
 from relattr.harness.export import RESULT_COLUMNS
-from relattr.identity.code import clear_caches
 from relattr.interface.benchmarks import TABLE_COLUMNS
 from relattr.registry import registry
 
@@ -128,7 +127,6 @@ def test_stale_and_unreadable_results_are_named(bench, workspace):
     folder = workspace.folder / "results"
     next(folder.rglob("*fails*/*.json")).write_text("{}")
     workspace.write_method("works", "self.changed_ = 1.0")
-    clear_caches()
     with pytest.warns(UserWarning, match="left out") as caught:
         frame = relattr.results(folder, plugins=workspace.plugins)
     messages = " ".join(str(warning.message) for warning in caught)
