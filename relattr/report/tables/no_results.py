@@ -21,7 +21,7 @@ from relattr.registry import Registry, match_names
 
 
 @dataclass(frozen=True)
-class NoResults:
+class MissingResults:
     """Why no result would be shown, and whether that is an error.
 
     It is one if there are other results on the benchmark's datasets, since a table of those may be overwritten, or if
@@ -48,7 +48,7 @@ def why_no_results(
     store: StoredResults,
     selection: ResultSelection,
     options: Sequence[str] = (),
-) -> NoResults | None:
+) -> MissingResults | None:
     """Return why none of the chosen results is shown; None if one is, or if only published rows are chosen.
 
     ``name`` is that of the benchmark, or its file, as the user gave it. The columns of ``benchmark`` are those that are
@@ -73,15 +73,15 @@ def why_no_results(
     if earlier:
         verb = "is" if len(earlier) == 1 else "are"
         reason = f"no results on this version of {shown}; {len(earlier):,} {verb} of an earlier version"
-        return NoResults(f"{reason}: {command}", is_error=True)
+        return MissingResults(f"{reason}: {command}", is_error=True)
     reason = f"no results of {benchmark.name}{f' on {shown}' if shown else ''}"
     if not stored:
-        return NoResults(f"{reason} yet: {command}", is_error=benchmark.table.only_results or not datasets)
+        return MissingResults(f"{reason} yet: {command}", is_error=benchmark.table.only_results or not datasets)
     status = shlex.join(["relattr", "status", *options])
     on = ", ".join(dict.fromkeys(result.cell.dataset for result in stored))
     others = f"{len(stored):,} other result{'' if len(stored) == 1 else 's'} on {on}"
     reason += " with this selection" if selection else ""
-    return NoResults(f"{reason}, but {others} ({status}): {command}", is_error=True)
+    return MissingResults(f"{reason}, but {others} ({status}): {command}", is_error=True)
 
 
 def _has_column(benchmark: Benchmark, cell: Cell) -> bool:
