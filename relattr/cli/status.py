@@ -115,7 +115,7 @@ def _stored_cell(result: Result, registry: Registry, store: StoredResults, keep_
             reason = f"{result.status}: {result.reason}; {reason}"
         return ShownCell(cell, NO_PLUGIN, reason, result, shows_number=True)
     is_running = current.state not in ("done", "failed", "skipped") and store.is_locked(cell)
-    shows_number = current.state in ("done", "blocked") or (keep_stale and current.state == "stale")
+    shows_number = current.state in ("done", "blocked", "unverified") or (keep_stale and current.state == "stale")
     return ShownCell(cell, "running" if is_running else current.state, current.reason, result, shows_number)
 
 

@@ -13,7 +13,7 @@ from relattr.harness.limits import DEFAULT_TIME, Limits
 from relattr.harness.plan import PlannedCell
 from relattr.harness.provenance import Origin
 from relattr.harness.result import Status
-from relattr.identity import imported_modules, module_digests
+from relattr.identity import imported_modules, is_of_session, module_digests
 from relattr.identity.code import summary_of
 from relattr.registry import Registry
 from relattr.system import digests
@@ -136,6 +136,8 @@ def preload_by_method(cells: Sequence[PlannedCell], registry: Registry) -> dict[
     fast_cells = [p for p in cells if p.cell.method not in slow_methods]
     fast = {name for p in fast_cells for name in modules[p.cell.method]}
     for plugin in {registry.dataset(p.cell.dataset).module for p in fast_cells}:
+        if is_of_session(plugin):
+            continue
         own = [name for name in module_digests(plugin) if name.startswith(plugin.rpartition(".")[0])]
         fast |= {name for name in own if (code := summary_of(name)) and not imports_slowly(b for b, _ in code.imports)}
     return {name: slow if name in slow_methods else tuple(sorted(fast)) for name in modules}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relattr.identity import module_digests
+from relattr.identity import is_of_session, module_digests
 from relattr.identity.files import file_digests
 from relattr.identity.loaded import current_digest, is_code
 from relattr.needs import needs_of
@@ -21,6 +21,8 @@ EVALUATION_MODULE = "relattr.execution.evaluate"
 """The module that evaluates a method; the code that it imports for this decides every result."""
 DATA = "data"
 """First word of the keys of what the files of a dataset decide."""
+UNRECORDED = "not recorded"
+"""Stands for the digest of code that is in no file, such as that of a class defined in a notebook."""
 PROTOCOL = "1"
 """The version of the evaluation rules (accuracy = correct / ordered pairs, a tie is an error), raised by hand."""
 
@@ -45,6 +47,8 @@ def method_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[
 
 
 def _code(module: str) -> dict[str, str]:
+    if is_of_session(module):
+        return {f"code {module}": UNRECORDED}
     return {f"code {name}": digest for name, digest in module_digests(module).items()}
 
 
@@ -59,6 +63,18 @@ def need_fingerprints(method: Plugin[Any], values: Mapping[str, Any]) -> dict[st
     """Return the part of the fingerprints that the needs of the method, such as backbone weights, decide."""
     fingerprints = (need.fingerprint() for need in needs_of(method.create(values)))
     return {f"need {k}": text for k, text in enumerate(fingerprints) if text}
+
+
+def is_recorded(fingerprints: Mapping[str, str]) -> bool:
+    """Return whether all code was recorded, so that equal fingerprints are of the same code."""
+    return bool(fingerprints) and UNRECORDED not in fingerprints.values()
+
+
+def data_difference(fingerprints: Mapping[str, str], data: str) -> str | None:
+    """Return what is known of the data of a result that are not these now; None if they are the same."""
+    if DATA not in fingerprints:
+        return "may have changed since it was computed: its data were not recorded"
+    return "has changed since it was computed" if fingerprints[DATA] != data else None
 
 
 def is_unavailable(fingerprint: str) -> bool:
@@ -77,6 +93,8 @@ def fingerprint_differences(old: Mapping[str, str], new: Mapping[str, str]) -> l
     Modules that only the stored ones have were loaded while the cell ran; their files are digested again. Weights
     that are not available now count as unchanged.
     """
+    if not old:
+        return ["its code and data were not recorded"]
     new = {**new, **{key: digest for key in {*old} - {*new} if is_code(key) and (digest := current_digest(key))}}
     differences = []
     for key in sorted({*old, *new}):

@@ -16,6 +16,7 @@ from relattr.harness.fingerprints import (
     dataset_fingerprints,
     differences_without_data,
     fingerprint_differences,
+    is_recorded,
     method_fingerprints,
 )
 from relattr.harness.result import FAILURES, Result
@@ -24,8 +25,10 @@ from relattr.needs import needs_of
 from relattr.registry import Plugin, Registry
 
 T = TypeVar("T")
-State = Literal["done", "missing", "stale", "unreadable", "inaccessible", "failed", "blocked", "skipped"]
+State = Literal["done", "missing", "stale", "unreadable", "inaccessible", "failed", "blocked", "skipped", "unverified"]
 
+IN_SESSION = "its code was defined in a Python session and is not recorded, so each run computes it again"
+"""Said of a result of which nobody can tell whether its code has changed."""
 UNCHECKED = "not compared with the data, which are not on this machine"
 """Said of a stored number of which only the code and the weights can be compared."""
 
@@ -87,6 +90,9 @@ def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellSt
         reason = "no result yet"
     elif differences := fingerprint_differences(result.fingerprints, fingerprints):
         state, reason = "stale", ", ".join(differences)
+    elif not is_recorded(fingerprints):
+        outcome = "" if result.status == "ok" else f"{result.status}: {result.reason}; "
+        state, reason = "unverified", f"{outcome}{IN_SESSION}"
     elif result.status == "ok":
         return CellState("done", "", fingerprints, result)
     elif result.status in FAILURES:
@@ -102,7 +108,7 @@ def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellSt
 
     need = cache.get(("needs", *method_key), unmet_need)
     if need is not None:
-        state, reason = ("stale", f"{reason}; {need}") if state == "stale" else ("blocked", need)
+        state, reason = (state, f"{reason}; {need}") if state in ("stale", "unverified") else ("blocked", need)
     return CellState(state, reason, fingerprints, result)
 
 

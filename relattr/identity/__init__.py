@@ -11,8 +11,15 @@ define errors. The modules that `relattr.execution.evaluate` imports to evaluate
 fingerprint. A new module is part of it by default.
 """
 
-from relattr.identity.code import code_digest, imported_modules, module_digests, source_digest, source_files
+from relattr.identity.code import (
+    code_digest,
+    imported_modules,
+    is_of_session,
+    module_digests,
+    source_digest,
+    source_files,
+)
 
-__all__ = ["code_digest", "imported_modules", "module_digests", "source_digest", "source_files"]
+__all__ = ["code_digest", "imported_modules", "is_of_session", "module_digests", "source_digest", "source_files"]
 
 DECIDES_RESULTS = False

@@ -64,6 +64,13 @@ def source_files(modules: Sequence[str]) -> list[Path]:
     return [path for path in map(find_file, modules) if path is not None]
 
 
+def is_of_session(module: str) -> bool:
+    """Whether the code of a module is in no file that can be found again, such as that of a notebook."""
+    return module == "__main__" or (
+        find_file(module) is None and getattr(sys.modules.get(module), "__file__", None) is None
+    )
+
+
 def imported_modules(module: str) -> set[str]:
     """Return what ``module`` and the project modules it runs import, and these modules.
 
@@ -168,7 +175,7 @@ def is_library_file(path: str) -> bool:
 @cache
 def find_file(name: str) -> Path | None:
     """Return the file of a module: its source, or what it was compiled to; None if it has none or does not exist."""
-    spec = _spec_of(name)
+    spec = _spec_of(name) if name != "__main__" else None  # a __main__.py found by name is that of another program
     if spec is None or spec.origin is None or not spec.has_location or not os.path.isfile(spec.origin):
         return None
     return Path(spec.origin)

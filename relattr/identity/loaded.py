@@ -33,9 +33,12 @@ class LoadedModules:
     def fingerprints(self, known: Mapping[str, str], *plugins: str) -> dict[str, str]:
         """Return the digests of project modules that were loaded and are not ``known``; see the module docstring.
 
-        ``plugins`` are the modules of the cell's method and dataset.
+        ``plugins`` are the modules of the cell's method and dataset; one without a file is left out.
         """
         digests: dict[str, str] = {}
+        plugins = tuple(plugin for plugin in plugins if find_file(plugin) is not None)
+        if not plugins:
+            return {}
         codes = {plugin: project_code(plugin) for plugin in plugins}
         top_packages = {"relattr", *(plugin.partition(".")[0] for plugin in plugins)}
         folders = {plugin: str(path.parent) for plugin in plugins if (path := find_file(plugin)) is not None}

@@ -326,8 +326,9 @@ class _PrintedLines:
 
 
 def _require_known_in_processes(cells: Sequence[PlannedCell], registry: Registry) -> None:
-    """Raise `BadInput` for a method that is defined in this session."""
-    in_session = sorted({p.cell.method for p in cells if registry.method(p.cell.method).module == "__main__"})
+    """Raise `BadInput` for a method or dataset that is defined in this session."""
+    plugins = [plugin for p in cells for plugin in (registry.method(p.cell.method), registry.dataset(p.cell.dataset))]
+    in_session = sorted({plugin.name for plugin in plugins if plugin.module == "__main__"})
     if in_session:
         raise BadInput(
             f"{', '.join(in_session)}: defined in this session, so other processes do not know it; use "

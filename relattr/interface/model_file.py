@@ -164,7 +164,7 @@ def _read_description(path: Path, arrays: dict[str, NDArray[Any]]) -> _Descripti
 
 def _fingerprints(model: Model, registry: Registry) -> dict[str, str]:
     """What decides the strengths besides the parameters; empty for a method without a file, defined in a notebook."""
-    from relattr.harness.fingerprints import method_fingerprints
+    from relattr.harness.fingerprints import is_recorded, method_fingerprints
 
     plugin = registry.methods.get(model.name)
     if plugin is None:
@@ -172,6 +172,8 @@ def _fingerprints(model: Model, registry: Registry) -> dict[str, str]:
     try:
         fingerprints = method_fingerprints(plugin, model.parameters)
     except BadInput:
+        return {}
+    if not is_recorded(fingerprints):
         return {}
     return code_when_loaded(type(model.method), plugin, fingerprints)
 

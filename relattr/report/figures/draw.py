@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from relattr import parameters
 from relattr.errors import BadInput, RelattrError
+from relattr.harness.fingerprints import data_difference
 from relattr.harness.plan import make_plan
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection, of_loaded_plugins
@@ -109,9 +110,8 @@ def draw_figures(
                 tasks.clear()  # one task at a time: it may have many images
                 tasks[key] = dataset.fingerprint(), dataset.task(cell.task)
             fingerprint, task = tasks[key]
-            if fingerprint != result.fingerprints.get("data"):
-                error = f"{cell.dataset} has changed since the result was computed; run the cell again"
-                yield DrawnFigure(subject, error=error)
+            if difference := data_difference(result.fingerprints, fingerprint):
+                yield DrawnFigure(subject, error=f"{cell.dataset} {difference}; run the cell again")
                 continue
             yield from _draw_cell(
                 registry,

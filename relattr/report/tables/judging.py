@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relattr.errors import BadInput, RelattrError
+from relattr.harness.fingerprints import data_difference
 from relattr.harness.result import Result, TestResult
 from relattr.harness.result_selection import ResultSelection
 from relattr.harness.stored_results import StoredResults
@@ -224,8 +225,9 @@ class Judge:
             missing = dataset.missing() if pixels else dataset.missing_labels()
             if missing is not None:
                 return f"its test pairs are not stored, and files of {cell.dataset} are missing: {missing}"
-            if (dataset.fingerprint() if pixels else dataset.labels_fingerprint()) != result.fingerprints.get("data"):
-                return f"{cell.dataset} has changed since it was computed"
+            data = dataset.fingerprint() if pixels else dataset.labels_fingerprint()
+            if difference := data_difference(result.fingerprints, data):
+                return f"{cell.dataset} {difference}"
             task = dataset.task(cell.task)
         except Exception as error:  # an error in a plugin costs the interval, but not the table
             return f"{cell.dataset} could not be read: {type(error).__name__}: {error}"

@@ -16,6 +16,7 @@ from relattr.harness.fingerprints import (
     dataset_fingerprints,
     differences_without_data,
     fingerprint_differences,
+    is_recorded,
     method_fingerprints,
 )
 from relattr.harness.own_data import is_own
@@ -135,6 +136,8 @@ class StalenessNotes:
     def changed(self, result: Result) -> list[str]:
         """A note if the code or data that produced a result has changed; none if that cannot be determined."""
         differences = [] if self.not_loaded(result) else self._differences(result)
+        if not is_recorded(result.fingerprints) and not self.not_loaded(result):
+            return ["computed with code that is not recorded, so it may have changed since"]
         if not differences:
             return []
         named = ", ".join(differences[:MAX_NAMED_CHANGES])
