@@ -50,7 +50,7 @@ class Evaluation:
     n_correct: int
     n_tied: int
     spearman: float | None
-    """Rank correlation of the strengths with the scores of the images; None without scores."""
+    """Rank correlation of strengths and scores of the images, the mean for several splits; None without scores."""
     strengths: NDArray[Any] | None
     """Strength of each test image, NaN for those in no pair; None without strengths, and for several splits."""
     margins: NDArray[Any] | None
@@ -172,7 +172,8 @@ def cross_validate(
     """Fit a model on the training set of each split of an attribute, and evaluate it on the test set of that split.
 
     For the folds of a cross-validation, as of small sets of your own photographs, the accuracy is that on the pairs of
-    all folds together; for other splits it is the mean over splits. Tables show the same. The model is not changed.
+    all folds together; for other splits it is the mean over splits. The rank correlation is the mean over folds or
+    splits. Tables show the same. The model is not changed.
 
     Parameters
     ----------
@@ -241,7 +242,7 @@ def cross_validate(
         n_images=int(np.unique(images).size),
         n_correct=sum(row.n_correct for row in rows),
         n_tied=sum(row.n_tied for row in rows),
-        spearman=None,
+        spearman=_mean([row.spearman for row in rows]),
         strengths=None,
         margins=None,
     )
@@ -279,6 +280,12 @@ def _evaluate_part(model: Model, task: Task | TestSet, test: str | None) -> _Par
     arrays = CellArrays()
     row = evaluate_test_set(model.method, test_set, arrays)
     return _Part(test_set, row, arrays.strengths.get(row.test), arrays.margins.get(row.test))
+
+
+def _mean(correlations: Sequence[float | None]) -> float | None:
+    """The mean correlation; None if a test set has none."""
+    known = [value for value in correlations if value is not None]
+    return sum(known) / len(known) if len(known) == len(correlations) else None
 
 
 def _check_model(model: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -64,7 +65,17 @@ def test_cross_validation_of_one_split_is_its_evaluation(task):
     expected = relattr.evaluate(model.unfitted_copy().fit(task.train, seed=2), task)
     crossed = relattr.cross_validate(model, dataset, "global", seed=2)
     assert not model.is_fitted
-    for name in ("parameters", "split", "accuracy", "interval", "n_pairs", "n_images", "n_correct", "n_tied"):
+    for name in (
+        "parameters",
+        "split",
+        "accuracy",
+        "interval",
+        "n_pairs",
+        "n_images",
+        "n_correct",
+        "n_tied",
+        "spearman",
+    ):
         assert getattr(crossed, name) == getattr(expected, name), name
 
 
@@ -101,6 +112,9 @@ def test_folds_are_counted_together_as_in_tables(photos, tmp_path, name):
     assert (entry["lower"], entry["measured"], entry["upper"]) == pytest.approx(
         (100 * crossed.lower, 100 * crossed.accuracy, 100 * crossed.upper), rel=1e-12
     )
+    has_strengths = name == "brightness"
+    assert (crossed.spearman is not None) == has_strengths == pd.notna(entry["spearman"])
+    assert not has_strengths or crossed.spearman == pytest.approx(entry["spearman"], rel=1e-12)
 
 
 def test_one_fold_is_not_taken_for_the_whole(photos):
