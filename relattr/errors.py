@@ -65,20 +65,28 @@ MAX_KNOWN = 60
 """Names that the message about an unknown one lists at most."""
 
 
-class UnknownName(BadInput):
-    """An unknown name; the message suggests similar ones."""
+NEAR = 0.6
+"""Similarity, from 0 to 1, from which a name is suggested: the unknown one may be a misspelling of it."""
+MAYBE_PLUGIN = "if it is in a plugin file, pass the folder of the file: --plugins FOLDER, in Python plugins=FOLDER"
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+
+class UnknownName(BadInput):
+    """An unknown name; the message suggests similar ones.
+
+    If there are none, it has the ``advice``, such as `MAYBE_PLUGIN`, and lists the known names.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=NEAR)
         shown = ", ".join(known[:MAX_KNOWN]) or "none"
         if len(known) > MAX_KNOWN:
             shown += f" and {len(known) - MAX_KNOWN:,} others"
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {shown}"
-        super().__init__(f"no {kind} is called {name!r}; {hint}")
-        self._arguments = kind, name, known
+        hints = [f"did you mean {' or '.join(near)}?"] if near else [*filter(None, [advice]), f"known: {shown}"]
+        super().__init__(f"no {kind} is called {name!r}; {'; '.join(hints)}")
+        self._arguments = kind, name, known, advice
 
-    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str], str]]:
         return type(self), self._arguments  # so that it can be pickled, for another process
 
 

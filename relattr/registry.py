@@ -28,7 +28,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from relattr import parameters
 from relattr.dataset import Dataset
-from relattr.errors import BadInput, UnknownName, clean_text, describe_error, shortened
+from relattr.errors import MAYBE_PLUGIN, BadInput, UnknownName, clean_text, describe_error, shortened
 from relattr.method import Method
 from relattr.system.reading import MAX_SETTINGS, require_regular
 from relattr.system.unchanged import unchanged_package, unchanged_process
@@ -178,13 +178,13 @@ class Registry:
     def method(self, name: str) -> Plugin[Method]:
         """The method of this name. Raises `UnknownName`, which suggests similar names."""
         if name not in self.methods:
-            raise UnknownName("method", name, self.methods)
+            raise UnknownName("method", name, self.methods, MAYBE_PLUGIN)
         return self.methods[name]
 
     def dataset(self, name: str) -> Plugin[Dataset]:
         """The dataset of this name. Raises `UnknownName`, which suggests similar names."""
         if name not in self.datasets:
-            raise UnknownName("dataset", name, self.datasets)
+            raise UnknownName("dataset", name, self.datasets, MAYBE_PLUGIN)
         return self.datasets[name]
 
     @property
@@ -421,16 +421,16 @@ def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any)
     return register
 
 
-def match_names(names: Iterable[str], patterns: Iterable[str], kind: str) -> list[str]:
+def match_names(names: Iterable[str], patterns: Iterable[str], kind: str, advice: str = "") -> list[str]:
     """The names that match any of these shell patterns, in the order of ``names``.
 
-    Raises `UnknownName` for a pattern without a match.
+    Raises `UnknownName`, with this advice, for a pattern without a match.
     """
     names = list(names)
     chosen: set[str] = set()
     for pattern in patterns:
         matches = fnmatch.filter(names, pattern)
         if not matches:
-            raise UnknownName(kind, pattern, names)
+            raise UnknownName(kind, pattern, names, advice)
         chosen.update(matches)
     return [name for name in names if name in chosen]

@@ -18,7 +18,7 @@ from relattr.cli.chosen_datasets import chosen_datasets, dataset_options
 from relattr.cli.options import plugins_option, settings_option
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
-from relattr.errors import BadInput
+from relattr.errors import MAYBE_PLUGIN, BadInput
 from relattr.harness.units import format_duration, parse_duration
 from relattr.system.contained import is_supported
 
@@ -68,7 +68,7 @@ def method(
     from relattr.registry import match_names
 
     limit, values = _parse_limit(time_limit), parse_settings(settings)
-    chosen = match_names(load_registry(plugin_folders, contained=False).methods, names, "method")
+    chosen = match_names(load_registry(plugin_folders, contained=False).methods, names, "method", MAYBE_PLUGIN)
     _check({name: method_checks(name, values=values) for name in chosen}, laws, limit)
 
 

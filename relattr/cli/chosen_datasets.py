@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from relattr.errors import BadInput
+from relattr.errors import MAYBE_PLUGIN, BadInput
 
 if TYPE_CHECKING:
     from relattr.registry import Registry
@@ -58,7 +58,7 @@ def chosen_datasets(
         raise BadInput("name a dataset (relattr data list shows all), or pass --data PATH for your own photographs")
     if data is not None and not data.exists():
         raise BadInput(f"--data {data} does not exist; expected a folder of photographs with a .csv file, or that file")
-    chosen = match_names(registry.datasets, names or load_benchmark(BENCHMARK).datasets, "dataset")
+    chosen = match_names(registry.datasets, names or load_benchmark(BENCHMARK).datasets, "dataset", MAYBE_PLUGIN)
     values = parse_settings(settings)
     datasets = {name: _settings_of(name, values, chosen) for name in chosen}
     for name, of_dataset in datasets.items() if data is not None else ():

@@ -14,6 +14,7 @@ from relattr.cli.details import print_dataset
 from relattr.cli.failures import Failures
 from relattr.cli.options import plugins_option
 from relattr.cli.output import echo
+from relattr.errors import MAYBE_PLUGIN
 from relattr.harness.units import format_size
 from relattr.registry import match_names
 
@@ -45,7 +46,7 @@ def list_datasets(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
 
     registry = load_registry(plugin_folders)
     if names:
-        for name in match_names(registry.datasets, names, "dataset"):
+        for name in match_names(registry.datasets, names, "dataset", MAYBE_PLUGIN):
             print_dataset(registry.datasets[name])
         return
     rows = [_dataset_row(name, registry) for name in registry.datasets]
@@ -141,4 +142,7 @@ def verify(names: Sequence[str], data: Path | None, settings: Sequence[str], plu
 
 def _select(names: Sequence[str], registry: Registry) -> list[tuple[str, Dataset]]:
     """The datasets of these names. Raises `UnknownName` for an unknown name, before any is used."""
-    return [(name, registry.dataset(name).create()) for name in match_names(registry.datasets, names, "dataset")]
+    return [
+        (name, registry.dataset(name).create())
+        for name in match_names(registry.datasets, names, "dataset", MAYBE_PLUGIN)
+    ]

@@ -10,6 +10,7 @@ import click
 from relattr.cli.options import plugins_option
 from relattr.cli.output import echo
 from relattr.cli.text_table import print_table
+from relattr.errors import MAYBE_PLUGIN
 
 
 @click.command("list")
@@ -59,10 +60,10 @@ def _print_details(kind: str, names: Sequence[str], plugin_folders: Sequence[Pat
 
     registry = load_registry(plugin_folders)
     if kind == "methods":
-        for name in match_names(registry.methods, names, "method"):
+        for name in match_names(registry.methods, names, "method", MAYBE_PLUGIN):
             print_method(registry.methods[name])
     else:
-        for name in match_names(registry.datasets, names, "dataset"):
+        for name in match_names(registry.datasets, names, "dataset", MAYBE_PLUGIN):
             print_dataset(registry.datasets[name])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from relattr import parameters
-from relattr.errors import BadInput, UnknownName
+from relattr.errors import MAYBE_PLUGIN, BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.limits import Limits
 from relattr.registry import Registry, match_names
@@ -55,7 +55,7 @@ def select_names(listed: Sequence[str], patterns: Sequence[str], registered: Map
     candidates = names + [name for name in registered if name not in names]
     of_listed = [p for p in patterns if any(fnmatch.fnmatchcase(name, p) for name in names)]
     of_others = [p for p in patterns if p not in of_listed]
-    selected = {*match_names(names, of_listed, kind), *match_names(candidates, of_others, kind)}
+    selected = {*match_names(names, of_listed, kind), *match_names(candidates, of_others, kind, MAYBE_PLUGIN)}
     return [name for name in candidates if name in selected]
 
 

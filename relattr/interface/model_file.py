@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import relattr
-from relattr.errors import BadInput, RelattrError, describe_error
+from relattr.errors import MAYBE_PLUGIN, BadInput, RelattrError, describe_error
 from relattr.interface.changed_code import code_when_loaded
 from relattr.interface.model import FitRecord, Model, make_run
 from relattr.interface.plugins import Folders, loaded_registry
@@ -104,6 +104,10 @@ def load_model(
     arrays = _read_arrays(path)
     description = _read_description(path, arrays)
     loaded_registry(plugins)
+    if description.method not in registry.methods:  # a name in a file is not misspelt
+        raise BadInput(
+            f"{path} was fitted with the method {description.method!r}, and no method here is called so; {MAYBE_PLUGIN}"
+        )
     try:
         plugin = registry.method(description.method)
         method = plugin.create(description.parameters)

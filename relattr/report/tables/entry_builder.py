@@ -229,6 +229,7 @@ class EntryBuilder:
         ]
         stale = [note for result, _ in rows for note in self._staleness.changed(result)]
         not_loaded = [note for result, _ in rows for note in self._staleness.not_loaded(result)]
+        not_recorded = [note for result, _ in rows for note in self._staleness.not_recorded(result)]
         ties = ties_note(test for _, test in rows)
         notes = [
             *deviations,
@@ -239,6 +240,7 @@ class EntryBuilder:
             *leaks,
             *stale,
             *not_loaded,
+            *not_recorded,
         ]
         kinds = {
             short_notes.PART: partial,
@@ -248,6 +250,7 @@ class EntryBuilder:
             short_notes.DIFFERENT: deviations if self._benchmark.table.published else (),
             short_notes.EARLIER_CODE: stale,
             short_notes.NOT_LOADED: not_loaded,
+            short_notes.NOT_RECORDED: not_recorded,
         }
         short = [text for text, of_kind in kinds.items() if of_kind]
         lower = upper = image_error = seed_error = None

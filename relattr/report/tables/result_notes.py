@@ -133,11 +133,15 @@ class StalenessNotes:
         plugin = cell.method if cell.method not in self._registry.methods else cell.dataset
         return [f"computed by a plugin that is not installed, {plugin}"]
 
+    def not_recorded(self, result: Result) -> list[str]:
+        """A note if the code of the method was not recorded: it was defined in a session, and has no file."""
+        if is_recorded(result.fingerprints) or self.not_loaded(result):
+            return []
+        return ["computed with code that is not recorded, so it may have changed since"]
+
     def changed(self, result: Result) -> list[str]:
         """A note if the code or data that produced a result has changed; none if that cannot be determined."""
-        differences = [] if self.not_loaded(result) else self._differences(result)
-        if not is_recorded(result.fingerprints) and not self.not_loaded(result):
-            return ["computed with code that is not recorded, so it may have changed since"]
+        differences = [] if self.not_loaded(result) or self.not_recorded(result) else self._differences(result)
         if not differences:
             return []
         named = ", ".join(differences[:MAX_NAMED_CHANGES])

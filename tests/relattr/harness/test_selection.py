@@ -36,6 +36,17 @@ def test_attributes_are_selected_by_pattern(tmp_path):
     assert "did you mean" in str(wrong.exception) + wrong.output
 
 
+def test_a_method_of_no_name_may_be_a_plugin(tmp_path):
+    for command in (
+        ["plan", "quick", "--results", str(tmp_path), "--methods"],
+        ["check", "method"],
+        ["list", "methods"],
+    ):
+        error = CliRunner().invoke(cli, [*command, "tiny-torch"]).exception
+        assert "pass the folder of the file: --plugins FOLDER" in str(error)
+        assert "did you mean" not in str(error)
+
+
 def test_seeds_replace_those_of_the_benchmark(tmp_path):
     def seeds(*arguments):
         command = ["plan", "glyphs", "--verbose", "--attributes", "global", "--methods", "siamese-alexnet", *arguments]

@@ -26,7 +26,7 @@ COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
         (
             "",
             "columns = [{label = 'Tiny', dataset = 'tiny', attribute = 'a7'}]",
-            "no attribute of tiny (a column of benchmark bench) is called 'a7'; did you mean a0",
+            "no attribute of tiny (a column of benchmark bench) is called 'a7'; known: a0",
         ),
     ],
 )
