@@ -189,7 +189,8 @@ def critical_difference_diagram(ranks: Ranks, key: str) -> str | None:
 def learning_curve_chart(curve: NDArray[np.float64], title: str, key: str) -> str | None:
     """Training loss and, where it was evaluated, held-out accuracy over the steps; None without a loss.
 
-    ``curve`` ``(points, 4)``: step, loss, accuracy in [0, 1] or NaN, seconds since the start.
+    ``curve`` ``(points, 4)``: step, loss, accuracy in [0, 1] or NaN, seconds since the start. The axis of the loss
+    begins at 0, so that curves beside each other can be compared.
     """
     panels = []
     for column, name, factor in ((1, "loss", 1.0), (2, "held-out accuracy, per cent", 100.0)):
@@ -204,7 +205,7 @@ def learning_curve_chart(curve: NDArray[np.float64], title: str, key: str) -> st
     for k, (name, x, y) in enumerate(panels):
         left = 44.0 + k * panel_pitch
         steps = axis_ticks(float(x.min()), float(max(x.max(), x.min() + 1e-9)), 4)
-        lowest = float(y.min())
+        lowest = min(float(y.min()), 0.0) if name == "loss" else float(y.min())
         ticks = axis_ticks(lowest, max(float(y.max()), lowest + 1e-9 + abs(lowest) * 1e-3), 4)
         xs = left + panel_width * (x - steps[0]) / (steps[-1] - steps[0])
         ys = 24 + panel_height * (ticks[-1] - y) / (ticks[-1] - ticks[0])

@@ -12,7 +12,8 @@ from relattr.report.tables.table import PaperTable
 def macros_to_latex(tables: Sequence[PaperTable], other_lines: Sequence[str] = ()) -> str:
     """The content of ``macros.tex``: every number of the tables, by name.
 
-    ``other_lines`` are definitions that this function wrote for other tables.
+    ``other_lines`` are definitions that this function wrote for other tables. Lines end in ``%``: without it, each
+    would be a space where the file is input within text.
     """
     lines = [
         "% Written by relattr tables. \\relattr{<table>/<method>/<column>/<what>} is a number of a table; <what> is",
@@ -28,12 +29,13 @@ def macros_to_latex(tables: Sequence[PaperTable], other_lines: Sequence[str] = (
             for column, entry in zip(table.columns, row.entries, strict=True):
                 for what, value in _values(entry):
                     lines.append(rf"\relattrnumber{{{table.name}/{row.key}/{column.key}/{what}}}{{{value}}}")
-    return "\n".join([*lines, *other_lines, r"\makeatother", ""])
+    code = [*lines, *other_lines, r"\makeatother"]
+    return "".join(f"{line}\n" if line.endswith("%") or line.startswith("%") else f"{line}%\n" for line in code)
 
 
 def table_of_macro(line: str) -> str:
     """The name of the table whose number a line of ``macros.tex`` defines; empty for other lines."""
-    match = re.match(r"\\relattrnumber\{([^/{}]+)/[^{}]*\}\{.*\}$", line)
+    match = re.match(r"\\relattrnumber\{([^/{}]+)/[^{}]*\}\{.*\}%?$", line)
     return match[1] if match else ""
 
 

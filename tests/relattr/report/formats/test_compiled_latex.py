@@ -44,6 +44,22 @@ def test_nasty_tables_compile_to_the_same_pdf_each_time(synthetic, tmp_path):
     assert r"\relattrnumber{wide/m/a-b/measured}" in (out / "macros.tex").read_text()
 
 
+SAME_WIDTH = r"""\documentclass{article}
+\begin{document}
+\setbox0\hbox{ab}\setbox2\hbox{a\input{macros}b}
+\ifdim\wd0=\wd2 \else \errmessage{the macros have a width}\fi
+\input{macros}\relattr{t/m/a/measured}
+\end{document}
+"""
+
+
+def test_macros_within_text_add_nothing_to_it(synthetic, tmp_path):
+    synthetic.add("m", "a", "x")
+    write_tables([synthetic.table(["m"], [ColumnSpec(label="A", dataset="a", attribute="x")], name="t")], tmp_path)
+    (tmp_path / "paper.tex").write_text(SAME_WIDTH)
+    assert compile_pdf(tmp_path, "paper") is not None
+
+
 TWO_COLUMNS = r"""\documentclass[twocolumn]{article}
 %s
 \begin{document}

@@ -37,6 +37,9 @@ def test_macros_of_tables_written_before_are_kept(synthetic, column, tmp_path):
     write_tables([one, two], both.parent)
     for table in (one, two, one):  # the last time, no number is defined twice
         write_tables([table], apart.parent)
+    assert all(line.startswith("%") or line.endswith("%") for line in apart.read_text().splitlines())
+    apart.write_text(apart.read_text().replace("}%\n", "}\n"))  # as earlier versions wrote it
+    write_tables([two], apart.parent)
     assert sorted(both.read_text().splitlines()) == sorted(apart.read_text().splitlines())
     assert r"\relattrnumber{two/m/a/measured}" in apart.read_text()
 
