@@ -66,7 +66,7 @@ def require_replaceable(option: str, out: Path, columns: Sequence[str]) -> None:
     if header and header.split(",")[:COMPARED_COLUMNS] != [*columns][:COMPARED_COLUMNS]:
         raise BadInput(
             f"{option} {out} exists, and this command did not write it: its first line is "
-            f"{shortened(one_line(header))!r}; choose another file, or remove this one"
+            f"{shortened(one_line(header))!r}; choose another file for it"
         )
 
 
