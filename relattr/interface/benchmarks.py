@@ -245,8 +245,7 @@ def table(
     from relattr.report.tables.builder import build_table
 
     selection = _chosen_results(methods, datasets, attributes, seeds)
-    registry, store = loaded_registry(plugins), _existing_results(results)
-    definition = _shown_benchmark(benchmark, registry, store, selection)
+    definition, registry, store = _shown(benchmark, selection, results, plugins)
     built = build_table(definition, registry, store, selection=selection)
     rows = [row for part in built.all_tables for row in _table_rows(part)]
     frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
@@ -294,8 +293,7 @@ def report_page(
     from relattr.report.formats.page import benchmark_to_html
 
     selection = _chosen_results(methods, datasets, attributes, seeds)
-    registry, store = loaded_registry(plugins), _existing_results(results)
-    definition = _shown_benchmark(benchmark, registry, store, selection)
+    definition, registry, store = _shown(benchmark, selection, results, plugins)
     return ReportPage(benchmark, benchmark_to_html(definition, registry, store, audit=audit, selection=selection))
 
 
@@ -382,14 +380,20 @@ def _read_benchmark(name: str, registry: Registry, store: StoredResults, data: F
     return definition
 
 
-def _shown_benchmark(name: str, registry: Registry, store: StoredResults, selection: ResultSelection) -> Benchmark:
-    """The benchmark with the columns that are chosen. Raises `BadInput` if no result is, while there are others."""
+def _shown(
+    name: str, selection: ResultSelection, results: Folder, plugins: Folders
+) -> tuple[Benchmark, Registry, StoredResults]:
+    """The benchmark with the columns that are chosen, the plugins and the stored results.
+
+    Raises `BadInput` if no result is chosen while there are others.
+    """
     from relattr.report.tables.column_selection import select_columns
     from relattr.report.tables.no_results import require_results
 
+    registry, store = loaded_registry(plugins), _existing_results(results)
     definition = select_columns(_read_benchmark(name, registry, store), registry, selection, store)
     require_results(name, definition, registry, store, selection)
-    return definition
+    return definition, registry, store
 
 
 def _chosen_results(methods: Names, datasets: Names, attributes: Names, seeds: Any) -> ResultSelection:
