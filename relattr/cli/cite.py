@@ -40,6 +40,7 @@ def command(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     }
     methods: list[str] = []
     datasets: list[str] = []
+    chosen: list[str] = []
     for name in names:
         matches = {kind: fnmatch.filter(of_kind, name) for kind, of_kind in known.items()}
         benchmarks = [load_benchmark(match) for match in matches["benchmark"]]
@@ -47,9 +48,10 @@ def command(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
             benchmarks.append(load_benchmark(name))
         if not benchmarks and not any(matches.values()):
             raise UnknownName("method, dataset or benchmark", name, [n for of_kind in known.values() for n in of_kind])
+        chosen += [benchmark.name for benchmark in benchmarks]
         methods += [*matches["method"], *(method for benchmark in benchmarks for method in benchmark.methods)]
         datasets += [*matches["dataset"], *(dataset for benchmark in benchmarks for dataset in benchmark.datasets)]
     datasets = [name for name in datasets if name in registry.datasets]
-    echo(bibliography(methods, datasets, registry).rstrip())
+    echo(bibliography(methods, datasets, registry, benchmarks=chosen).rstrip())
     if uncited := without_citation(methods, datasets, registry):
         echo(f"nothing else to cite for {', '.join(uncited)}", err=True)

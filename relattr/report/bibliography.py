@@ -26,7 +26,11 @@ _CITED_FOR = re.compile(r",\n *cited-for = \{([^}]*)\}")
 
 @cache
 def _entries() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Key -> the entry, and the patterns of methods that it is cited for."""
+    """Key -> the entry, and the patterns of what it is cited for.
+
+    These are methods, or begin with ``backbone:``, ``dataset:`` or ``benchmark:``. An entry is here, and not in the
+    citation of the dataset, where that is of several datasets, or where a benchmark is run on the user's own copy.
+    """
     text = read_text(package_folder("relattr.paper_tables") / "references.bib")
     entries = {}
     for match in _ENTRY.finditer(text):
@@ -36,14 +40,16 @@ def _entries() -> dict[str, tuple[str, tuple[str, ...]]]:
     return entries
 
 
-def bibliography(methods: Iterable[str], datasets: Iterable[str], registry: Registry) -> str:
-    """Return BibTeX: relattr and its paper, then what these methods and datasets cite, each entry once.
+def bibliography(
+    methods: Iterable[str], datasets: Iterable[str], registry: Registry, *, benchmarks: Iterable[str] = ()
+) -> str:
+    """Return BibTeX: relattr and its paper, then what these methods, datasets and benchmarks cite, each entry once.
 
-    Above each of the latter is a comment with the methods or datasets that it is cited for. What a dataset states in
-    words, without an entry, follows as a comment.
+    Above each of the latter is a comment with what it is cited for. The methods and datasets of a benchmark are cited
+    only if they are given too. What a dataset states in words, without an entry, follows as a comment.
     """
     methods, datasets = list(methods), list(dict.fromkeys(datasets))
-    cited, reasons = _cited(methods, datasets, registry)
+    cited, reasons = _cited(methods, datasets, registry, benchmarks)
     texts = [_comment(reasons.get(key, {})) + entry for key, entry in cited.items()]
     texts += [f"% {name}: {remark}" for name in datasets if (remark := _remark(name, registry))]
     return "\n\n".join(texts) + "\n"
@@ -59,23 +65,34 @@ def without_citation(methods: Iterable[str], datasets: Iterable[str], registry: 
 
 
 def _cited(
-    methods: Iterable[str], datasets: Iterable[str], registry: Registry
+    methods: Iterable[str], datasets: Iterable[str], registry: Registry, benchmarks: Iterable[str] = ()
 ) -> tuple[dict[str, str], dict[str, dict[str, None]]]:
-    """Key -> the entry; and key -> the methods and datasets that it is cited for."""
-    entries = _entries()
-    cited = {key: entries[key][0] for key in ALWAYS}
+    """Key -> the entry; and key -> the methods, datasets and benchmarks that it is cited for."""
+    cited = {key: _entries()[key][0] for key in ALWAYS}
     reasons: dict[str, dict[str, None]] = {}
-    for method in methods:
-        names = [method, *_default_backbone(method, registry)]
-        for key, (entry, patterns) in entries.items():
-            if any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns):
-                cited.setdefault(key, entry)
-                reasons.setdefault(key, {})[method] = None
-    for name in datasets:
-        for key, entry in _entries_of(name, registry):
+
+    def cite(name: str, entries: Iterable[tuple[str, str]]) -> None:
+        for key, entry in entries:
             cited.setdefault(key, entry)
             reasons.setdefault(key, {})[name] = None
+
+    for method in methods:
+        cite(method, _matching([method, *_default_backbone(method, registry)]))
+    for name in datasets:
+        cite(name, [*_entries_of(name, registry), *_matching([f"dataset:{name}"])])
+    for name in benchmarks:
+        cite(name, _matching([f"benchmark:{name}"]))
     return cited, reasons
+
+
+def _matching(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Key and text of each entry that is cited for one of these names."""
+    names = list(names)
+    return [
+        (key, entry)
+        for key, (entry, patterns) in _entries().items()
+        if any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    ]
 
 
 def _entries_of(dataset: str, registry: Registry) -> list[tuple[str, str]]:

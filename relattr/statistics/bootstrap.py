@@ -1,8 +1,9 @@
 """Bootstrap over images: resample all images with replacement, and compute the accuracy on the pairs among them.
 
-A pair has the weight ``w_i w_j``, the product of the numbers of times its two images were drawn. Pairs are not
-repeated: weighted sums are computed along adjacency lists, or, for pairs implied by an order, along a Fenwick tree; in
-integers, so that they equal a loop over repeated pairs exactly.
+This is the bootstrap of a U-statistic (Bickel & Freedman, Annals of Statistics 1981). A pair has the weight
+``w_i w_j``, the product of the numbers of times its two images were drawn. Pairs are not repeated: weighted sums are
+computed along adjacency lists, or, for pairs implied by an order, along a Fenwick tree; in integers, so that they equal
+a loop over repeated pairs exactly.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 class BoxScores(NamedTuple):
     """Means over all cues of all images: ``centre``, the share of cues that contain the centre of a box; ``iou``, the
-    largest intersection over union of a box with the cue, in [0, 1].
+    largest intersection over union (Jaccard's index) of a box with the cue, in [0, 1].
     """
 
     centre: float

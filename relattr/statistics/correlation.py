@@ -13,6 +13,7 @@ from relattr.errors import BadInput
 def spearman(strengths: NDArray[np.floating[Any]], scores: NDArray[Any]) -> float | None:
     """Return Spearman's rank correlation of two arrays ``(n,)``, in [-1, 1]; ties get their average rank.
 
+    It is Pearson's correlation of the ranks (Spearman, American J. Psychology 1904), as `scipy.stats.spearmanr`.
     None if it is undefined: fewer than two images, or a constant array. Raises `BadInput` for different shapes and
     for NaN.
     """

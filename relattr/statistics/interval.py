@@ -12,8 +12,9 @@ Aronow, Samii & Assenova, Political Analysis 2015). The variance of the plain bo
 sum S^2 + sum q^2 instead, three times too much if no image is in two pairs. For identically distributed images the
 true V is never below ``sum q_d^2``, its value for independent pairs, so this is a lower bound of the estimate.
 
-The interval is Wilson's at the effective number of pairs ``p(1-p)/V`` (Korn & Graubard, Survey
-Methodology 1998), with Student's t at Satterthwaite's degrees of freedom.
+The interval is Wilson's (J. American Statistical Association 1927) at the effective number of pairs ``p(1-p)/V``, as
+Korn & Graubard (Survey Methodology 1998) use it in the Clopper-Pearson interval, with Student's t at Satterthwaite's
+degrees of freedom (Biometrics Bulletin 1946), of which ``_variance_images`` estimates those over images.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def difference(
 
 
 def pairs_interval(correct: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's binomial interval, which assumes independent pairs: for comparison only, not used in tables."""
+    """Return Wilson's binomial interval (1927), which assumes independent pairs: for comparison, not used in tables."""
     p = correct / n
     return _wilson(p, p * (1 - p) / n, np.inf, n, level)
 
@@ -154,8 +155,8 @@ def _variance_images(design: Design, judgements: Sequence[Judgement], weights: S
     """Return the variance over images of ``sum weight * accuracy``, and its degrees of freedom."""
     sums, squares = residuals(design, judgements, weights)
     n = design.n_images
-    # correction for residuals around the estimated accuracy, about 1 + 3/n: the factor of the jackknife, which is exact
-    # for all pairs of n images
+    # correction for residuals around the estimated accuracy, about 1 + 3/n: with this factor, the sum of S_i^2 is the
+    # variance of the leave-one-image-out jackknife, exactly so for all pairs of n images
     total = float(sums @ sums) * (n * (n - 1) / (n - 2) ** 2 if n > 3 else 1.0)
     if total <= 0.0:
         return 0.0, float(max(1, n - 1))
@@ -191,10 +192,11 @@ def variance_of_seeds(
 ) -> tuple[float | None, float]:
     """Return the variance of ``sum weight * value`` due to retraining, and its degrees of freedom.
 
-    Each test has separate trainings. A test with one seed is taken to vary as the tests with several do on average
-    (weighted by their degrees of freedom). The variance is None if no test has two seeds. The variance between seeds on
-    the same images includes the interaction of seeds and images, which is also part of the variance over images: the
-    sum is conservative.
+    Each test has separate trainings, so the variance is the sum of ``weight^2`` times the sample variance between seeds
+    over their number, with degrees of freedom by Satterthwaite (1946). A test with one seed is taken to vary as the
+    tests with several do on average (weighted by their degrees of freedom). The variance is None if no test has two
+    seeds. The variance between seeds on the same images includes the interaction of seeds and images, which is also
+    part of the variance over images: the sum is conservative.
     """
     return _variance_of_retraining(tests, weights, values, 0.0)
 
@@ -238,7 +240,7 @@ def _variance_of_retraining(
 
 
 def satterthwaite(images: float, df_images: float, seeds: float | None, df_seeds: float) -> float:
-    """Return Satterthwaite's degrees of freedom of the sum of two variances."""
+    """Return the degrees of freedom of the sum of two variances (Satterthwaite, Biometrics Bulletin 1946)."""
     denominator = images**2 / df_images + (seeds or 0.0) ** 2 / df_seeds
     return (images + (seeds or 0.0)) ** 2 / denominator if denominator > 0 else df_images
 

@@ -19,7 +19,8 @@ _Z = 1.959964
 def pairs_needed(half_width: float, *, accuracy: float = TYPICAL_ACCURACY, cross_validated: bool = False) -> int:
     """Return how many test pairs that share no image give a 95 % interval of this half-width, in (0, 1).
 
-    Raises `BadInput` for a half-width or an accuracy outside (0, 1).
+    By the normal approximation of the binomial distribution, ``p(1-p)(1.96/h)^2``. Raises `BadInput` for a half-width
+    or an accuracy outside (0, 1).
     """
     _check(half_width, accuracy)
     variance = accuracy * (1 - accuracy)

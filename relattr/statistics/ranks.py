@@ -1,5 +1,8 @@
 """Average ranks of methods over blocks (attributes, datasets): Friedman test and Nemenyi critical difference.
 
+Demsar (JMLR 2006) describes both for the comparison of classifiers; he takes data sets as blocks. Attributes of one
+data set share images, so their ranks are not independent, and the tests are then too liberal.
+
 Missing results are not imputed: `average_ranks` uses methods and blocks with a complete table, and reports those that
 were dropped.
 """
@@ -32,7 +35,7 @@ class Ranks:
 
     @cached_property
     def critical(self) -> float:
-        """The critical difference of average ranks of two methods (Nemenyi; Demsar, JMLR 2006)."""
+        """The critical difference of average ranks of two methods (Nemenyi 1963; Demsar, JMLR 2006, section 3.2.2)."""
         k, n = len(self.methods), len(self.blocks)
         return studentised_range_quantile(self.level, k) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * n))
 
@@ -93,7 +96,7 @@ def studentised_range_quantile(level: float, k: int) -> float:
 
 
 def _friedman(ranks: NDArray[np.float64]) -> float:
-    """Return the p-value of Friedman's test with ties, as Iman and Davenport's F; 1 if all methods tie everywhere."""
+    """Return the p-value of Friedman's test with ties, as Iman and Davenport's F (1980); 1 if all methods tie."""
     from scipy import special
 
     k, n = ranks.shape

@@ -54,6 +54,19 @@ def test_a_comment_says_what_an_entry_is_cited_for(plugins):
     assert not set(ALWAYS) & set(by_key)
 
 
+def test_a_dataset_or_benchmark_has_entries_of_its_own():
+    for name, key in (("pubfig", "kumar2009attribute"), ("scores", "liang2018scut")):
+        assert key in keys(CliRunner().invoke(cli, ["cite", name]).output)
+        assert key not in keys(CliRunner().invoke(cli, ["cite", "osr-shipped", "folder"]).output)
+
+
+def test_networks_cite_their_loss_and_their_transformer(plugins):
+    loss, transformer = "burges2005learning", "jaderberg2015spatial"
+    assert loss in keys(bibliography(["siamese"], [], plugins))
+    assert {loss, transformer} <= set(keys(bibliography(["viralnet-m"], [], plugins)))
+    assert not {loss, transformer} & set(keys(bibliography(["regression"], [], plugins)))
+
+
 @pytest.mark.skipif(shutil.which("bibtex") is None, reason="bibtex is not installed")
 def test_bibtex_reads_every_entry(plugins, tmp_path):
     text = bibliography(plugins.methods, plugins.datasets, plugins)
