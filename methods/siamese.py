@@ -25,4 +25,4 @@ from ._ranking_network import RankingNetwork
     backbone="vgg16",
 )
 class Siamese(RankingNetwork):
-    """A backbone and a linear score, trained with RankNet's loss; no transformer (Dubey & Agarwal, Section 4.4)."""
+    """A backbone and a linear score, trained with RankNet's loss; no transformer (Dubey & Agarwal, Section 4.5)."""

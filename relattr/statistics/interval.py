@@ -192,11 +192,11 @@ def variance_of_seeds(
 ) -> tuple[float | None, float]:
     """Return the variance of ``sum weight * value`` due to retraining, and its degrees of freedom.
 
-    Each test has separate trainings, so the variance is the sum of ``weight^2`` times the sample variance between seeds
-    over their number, with degrees of freedom by Satterthwaite (1946). A test with one seed is taken to vary as the
-    tests with several do on average (weighted by their degrees of freedom). The variance is None if no test has two
-    seeds. The variance between seeds on the same images includes the interaction of seeds and images, which is also
-    part of the variance over images: the sum is conservative.
+    Each test has separate trainings, so the variance is the sum over tests of the squared weight of a test times the
+    sample variance between its seeds, divided by their number, with degrees of freedom by Satterthwaite (1946). A test
+    with one seed is taken to vary as the tests with several do on average (weighted by their degrees of freedom). The
+    variance is None if no test has two seeds. The variance between seeds on the same images includes the interaction of
+    seeds and images, which is also part of the variance over images: the sum is conservative.
     """
     return _variance_of_retraining(tests, weights, values, 0.0)
 
