@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -114,6 +115,18 @@ class Model:
         method = parameters.create_plugin(type(self.method), "method", self.name, self.parameters)
         vars(method)["name"] = self.name  # one class may be registered under several names
         return Model(method, self.label)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or pickle of it contains: everything but images that it was trained on, as in a saved model.
+
+        Those may be drawn by a function, which cannot be copied. Fitting a copy does not change this model.
+        """
+        from relattr.images import Images
+
+        method = copy.copy(self.method)
+        for name in [name for name, value in vars(method).items() if isinstance(value, Images)]:
+            delattr(method, name)
+        return {**vars(self), "method": method}
 
     def missing(self) -> list[str]:
         """What it needs that is not available here, such as packages or weights, and how to get it."""
