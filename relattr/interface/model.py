@@ -15,6 +15,7 @@ from relattr import parameters
 from relattr.errors import BadInput, Blocked, shortened
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
+from relattr.interface.seen_images import SeenImages
 from relattr.interface.strengths import any_strengths, positions_not_finite, readable_strengths
 from relattr.method import Method
 from relattr.real_numbers import as_real_array
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from relattr.images import Images
     from relattr.images.loading import ImagesLike
     from relattr.pairs import Pairs
     from relattr.task import Task, TrainingSet
@@ -83,6 +83,8 @@ class Model:
         """Its name in tables."""
         self.fitted_on: FitRecord | None = None
         """What it was fitted on; None if it is not fitted."""
+        self.seen_images: SeenImages | None = None
+        """Its training images; None if it is not fitted, or was loaded from a file."""
 
     @property
     def name(self) -> str:
@@ -166,16 +168,17 @@ class Model:
             require_applicable(self.method, train, source.get("dataset", "this training set"))
         except MethodNotApplicable as error:
             raise BadInput(f"{self.name} {error}") from None
-        self.fitted_on = None
+        self.fitted_on = self.seen_images = None
         run = make_run(seed, device, threads)
         with _threads(threads):
             if self.method.uses_pixels:
                 train.images.prepare()
             self.method.fit(train, run)
+        self.seen_images = SeenImages.of(train.images)
         self.fitted_on = FitRecord(
             n_images=len(train.images),
             n_pairs=len(train.pairs),
-            images=_digest_of(train.images),
+            images=self.seen_images.digest,
             pairs=train.pairs.fingerprint(),
             seed=run.seed,
             device=run.device,
@@ -321,10 +324,3 @@ def _threads(threads: int | None) -> AbstractContextManager[None]:
     from relattr.execution.determinism import limited_threads
 
     return contextlib.nullcontext() if threads is None else limited_threads(threads)
-
-
-def _digest_of(images: Images) -> str:
-    """A digest of the pixels of these images, and their order."""
-    from relattr.system.digests import digest_array, digest_text
-
-    return digest_text(images.collection_fingerprint, digest_array(images.indices))
