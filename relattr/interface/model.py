@@ -13,6 +13,7 @@ import msgspec
 
 from relattr import parameters
 from relattr.errors import BadInput, Blocked, shortened
+from relattr.interface.given_pairs import as_pairs, warn_of_one_sided_labels
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
 from relattr.interface.seen_images import SeenImages
@@ -151,7 +152,8 @@ class Model:
             Number of processor threads; None for one per processor.
 
         Raises `Blocked` if something that the method needs is missing (a package, weights), and `BadInput` if the
-        training set lacks something that it uses, such as scores.
+        training set lacks something that it uses, such as scores. Warns if the labels of your own pairs are only 1 and
+        0: 0 means similar, not that the right image has more.
         """
         from relattr.execution.evaluate import MethodNotApplicable, require_applicable
         from relattr.task import Task, TrainingSet
@@ -164,6 +166,8 @@ class Model:
         if missing:
             raise Blocked(f"{self.name} {'; '.join(missing)}")
         source = source_of(train)
+        if not source:  # pairs of the user's program
+            warn_of_one_sided_labels(train.pairs)
         try:
             require_applicable(self.method, train, source.get("dataset", "this training set"))
         except MethodNotApplicable as error:
@@ -215,7 +219,6 @@ class Model:
         the images, and if a margin is not a finite number, `UnknownName` for a name that no image has.
         """
         from relattr.images.loading import load_images
-        from relattr.interface.given_pairs import as_pairs
 
         self.require_fitted()
         if isinstance(images, Iterator):
