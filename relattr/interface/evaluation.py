@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput, UnknownName, shortened
@@ -296,8 +297,8 @@ def _check_model(model: object) -> None:
 
 
 def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise BadInput(f"level is {level}; expected a number between 0 and 1")
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise BadInput(f"level is {shortened(repr(level))}; expected a number between 0 and 1")
 
 
 def _interval(design: Design | None, judgements: Sequence[Judgement], level: float) -> tuple[float, float] | None:
