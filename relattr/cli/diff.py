@@ -84,10 +84,12 @@ def command(
     reasons = Counter(change.reason for change in comparison.changes if change.reason)
     for reason, n in reasons.items():
         echo(f"no interval in {counted(n, 'row')}: {reason}")
-    if comparison.changes or comparison.n_identical or comparison.other_status:
+    if comparison.changes or comparison.n_identical or comparison.other_status or comparison.n_without_numbers:
         echo(f"{counted(comparison.n_identical, 'cell')} with the same counts in both.")
     else:
         echo("No cell is in both folders.")
+    if comparison.n_without_numbers:
+        echo(f"{counted(comparison.n_without_numbers, 'cell')} without a number, with the same status in both.")
     for a, b in comparison.other_status:
         echo(f"{a.cell}: {a.status} in {first}, {b.status} in {second}")
     for folder, results in ((first, comparison.only_first), (second, comparison.only_second)):

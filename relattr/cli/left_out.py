@@ -21,7 +21,7 @@ class LeftOut:
     not_finite: Mapping[str, str]
     """What the strength of a file is that is not a finite number, by its name."""
     others: str
-    """How many files have other formats, and which; empty if there are none."""
+    """What else was not considered: how many files have other formats, which folders are links; empty if nothing."""
 
     def lines(self, method: str) -> list[str]:
         """What the terminal says: a line for each file, and one for all in other formats."""

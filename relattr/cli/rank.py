@@ -18,7 +18,7 @@ from relattr.cli.outputs import (
     require_suffix,
 )
 from relattr.cli.own_model import fit_from_options, fit_options, use_options
-from relattr.cli.photographs import describe_others, find_photographs
+from relattr.cli.photographs import find_photographs
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
 from relattr.system.text import is_utf8, printable
@@ -64,6 +64,7 @@ def command(
     PHOTOGRAPHS are files, or folders of them. The method is fitted on all your labelled photographs (--method and
     --data), or read from a file (--model). The CSV file has the strengths, the page shows the photographs. A file that
     cannot be read, or whose strength is not a finite number, is left out and named; files in other formats are counted.
+    Links to folders are not followed, but named.
 
     \b
     relattr rank --method ranksvm-cnn --data my_images new_photos/
@@ -77,7 +78,7 @@ def command(
 
     if model_file is not None and (options["method"] is not None or options["data"] is not None):
         raise BadInput("--model is a fitted model: use either --model, or --method and --data")
-    paths, others = find_photographs(photographs)
+    paths, not_considered = find_photographs(photographs)
     written = [out, out.with_suffix(".html")] if page else [out]
     _require_outputs(written, model_file, paths, options)  # before fitting, which takes longer
     if model_file is not None:
@@ -90,7 +91,7 @@ def command(
     left_out = LeftOut(
         {str(paths[k]): problem for k, problem in strengths.unreadable.items()},
         {str(paths[k]): str(strengths.values[k]) for k in strengths.not_finite},
-        describe_others(others) if others else "",
+        str(not_considered),
     )
     for line in left_out.lines(model.name):
         echo(line, err=True)

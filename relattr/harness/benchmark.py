@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,9 @@ def load_benchmark(name: str) -> Benchmark:
         raise BadInput(f"benchmark {path}: seeds must be different integers from 0 to {MAX_SEED}; got {list(seeds)}")
     if not 0 <= benchmark.threads <= MAX_THREADS:
         raise BadInput(f"benchmark {path}: threads must be between 0 and {MAX_THREADS}; got {benchmark.threads}")
+    rows = Counter(row.method for row in benchmark.table.rows)
+    for method in (method for method, n in rows.items() if n > 1):
+        raise BadInput(f"benchmark {path}: table.rows has the method {method} {rows[method]} times; expected one row")
     improvement = benchmark.table.improvement
     for method in (improvement.proposed, *improvement.earlier) if improvement is not None else ():
         if method not in benchmark.methods:

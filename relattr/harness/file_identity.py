@@ -19,7 +19,7 @@ from relattr.system.paths import absolute_text
 
 def with_absolute_paths(method: type[Method], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a method's parameters, with absolute paths of the files that exist."""
-    return {k: _absolute(v) if k in method.file_parameters else v for k, v in values.items()}
+    return {k: absolute_paths(v) if k in method.file_parameters else v for k, v in values.items()}
 
 
 def content_digests(method: type[Method], values: Mapping[str, Any]) -> dict[str, str]:
@@ -35,9 +35,10 @@ def _paths(value: Any) -> list[str]:
     return ([value] if value else []) if isinstance(value, str) else [str(path) for path in value or ()]
 
 
-def _absolute(value: Any) -> Any:
+def absolute_paths(value: Any) -> Any:
+    """Return a path, or each path in a list, as an absolute one if it exists; other values as they are."""
     if isinstance(value, (list, tuple)):
-        return [_absolute(item) for item in value]
+        return [absolute_paths(item) for item in value]
     return absolute_text(value) if isinstance(value, str) and value else value
 
 

@@ -1,17 +1,18 @@
-"""Validation of a benchmark file: names of plugins, parameters and attributes that do not exist are errors."""
+"""Validation of a benchmark file: names of plugins, parameters, attributes and splits that do not exist are errors."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from relattr.errors import UnknownName
+from relattr.dataset import Dataset
+from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.registry import Registry, match_names
 
 
 def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:
-    """Raise `UnknownName`, with similar names, for a plugin, parameter or attribute that does not exist.
+    """Raise `UnknownName`, with similar names, for a plugin, parameter, attribute or split that does not exist.
 
     The methods and datasets that a benchmark lists need not be registered, since there may be results of plugins that
     are not loaded; settings for those are not validated. Only computing cells needs all (`Plan.require_registered`).
@@ -36,7 +37,10 @@ def _validate_settings(
         name in registry.methods or name in registry.constants or set(name) & set("*?[") for name in benchmark.methods
     )
     method_parameters = {parameter for plugin in registry.methods.values() for parameter in plugin.types}
-    for setting in benchmark.set:
+    for setting, value in benchmark.set.items():
+        if isinstance(value, Mapping):  # a name with a dot that is not quoted
+            keys = ", ".join(f'"{setting}.{key}"' for key in value)
+            raise BadInput(f"benchmark {benchmark.name}: [set] has a table {setting}; write its parameters as {keys}")
         owner, _, parameter = setting.rpartition(".")
         plugins = [registered[owner] for registered in (registry.methods, registry.datasets) if owner in registered]
         if owner and owner not in methods and owner not in datasets:
@@ -63,10 +67,22 @@ def _validate_column(column: ColumnSpec, benchmark: Benchmark, registry: Registr
     place = f"(a column of benchmark {benchmark.name})"
     if column.dataset not in datasets:
         raise UnknownName(f"dataset {place}", column.dataset, datasets)
-    if column.attribute == "*" or column.dataset not in registry.datasets:
+    if column.dataset not in registry.datasets:
         return
-    attributes: Sequence[str] = ()
-    with contextlib.suppress(Exception):  # an error of the plugin is reported by its cells
-        attributes = registry.dataset(column.dataset).create(benchmark.dataset.get(column.dataset)).attributes()
-    if attributes and column.attribute not in attributes:
-        raise UnknownName(f"attribute of {column.dataset} {place}", column.attribute, attributes)
+    for kind, name, known_names in (("attribute", column.attribute, _attributes), ("split", column.split, _splits)):
+        if name == "*":
+            continue
+        known: Sequence[str] = ()
+        with contextlib.suppress(Exception):  # an error of the plugin is reported by its cells
+            known = known_names(registry.dataset(column.dataset).create(benchmark.dataset.get(column.dataset)))
+        if known and name not in known:
+            raise UnknownName(f"{kind} of {column.dataset} {place}", name, known)
+
+
+def _attributes(dataset: Dataset) -> Sequence[str]:
+    return dataset.attributes()
+
+
+def _splits(dataset: Dataset) -> Sequence[str]:
+    """The splits; none if files are missing, which may decide them."""
+    return dataset.splits() if dataset.missing() is None else ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from relattr.errors import BadInput, UnknownName, shortened
 from relattr.interface.model import Model
 from relattr.interface.notebook import properties_html
+from relattr.interface.seen_images import warn_of_seen_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +120,7 @@ def evaluate(model: Model, task: Task | TestSet, *, test: str | None = None, lev
         docs/statistics.md explains it. It does not include the randomness of training.
 
     Raises `BadInput` if the model is not fitted, the task has several test sets and none is named, or a strength is
-    not finite.
+    not finite. Warns if the model was fitted on images of the test set, as with `LoadedDataset.training_set`.
 
     Examples
     --------
@@ -135,6 +137,7 @@ def evaluate(model: Model, task: Task | TestSet, *, test: str | None = None, lev
     model.require_fitted()
     _check_level(level)
     part = _evaluate_part(model, task, test)
+    warn_of_seen_images(model, task, part.test)
     design = Design([(part.test.pairs, part.test.images.indices)]) if part.row.ties == "error" else None
     judgements = [] if design is None else [design.judge(0, strengths=part.strengths, margins=part.margins)]
     name = task.name if isinstance(task, Task) else None
@@ -294,8 +297,8 @@ def _check_model(model: object) -> None:
 
 
 def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise BadInput(f"level is {level}; expected a number between 0 and 1")
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise BadInput(f"level is {shortened(repr(level))}; expected a number between 0 and 1")
 
 
 def _interval(design: Design | None, judgements: Sequence[Judgement], level: float) -> tuple[float, float] | None:

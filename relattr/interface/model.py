@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,8 +13,10 @@ import msgspec
 
 from relattr import parameters
 from relattr.errors import BadInput, Blocked, shortened
+from relattr.interface.given_pairs import as_pairs, warn_of_one_sided_labels
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
+from relattr.interface.seen_images import SeenImages
 from relattr.interface.strengths import any_strengths, positions_not_finite, readable_strengths
 from relattr.method import Method
 from relattr.real_numbers import as_real_array
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from relattr.images import Images
     from relattr.images.loading import ImagesLike
     from relattr.pairs import Pairs
     from relattr.task import Task, TrainingSet
@@ -82,6 +84,8 @@ class Model:
         """Its name in tables."""
         self.fitted_on: FitRecord | None = None
         """What it was fitted on; None if it is not fitted."""
+        self.seen_images: SeenImages | None = None
+        """Its training images; None if it is not fitted, or was loaded from a file."""
 
     @property
     def name(self) -> str:
@@ -115,6 +119,18 @@ class Model:
         vars(method)["name"] = self.name  # one class may be registered under several names
         return Model(method, self.label)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or pickle of it contains: everything but images that it was trained on, as in a saved model.
+
+        Those may be drawn by a function, which cannot be copied. Fitting a copy does not change this model.
+        """
+        from relattr.images import Images
+
+        method = copy.copy(self.method)
+        for name in [name for name, value in vars(method).items() if isinstance(value, Images)]:
+            delattr(method, name)
+        return {**vars(self), "method": method}
+
     def missing(self) -> list[str]:
         """What it needs that is not available here, such as packages or weights, and how to get it."""
         return [reason for need in self.method.needs() if (reason := need.missing()) is not None]
@@ -136,7 +152,8 @@ class Model:
             Number of processor threads; None for one per processor.
 
         Raises `Blocked` if something that the method needs is missing (a package, weights), and `BadInput` if the
-        training set lacks something that it uses, such as scores.
+        training set lacks something that it uses, such as scores. Warns if the labels of your own pairs are only 1 and
+        0: 0 means similar, not that the right image has more.
         """
         from relattr.execution.evaluate import MethodNotApplicable, require_applicable
         from relattr.task import Task, TrainingSet
@@ -149,20 +166,23 @@ class Model:
         if missing:
             raise Blocked(f"{self.name} {'; '.join(missing)}")
         source = source_of(train)
+        if not source:  # pairs of the user's program
+            warn_of_one_sided_labels(train.pairs)
         try:
             require_applicable(self.method, train, source.get("dataset", "this training set"))
         except MethodNotApplicable as error:
             raise BadInput(f"{self.name} {error}") from None
-        self.fitted_on = None
+        self.fitted_on = self.seen_images = None
         run = make_run(seed, device, threads)
         with _threads(threads):
             if self.method.uses_pixels:
                 train.images.prepare()
             self.method.fit(train, run)
+        self.seen_images = SeenImages.of(train.images)
         self.fitted_on = FitRecord(
             n_images=len(train.images),
             n_pairs=len(train.pairs),
-            images=_digest_of(train.images),
+            images=self.seen_images.digest,
             pairs=train.pairs.fingerprint(),
             seed=run.seed,
             device=run.device,
@@ -199,7 +219,6 @@ class Model:
         the images, and if a margin is not a finite number, `UnknownName` for a name that no image has.
         """
         from relattr.images.loading import load_images
-        from relattr.interface.given_pairs import as_pairs
 
         self.require_fitted()
         if isinstance(images, Iterator):
@@ -308,10 +327,3 @@ def _threads(threads: int | None) -> AbstractContextManager[None]:
     from relattr.execution.determinism import limited_threads
 
     return contextlib.nullcontext() if threads is None else limited_threads(threads)
-
-
-def _digest_of(images: Images) -> str:
-    """A digest of the pixels of these images, and their order."""
-    from relattr.system.digests import digest_array, digest_text
-
-    return digest_text(images.collection_fingerprint, digest_array(images.indices))

@@ -86,7 +86,7 @@ def load_method(name: str, *, plugins: Folders = (), **parameters: Any) -> Model
     from relattr.interface.model import Model
 
     plugin = loaded_registry(plugins).method(name)
-    return Model(plugin.create(_plain_paths(parameters)), plugin.label)
+    return Model(plugin.create(_fixed_paths(parameters, plugin.cls.file_parameters)), plugin.label)
 
 
 def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> LoadedDataset:
@@ -100,7 +100,7 @@ def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> Load
     plugins : path or sequence of paths
         Folders with further plugin files (.py).
     **parameters
-        Parameters of the dataset.
+        Parameters of the dataset. A relative path means the same file when the working folder changes later.
 
     Raises `UnknownName` for a dataset or parameter that does not exist, with suggestions, and `BadInput` for a value
     that is not valid.
@@ -113,7 +113,7 @@ def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> Load
     from relattr.interface.loaded_dataset import LoadedDataset
 
     plugin = loaded_registry(plugins).dataset(name)
-    return LoadedDataset(plugin.create(_plain_paths(parameters)), plugin.label)
+    return LoadedDataset(plugin.create(_fixed_paths(parameters, plugin.cls.location_parameters)), plugin.label)
 
 
 def loaded_registry(plugins: Folders = ()) -> Registry:
@@ -146,6 +146,20 @@ def _matching(names: Iterable[str], pattern: str) -> list[str]:
     return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
 
 
-def _plain_paths(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with text in place of path objects."""
-    return {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in parameters.items()}
+def _fixed_paths(parameters: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The parameters with text in place of path objects, where those called ``names`` are paths.
+
+    Files are read when they are needed. Relative paths that exist now become absolute: a program that changes its
+    working folder would otherwise read other files of the same names, without an error.
+    """
+    from relattr.harness.file_identity import absolute_paths
+
+    plain = {key: _plain(value) for key, value in parameters.items()}
+    return {key: absolute_paths(value) if key in names else value for key, value in plain.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Text in place of a path object, also in a list."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -9,7 +9,7 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from relattr.errors import BadInput
 from relattr.system.reading import MAX_TABLE, read_bytes, require_regular
@@ -64,6 +64,12 @@ def _errors_about(path: Path, temporary: str) -> Iterator[None]:
         if error.errno is not None and error.filename in (None, temporary):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def _close(file: IO[bytes]) -> None:
+    """Close a file; what it could not write has been reported before, with its path, and would be reported again."""
+    with suppress(OSError):
+        file.close()
 
 
 def _remove(temporary: str) -> None:
@@ -129,7 +135,8 @@ def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
         for path, content in contents:
             handle, temporary = _create_temporary(path)
             stack.callback(_remove, temporary)
-            file = stack.enter_context(os.fdopen(handle, "wb"))
+            file = os.fdopen(handle, "wb")
+            stack.callback(_close, file)
             with _errors_about(path, temporary):
                 file.write(content)
                 file.flush()

@@ -64,6 +64,8 @@ class ResultsComparison:
     only_second: Sequence[Result]
     other_status: Sequence[tuple[Result, Result]]
     """Cells that are in both folders with different statuses."""
+    n_without_numbers: int
+    """Cells that have no number and the same status in both folders, such as ``failed``."""
     unreadable: Sequence[Unreadable]
     """Files of either folder that are not results. Their cells are not compared, and are chosen by no selection."""
 
@@ -93,6 +95,7 @@ def compare_results(
         [result for key, result in by_key[0].items() if key not in by_key[1]],
         [result for key, result in by_key[1].items() if key not in by_key[0]],
         [(a, b) for a, b in common if a.status != b.status],
+        sum(a.status == b.status != "ok" for a, b in common),
         [item for of_store in items for item in of_store if isinstance(item, Unreadable)],
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,43 @@ def test_files_in_other_formats_are_counted(data: Path, names: list[str], descri
     for photograph in ("new/a.png", "new/sub/b.jpg", "new/c.png"):
         Path(photograph).unlink()
     assert str(rank("chance", "new").exception).endswith(f"; {described}")
+
+
+def test_linked_folders_are_named(data: Path) -> None:
+    for name in ("trip", "walk"):
+        (data / name).mkdir()
+        (data / name / "d.png").write_bytes((data / "new" / "a.png").read_bytes())
+    Path("new/trip").symlink_to(data / "trip")
+    described = "1 linked folder (new/trip; name it to rank what is in it)"
+    assert f"not considered: {described}\n" in rank("chance", "new").output
+    assert f"Not considered: {described}." in Path("ranking.html").read_text()
+    Path("new/sub/walk").symlink_to(data / "walk")
+    described = "2 linked folders (new/sub/walk, new/trip; name them to rank what is in them)"
+    assert f"not considered: {described}\n" in rank("chance", "new").output
+    assert len(ranked()) == 3
+    assert "not considered" not in rank("chance", "new", "new/trip", "new/sub/walk").output
+    assert len(ranked()) == 5
+
+
+def test_a_folder_of_links_only_says_so(data: Path) -> None:
+    Path("links").mkdir()
+    Path("links/new").symlink_to(data / "new")
+    assert str(rank("chance", "links").exception).endswith(
+        "; 1 linked folder (links/new; name it to rank what is in it)"
+    )
+
+
+def test_folders_that_cannot_be_read_are_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str | Path) -> object:
+        if Path(path).name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read any folder
+    assert "not considered: 1 folder that cannot be read (new/sub)\n" in rank("chance", "new").output
+    assert len(ranked()) == 2
 
 
 def test_without_other_files_nothing_is_said_about_them(data: Path) -> None:

@@ -21,3 +21,11 @@ def test_a_name_that_is_not_valid_as_a_label_is_refused(workspace, name):
     assert completed.returncode == 2
     assert "letters, digits, dots, hyphens and underscores" in completed.stderr
     assert str(other) in completed.stderr
+
+
+def test_a_method_has_one_row(workspace):
+    workspace.write_method("plain")
+    path = workspace.write_benchmark()
+    rows = "rows = [{method = 'plain'}, {method = 'plain', label = 'Again'}]\ncolumns"
+    path.write_text(path.read_text().replace("columns", rows, 1))
+    assert "table.rows has the method plain 2 times; expected one row" in workspace.relattr("plan", code=2)

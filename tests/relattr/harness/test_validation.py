@@ -28,6 +28,11 @@ COLUMN = "columns = [{label = 'Tiny', dataset = 'tiny'}]"
             "columns = [{label = 'Tiny', dataset = 'tiny', attribute = 'a7'}]",
             "no attribute of tiny (a column of benchmark bench) is called 'a7'; known: a0",
         ),
+        (
+            "",
+            "columns = [{label = 'Tiny', dataset = 'tiny', split = 'standart'}]",
+            "no split of tiny (a column of benchmark bench) is called 'standart'; did you mean standard",
+        ),
     ],
 )
 def test_an_unknown_name_is_an_error(workspace, more, column, message):
@@ -37,13 +42,33 @@ def test_an_unknown_name_is_an_error(workspace, more, column, message):
     assert message in workspace.relattr("plan", code=2)
 
 
+@pytest.mark.parametrize(
+    "more", ["[set]\nplain.gamma = 2.0", "[set]\nplain = {gamma = 2.0}", "[set.plain]\ngamma = 2.0"]
+)
+def test_a_name_with_a_dot_is_to_be_quoted(workspace, more):
+    workspace.write_method("plain", parameters="gamma: float = 1.0")
+    workspace.write_benchmark(more=more)
+    message = 'benchmark bench: [set] has a table plain; write its parameters as "plain.gamma"'
+    assert message in workspace.relattr("plan", code=2)
+
+
+def test_splits_of_data_that_is_missing_are_not_known(workspace):
+    workspace.write_method("plain")
+    path = workspace.write_benchmark(more="[dataset.folder]\npath = 'not-here'")
+    column = "columns = [{label = 'Own', dataset = 'folder', split = 'fold 1'}]"
+    path.write_text(path.read_text().replace(COLUMN, column))
+    assert "1 missing" in workspace.relattr("plan")
+
+
 def test_valid_settings_are_accepted(workspace):
     workspace.write_method("plain", parameters="gamma: float = 1.0")
     path = workspace.write_benchmark(
         more="[set]\ngamma = 2.0\n'plain.gamma' = 3.0\n[dataset.tiny]\nn_attributes = 2\n"
         "[method_limits.'pl*']\ntime = '5m'"
     )
-    path.write_text(path.read_text().replace(COLUMN, COLUMN.replace("'tiny'}", "'tiny', attribute = 'a1'}")))
+    path.write_text(
+        path.read_text().replace(COLUMN, COLUMN.replace("'tiny'}", "'tiny', attribute = 'a1', split = 'standard'}"))
+    )
     assert "2 cells: 2 missing" in workspace.relattr("plan", "--time-limit", "p*=1m")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,3 +186,9 @@ def test_arguments_of_the_wrong_kind_are_refused(task, model):
         relattr.evaluate(task, model)
     with pytest.raises(BadInput, match=r"cross_validate takes a dataset, from relattr\.load_dataset; got 'photos'"):
         relattr.cross_validate(model, "photos")
+
+
+@pytest.mark.parametrize("level", ["0.95", None, (0.9, 0.95), 95, 0, 1, float("nan")], ids=repr)
+def test_a_level_is_a_number_between_0_and_1(task, model, level):
+    with pytest.raises(BadInput, match=re.escape(f"level is {level!r}; expected a number between 0 and 1")):
+        relattr.evaluate(model, task, level=level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,30 @@ def test_what_is_no_list_of_pairs_has_an_example_in_its_error(model, paths):
         with pytest.raises(BadInput, match=r"To compare two images"):
             model.compare(a, pairs)
     assert model.compare([a, b], [(0, 1)]) == model.compare([a, b], [(a, b)])
+
+
+@pytest.mark.parametrize(
+    ("labels", "warning"),
+    [
+        ([1, 0, 1], "are 1 (2 of 3) and 0 (1), and none is -1"),
+        ([True, False, False], "are 1 (1 of 3) and 0 (2), and none is -1"),
+        (np.array([0, 1, 0], bool), "are 1 (1 of 3) and 0 (2), and none is -1"),
+        ([-1, 0, -1], "are -1 (2 of 3) and 0 (1), and none is 1"),
+        ([1, 0, -1], ""),
+        ([1, 1, 1], ""),
+        ([-1, -1, 1], ""),
+    ],
+)
+def test_zeros_for_the_other_image_are_noticed(paths, labels, warning):
+    train = relattr.TrainingSet(relattr.load_images(paths), Pairs([0, 1, 2], [1, 2, 0], labels))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        relattr.load_method("chance").fit(train, threads=1)
+    assert [warning in str(each.message) for each in caught] == [True] * bool(warning)
+    assert all(each.filename == __file__ for each in caught)
+
+
+def test_labels_that_scores_or_datasets_give_are_right(paths, task):
+    pairs = Pairs.from_scores([1.0, 1.0, 2.0])
+    relattr.load_method("chance").fit(relattr.TrainingSet(relattr.load_images(paths), pairs), threads=1)
+    relattr.load_method("chance").fit(task.train, threads=1)

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import relattr
 from relattr.errors import BadInput, Blocked, UnknownName
@@ -159,3 +160,49 @@ def test_datasets_describe_themselves():
     assert "global, local" in dataset._repr_html_()
     assert repr(dataset) == "<LoadedDataset glyphs: 4 tasks>"
     assert dataset.licence == "MIT"
+
+
+@pytest.mark.parametrize(
+    ("load", "parameter"),
+    [
+        (lambda **path: relattr.load_dataset("folder", **path), "path"),
+        (lambda **path: relattr.load_dataset("relative-attributes", **path), "file"),
+        (lambda **path: relattr.load_dataset("relative-attributes", **path), "images"),
+        (lambda **path: relattr.load_method("viralnet-c", **path), "category_network"),
+        (lambda **path: relattr.load_method("viralnet-c", supplement="micro", **path), "supplement_weights"),
+    ],
+)
+@pytest.mark.parametrize("given", ["here", "./here", Path("here")], ids=repr)
+def test_a_path_means_one_file_whatever_the_folder(load, parameter, given, tmp_path, monkeypatch):
+    for folder in ("first", "second"):
+        (tmp_path / folder / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "first")
+    loaded = load(**{parameter: given})
+    monkeypatch.chdir(tmp_path / "second")
+    assert Path(loaded.parameters[parameter]).samefile(tmp_path / "first" / "here")
+
+
+def test_several_paths_mean_the_same_files_too(tmp_path, monkeypatch):
+    (tmp_path / "here").touch()
+    monkeypatch.chdir(tmp_path)
+    files = ["here", Path("here")]
+    method = relattr.load_method("viralnet-c", supplement=["micro", "alexnet"], supplement_weights=files)
+    assert method.parameters["supplement_weights"] == [str(tmp_path / "here")] * 2
+
+
+@pytest.mark.parametrize("path", ["", "~/photos", "$RELATTR_DATA/photos", "not yet here"])
+def test_other_paths_stay_as_they_are(path):
+    assert relattr.load_dataset("folder", path=path).parameters["path"] == path
+
+
+def test_photographs_are_those_of_when_they_were_loaded(tmp_path, monkeypatch):
+    for folder, grey in (("first", 10), ("second", 200)):
+        photos = tmp_path / folder / "photos"
+        photos.mkdir(parents=True)
+        for k in range(4):
+            Image.new("L", (8, 8), grey + k).save(photos / f"{k}.png")
+        (photos / "light.csv").write_text("image,score\n0.png,1\n1.png,2\n2.png,3\n3.png,4\n")
+    monkeypatch.chdir(tmp_path / "first")
+    dataset = relattr.load_dataset("folder", path="photos")
+    monkeypatch.chdir(tmp_path / "second")
+    assert [int(image.max()) for image in dataset.training_set().images] == [10, 11, 12, 13]

@@ -100,3 +100,14 @@ def test_diff_of_folders_without_a_shared_cell_says_so(forget, synthetic, tmp_pa
     (tmp_path / "none").mkdir()
     process = CliRunner().invoke(cli, ["diff", str(synthetic.store.folder), str(tmp_path / "none")])
     assert process.output.startswith("No cell is in both folders.\nonly in ")
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "skipped", "blocked"])
+def test_diff_counts_cells_without_a_number_in_both(synthetic, status):
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute, status=status)
+    folder = str(synthetic.store.folder)
+    process = CliRunner().invoke(cli, ["diff", folder, folder])
+    assert process.output == (
+        "0 cells with the same counts in both.\n2 cells without a number, with the same status in both.\n"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -24,6 +25,7 @@ from relattr.system.atomic import (
     write_arrays,
     write_bytes,
     write_text,
+    write_together,
 )
 
 
@@ -171,3 +173,34 @@ def test_a_truncated_array_is_read_as_none(tmp_path, mode):
 def test_pickled_objects_are_refused(tmp_path):
     np.save(tmp_path / "f.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert read_array(tmp_path / "f.npy") is None
+
+
+@pytest.fixture
+def full_disk():
+    """No file of this process can grow beyond a few bytes, which the system reports as it does a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("n_bytes", [9, 5_000, 3_000_000])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path, content: write_bytes(path, content),
+        lambda path, content: write_text(path, content.decode()),
+        lambda path, content: write_together([(path, content), (path.with_suffix(".log"), content)]),
+        lambda path, content: write_together([(path.with_suffix(".log"), b"short"), (path, content)]),
+        lambda path, content: write_arrays(path, {"x": np.frombuffer(content, np.uint8)}),
+        lambda path, content: write_array(path, np.frombuffer(content, np.uint8)),
+    ],
+    ids=["bytes", "text", "first of two", "second of two", "arrays", "array"],
+)
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_is_an_error_about_the_file(tmp_path, write, n_bytes):
+    path = tmp_path / "results" / "file.npz"
+    with pytest.raises(OSError, match=re.escape(str(path))) as caught:
+        write(path, b"x" * n_bytes)
+    assert caught.value.filename == str(path)
+    assert not list(path.parent.iterdir())
