@@ -51,7 +51,7 @@ def load_images(images: ImagesLike, *, keep_decoded: bool = True) -> Images:
         return images
     limit = None if keep_decoded else 0
     if isinstance(images, (str, os.PathLike)) and os.path.isdir(images):
-        folder = Path(images)
+        folder = Path(os.path.abspath(images))  # the same folder after a change of the working folder
         names = list_image_files(folder)
         if not names:
             raise BadInput(f"{folder} has no image: no file in it ends in {', '.join(sorted(SUFFIXES))}")
@@ -130,9 +130,25 @@ def _pixels(image: Any, name: str) -> NDArray[np.uint8]:
     from relattr.images.decode import to_array
 
     if isinstance(image, Image.Image):
+        _check_range(image, name)
         return to_array(image, MAX_STORED_SIDE)
     if not isinstance(image, np.ndarray):
         raise BadImage(f"{name} has the type {type(image).__name__}; expected a path, a Pillow image or a uint8 array")
     if image.dtype != np.uint8 or not image.size or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise BadImage(f"{name} is {image.dtype} {image.shape}; expected uint8 (height, width, 3) or (height, width)")
     return to_array(Image.fromarray(np.ascontiguousarray(image)), MAX_STORED_SIDE)
+
+
+def _check_range(image: Image, name: str) -> None:
+    """Raise `BadImage` for a Pillow image whose values would be read in another range than they have.
+
+    Pillow reads 16-bit files in the mode ``I``; a program may also make such images, or those of mode ``F``, from
+    values between 0 and 1 or 255, which would be nearly black.
+    """
+    if image.mode == "F":
+        raise BadImage(f"{name} has the mode F, floating point, of unknown range; expected 8 bits, mode RGB or L")
+    if image.mode == "I" and 0 < np.asarray(image).max(initial=0) < 256:
+        raise BadImage(
+            f"{name} has the mode I, which is read as 16 bits, but no value above 255; if they are 8 bits, use "
+            "convert('L')"
+        )

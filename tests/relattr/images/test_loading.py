@@ -41,11 +41,19 @@ def test_paths_keep_their_order_and_may_repeat(photos):
         np.testing.assert_array_equal(image, decode(path))
 
 
-def test_relative_paths_are_those_of_the_working_folder(photos, monkeypatch):
+@pytest.mark.parametrize("given", ["trip", ["b.png", "trip/c.jpeg"]])
+def test_a_folder_is_that_of_when_it_was_loaded(photos, monkeypatch, given):
     monkeypatch.chdir(photos)
-    images = load_images(["b.png", "trip/c.jpeg"])
-    monkeypatch.chdir("/")
-    np.testing.assert_array_equal(images[0], decode(photos / "b.png"))
+    images = load_images(given, keep_decoded=False)
+    before = list(images)
+    other = photos / "trip" / "trip"
+    other.mkdir()
+    for name in ("b.png", "c.jpeg"):
+        Image.new("RGB", (9, 9)).save(other / name)
+        (photos / "trip" / "b.png").write_bytes((other / "b.png").read_bytes())
+    monkeypatch.chdir(photos / "trip")
+    for image, expected in zip(images, before, strict=True):
+        np.testing.assert_array_equal(image, expected)
 
 
 def test_a_mixed_sequence_gives_the_same_pixels(photos):
@@ -80,6 +88,16 @@ def test_large_images_are_reduced_like_files(tmp_path, kind):
     np.testing.assert_array_equal(load_images([given])[0], decode(path, MAX_STORED_SIDE))
 
 
+def test_16_bit_images_of_a_program_are_read_like_files(tmp_path):
+    values = np.array([[0, 256, 40000, 65535]], np.uint16)
+    path = tmp_path / "deep.png"
+    Image.fromarray(values).save(path)
+    wide = Image.fromarray(values.astype(np.int32))
+    assert wide.mode == "I"
+    np.testing.assert_array_equal(load_images([wide])[0], decode(path))
+    assert not load_images([Image.new("I", (4, 4))])[0].any()  # black is no error
+
+
 def test_grey_arrays_become_rgb():
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     np.testing.assert_array_equal(load_images([grey])[0], np.repeat(grey[..., None], 3, axis=2))
@@ -100,6 +118,8 @@ def test_decoded_files_are_kept_only_if_asked(photos, cache):
         ([np.zeros((4, 4, 4), np.uint8)], BadImage, r"image-0 is uint8 \(4, 4, 4\)"),
         ([np.zeros((4, 4, 3))], BadImage, "image-0 is float64"),
         ([None], BadImage, "image-0 has the type NoneType"),
+        ([Image.new("F", (4, 4), 0.5)], BadImage, "image-0 has the mode F"),
+        ([Image.new("I", (4, 4), 200)], BadImage, "image-0 has the mode I, .* no value above 255"),
     ],
 )
 def test_what_is_no_image_is_refused(images, error, message):
