@@ -52,7 +52,7 @@ def chosen_datasets(
     from relattr.harness.benchmark import load_benchmark
     from relattr.harness.own_data import BENCHMARK, location_parameter
     from relattr.harness.selection import parse_settings
-    from relattr.registry import match_names
+    from relattr.name_patterns import match_names
 
     if not names and data is None:
         raise BadInput("name a dataset (relattr data list shows all), or pass --data PATH for your own photographs")

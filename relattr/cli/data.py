@@ -16,7 +16,7 @@ from relattr.cli.options import plugins_option
 from relattr.cli.output import echo
 from relattr.errors import MAYBE_PLUGIN
 from relattr.harness.units import format_size
-from relattr.registry import match_names
+from relattr.name_patterns import match_names
 
 if TYPE_CHECKING:
     from relattr.dataset import Dataset

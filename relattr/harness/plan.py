@@ -26,7 +26,8 @@ from relattr.harness.selection import (
 from relattr.harness.staleness import State, look_up_cell
 from relattr.harness.stored_results import StoredResults
 from relattr.harness.validation import validate_benchmark
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 from relattr.task import TaskName
 
 NO_LIMITS = Limits()

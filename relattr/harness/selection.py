@@ -13,7 +13,8 @@ from relattr import parameters
 from relattr.errors import MAYBE_PLUGIN, BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.limits import Limits
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 from relattr.task import TaskName
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from relattr.errors import UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 
 
 def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from relattr import discovery
+from relattr import discovery, plugin_modules
 from relattr import registry as module
 from relattr.discovery import discover_contained, try_imports
 from relattr.registry import Registry
@@ -30,9 +30,9 @@ def registry(monkeypatch):
     """An empty registry in place of the global one, which finds only the plugins of folders."""
     empty = Registry()
     monkeypatch.setattr(module, "registry", empty)
-    original = Registry._modules_of
+    original = plugin_modules.modules_of
     monkeypatch.setattr(
-        Registry, "_modules_of", lambda self, package: [] if package.startswith("relattr.") else original(self, package)
+        plugin_modules, "modules_of", lambda package: [] if package.startswith("relattr.") else original(package)
     )
     yield empty
     for name in [n for n in sys.modules if n.startswith("relattr_plugins_")]:

@@ -11,7 +11,8 @@ from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection
 from relattr.harness.store import Unreadable
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 from relattr.report.tables.published import is_published_by_attribute
 
 
