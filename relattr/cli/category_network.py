@@ -10,7 +10,7 @@ import click
 
 from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.cli.integer import IntegerRange
-from relattr.cli.options import device_option, plugins_option, seed_option, threads_option
+from relattr.cli.options import device_option, plugins_option, seed_option, settings_option, threads_option
 from relattr.cli.output import echo
 from relattr.cli.outputs import files_of_settings, require_apart, require_suffix
 
@@ -44,9 +44,7 @@ DECIDES_RESULTS = False
 @seed_option
 @device_option
 @threads_option
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the dataset. May be repeated."
-)
+@settings_option("Set a parameter of the dataset.")
 @plugins_option
 def command(
     dataset: str,

@@ -50,7 +50,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@settings_option
+@settings_option("Set a parameter of the plugin.")
 @laws_option
 @time_limit_option
 @plugins_option
