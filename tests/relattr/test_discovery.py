@@ -146,7 +146,7 @@ def test_only_regular_files_of_a_sensible_size_are_imported(registry, folder, mo
     os.mkfifo(folder / "pipe.py")
     (folder / "large.py").write_text("x = 1" + " " * 5000)
     (folder / "link.py").symlink_to("/dev/zero")
-    monkeypatch.setattr(module, "MAX_SETTINGS", 4000)
+    monkeypatch.setattr(plugin_modules, "MAX_SETTINGS", 4000)
     discover_contained(registry, [folder])
     assert set(registry.methods) == {"a_first", "z_last"}
     errors = {plugin.where.rpartition("/")[2].rstrip(")"): plugin.error for plugin in registry.broken}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import pytest
@@ -90,12 +89,3 @@ def test_forgotten_modules_are_read_again(write):
     forget_modules("relattr_plugins_plugins")
     assert not is_imported("relattr_plugins_plugins._b")
     assert load().VALUE == 1234
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
-def test_a_plugin_that_is_a_pipe_raises(write):
-    folder = write("plugins")
-    os.mkfifo(folder / "pipe.py")
-    (load,) = of_folders(folder).values()
-    with pytest.raises(OSError, match=r"pipe\.py"):
-        load()
