@@ -119,13 +119,7 @@ def make_plan(
     unregistered = [name for name in listed_methods if name not in rows]
     unregistered += [name for name in listed_datasets if name not in datasets]
     overrides = parameter_overrides(benchmark, selection, registry, methods, datasets)
-    for pattern in selection.limits:
-        if pattern != "*":
-            try:
-                match_names(methods, [pattern], "selected method")
-            except UnknownName as error:
-                quantities = [q for q in ("time", "memory", "file") if getattr(selection.limits[pattern], q)]
-                raise BadInput(f"{' and '.join(f'--{q}-limit' for q in quantities)}: {error}") from None
+    _require_limits_of_methods(selection.limits, methods)
     limits = {
         name: limits_of_method(name, selection.limits, benchmark.method_limits, {"*": benchmark.limits})
         for name in methods
@@ -160,6 +154,17 @@ def make_plan(
             cells.append(_plan_cell(cell, registry, store, limits[method], selection.keep_stale))
     selected = {name: overrides["dataset", name] for name in datasets}
     return Plan(benchmark_of_datasets(benchmark, selected, tasks, registry), cells, unregistered, without_tasks)
+
+
+def _require_limits_of_methods(limits: Mapping[str, Limits], methods: Sequence[str]) -> None:
+    """Raise `BadInput`, with the options, for limits of methods that are not selected."""
+    for pattern in limits:
+        if pattern != "*":
+            try:
+                match_names(methods, [pattern], "selected method")
+            except UnknownName as error:
+                quantities = [q for q in ("time", "memory", "file") if getattr(limits[pattern], q)]
+                raise BadInput(f"{' and '.join(f'--{q}-limit' for q in quantities)}: {error}") from None
 
 
 @dataclass(frozen=True)
