@@ -100,5 +100,5 @@ def _parameters(registry: Registry, method: str, settings: tuple[str, ...]) -> d
 
     plugin = registry.method(method)
     selection = Selection(settings=parse_settings(settings))
-    overrides = parameter_overrides(load_benchmark(BENCHMARK), selection, registry, [method], [])
+    overrides = parameter_overrides(load_benchmark(BENCHMARK), registry, selection, [method], [])
     return parameters.values_of(plugin.create(overrides["method", method]))

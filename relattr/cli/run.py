@@ -187,7 +187,7 @@ def _print_table(
     seeds = list(dict.fromkeys(planned.cell.seed for planned in plan.cells))
     methods = [*variants, *quoted] if options["methods"] else ()
     rows = ResultSelection(methods=methods, seeds=seeds, variants=variants)
-    definition = select_columns(plan.benchmark, registry, columns, store)
+    definition = select_columns(plan.benchmark, registry, store, columns)
     echo(table_to_text(build_table(definition, registry, store, leak_notes(audits), selection=rows)))
     report_unavailable(plan)
 

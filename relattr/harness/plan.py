@@ -118,7 +118,7 @@ def make_plan(
     rows = {*methods, *registry.constants}  # a constant row has no cell to run
     unregistered = [name for name in listed_methods if name not in rows]
     unregistered += [name for name in listed_datasets if name not in datasets]
-    overrides = parameter_overrides(benchmark, selection, registry, methods, datasets)
+    overrides = parameter_overrides(benchmark, registry, selection, methods, datasets)
     _require_limits_of_methods(selection.limits, methods)
     limits = {
         name: limits_of_method(name, selection.limits, benchmark.method_limits, {"*": benchmark.limits})
@@ -127,7 +127,7 @@ def make_plan(
     variants = [
         (name, _variant(registry, name, values))
         for name in methods
-        for values in parameter_variants(benchmark, selection, registry, name, overrides["method", name])
+        for values in parameter_variants(benchmark, registry, selection, name, overrides["method", name])
     ]
     instances = {name: registry.dataset(name).create(overrides["dataset", name]) for name in datasets}
     tasks, without_tasks = _list_tasks(instances)
@@ -153,7 +153,7 @@ def make_plan(
             )
             cells.append(_plan_cell(cell, registry, store, limits[method], selection.keep_stale))
     selected = {name: overrides["dataset", name] for name in datasets}
-    return Plan(benchmark_of_datasets(benchmark, selected, tasks, registry), cells, unregistered, without_tasks)
+    return Plan(benchmark_of_datasets(benchmark, registry, selected, tasks), cells, unregistered, without_tasks)
 
 
 def _require_limits_of_methods(limits: Mapping[str, Limits], methods: Sequence[str]) -> None:

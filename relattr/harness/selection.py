@@ -61,7 +61,7 @@ def select_names(listed: Sequence[str], patterns: Sequence[str], registered: Map
 
 
 def parameter_overrides(
-    benchmark: Benchmark, selection: Selection, registry: Registry, methods: Sequence[str], datasets: Sequence[str]
+    benchmark: Benchmark, registry: Registry, selection: Selection, methods: Sequence[str], datasets: Sequence[str]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the parameters to set on each selected plugin, by ``("method" or "dataset", name)``.
 
@@ -97,7 +97,7 @@ def parameter_overrides(
 
 
 def parameter_variants(
-    benchmark: Benchmark, selection: Selection, registry: Registry, method: str, values: Mapping[str, Any]
+    benchmark: Benchmark, registry: Registry, selection: Selection, method: str, values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the parameters to set on a method: ``values``, those of `parameter_overrides`, and its variants.
 
@@ -118,9 +118,9 @@ def parameter_variants(
 
 def benchmark_of_datasets(
     benchmark: Benchmark,
+    registry: Registry,
     datasets: Mapping[str, dict[str, Any]],
     tasks: Mapping[str, Sequence[TaskName]],
-    registry: Registry,
 ) -> Benchmark:
     """Return the benchmark with the selected datasets, their parameters, and a table with their columns.
 

@@ -212,7 +212,7 @@ def _shown(
     from relattr.report.tables.no_results import require_results
 
     registry, store = loaded_registry(plugins), _existing_results(results)
-    definition = select_columns(given_benchmark(name, registry, store), registry, selection, store)
+    definition = select_columns(given_benchmark(name, registry, store), registry, store, selection)
     require_results(name, definition, registry, store, selection)
     return definition, registry, store
 
