@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from relattr.errors import BadImage, BadInput, Blocked, RelattrError, UnknownName
     from relattr.images import Images
     from relattr.images.loading import load_images
-    from relattr.interface.benchmarks import ReportPage, report_page, results, run, table
     from relattr.interface.evaluation import Evaluation, cross_validate, evaluate
     from relattr.interface.loaded_dataset import LoadedDataset
     from relattr.interface.model import Model
     from relattr.interface.model_file import load_model, save_model
     from relattr.interface.plots import plot_accuracy, plot_boxes, plot_pairs, plot_ranking
     from relattr.interface.plugins import list_benchmarks, list_datasets, list_methods, load_dataset, load_method
+    from relattr.interface.results import ReportPage, report_page, results, table
+    from relattr.interface.run import run
     from relattr.method import Method
     from relattr.pairs import Pairs
     from relattr.ranksvm import RankSVM, RankSVMCV
@@ -41,11 +42,6 @@ _MODULES = {
     "VerificationResult": "dataset",
     "Images": "images",
     "load_images": "images.loading",
-    "ReportPage": "interface.benchmarks",
-    "report_page": "interface.benchmarks",
-    "results": "interface.benchmarks",
-    "run": "interface.benchmarks",
-    "table": "interface.benchmarks",
     "Evaluation": "interface.evaluation",
     "cross_validate": "interface.evaluation",
     "evaluate": "interface.evaluation",
@@ -62,6 +58,11 @@ _MODULES = {
     "list_methods": "interface.plugins",
     "load_dataset": "interface.plugins",
     "load_method": "interface.plugins",
+    "ReportPage": "interface.results",
+    "report_page": "interface.results",
+    "results": "interface.results",
+    "table": "interface.results",
+    "run": "interface.run",
     "Method": "method",
     "Pairs": "pairs",
     "RankSVM": "ranksvm",

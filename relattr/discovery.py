@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from relattr.plugin_files import cache_file, entry_point_files, stamps, state_of
-from relattr.registry import Candidate, Registry
+from relattr.plugin_modules import Candidate
+from relattr.registry import Registry
 from relattr.system.cached import read_cached, write_cached
 from relattr.system.contained import Contained, ContainedError, ProcessEnded, is_supported
 

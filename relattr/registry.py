@@ -1,27 +1,15 @@
-"""The registry of methods and datasets, and the discovery of plugins.
+"""The registry of methods and datasets: what plugins register, and the loading of all plugins into it.
 
-Plugins come from three places: the folders ``methods/`` and ``datasets/`` of this project, folders given with
-``--plugins``, and the entry-point groups ``relattr.methods`` and ``relattr.datasets`` of installed packages. A plugin
-that fails to load is recorded as a `BrokenPlugin` with its traceback and does not affect the others. A plugin folder
-is imported as a package, so its files can share helpers: ``from ._helper import ...``.
+A plugin that fails to load is recorded as a `BrokenPlugin` with its traceback and does not affect the others.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fnmatch
-import importlib
-import importlib.metadata
-import importlib.util
-import itertools
-import pkgutil
-import re
 import sys
 import traceback
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType
 from typing import Any, Generic, Protocol, TypeVar
@@ -30,13 +18,10 @@ from relattr import parameters
 from relattr.dataset import Dataset
 from relattr.errors import MAYBE_PLUGIN, BadInput, UnknownName, clean_text, describe_error, shortened
 from relattr.method import Method
-from relattr.system.reading import MAX_SETTINGS, require_regular
+from relattr.plugin_modules import Candidate, find_plugins, forget_modules, is_imported
 from relattr.system.unchanged import unchanged_package, unchanged_process
 
 DECIDES_RESULTS = False
-
-FOLDER_PREFIX = "relattr_plugins_"
-"""Begins the name of the package as which a plugin folder is imported."""
 
 M = TypeVar("M", bound=type[Method])
 D = TypeVar("D", bound=type[Dataset])
@@ -108,10 +93,6 @@ class Plugin(Generic[P]):
         """One line about it: the ``summary`` it was registered with, or the first line of its docstring."""
         text = self.description or (self.cls.__doc__ or "").strip().split("\n")[0]
         return clean_text(text, 1000)
-
-
-Candidate = tuple[str, Callable[[], object]]
-"""The place of a plugin (`BrokenPlugin.where`), and what imports it."""
 
 
 class CreationHook(Protocol):
@@ -196,8 +177,6 @@ class Registry:
     def _tables(self) -> tuple[dict[str, Any], ...]:
         return self.methods, self.datasets, self.constants
 
-    # ------------------------------------------------------------------ discovery
-
     def discover(
         self,
         folders: Iterable[Path] = (),
@@ -222,17 +201,7 @@ class Registry:
 
     def candidates(self, folders: Iterable[Path] = ()) -> list[Candidate]:
         """The place of each plugin that has not been loaded, and what imports it. Nothing is imported here."""
-        found: dict[str, Callable[[], object]] = {}
-        points = importlib.metadata.entry_points()  # once: it reads the metadata of every installed distribution
-        for package in ("relattr.methods", "relattr.datasets"):
-            found.update(self._modules_of(package))
-            for point in points.select(group=package):
-                found[f"entry point {point.name} = {point.value}"] = point.load
-        for folder in folders:
-            if not folder.is_dir():
-                raise BadInput(f"--plugins {folder} is not a folder")
-            found.update(self._modules_of(_package_of(folder.resolve())))
-        return [(where, load) for where, load in found.items() if where not in self._loaded]
+        return [(where, load) for where, load in find_plugins(folders) if where not in self._loaded]
 
     def forget(self, package: str) -> None:
         """Remove the plugins and the modules of a plugin folder, so that `discover` loads them again."""
@@ -241,26 +210,13 @@ class Registry:
                 del table[name]
         self._loaded = {where for where in self._loaded if not where.startswith(f"{package}.")}
         self.broken = [plugin for plugin in self.broken if not plugin.where.startswith(f"{package}.")]
-        for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
-            del sys.modules[name]
-        _add_package(package, plugin_packages()[package])  # the old one has the old modules as attributes
+        forget_modules(package)
 
     def leave_out(self, where: str, error: str) -> None:
         """Record a plugin as broken that must not be imported in this process."""
         self._loaded.add(where)
         self.left_out.append(where)
         self.broken.append(BrokenPlugin(where, error, error))
-
-    def _modules_of(self, package: str) -> Iterator[Candidate]:
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.submodule_search_locations is None:
-            raise BadInput(f"{package} is not installed; install relattr with 'pip install .' or 'pip install -e .'")
-        for module in pkgutil.iter_modules(list(spec.submodule_search_locations)):
-            if not module.name.startswith("_"):
-                name = f"{package}.{module.name}"
-                path = Path(getattr(module.module_finder, "path", "")) / module.name
-                file = path / "__init__.py" if module.ispkg else path.with_name(module.name + ".py")
-                yield f"{name} ({path if module.ispkg else file})", partial(_import_file, name, file)
 
     def _load(self, where: str, load: Callable[[], object]) -> None:
         if where in self._loaded:
@@ -278,52 +234,14 @@ class Registry:
             # remove what the failed module itself registered, but not the plugins that it imported successfully
             for table in self._tables:
                 for name, row in list(table.items()):
-                    if id(row) not in before and not _is_imported(row.module):
+                    if id(row) not in before and not is_imported(row.module):
                         del table[name]
-
-
-def _import_file(name: str, file: Path) -> object:
-    """Import a module. Raises OSError if its file is, for example, a pipe, or too large to compile in a minute."""
-    if file.exists():  # it may be an extension module
-        require_regular(file, MAX_SETTINGS)
-    return importlib.import_module(name)
-
-
-def _is_imported(module: str) -> bool:
-    """Whether a module and its parent packages are imported; Python removes modules whose import failed."""
-    parts = module.split(".")
-    return all(".".join(parts[: k + 1]) in sys.modules for k in range(len(parts)))
 
 
 def _is_registered_in(row: Any, package: str) -> bool:
     """Whether a module of this package registered a plugin, whose class may be of another one."""
     module = row.module if row.origin is None else row.origin.module
     return f"{module}.".startswith(f"{package}.")
-
-
-def plugin_packages() -> dict[str, Path]:
-    """The packages as which plugin folders are imported, and the folders."""
-    names = (name for name in sys.modules if name.startswith(FOLDER_PREFIX) and "." not in name)
-    return {name: Path(next(iter(sys.modules[name].__path__))) for name in names}
-
-
-def _package_of(folder: Path) -> str:
-    """Import a plugin folder as a package and return its name, which does not depend on the folder's parent."""
-    stem = FOLDER_PREFIX + re.sub(r"\W", "_", folder.name)
-    for name in itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2))):
-        if name not in sys.modules:
-            _add_package(name, folder)
-        if list(sys.modules[name].__path__) == [str(folder)]:
-            return name
-    raise AssertionError("unreachable")
-
-
-def _add_package(name: str, folder: Path) -> None:
-    """Import a folder as an empty package of this name."""
-    spec = ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = [str(folder)]
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    importlib.invalidate_caches()  # its files may be newer than the cached directory listing
 
 
 registry = Registry()
@@ -419,18 +337,3 @@ def register_dataset(name: str, *, label: str, summary: str = "", **preset: Any)
         return cls
 
     return register
-
-
-def match_names(names: Iterable[str], patterns: Iterable[str], kind: str, advice: str = "") -> list[str]:
-    """The names that match any of these shell patterns, in the order of ``names``.
-
-    Raises `UnknownName`, with this advice, for a pattern without a match.
-    """
-    names = list(names)
-    chosen: set[str] = set()
-    for pattern in patterns:
-        matches = fnmatch.filter(names, pattern)
-        if not matches:
-            raise UnknownName(kind, pattern, names, advice)
-        chosen.update(matches)
-    return [name for name in names if name in chosen]

@@ -10,11 +10,14 @@ import click
 
 from relattr.backbones.names import DEFAULT_BACKBONE
 from relattr.cli.integer import IntegerRange
-from relattr.cli.options import device_option, plugins_option, seed_option, threads_option
+from relattr.cli.options import device_option, plugins_option, seed_option, settings_option, threads_option
 from relattr.cli.output import echo
 from relattr.cli.outputs import files_of_settings, require_apart, require_suffix
+from relattr.errors import BadInput
 
 if TYPE_CHECKING:
+    from relattr.dataset import Dataset
+    from relattr.task import Task
     from relattr.training.schedule import Preset
 
 DECIDES_RESULTS = False
@@ -44,9 +47,7 @@ DECIDES_RESULTS = False
 @seed_option
 @device_option
 @threads_option
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the dataset. May be repeated."
-)
+@settings_option("Set a parameter of the dataset.")
 @plugins_option
 def command(
     dataset: str,
@@ -73,7 +74,6 @@ def command(
     relattr run table2 --methods viralnet-c --set category_network=viral-categories.safetensors
     """
     from relattr.cli.plugins import load_registry
-    from relattr.errors import BadInput
     from relattr.execution.resources import available_cpus, check_device, resolve_device
     from relattr.harness.selection import parse_settings
     from relattr.system.atomic import require_writable
@@ -82,21 +82,10 @@ def command(
     require_suffix("FILE", file, ".safetensors")
     require_apart("FILE", [file], files_of_settings(settings))
     require_writable(file)  # before training, which takes longer
-    plugin = load_registry(plugin_folders).dataset(dataset)
-    instance = plugin.create(parse_settings(settings))
-    reason = instance.missing()
-    if reason:
-        raise BadInput(reason)
-    tasks = [
-        name
-        for name in instance.tasks()
-        if (attribute is None or name.attribute == attribute) and (split is None or name.split == split)
-    ]
-    if not tasks:
-        raise BadInput(f"{dataset} has no task with attribute {attribute or '(any)'} and split {split or '(any)'}")
-    task = instance.task(tasks[0])
-    if task.train.categories is None:
-        raise BadInput(f"{dataset} has no categories")
+    instance = load_registry(plugin_folders).dataset(dataset).create(parse_settings(settings))
+    task = _training_task(instance, attribute, split)
+    categories = task.train.categories
+    assert categories is not None
 
     import dataclasses
 
@@ -112,7 +101,7 @@ def command(
     schedule = dataclasses.replace(schedule, updates=updates or schedule.updates, rate=rate or schedule.rate)
     fitted = fit_category_network(
         task.train.images,
-        task.train.categories,
+        categories,
         backbone,
         schedule,
         derive_seed(seed, "category network"),
@@ -133,3 +122,24 @@ def command(
         f"wrote {file}: {len(names)} categories ({', '.join(names)}), {fitted.accuracy:.1%} of "
         f"{fitted.n_labelled:,} training images classified correctly, fingerprint {record.fingerprint[:16]}"
     )
+
+
+def _training_task(dataset: Dataset, attribute: str | None, split: str | None) -> Task:
+    """The first task of a dataset with this attribute and split, if they are given.
+
+    Raises `BadInput` if there is none, if files are missing, or if its training images have no categories.
+    """
+    reason = dataset.missing()
+    if reason:
+        raise BadInput(reason)
+    names = [
+        name
+        for name in dataset.tasks()
+        if (attribute is None or name.attribute == attribute) and (split is None or name.split == split)
+    ]
+    if not names:
+        raise BadInput(f"{dataset.name} has no task with attribute {attribute or '(any)'} and split {split or '(any)'}")
+    task = dataset.task(names[0])
+    if task.train.categories is None:
+        raise BadInput(f"{dataset.name} has no categories")
+    return task

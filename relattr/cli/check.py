@@ -50,7 +50,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@settings_option
+@settings_option("Set a parameter of the plugin.")
 @laws_option
 @time_limit_option
 @plugins_option
@@ -65,7 +65,7 @@ def method(
     from relattr.check.suite import method_checks
     from relattr.cli.plugins import load_registry
     from relattr.harness.selection import parse_settings
-    from relattr.registry import match_names
+    from relattr.name_patterns import match_names
 
     limit, values = _parse_limit(time_limit), parse_settings(settings)
     chosen = match_names(load_registry(plugin_folders, contained=False).methods, names, "method", MAYBE_PLUGIN)
@@ -96,7 +96,7 @@ def dataset(
 
 def _check(checks_of: Mapping[str, Sequence[Check]], laws: Sequence[str], limit: float | None) -> None:
     """Run the checks of each plugin, or those of the chosen laws."""
-    from relattr.registry import match_names
+    from relattr.name_patterns import match_names
 
     selected: dict[str, list[Check]] = {}
     for name, checks in checks_of.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from relattr.cli.options import data_option, settings_option
 from relattr.errors import MAYBE_PLUGIN, BadInput
 
 if TYPE_CHECKING:
@@ -21,19 +22,10 @@ def dataset_options(command: F) -> F:
     for option in reversed(
         [
             click.argument("names", nargs=-1, metavar="[DATASET]..."),
-            click.option(
-                "--data",
-                type=click.Path(path_type=Path),
-                metavar="PATH",
-                help="Your own photographs, in place of DATASET: the folder with them and one .csv file, or that file.",
+            data_option(
+                "Your own photographs, in place of DATASET: the folder with them and one .csv file, or that file."
             ),
-            click.option(
-                "--set",
-                "settings",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="Set a parameter of every DATASET, or of one (folder.seed=1). May be repeated.",
-            ),
+            settings_option("Set a parameter of every DATASET, or of one (folder.seed=1)."),
         ]
     ):
         command = option(command)
@@ -52,7 +44,7 @@ def chosen_datasets(
     from relattr.harness.benchmark import load_benchmark
     from relattr.harness.own_data import BENCHMARK, location_parameter
     from relattr.harness.selection import parse_settings
-    from relattr.registry import match_names
+    from relattr.name_patterns import match_names
 
     if not names and data is None:
         raise BadInput("name a dataset (relattr data list shows all), or pass --data PATH for your own photographs")

@@ -16,7 +16,7 @@ from relattr.cli.options import plugins_option
 from relattr.cli.output import echo
 from relattr.errors import MAYBE_PLUGIN
 from relattr.harness.units import format_size
-from relattr.registry import match_names
+from relattr.name_patterns import match_names
 
 if TYPE_CHECKING:
     from relattr.dataset import Dataset
@@ -94,7 +94,7 @@ def fetch(names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     """
     from relattr.cli.plugins import load_registry
     from relattr.cli.progress_bars import progress_bars
-    from relattr.system.download import fetch_files
+    from relattr.system.fetch import fetch_files
 
     with Failures() as failures:
         for name, dataset in _select(names, load_registry(plugin_folders)):

@@ -48,7 +48,8 @@ def command(benchmark: str, out: Path | None, order: Any, queries: Any, **option
     from relattr.harness.benchmark_paths import with_resolved_paths
     from relattr.harness.own_data import own_benchmark
     from relattr.harness.release import open_results
-    from relattr.report.figures.draw import FigureOptions, draw_figures
+    from relattr.report.figures.cell_figures import FigureOptions
+    from relattr.report.figures.draw import draw_figures
 
     definition = load_benchmark(benchmark)
     registry = load_registry(options["plugin_folders"])

@@ -56,7 +56,7 @@ def command(kind: str, names: Sequence[str], plugin_folders: Sequence[Path]) -> 
 def _print_details(kind: str, names: Sequence[str], plugin_folders: Sequence[Path]) -> None:
     from relattr.cli.details import print_dataset, print_method
     from relattr.cli.plugins import load_registry
-    from relattr.registry import match_names
+    from relattr.name_patterns import match_names
 
     registry = load_registry(plugin_folders)
     if kind == "methods":

@@ -55,13 +55,23 @@ stored_results_option = _results_option(
     "PATH", "The folder of results, or one file that `relattr release` has written."
 )
 """For commands that read results."""
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="For a benchmark of your own photographs: the folder with the photographs and one .csv file that compares or "
-    "scores them, or that file.  [default: that of the most recent results]",
+
+
+def data_option(text: str) -> Callable[[F], F]:
+    """The option that says where own photographs are."""
+    return click.option("--data", type=click.Path(path_type=Path), metavar="PATH", help=text)
+
+
+benchmark_data_option = data_option(
+    "For a benchmark of your own photographs: the folder with the photographs and one .csv file that compares or "
+    "scores them, or that file.  [default: that of the most recent results]"
 )
+
+
+def settings_option(text: str) -> Callable[[F], F]:
+    """The option that sets parameters of plugins."""
+    return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=f"{text} May be repeated.")
+
 
 seed_option = click.option(
     "--seed",
@@ -86,6 +96,36 @@ threads_option = click.option(
     help="Number of processor threads.",
 )
 
+
+def jobs_option(text: str, *, show_default: str) -> Callable[[F], F]:
+    """The option that says how many cells run at the same time; 0 if it is not given."""
+    return click.option(
+        "--jobs",
+        "-j",
+        type=IntegerRange(0, MAX_THREADS),
+        default=0,
+        show_default=show_default,
+        metavar="N",
+        help=f"Number of cells that run at the same time{text}",
+    )
+
+
+def cell_threads_option(text: str, *, show_default: str) -> Callable[[F], F]:
+    """The option that says how many threads a cell has; 0 if it is not given."""
+    return click.option(
+        "--threads",
+        type=IntegerRange(0, MAX_THREADS),
+        default=0,
+        show_default=show_default,
+        metavar="N",
+        help=f"Number of processor threads of each cell{text}",
+    )
+
+
+def _methods_option(text: str) -> Callable[[F], F]:
+    return click.option("--methods", multiple=True, metavar="GLOB", help=f"{text} May be repeated.")
+
+
 datasets_option = click.option(
     "--datasets", multiple=True, metavar="GLOB", help="Only datasets that match. May be repeated."
 )
@@ -94,20 +134,21 @@ attributes_option = click.option(
 )
 
 
+def _seeds_option(text: str) -> Callable[[F], F]:
+    return click.option(
+        "--seeds", multiple=True, type=IntegerRange(0, MAX_SEED), metavar="N", help=f"{text} May be repeated."
+    )
+
+
 def chosen_results_options(command: F) -> F:
     """Add the options that choose stored results, see `chosen_results`."""
-    methods_option = click.option(
-        "--methods", multiple=True, metavar="GLOB", help="Only methods that match. May be repeated."
+    options = (
+        _methods_option("Only methods that match."),
+        datasets_option,
+        attributes_option,
+        _seeds_option("Only results of these seeds."),
     )
-    seeds_option = click.option(
-        "--seeds",
-        multiple=True,
-        type=IntegerRange(0, MAX_SEED),
-        metavar="N",
-        help="Only results of these seeds. May be repeated.",
-    )
-    # the last one added comes first in the help
-    for option in (seeds_option, attributes_option, datasets_option, methods_option):
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -128,9 +169,6 @@ def repeated_options(options: Mapping[str, Any]) -> list[str]:
     return words
 
 
-settings_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the plugin. May be repeated."
-)
 limit_options = [
     click.option(
         f"--{quantity}-limit",
@@ -166,30 +204,17 @@ def benchmark_options(command: F, *, required: bool = True, has_limits: bool = T
     for option in reversed(
         [
             click.argument("benchmark", required=required),
-            data_option,
-            click.option(
-                "--methods",
-                multiple=True,
-                metavar="GLOB",
-                help="Only methods that match. If no method of the benchmark matches, other registered methods that "
-                "match are added. May be repeated.",
+            benchmark_data_option,
+            _methods_option(
+                "Only methods that match. If no method of the benchmark matches, other registered methods that match "
+                "are added."
             ),
             datasets_option,
             attributes_option,
-            click.option(
-                "--seeds",
-                multiple=True,
-                type=IntegerRange(0, MAX_SEED),
-                metavar="N",
-                help="Use these seeds instead of the benchmark's. May be repeated.",
-            ),
-            click.option(
-                "--set",
-                "settings",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="Set a parameter of every method that has it (backbone=efficientnet_lite2), or of one plugin "
-                "(ranksvm-hog2x2.C=1). May be repeated.",
+            _seeds_option("Use these seeds instead of the benchmark's."),
+            settings_option(
+                "Set a parameter of every method that has it (backbone=efficientnet_lite2), or of one plugin "
+                "(ranksvm-hog2x2.C=1)."
             ),
             *(limit_options if has_limits else ()),
             click.option(

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from relattr.cli.options import device_option, plugins_option, seed_option, threads_option
+from relattr.cli.options import (
+    data_option,
+    device_option,
+    plugins_option,
+    seed_option,
+    settings_option,
+    threads_option,
+)
 from relattr.cli.output import echo
 from relattr.errors import BadInput
 from relattr.harness.own_data import BENCHMARK
@@ -25,20 +32,9 @@ def fit_options(command: F) -> F:
     for option in reversed(
         [
             click.option("--method", metavar="NAME", help="The method to fit; `relattr list methods` shows all."),
-            click.option(
-                "--data",
-                type=click.Path(path_type=Path),
-                metavar="PATH",
-                help="The folder with your labelled photographs and one .csv file, or that file.",
-            ),
+            data_option("The folder with your labelled photographs and one .csv file, or that file."),
             click.option("--attribute", metavar="NAME", help="The attribute to learn; needed if the file has several."),
-            click.option(
-                "--set",
-                "settings",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="Set a parameter of the method; the others are those of `relattr run own`. May be repeated.",
-            ),
+            settings_option("Set a parameter of the method; the others are those of `relattr run own`."),
             seed_option,
         ]
     ):
@@ -104,5 +100,5 @@ def _parameters(registry: Registry, method: str, settings: tuple[str, ...]) -> d
 
     plugin = registry.method(method)
     selection = Selection(settings=parse_settings(settings))
-    overrides = parameter_overrides(load_benchmark(BENCHMARK), selection, registry, [method], [])
+    overrides = parameter_overrides(load_benchmark(BENCHMARK), registry, selection, [method], [])
     return parameters.values_of(plugin.create(overrides["method", method]))

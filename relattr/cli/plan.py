@@ -9,11 +9,9 @@ from typing import Any
 
 import click
 
-from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import count_states, plan_from_options, report_unavailable, shown_place, state_of
 from relattr.cli.groups import group_cells
-from relattr.cli.integer import IntegerRange
-from relattr.cli.options import benchmark_options
+from relattr.cli.options import benchmark_options, cell_threads_option, jobs_option
 from relattr.cli.output import echo
 from relattr.cli.text_table import print_table
 from relattr.cli.wording import counted
@@ -27,23 +25,10 @@ from relattr.harness.units import format_duration
 
 @click.command("plan")
 @benchmark_options
-@click.option(
-    "--jobs",
-    "-j",
-    type=IntegerRange(0, MAX_THREADS),
-    default=0,
-    show_default="as for relattr run",
-    metavar="N",
-    help="Number of cells that run at the same time, for the estimated duration and the default memory limit.",
-)
-@click.option(
-    "--threads",
-    type=IntegerRange(0, MAX_THREADS),
-    default=0,
-    metavar="N",
+@jobs_option(", for the estimated duration and the default memory limit.", show_default="as for relattr run")
+@cell_threads_option(
+    ", as for relattr run; decides the default of --jobs if BENCHMARK sets threads.",
     show_default="what BENCHMARK sets",
-    help="Number of processor threads of a cell, as for relattr run; decides the default of --jobs if BENCHMARK sets "
-    "threads.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="List every cell in a line of its own, with the whole reason.")
 def command(benchmark: str, jobs: int, threads: int, verbose: bool, **options: Any) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from relattr.cli.options import (
+    benchmark_data_option,
     chosen_results,
     chosen_results_options,
-    data_option,
     plugins_option,
     stored_results_option,
 )
@@ -22,7 +22,7 @@ from relattr.cli.shown_benchmark import shown_benchmark
 @click.command("report")
 @click.argument("benchmark")
 @chosen_results_options
-@data_option
+@benchmark_data_option
 @stored_results_option
 @plugins_option
 @click.option(

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from relattr.bounds import MAX_THREADS
 from relattr.cli.cells import plan_from_options, report_unavailable
-from relattr.cli.integer import IntegerRange
 from relattr.cli.interrupt import stop_on_signals
-from relattr.cli.options import device_option, repeated_options, run_options
+from relattr.cli.options import cell_threads_option, device_option, jobs_option, repeated_options, run_options
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
@@ -46,15 +44,10 @@ if TYPE_CHECKING:
     type=click.Choice(FAILURES),
     help="Run the cells whose result has this status again. May be repeated.",
 )
-@click.option(
-    "--jobs",
-    "-j",
-    type=IntegerRange(0, MAX_THREADS),
-    default=0,
-    metavar="N",
+@jobs_option(
+    ". Benchmarks that set the threads of a cell, such as own and quick, run several by default: with two processors "
+    "and one thread each, two. --jobs 1 runs them one after another.",
     show_default="one per GPU; else processors / threads, at most 8, if BENCHMARK sets threads; else 1",
-    help="Number of cells that run at the same time. Benchmarks that set the threads of a cell, such as own and quick, "
-    "run several by default: with two processors and one thread each, two. --jobs 1 runs them one after another.",
 )
 @click.option(
     "--backend",
@@ -71,13 +64,8 @@ if TYPE_CHECKING:
     help="The scheduler of the Dask cluster. Without it, workers are started on this machine.",
 )
 @device_option
-@click.option(
-    "--threads",
-    type=IntegerRange(0, MAX_THREADS),
-    default=0,
-    metavar="N",
-    show_default="what BENCHMARK sets, or processors / jobs",
-    help="Number of processor threads of each cell, not of all that run at the same time; see --jobs.",
+@cell_threads_option(
+    ", not of all that run at the same time; see --jobs.", show_default="what BENCHMARK sets, or processors / jobs"
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print only failures and the table.")
 @click.option(
@@ -199,7 +187,7 @@ def _print_table(
     seeds = list(dict.fromkeys(planned.cell.seed for planned in plan.cells))
     methods = [*variants, *quoted] if options["methods"] else ()
     rows = ResultSelection(methods=methods, seeds=seeds, variants=variants)
-    definition = select_columns(plan.benchmark, registry, columns, store)
+    definition = select_columns(plan.benchmark, registry, store, columns)
     echo(table_to_text(build_table(definition, registry, store, leak_notes(audits), selection=rows)))
     report_unavailable(plan)
 

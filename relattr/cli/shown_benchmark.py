@@ -31,7 +31,7 @@ def shown_benchmark(
 
     definition = own_benchmark(read_benchmark(name, registry), registry, store, options["data"])
     require_data(definition, registry)
-    definition = select_columns(definition, registry, selection, store)
+    definition = select_columns(definition, registry, store, selection)
     missing = why_no_results(name, definition, registry, store, selection, repeated_options(options))
     if missing is not None and missing.is_error:
         raise BadInput(missing.reason)

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from relattr.cli.options import (
+    benchmark_data_option,
     chosen_results,
     chosen_results_options,
-    data_option,
     plugins_option,
     stored_results_option,
 )
@@ -23,7 +23,7 @@ from relattr.cli.shown_benchmark import shown_benchmark
 @click.command("tables")
 @click.argument("benchmark", nargs=-1, required=True)
 @chosen_results_options
-@data_option
+@benchmark_data_option
 @stored_results_option
 @plugins_option
 @click.option(

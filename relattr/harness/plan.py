@@ -26,7 +26,8 @@ from relattr.harness.selection import (
 from relattr.harness.staleness import State, look_up_cell
 from relattr.harness.stored_results import StoredResults
 from relattr.harness.validation import validate_benchmark
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 from relattr.task import TaskName
 
 NO_LIMITS = Limits()
@@ -117,14 +118,8 @@ def make_plan(
     rows = {*methods, *registry.constants}  # a constant row has no cell to run
     unregistered = [name for name in listed_methods if name not in rows]
     unregistered += [name for name in listed_datasets if name not in datasets]
-    overrides = parameter_overrides(benchmark, selection, registry, methods, datasets)
-    for pattern in selection.limits:
-        if pattern != "*":
-            try:
-                match_names(methods, [pattern], "selected method")
-            except UnknownName as error:
-                quantities = [q for q in ("time", "memory", "file") if getattr(selection.limits[pattern], q)]
-                raise BadInput(f"{' and '.join(f'--{q}-limit' for q in quantities)}: {error}") from None
+    overrides = parameter_overrides(benchmark, registry, selection, methods, datasets)
+    _require_limits_of_methods(selection.limits, methods)
     limits = {
         name: limits_of_method(name, selection.limits, benchmark.method_limits, {"*": benchmark.limits})
         for name in methods
@@ -132,7 +127,7 @@ def make_plan(
     variants = [
         (name, _variant(registry, name, values))
         for name in methods
-        for values in parameter_variants(benchmark, selection, registry, name, overrides["method", name])
+        for values in parameter_variants(benchmark, registry, selection, name, overrides["method", name])
     ]
     instances = {name: registry.dataset(name).create(overrides["dataset", name]) for name in datasets}
     tasks, without_tasks = _list_tasks(instances)
@@ -158,7 +153,18 @@ def make_plan(
             )
             cells.append(_plan_cell(cell, registry, store, limits[method], selection.keep_stale))
     selected = {name: overrides["dataset", name] for name in datasets}
-    return Plan(benchmark_of_datasets(benchmark, selected, tasks, registry), cells, unregistered, without_tasks)
+    return Plan(benchmark_of_datasets(benchmark, registry, selected, tasks), cells, unregistered, without_tasks)
+
+
+def _require_limits_of_methods(limits: Mapping[str, Limits], methods: Sequence[str]) -> None:
+    """Raise `BadInput`, with the options, for limits of methods that are not selected."""
+    for pattern in limits:
+        if pattern != "*":
+            try:
+                match_names(methods, [pattern], "selected method")
+            except UnknownName as error:
+                quantities = [q for q in ("time", "memory", "file") if getattr(limits[pattern], q)]
+                raise BadInput(f"{' and '.join(f'--{q}-limit' for q in quantities)}: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from relattr.errors import UnknownName
 from relattr.harness.cell import Cell
 from relattr.harness.result import Result
 from relattr.harness.selection import Selection
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 
 
 @dataclass(frozen=True)

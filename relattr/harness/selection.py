@@ -13,7 +13,8 @@ from relattr import parameters
 from relattr.errors import MAYBE_PLUGIN, BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.limits import Limits
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 from relattr.task import TaskName
 
 
@@ -60,7 +61,7 @@ def select_names(listed: Sequence[str], patterns: Sequence[str], registered: Map
 
 
 def parameter_overrides(
-    benchmark: Benchmark, selection: Selection, registry: Registry, methods: Sequence[str], datasets: Sequence[str]
+    benchmark: Benchmark, registry: Registry, selection: Selection, methods: Sequence[str], datasets: Sequence[str]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the parameters to set on each selected plugin, by ``("method" or "dataset", name)``.
 
@@ -96,7 +97,7 @@ def parameter_overrides(
 
 
 def parameter_variants(
-    benchmark: Benchmark, selection: Selection, registry: Registry, method: str, values: Mapping[str, Any]
+    benchmark: Benchmark, registry: Registry, selection: Selection, method: str, values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the parameters to set on a method: ``values``, those of `parameter_overrides`, and its variants.
 
@@ -117,9 +118,9 @@ def parameter_variants(
 
 def benchmark_of_datasets(
     benchmark: Benchmark,
+    registry: Registry,
     datasets: Mapping[str, dict[str, Any]],
     tasks: Mapping[str, Sequence[TaskName]],
-    registry: Registry,
 ) -> Benchmark:
     """Return the benchmark with the selected datasets, their parameters, and a table with their columns.
 

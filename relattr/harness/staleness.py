@@ -85,22 +85,9 @@ def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellSt
         return CellState("blocked", reason, {}, result)
     if isinstance(stored, Unreadable):
         return CellState("unreadable", f"{stored.path} is not a result: {stored.reason}", fingerprints)
-    if result is None:
-        state: State = "missing"
-        reason = "no result yet"
-    elif differences := fingerprint_differences(result.fingerprints, fingerprints):
-        state, reason = "stale", ", ".join(differences)
-    elif not is_recorded(fingerprints):
-        outcome = "" if result.status == "ok" else f"{result.status}: {result.reason}; "
-        state, reason = "unverified", f"{outcome}{IN_SESSION}"
-    elif result.status == "ok":
-        return CellState("done", "", fingerprints, result)
-    elif result.status in FAILURES:
-        return CellState("failed", f"{result.status}: {result.reason}", fingerprints, result)
-    elif result.status == "skipped":
-        return CellState("skipped", result.reason, fingerprints, result)
-    else:  # what was missing when the cell was blocked may be available now
-        state, reason = "blocked", result.reason
+    state, reason = _compare(result, fingerprints)
+    if state in ("done", "failed", "skipped"):
+        return CellState(state, reason, fingerprints, result)
 
     def unmet_need() -> str | None:
         needs = (need.missing() for need in needs_of(method.create(cell.method_parameters)))
@@ -110,6 +97,23 @@ def look_up_cell(cell: Cell, registry: Registry, store: StoredResults) -> CellSt
     if need is not None:
         state, reason = (state, f"{reason}; {need}") if state in ("stale", "unverified") else ("blocked", need)
     return CellState(state, reason, fingerprints, result)
+
+
+def _compare(result: Result | None, fingerprints: Mapping[str, str]) -> tuple[State, str]:
+    """The state of a result that would have these fingerprints if it were computed now, and the reason."""
+    if result is None:
+        return "missing", "no result yet"
+    if differences := fingerprint_differences(result.fingerprints, fingerprints):
+        return "stale", ", ".join(differences)
+    if not is_recorded(fingerprints):
+        outcome = "" if result.status == "ok" else f"{result.status}: {result.reason}; "
+        return "unverified", f"{outcome}{IN_SESSION}"
+    if result.status == "ok":
+        return "done", ""
+    if result.status in FAILURES:
+        return "failed", f"{result.status}: {result.reason}"
+    # what was missing when the cell was blocked may be available now
+    return ("skipped" if result.status == "skipped" else "blocked"), result.reason
 
 
 def missing_data(dataset: Plugin[Any], values: Mapping[str, Any], *, pixels: bool) -> str | None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from relattr.dataset import Dataset
 from relattr.errors import BadInput, UnknownName
 from relattr.harness.benchmark import Benchmark, ColumnSpec
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 
 
 def validate_benchmark(benchmark: Benchmark, registry: Registry) -> None:

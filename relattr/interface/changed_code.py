@@ -17,7 +17,8 @@ from weakref import WeakKeyDictionary
 
 from relattr.errors import BadInput
 from relattr.plugin_files import Stamps, stamps
-from relattr.registry import Plugin, Registry, plugin_packages
+from relattr.plugin_modules import plugin_packages
+from relattr.registry import Plugin, Registry
 
 CHANGED = "changed since it was loaded"
 """Stands for the digest of code whose file is another one now, so that no digest matches."""

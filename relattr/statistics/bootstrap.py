@@ -18,7 +18,7 @@ from relattr.errors import BadInput
 from relattr.random import generator
 from relattr.statistics import kernels
 from relattr.statistics.design import Design, Judgement
-from relattr.statistics.interval import _weights, residuals
+from relattr.statistics.interval import equal_weights, residuals
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def bootstrap(design: Design, judgements: Sequence[Judgement], *, replicates: in
     if replicates < 2:
         raise BadInput(f"replicates must be at least 2; got {replicates}")
     counts = draw_counts(design.n_images, replicates, seed)
-    weights = _weights(judgements)
+    weights = equal_weights(judgements)
     value = float(sum(w * j.accuracy for w, j in zip(weights, judgements, strict=True)))
     total = np.zeros(replicates)
     for weight, judgement in zip(weights, judgements, strict=True):

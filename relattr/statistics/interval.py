@@ -76,7 +76,7 @@ def estimate_accuracy(
     ``weights``, one for each judgement and summing to 1, define another weighted mean. Raises `BadInput` if there is
     no judgement.
     """
-    weights = _weights(judgements) if weights is None else weights
+    weights = equal_weights(judgements) if weights is None else weights
     value = float(sum(w * j.accuracy for w, j in zip(weights, judgements, strict=True)))
     images, df_images = _variance_images(design, judgements, weights)
     seeds, df_seeds = variance_of_seeds([j.test for j in judgements], weights, [j.accuracy for j in judgements])
@@ -107,7 +107,7 @@ def difference(
 
     if {j.test for j in first} != {j.test for j in second}:
         raise BadInput("two methods can only be compared on the same test sets")
-    plus, minus = (_weights(first), _weights(second)) if weights is None else weights
+    plus, minus = (equal_weights(first), equal_weights(second)) if weights is None else weights
     signed = [*plus, *(-w for w in minus)]
     both = [*first, *second]
     value = float(sum(w * j.accuracy for w, j in zip(signed, both, strict=True)))
@@ -143,7 +143,7 @@ def pairs_interval(correct: int, n: int, *, level: float = 0.95) -> tuple[float,
 # ---------------------------------------------------------------------------------------------------- parts
 
 
-def _weights(judgements: Sequence[Judgement]) -> list[float]:
+def equal_weights(judgements: Sequence[Judgement]) -> list[float]:
     """Return equal weights for all tests, and for all seeds of a test."""
     if not judgements:
         raise BadInput("there is no judgement to estimate an accuracy from")

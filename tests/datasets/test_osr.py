@@ -21,7 +21,7 @@ from relattr.datasets import _release_files, osr
 from relattr.errors import BadInput, Blocked, UnknownName
 from relattr.registry import registry
 from relattr.system import manifest
-from relattr.system.download import RetryPolicy, fetch_files
+from relattr.system.fetch import RetryPolicy, fetch_files
 from relattr.task import TaskName
 
 ATTRIBUTES = ["natural", "open", "perspective", "size-large", "diagonal-plane", "depth-close"]

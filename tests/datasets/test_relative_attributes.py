@@ -23,7 +23,7 @@ from relattr.harness.result import Result
 from relattr.registry import registry
 from relattr.run_settings import Run
 from relattr.system import manifest
-from relattr.system.download import fetch_files
+from relattr.system.fetch import fetch_files
 from relattr.task import TaskName
 
 CLASSES = ["Alex Rodriguez", "Clive Owen", "Hugh Laurie", "Jared Leto"]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from relattr import discovery
+from relattr import discovery, plugin_modules
 from relattr import registry as module
 from relattr.discovery import discover_contained, try_imports
 from relattr.registry import Registry
@@ -30,9 +30,9 @@ def registry(monkeypatch):
     """An empty registry in place of the global one, which finds only the plugins of folders."""
     empty = Registry()
     monkeypatch.setattr(module, "registry", empty)
-    original = Registry._modules_of
+    original = plugin_modules.modules_of
     monkeypatch.setattr(
-        Registry, "_modules_of", lambda self, package: [] if package.startswith("relattr.") else original(self, package)
+        plugin_modules, "modules_of", lambda package: [] if package.startswith("relattr.") else original(package)
     )
     yield empty
     for name in [n for n in sys.modules if n.startswith("relattr_plugins_")]:
@@ -146,7 +146,7 @@ def test_only_regular_files_of_a_sensible_size_are_imported(registry, folder, mo
     os.mkfifo(folder / "pipe.py")
     (folder / "large.py").write_text("x = 1" + " " * 5000)
     (folder / "link.py").symlink_to("/dev/zero")
-    monkeypatch.setattr(module, "MAX_SETTINGS", 4000)
+    monkeypatch.setattr(plugin_modules, "MAX_SETTINGS", 4000)
     discover_contained(registry, [folder])
     assert set(registry.methods) == {"a_first", "z_last"}
     errors = {plugin.where.rpartition("/")[2].rstrip(")"): plugin.error for plugin in registry.broken}

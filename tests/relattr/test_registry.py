@@ -1,4 +1,4 @@
-"""Plugins are found in three places; a broken plugin does not affect the others."""
+"""Plugins are registered under unique names; a broken plugin does not affect the others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from types import ModuleType
 
 import pytest
 
+from relattr import plugin_modules
 from relattr import registry as module
 from relattr.errors import BadInput, UnknownName
 from relattr.method import Method
-from relattr.registry import Registry, match_names, register_constant, register_dataset, register_method
+from relattr.registry import Registry, register_constant, register_dataset, register_method
 
 METHOD = """
 from relattr import Method, register_method
@@ -32,15 +33,15 @@ def registry(monkeypatch):
     empty = Registry()
     monkeypatch.setattr(module, "registry", empty)
     # only what a test brings along: the project's plugins are imported already and register no second time
-    monkeypatch.setattr(Registry, "_modules_of", _only_folders(Registry._modules_of))
+    monkeypatch.setattr(plugin_modules, "modules_of", _only_folders(plugin_modules.modules_of))
     yield empty
     for name in [n for n in sys.modules if n.startswith(("relattr_plugins_", "elsewhere_"))]:
         del sys.modules[name]
 
 
 def _only_folders(original):
-    def modules_of(self, package):
-        return [] if package.startswith("relattr.") else original(self, package)
+    def modules_of(package):
+        return [] if package.startswith("relattr.") else original(package)
 
     return modules_of
 
@@ -56,7 +57,7 @@ def write(tmp_path):
     return file
 
 
-# ---------------------------------------------------------------------- where they are found
+# ---------------------------------------------------------------------- loading
 
 
 def test_the_plugins_of_this_project_are_loaded():
@@ -91,28 +92,6 @@ def test_plugins_share_helpers_and_may_be_packages(registry, write):
     registry.discover([folder])
     assert registry.broken == []
     assert set(registry.methods) == {"shared", "big"}
-
-
-def test_module_names_do_not_depend_on_the_parent_folder(registry, write):
-    registry.discover([write("a.py", METHOD.format(name="a"), folder="here/my plugins")])
-    first = registry.method("a").module
-    for name in [n for n in sys.modules if n.startswith("relattr_plugins_")]:
-        del sys.modules[name]
-    registry.methods.clear()
-    registry.discover([write("a.py", METHOD.format(name="a"), folder="there/my plugins")])
-    assert registry.method("a").module == first == "relattr_plugins_my_plugins.a"
-
-
-def test_two_folders_of_the_same_name_are_distinct(registry, write):
-    folders = [write("a.py", METHOD.format(name=where), folder=f"{where}/plugins") for where in ("here", "there")]
-    registry.discover(folders)
-    assert registry.broken == []
-    assert len({entry.module for entry in registry.methods.values()}) == 2
-
-
-def test_a_missing_plugin_folder_raises(registry, tmp_path):
-    with pytest.raises(BadInput, match="nowhere is not a folder"):
-        registry.discover([tmp_path / "nowhere"])
 
 
 def test_entry_points_of_installed_packages_are_loaded(registry, write, tmp_path, monkeypatch):
@@ -324,11 +303,3 @@ def test_unknown_names_suggest_similar_ones():
         module.registry.dataset("glyph")
     with pytest.raises(UnknownName, match="known: none"):
         Registry().method("anything")
-
-
-def test_matching_keeps_the_order_of_the_names():
-    names = ["b-1", "a-1", "b-2", "c"]
-    assert match_names(names, ["c", "b-*"], "method") == ["b-1", "b-2", "c"]
-    assert match_names(names, [], "method") == []
-    with pytest.raises(UnknownName, match="no method is called 'd-"):
-        match_names(names, ["c", "d-*"], "method")

@@ -11,12 +11,13 @@ from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection
 from relattr.harness.store import Unreadable
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 from relattr.report.tables.published import is_published_by_attribute
 
 
 def select_columns(
-    benchmark: Benchmark, registry: Registry, selection: ResultSelection, store: Iterable[Result | Unreadable] = ()
+    benchmark: Benchmark, registry: Registry, store: Iterable[Result | Unreadable], selection: ResultSelection
 ) -> Benchmark:
     """Return the benchmark with the columns of the chosen datasets and attributes.
 
@@ -41,7 +42,7 @@ def select_columns(
         columns = (*columns, *_columns_of_datasets(benchmark, registry, set(chosen) - set(with_column), results))
         columns = tuple(column for column in columns if column.dataset in chosen)
     if selection.attributes:
-        columns = _columns_of_attributes(benchmark, registry, selection, columns, results)
+        columns = _columns_of_attributes(benchmark, registry, results, selection, columns)
     table = msgspec.structs.replace(benchmark.table, columns=columns, improvement=None)
     return msgspec.structs.replace(benchmark, table=table)
 
@@ -62,9 +63,9 @@ def _columns_of_datasets(
 def _columns_of_attributes(
     benchmark: Benchmark,
     registry: Registry,
+    results: Sequence[Result],
     selection: ResultSelection,
     columns: Sequence[ColumnSpec],
-    results: Sequence[Result],
 ) -> tuple[ColumnSpec, ...]:
     attributes = {
         dataset: attributes_of(benchmark, registry, dataset, results) for dataset in {c.dataset for c in columns}

@@ -129,3 +129,10 @@ def reproduction_verdict(
     if abs(measured - published) <= MAX_DIFFERENCE:
         return "reproduced"
     return "within noise" if inside else "not reproduced"
+
+
+def published_verdict(entry: TableEntry, *, comparable: bool) -> Verdict:
+    """Return the verdict of an entry; empty if nothing is published, or measured."""
+    if entry.published is None or entry.measured is None:
+        return ""
+    return reproduction_verdict(entry.measured, entry.lower, entry.upper, entry.published, comparable)

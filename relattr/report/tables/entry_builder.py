@@ -1,11 +1,10 @@
-"""From stored results to one entry of a table: mean accuracy, interval, published number, verdict and notes."""
+"""From stored results to one entry of a table: which results and which published number, or why there is none."""
 
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from relattr.dataset import Dataset
@@ -14,16 +13,16 @@ from relattr.harness.result import Result
 from relattr.registry import Registry
 from relattr.report.tables import short_notes
 from relattr.report.tables.audits import LeakNote
-from relattr.report.tables.correlations import correlation_interval
-from relattr.report.tables.entry import LEVEL, TableEntry, reproduction_verdict
-from relattr.report.tables.folds import TestRows, group_folds, mean_accuracy, pooled_accuracy
-from relattr.report.tables.judging import Judge, NotJudgeable
+from relattr.report.tables.entry import TableEntry, published_verdict
+from relattr.report.tables.entry_notes import EntryNotes
+from relattr.report.tables.entry_numbers import with_numbers
+from relattr.report.tables.folds import TestRows
+from relattr.report.tables.judging import Judge
 from relattr.report.tables.published import (
-    RELIABILITY,
     PublishedNumber,
-    is_published_by_attribute,
     is_published_constant,
-    published_number,
+    published_in_column,
+    published_mean,
 )
 from relattr.report.tables.result_notes import (
     StalenessNotes,
@@ -35,24 +34,10 @@ from relattr.report.tables.result_notes import (
     ties_note,
 )
 from relattr.report.tables.row_results import RowResults
-from relattr.report.tables.significance import ComputedEntry, EntryJudgements
-from relattr.statistics import estimate_accuracy
+from relattr.report.tables.significance import ComputedEntry
 
 LeakNotes = Mapping[str, Sequence[LeakNote]]
 """Dataset -> notes on its leaks."""
-
-
-@dataclass(frozen=True)
-class PublishedMean:
-    """The mean of the numbers published for some attributes of a column; None if they are not all published."""
-
-    accuracy: float | None = None
-    reliability: str = ""
-
-    @property
-    def over_part(self) -> bool:
-        """Whether it replaces the published mean over all attributes."""
-        return self.accuracy is not None
 
 
 class EntryBuilder:
@@ -86,7 +71,7 @@ class EntryBuilder:
 
     def _compute(self, row: RowResults, column: ColumnSpec, attribute: str | None) -> ComputedEntry:
         table = self._benchmark.table.published
-        number = self._published_number(row, column, attribute) if row.paper_row else None
+        number = published_in_column(table, row.paper_row, column, attribute) if row.paper_row else None
         constant = row.method in self._registry.constants or (
             row.method not in self._registry.methods and is_published_constant(table, row.paper_row)
         )
@@ -114,40 +99,6 @@ class EntryBuilder:
         if not rows:
             return ComputedEntry(self._without_number(entry, row, column, results))
         return self._measured(entry, row, column, attribute, attributes, results, rows)
-
-    def _published_number(self, row: RowResults, column: ColumnSpec, attribute: str | None) -> PublishedNumber | None:
-        """The published number of a row in a column, or of one attribute of it.
-
-        A published mean over attributes is not the number of a column that shows one of them.
-        """
-        table, column_name = self._benchmark.table.published, column.published or column.label
-        wanted = attribute or ("" if column.attribute == "*" else column.attribute)
-        number = published_number(table, row.paper_row, column_name, wanted)
-        if number is None and attribute is None and not is_published_by_attribute(table, column_name):
-            number = published_number(table, row.paper_row, column_name)
-        return number
-
-    def _published_mean(
-        self,
-        row: RowResults,
-        column: ColumnSpec,
-        attribute: str | None,
-        attributes: Sequence[str],
-        measured: Collection[str],
-    ) -> PublishedMean:
-        """The published mean over the measured attributes, if those are only part of a column's.
-
-        It has no accuracy if all attributes are measured, or if one of the measured ones is not published.
-        """
-        if attribute is not None or not row.paper_row or set(measured) == set(attributes):
-            return PublishedMean()
-        table, name = self._benchmark.table.published, column.published or column.label
-        numbers = [published_number(table, row.paper_row, name, each) for each in attributes if each in measured]
-        known = [number for number in numbers if number is not None and number.accuracy is not None]
-        if not numbers or len(known) < len(numbers):
-            return PublishedMean()
-        mean = sum(number.accuracy or 0.0 for number in known) / len(known)
-        return PublishedMean(mean, max((number.reliability for number in known), key=list(RELIABILITY).index))
 
     def _quoted(self, entry: TableEntry, row: RowResults, number: PublishedNumber | None) -> TableEntry:
         """The entry of a published constant."""
@@ -200,102 +151,56 @@ class EntryBuilder:
         results: Sequence[Result],
         rows: TestRows,
     ) -> ComputedEntry:
-        by_attribute: dict[str, TestRows] = defaultdict(list)
-        for result, test in rows:
-            by_attribute[result.cell.attribute].append((result, test))
-        measured = 100 * mean_accuracy(rows)
-        wanted = self._wanted_cells(column, set(by_attribute), results)
-        places = {place_of(result) for result, _ in rows}
-        of_rows = [result_notes(result, test, self._registry) for result, test in rows]
-        partial = missing_attributes_note(attributes, by_attribute, results)
-        number = self._published_mean(row, column, attribute, attributes, by_attribute)
-        if number.over_part:
-            entry = replace(entry, published=number.accuracy, reliability=number.reliability)
+        """The entry of a row with results: its number, and how that compares with the published one."""
+        measured = {result.cell.attribute for result, _ in rows}
+        partial = missing_attributes_note(attributes, measured, results)
+        mean = None
+        if attribute is None and row.paper_row and measured != set(attributes):
+            wanted = [each for each in attributes if each in measured]
+            mean = published_mean(self._benchmark.table.published, row.paper_row, column, wanted)
+        if mean is not None:
+            entry = replace(entry, published=mean.accuracy, reliability=mean.reliability)
             partial = [f"{note} (the published number beside it is over the same attributes)" for note in partial]
-        elif attribute is None and len(attributes) > 1 and len(by_attribute) == 1:
+        elif attribute is None and len(attributes) > 1 and len(measured) == 1:
             entry = replace(entry, published=None, reliability="")  # a published mean is not that of one attribute
-        deviations = [note for notes in of_rows for note in notes.deviations]
+        cells = self._wanted_cells(column, measured, results)
+        places = {place_of(result) for result, _ in rows}
+        notes = self._notes(column, rows, partial, missing_cells_note(cells, places, results))
+        tasks, measured_tasks = ({place[:2] for place in each} for each in (cells, places))
         # a mean over other attributes or splits is another quantity; one over fewer seeds is only less precise
-        comparable = (
-            not deviations
-            and (not partial or number.over_part)
-            and {place[:2] for place in wanted} <= {place[:2] for place in places}
-        )
-        missing = missing_cells_note(wanted, places, results)
-        leaks = [
-            leak.text
-            for leak in self._leaks.get(column.dataset, ())
-            if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
-        ]
-        stale = [note for result, _ in rows for note in self._staleness.changed(result)]
-        not_loaded = [note for result, _ in rows for note in self._staleness.not_loaded(result)]
-        not_recorded = [note for result, _ in rows for note in self._staleness.not_recorded(result)]
-        ties = ties_note(test for _, test in rows)
-        notes = [
-            *deviations,
-            *partial,
-            *missing,
-            *ties,
-            *(note for notes in of_rows for note in notes.remarks),
-            *leaks,
-            *stale,
-            *not_loaded,
-            *not_recorded,
-        ]
-        kinds = {
-            short_notes.PART: partial,
-            short_notes.INCOMPLETE: missing,
-            short_notes.TIES: ties,
-            short_notes.LEAK: leaks,
-            short_notes.DIFFERENT: deviations if self._benchmark.table.published else (),
-            short_notes.EARLIER_CODE: stale,
-            short_notes.NOT_LOADED: not_loaded,
-            short_notes.NOT_RECORDED: not_recorded,
-        }
-        short = [text for text, of_kind in kinds.items() if of_kind]
-        lower = upper = image_error = seed_error = None
-        judgements = None
-        n_images = 0
-        try:
-            judged = self._judge.judge(rows)
-            estimate = estimate_accuracy(judged.design, judged.judgements, weights=judged.weights, level=LEVEL)
-            lower, upper, n_images = 100 * estimate.lower, 100 * estimate.upper, estimate.n_images
-            image_error = 100 * estimate.variance_images**0.5
-            seed_error = None if estimate.variance_seeds is None else 100 * estimate.variance_seeds**0.5
-            judgements = EntryJudgements(judged, rows)
-        except NotJudgeable as error:
-            notes.append(f"no interval: {error}")
-            short.append(short_notes.NO_INTERVAL)
-        seeds = {result.cell.seed for result, _ in rows}
-        spearman = _mean_correlation(by_attribute)
-        correlation = None if spearman is None else correlation_interval(self._judge, rows)
-        verdict = (
-            "" if entry.published is None else reproduction_verdict(measured, lower, upper, entry.published, comparable)
-        )
+        comparable = not notes.deviations and (not partial or mean is not None) and tasks <= measured_tasks
+        computed = with_numbers(entry, rows, self._judge)
+        entry = computed.entry
         entry = replace(
             entry,
-            measured=measured,
-            lower=lower,
-            upper=upper,
-            n_ordered=sum({(r.cell.attribute, r.cell.split): test.n_ordered for r, test in rows}.values()),
-            n_images=n_images,
-            n_attributes=len(by_attribute),
-            n_tasks=len({place[:2] for place in wanted} & {place[:2] for place in places}),
-            n_seeds=len(seeds),
-            seed_spread=_seed_spread(by_attribute),
-            spearman=spearman,
-            spearman_lower=None if correlation is None else correlation.lower,
-            spearman_upper=None if correlation is None else correlation.upper,
-            cross_validated=any(test.fold for _, test in rows),
-            custom_tie_rule=any(test.ties != "error" for _, test in rows),
-            image_standard_error=image_error,
-            seed_standard_error=seed_error,
-            seconds=_seconds(rows),
-            verdict=verdict,
-            notes=tuple(dict.fromkeys(notes)),
-            short_notes=tuple(short),
+            n_tasks=len(tasks & measured_tasks),
+            verdict=published_verdict(entry, comparable=comparable),
+            notes=tuple(dict.fromkeys((*notes.full, *entry.notes))),
+            short_notes=(*notes.short(compared=bool(self._benchmark.table.published)), *entry.short_notes),
         )
-        return ComputedEntry(entry, judgements)
+        return replace(computed, entry=entry)
+
+    def _notes(
+        self, column: ColumnSpec, rows: TestRows, partial: Sequence[str], incomplete: Sequence[str]
+    ) -> EntryNotes:
+        """All notes on these results; ``partial`` and ``incomplete`` are those on what is missing from their mean."""
+        of_results = [result_notes(result, test, self._registry) for result, test in rows]
+        results = [result for result, _ in rows]
+        return EntryNotes(
+            deviations=[note for notes in of_results for note in notes.deviations],
+            partial=partial,
+            incomplete=incomplete,
+            ties=ties_note(test for _, test in rows),
+            remarks=[note for notes in of_results for note in notes.remarks],
+            leaks=[
+                leak.text
+                for leak in self._leaks.get(column.dataset, ())
+                if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
+            ],
+            earlier_code=[note for result in results for note in self._staleness.changed(result)],
+            not_loaded=[note for result in results for note in self._staleness.not_loaded(result)],
+            not_recorded=[note for result in results for note in self._staleness.not_recorded(result)],
+        )
 
     def _wanted_cells(
         self, column: ColumnSpec, attributes: set[str], results: Sequence[Result]
@@ -327,39 +232,3 @@ class EntryBuilder:
                 with contextlib.suppress(Exception):
                     self._answers[name, what] = getattr(dataset, what)()
         return self._answers[name, what]
-
-
-def _seconds(rows: TestRows) -> float:
-    """The time to fit and compare: the mean over seeds of each task, summed over tasks."""
-    by_task: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for result, _ in rows:
-        by_task[result.cell.attribute, result.cell.split].append(
-            (result.seconds_fit or 0.0) + (result.seconds_compare or 0.0)
-        )
-    return sum(sum(seconds) / len(seconds) for seconds in by_task.values())
-
-
-def _seed_spread(by_attribute: Mapping[str, TestRows]) -> float | None:
-    """The standard deviation between seeds of the mean over attributes, in points; None with fewer than two seeds.
-
-    Only seeds with results for all attributes count.
-    """
-    by_seed: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for attribute, rows in by_attribute.items():
-        for group in group_folds(rows):
-            by_seed[group[0][0].cell.seed][attribute].append(100 * pooled_accuracy(group))
-    complete = [of_seed for of_seed in by_seed.values() if set(of_seed) == set(by_attribute)]
-    if len(complete) < 2:
-        return None
-    means = [sum(sum(values) / len(values) for values in of_seed.values()) / len(of_seed) for of_seed in complete]
-    mean = sum(means) / len(means)
-    return (sum((value - mean) ** 2 for value in means) / (len(means) - 1)) ** 0.5
-
-
-def _mean_correlation(by_attribute: Mapping[str, TestRows]) -> float | None:
-    """The mean rank correlation over attributes; None if any result has none."""
-    correlations = [[test.spearman for _, test in rows] for rows in by_attribute.values()]
-    known = [[value for value in values if value is not None] for values in correlations]
-    if any(len(values) != len(some) for values, some in zip(correlations, known, strict=True)):
-        return None
-    return sum(sum(values) / len(values) for values in known) / len(known)

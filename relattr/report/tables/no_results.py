@@ -17,7 +17,8 @@ from relattr.harness.result import Result
 from relattr.harness.result_selection import ResultSelection
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.stored_results import StoredResults
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from relattr.errors import BadInput
+from relattr.harness.benchmark import ColumnSpec
 from relattr.system.numbers import parse_float
 from relattr.system.paths import package_folder
 from relattr.system.reading import MAX_TEXT, open_regular
@@ -59,6 +60,15 @@ class PublishedNumber:
 
 
 @dataclass(frozen=True)
+class PublishedMean:
+    """The mean of numbers published for some attributes of a column, in per cent."""
+
+    accuracy: float
+    reliability: str
+    """That of the least reliable number."""
+
+
+@dataclass(frozen=True)
 class PublishedRow:
     """A published row with numbers for single attributes; the mean is under the empty attribute."""
 
@@ -94,6 +104,31 @@ def is_published_constant(table: str, row: str) -> bool:
 def is_published_by_attribute(table: str, column: str) -> bool:
     """Return whether the paper publishes the attributes of this column one by one."""
     return any(attribute for (t, _, c, attribute) in _index() if (t, c) == (table, column))
+
+
+def published_in_column(
+    table: str, row: str, column: ColumnSpec, attribute: str | None = None
+) -> PublishedNumber | None:
+    """Return the number of a row in a column of a benchmark, or of one attribute of it, or None.
+
+    A published mean over attributes is not the number of a column that shows one of them.
+    """
+    name = column.published or column.label
+    wanted = attribute or ("" if column.attribute == "*" else column.attribute)
+    number = published_number(table, row, name, wanted)
+    if number is None and attribute is None and not is_published_by_attribute(table, name):
+        number = published_number(table, row, name)
+    return number
+
+
+def published_mean(table: str, row: str, column: ColumnSpec, attributes: Sequence[str]) -> PublishedMean | None:
+    """Return the mean over these attributes of a column of a benchmark; None if they are not all published."""
+    numbers = [published_number(table, row, column.published or column.label, attribute) for attribute in attributes]
+    known = [(n.accuracy, n.reliability) for n in numbers if n is not None and n.accuracy is not None]
+    if not numbers or len(known) < len(numbers):
+        return None
+    mean = sum(accuracy for accuracy, _ in known) / len(known)
+    return PublishedMean(mean, max((reliability for _, reliability in known), key=list(RELIABILITY).index))
 
 
 def published_rows(column: str, attributes: Iterable[str]) -> list[PublishedRow]:

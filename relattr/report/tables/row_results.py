@@ -16,7 +16,8 @@ from relattr.harness.result import Result
 from relattr.harness.result_selection import ALL_RESULTS, ResultSelection, variant_key
 from relattr.harness.scope import benchmark_scope
 from relattr.harness.stored_results import StoredResults, Unreadable
-from relattr.registry import Registry, match_names
+from relattr.name_patterns import match_names
+from relattr.registry import Registry
 from relattr.report.backbones import backbones_of
 from relattr.report.tables.entry import Section
 from relattr.report.tables.row_labels import RowParameters, settle_labels

@@ -54,3 +54,17 @@ def task():
 def model(task) -> Model:
     """A fitted model."""
     return relattr.load_method("brightness").fit(task.train, seed=3, device="cpu", threads=1)
+
+
+@pytest.fixture
+def bench(workspace):
+    """A function that runs the benchmark of the workspace, which has a method that works and one that fails."""
+    workspace.write_method("works")
+    workspace.write_method("fails", "raise ValueError('it cannot')")
+    file = workspace.write_benchmark()
+
+    def run(**settings):
+        folders = {"results": workspace.folder / "results", "plugins": workspace.plugins}
+        return relattr.run(str(file), **{**folders, "backend": "inline", "verbose": False, **settings})
+
+    return run

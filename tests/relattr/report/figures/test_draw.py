@@ -10,8 +10,9 @@ from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Result, TestResult
 from relattr.harness.selection import Selection
 from relattr.harness.store import Store
-from relattr.report.figures import draw
-from relattr.report.figures.draw import FigureOptions, draw_figures, figure_stem
+from relattr.report.figures import cell_figures
+from relattr.report.figures.cell_figures import FigureOptions
+from relattr.report.figures.draw import draw_figures
 
 SIZE = {"n_train": 12, "n_test": 12, "size": 32}
 """Of the dataset; as many images as the arrays are for."""
@@ -29,7 +30,7 @@ BENCHMARK = Benchmark(
 @pytest.fixture
 def workspace(tmp_path, plugins, provenance, monkeypatch):
     """Stores results of ViralNet on the dataset glyphs, and draws them; as PNG only, which is faster."""
-    monkeypatch.setattr(draw, "SUFFIXES", (".png",))
+    monkeypatch.setattr(cell_figures, "SUFFIXES", (".png",))
     dataset = plugins.dataset("glyphs").create(SIZE)
 
     class Workspace:
@@ -132,12 +133,6 @@ def test_captions_explain_the_numbers(workspace, make_arrays):
     assert "seed 0; images of the test set test" in captions["figure4"]
     assert "Above each image is the" in captions["figure5"]
     assert "33.3 % for random images" in captions["figure5"]
-
-
-def test_figures_of_different_tasks_have_different_names():
-    cells = [Cell("m", {}, "d", {}, a, s, 0) for a in ("熟", "赤", "x", "a b") for s in ("standard", "one", "two")]
-    assert len({figure_stem(cell, []) for cell in cells}) == len(cells)
-    assert figure_stem(Cell("m", {}, "d", {}, "x", "standard", 0), ["rate=0.5"]) == "d-x-m-s0-rate-0.5"
 
 
 def test_figure_4_without_scores_is_not_ordered_by_them(workspace, make_arrays):

@@ -23,7 +23,7 @@ def shown(synthetic, make_benchmark):
     def select(registry=None, **options):
         selection = ResultSelection(**options)
         registry = registry or Registry()
-        chosen = select_columns(benchmark, registry, selection, synthetic.store)
+        chosen = select_columns(benchmark, registry, synthetic.store, selection)
         table = build_table(chosen, registry, synthetic.store, selection=selection)
         return [row.label for row in table.rows], [column.label for column in table.columns]
 
@@ -61,7 +61,7 @@ def test_an_attribute_stands_beside_its_own_published_number(synthetic, make_ben
     rows = (RowSpec("viralnet", "End-to-End Localization"), RowSpec("viralnet-m", "ViralNet-M"))
     benchmark = make_benchmark([], columns, rows, "table3")
     selection = ResultSelection(attributes=["smile"])
-    chosen = select_columns(benchmark, plugins, selection, synthetic.store)
+    chosen = select_columns(benchmark, plugins, synthetic.store, selection)
     table = build_table(chosen, plugins, synthetic.store, selection=selection)
     whole = build_table(benchmark, plugins, synthetic.store)
     by_attribute = whole.attribute_tables[0]

@@ -1,11 +1,16 @@
 """The published numbers as data."""
 
+import msgspec
 import pytest
 
 from relattr.errors import BadInput
+from relattr.harness.benchmark import ColumnSpec
 from relattr.report.tables.published import (
     HEADER,
+    RELIABILITY,
     is_published_constant,
+    published_in_column,
+    published_mean,
     published_number,
     published_numbers,
     published_rows,
@@ -86,3 +91,24 @@ def test_other_columns_are_refused(tmp_path):
     path.write_text("a,b\n")
     with pytest.raises(BadInput, match="expected"):
         read_published(path)
+
+
+def test_the_number_of_a_column_is_of_what_it_shows():
+    mean = ColumnSpec(label="All", dataset="lfw10", attribute="*", published="LFW-10")
+    bald = ColumnSpec(label="Bald", dataset="lfw10", attribute="baldhead", published="LFW-10")
+    row = "Parikh and Grauman + CNN"
+    assert published_in_column("table3", row, mean).accuracy == 74.61
+    assert published_in_column("table3", row, bald) == published_in_column("table3", row, mean, "baldhead")
+    assert published_in_column("table3", row, bald).accuracy == 78.10
+    assert published_in_column("table3", row, msgspec.structs.replace(bald, attribute="unpublished")) is None
+
+
+def test_a_published_mean_needs_every_attribute():
+    column = ColumnSpec(label="LFW-10", dataset="lfw10", attribute="*")
+    row = "Parikh and Grauman + CNN"
+    numbers = [published_number("table3", row, "LFW-10", attribute) for attribute in ("baldhead", "smile")]
+    mean = published_mean("table3", row, column, ["baldhead", "smile"])
+    assert mean.accuracy == pytest.approx(sum(number.accuracy for number in numbers) / 2)
+    assert mean.reliability == max((n.reliability for n in numbers), key=list(RELIABILITY).index)
+    assert published_mean("table3", row, column, ["baldhead", "unpublished"]) is None
+    assert published_mean("table3", row, column, []) is None
