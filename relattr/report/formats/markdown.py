@@ -56,7 +56,7 @@ def _cell(entry: TableEntry) -> str:
     if entry.measured is None:
         return f"*{entry.published:.2f}*" if entry.constant and entry.published is not None else "–"
     number = f"**{entry.measured:.2f}**" if entry.best else f"{entry.measured:.2f}"
-    return f"{number} {escape_markdown(entry.spread)}".rstrip()
+    return " ".join(part for part in (number, escape_markdown(entry.spread), entry.part) if part)
 
 
 def _effect_cell(effect: AblationEffect | None) -> str:
@@ -79,7 +79,7 @@ def _comparison(table: PaperTable, footnotes: Footnotes) -> list[str]:
                     escape_markdown(row.label),
                     escape_markdown(column.label),
                     f"{entry.published:.2f}",
-                    f"{entry.measured:.2f}",
+                    f"{entry.measured:.2f} {entry.part}".rstrip(),
                     "–" if unknown else f"{entry.lower:.2f} – {entry.upper:.2f}",
                     f"{entry.difference:+.2f}",
                     f"{entry.verdict}{footnotes.suffix(entry.notes)}",

@@ -74,7 +74,7 @@ def _cell(entry: TableEntry) -> str:
     if entry.measured is None:
         return "–"
     number = f"{'*' if entry.best else ''}{entry.measured:.2f}"
-    return f"{number} {entry.spread}".rstrip()
+    return " ".join(part for part in (number, entry.spread, entry.part) if part)
 
 
 def _effect_cell(effect: AblationEffect | None) -> str:

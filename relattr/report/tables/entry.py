@@ -43,6 +43,9 @@ class TableEntry:
     """Ordered test pairs that were scored, over all attributes and splits."""
     n_images: int = 0
     n_attributes: int = 0
+    """Attributes that the mean is over."""
+    all_attributes: int = 0
+    """Attributes of the column; more than ``n_attributes`` if the mean is over part of them."""
     n_tasks: int = 0
     """How many of the benchmark's tasks (attribute and split) of this entry have a result."""
     n_seeds: int = 0
@@ -100,6 +103,12 @@ class TableEntry:
         if self.half_width is None:
             return ""
         return f"[{self.lower:.1f}, {self.upper:.1f}]" if self.shows_ends else f"± {self.half_width:.1f}"
+
+    @property
+    def part(self) -> str:
+        """The part of the column's attributes that the mean is over, such as ``1/6``; empty if it is over all."""
+        partial = self.measured is not None and self.n_attributes < self.all_attributes
+        return f"{self.n_attributes}/{self.all_attributes}" if partial else ""
 
     @property
     def difference(self) -> float | None:

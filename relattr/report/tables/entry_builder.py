@@ -173,6 +173,7 @@ class EntryBuilder:
         entry = computed.entry
         entry = replace(
             entry,
+            all_attributes=len(attributes),
             n_tasks=len(tasks & measured_tasks),
             verdict=published_verdict(entry, comparable=comparable),
             notes=tuple(dict.fromkeys((*notes.full, *entry.notes))),

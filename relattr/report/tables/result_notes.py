@@ -193,8 +193,9 @@ def missing_attributes_note(attributes: Sequence[str], measured: Iterable[str], 
     reasons = sorted(
         {first_line(r.reason) or r.status for r in results if r.status != "ok" and r.cell.attribute in absent}
     )
-    present = ", ".join(attribute for attribute in attributes if attribute in measured)
-    return [f"mean over {present} only; {', '.join(absent)}: {'; '.join(reasons) or 'not run'}"]
+    present = [attribute for attribute in attributes if attribute in measured]
+    part = f"{len(present)}/{len(attributes)}: mean over {', '.join(present)} only"
+    return [f"{part}; {', '.join(absent)}: {'; '.join(reasons) or 'not run'}"]
 
 
 def missing_cells_note(wanted: set[CellPlace], measured: set[CellPlace], results: Iterable[Result]) -> list[str]:

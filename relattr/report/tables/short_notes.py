@@ -4,8 +4,8 @@ from __future__ import annotations
 
 DIFFERENT = "differs from the published method, data or protocol"
 """The method, its parameters, the data or the protocol are not the published ones."""
-PART = "mean over part of the attributes"
-"""The column is a mean over several attributes, and some are not measured."""
+PART = "k/n: mean over k of n attributes"
+"""The column is a mean over several attributes, and some are not measured; see `TableEntry.part`."""
 INCOMPLETE = "some splits or seeds are missing"
 LEAK = "training and test sets overlap"
 EARLIER_CODE = "computed with an earlier version of the code or data"

@@ -137,8 +137,10 @@ def _cells(entry: TableEntry, mark: str, narrow: bool) -> list[str]:
     if entry.constant and entry.measured is None:
         number = rf"\itshape {number}"
     if narrow:
-        return [rf"{number} {{\rlap{{{mark}}}}}" if mark else number]
+        beside = (rf"\,{{\scriptsize {entry.part}}}" if entry.part else "") + mark
+        return [rf"{number} {{\rlap{{{beside}}}}}" if beside else number]
     spread = entry.spread.replace("± ", r"$\pm$\,") if entry.measured is not None else ""
+    spread = " ".join(text for text in (spread, entry.part) if text)
     return [number, (rf"{{\scriptsize {{{spread}}}}}" if spread else "") + mark]
 
 
@@ -152,7 +154,7 @@ def _comparison_row(label: str, entry: TableEntry, mark: str, has_published: boo
         measured,
         interval,
         *(["{--}" if entry.difference is None else f"{entry.difference:+.2f}"] if has_published else []),
-        (entry.verdict or ("" if entry.measured is not None else status)) + mark,
+        (" ".join(filter(None, (entry.verdict, entry.part))) or ("" if entry.measured is not None else status)) + mark,
     ]
     return " & ".join(cells) + r" \\"
 

@@ -50,6 +50,16 @@ def page_of(synthetic, benchmark, **options):
     return text, reader
 
 
+def test_the_part_of_a_mean_is_beside_its_number(synthetic, make_benchmark, mean_column):
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute)
+    synthetic.add("n", "a", "x")
+    synthetic.add("n", "a", "y", status="timeout", reason="took too long")
+    page, _ = page_of(synthetic, make_benchmark(["m", "n"], [mean_column]))
+    places = re.findall(r'<span class="spread">[^<]* 1/2</span>', page)
+    assert len(places) == 2  # the table, and the mean in the table of attributes
+
+
 def test_rank_correlations_are_on_the_page(synthetic, make_benchmark, column):
     synthetic.add("m", "a", "x", spearman=0.25)
     synthetic.add("n", "a", "x")

@@ -1,5 +1,6 @@
 """Notes on results: deviations, leaks, other parameters, and what is missing from a mean."""
 
+import re
 from functools import partial
 
 import msgspec
@@ -46,7 +47,20 @@ def test_missing_attributes_are_named_with_the_reason(synthetic, mean_column, en
     synthetic.add("n", "a", "x")
     synthetic.add("n", "a", "y", status="timeout", reason="took too long")
     table = synthetic.table(["m", "n"], [mean_column])
-    assert "mean over x only; y: took too long" in entry_of(table, "n").notes
+    assert "1/2: mean over x only; y: took too long" in entry_of(table, "n").notes
+
+
+def test_a_mean_over_part_of_the_attributes_shows_which_part(synthetic, mean_column):
+    for attribute in ("x", "y"):
+        synthetic.add("m", "a", attribute)
+    synthetic.add("n", "a", "x")
+    synthetic.add("n", "a", "y", status="timeout", reason="took too long")
+    table = synthetic.table(["m", "n"], [mean_column])
+    whole, part = (row.entries[0].part for row in table.rows)
+    assert (whole, part) == ("", "1/2")
+    for to_format in (table_to_latex, table_to_text, table_to_markdown):
+        beside_numbers = re.findall(r"\d\.\d\d[^\n]*\b1/2\b", to_format(table))
+        assert len(beside_numbers) == 1, to_format
 
 
 def test_missing_seeds_are_named_with_the_reason(synthetic):
