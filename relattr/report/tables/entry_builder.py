@@ -223,7 +223,7 @@ class EntryBuilder:
         )
         missing = missing_cells_note(wanted, places, results)
         leaks = [
-            leak.text
+            leak
             for leak in self._leaks.get(column.dataset, ())
             if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
         ]
@@ -237,7 +237,7 @@ class EntryBuilder:
             *missing,
             *ties,
             *(note for notes in of_rows for note in notes.remarks),
-            *leaks,
+            *(leak.text for leak in leaks),
             *stale,
             *not_loaded,
             *not_recorded,
@@ -246,7 +246,7 @@ class EntryBuilder:
             short_notes.PART: partial,
             short_notes.INCOMPLETE: missing,
             short_notes.TIES: ties,
-            short_notes.LEAK: leaks,
+            **{leak.short: [leak.text] for leak in leaks},
             short_notes.DIFFERENT: deviations if self._benchmark.table.published else (),
             short_notes.EARLIER_CODE: stale,
             short_notes.NOT_LOADED: not_loaded,
