@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 10
 """Images that are left out of a ranking that the warning names at most."""
+MIN_ONE_SIDED = 8
+"""So many pairs with random sides have labels of one side less than once in 100 times."""
 
 
 class FitRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +150,7 @@ class Model:
         missing = self.missing()
         if missing:
             raise Blocked(f"{self.name} {'; '.join(missing)}")
+        _warn_of_zero_labels(train.pairs)
         source = source_of(train)
         try:
             require_applicable(self.method, train, source.get("dataset", "this training set"))
@@ -285,6 +288,16 @@ class Model:
         self.require_fitted()
         if not self.has_strength:
             raise BadInput(f"{self.name} compares pairs and gives no strengths; use compare(images, pairs)")
+
+
+def _warn_of_zero_labels(pairs: Pairs) -> None:
+    """Warn if the labels are 1 and 0, where 1 and -1 are meant: half of the pairs would be taken as similar."""
+    from relattr.interface.labelled_pairs import zero_as_other
+
+    if pairs.order is None and pairs.n_ordered >= MIN_ONE_SIDED:
+        problem = zero_as_other(pairs.label, pairs.n_similar)
+        if problem:
+            warnings.warn(problem, stacklevel=3)
 
 
 def _how_many(invalid: Sequence[int]) -> str:
