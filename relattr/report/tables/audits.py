@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -78,13 +78,15 @@ def audit_benchmark(benchmark: Benchmark, registry: Registry, store: StoredResul
     return audits
 
 
-def audits_for_run(benchmark: Benchmark, registry: Registry, store: StoredResults) -> dict[str, Audit | NoAudit]:
-    """Return the audits that a run shows: of a user's own data, and of other datasets where they are stored.
+def audits_for_run(
+    benchmark: Benchmark, registry: Registry, store: StoredResults, datasets: Iterable[str]
+) -> dict[str, Audit | NoAudit]:
+    """Return the audits that a run on these datasets shows: of a user's own data, and others where they are stored.
 
     Released data is verified by its checksums, and its audit may take longer than the run.
     """
     audits: dict[str, Audit | NoAudit] = {}
-    for name in dict.fromkeys(column.dataset for column in benchmark.table.columns):
+    for name in dict.fromkeys(datasets):
         if name not in registry.datasets:
             continue
         try:
