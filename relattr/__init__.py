@@ -1,7 +1,21 @@
 """relattr: a benchmark suite for relative-attribute methods.
 
-Given two images, which one shows more of an attribute? Methods and datasets are plugins, subclasses of `Method` and
-`Dataset`; see CONTRIBUTING.md for adding one in a single file.
+Given two images, which one shows more of an attribute?
+
+- `load_method` and `load_dataset` give a method and a dataset by name; `list_methods` and `list_datasets` list them.
+  `Model.fit`, `compare`, `strength` and `rank` apply a method, `evaluate` and `cross_validate` say how accurate it is,
+  `save_model` and `load_model` keep it.
+- `load_images` and `load_pairs` take your own photographs and comparisons; the dataset ``folder`` reads files of them.
+- `run` computes a benchmark, as ``relattr run``; `results`, `table` and `report_page` show what is stored.
+- Methods and datasets are plugins: subclasses of `Method` and `Dataset` in one file, or in a cell of a notebook.
+
+>>> import relattr
+>>> task = relattr.load_dataset("glyphs", n_train=30, n_test=20).task("global")
+>>> model = relattr.load_method("chance").fit(task.train)
+>>> relattr.evaluate(model, task).n_pairs
+190
+
+docs/python.md has more examples.
 """
 
 from __future__ import annotations
@@ -15,6 +29,7 @@ if TYPE_CHECKING:
     from relattr.images import Images
     from relattr.images.loading import load_images
     from relattr.interface.evaluation import Evaluation, cross_validate, evaluate
+    from relattr.interface.labelled_pairs import load_pairs
     from relattr.interface.loaded_dataset import LoadedDataset
     from relattr.interface.model import Model
     from relattr.interface.model_file import load_model, save_model
@@ -45,6 +60,7 @@ _MODULES = {
     "Evaluation": "interface.evaluation",
     "cross_validate": "interface.evaluation",
     "evaluate": "interface.evaluation",
+    "load_pairs": "interface.labelled_pairs",
     "LoadedDataset": "interface.loaded_dataset",
     "Model": "interface.model",
     "load_model": "interface.model_file",
@@ -109,6 +125,7 @@ __all__ = [
     "load_images",
     "load_method",
     "load_model",
+    "load_pairs",
     "plot_accuracy",
     "plot_boxes",
     "plot_pairs",

@@ -68,7 +68,7 @@ def _benchmark_lines(benchmark: Benchmark, registered: Registry) -> list[str]:
         lines.append(f"- `{name}` also with: {_code(texts)}")
     lines += ["", "| method | needs |", "| --- | --- |"]
     methods = [name for name in benchmark.methods if name in registered.methods]
-    overrides = parameter_overrides(benchmark, Selection(), registered, methods, list(benchmark.datasets))
+    overrides = parameter_overrides(benchmark, registered, Selection(), methods, list(benchmark.datasets))
     groups: dict[str, list[str]] = {}
     for name in benchmark.methods:
         if name in registered.constants:

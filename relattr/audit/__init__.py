@@ -8,11 +8,12 @@ to the tables.
 from __future__ import annotations
 
 from relattr.audit.dataset import audit_dataset, code_of
-from relattr.audit.observation import RELEASED, TRAINING, VERSION, Audit, Observation
+from relattr.audit.observation import ONE_ORIENTATION, RELEASED, TRAINING, VERSION, Audit, Observation
 from relattr.audit.pairs import audit_overlap, audit_pairs
 from relattr.audit.task import audit_task
 
 __all__ = [
+    "ONE_ORIENTATION",
     "RELEASED",
     "TRAINING",
     "VERSION",

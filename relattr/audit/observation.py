@@ -13,6 +13,8 @@ TRAINING = "training"
 """The name of the training pairs in `Observation.where`, after the name of the task."""
 RELEASED = "released files"
 """The prefix of `Observation.kind` for observations in the released files."""
+ONE_ORIENTATION = "one orientation"
+"""The kind of observation that the side determines the label."""
 
 
 class Observation(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from relattr.audit.observation import Observation, Severity
+from relattr.audit.observation import ONE_ORIENTATION, Observation, Severity
 from relattr.errors import BadInput
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MAX_Z = 4.0
 """Standard deviations from equal sides up to which nothing is noted; expected once in 16,000 sets with random sides."""
+MIN_ONE_ORIENTATION = 15
+"""So many ordered pairs with random sides have one orientation once in 16,000 times; a fold of five, once in 16."""
 
 
 def audit_pairs(name: str, left: ArrayLike, right: ArrayLike, label: ArrayLike) -> list[Observation]:
@@ -37,12 +39,12 @@ def _audit_sides(name: str, y: NDArray[np.integer]) -> list[Observation]:
     """Whether the labels of ordered pairs depend on the side."""
     ordered = int((y != 0).sum())
     first = int((y > 0).sum())
-    if ordered > 1 and first in (0, ordered):
+    if ordered >= MIN_ONE_ORIENTATION and first in (0, ordered):
         text = (
             f"the {'left' if first else 'right'} image has more in all {ordered:,} ordered pairs: the side determines "
             "the label, so sides must be randomised before training and evaluation"
         )
-        return [Observation("leak", "one orientation", name, text)]
+        return [Observation("leak", ONE_ORIENTATION, name, text)]
     if ordered and abs(2 * first - ordered) / ordered**0.5 > MAX_Z:
         text = f"the left image has more in {100 * first / ordered:.1f} % of {ordered:,} ordered pairs"
         return [Observation("warning", "imbalance", name, text)]

@@ -153,7 +153,8 @@ def _warn_about_data(plan: Plan, registry: Registry, store: Store) -> dict[str, 
     """Print the leaks and warnings of the audits, and return them."""
     from relattr.report.tables.audits import NoAudit, audits_for_run
 
-    audits = audits_for_run(plan.benchmark, registry, store)
+    datasets = (planned.cell.dataset for planned in plan.cells)
+    audits = audits_for_run(plan.benchmark, registry, store, datasets)
     for name, audit in audits.items():
         if isinstance(audit, NoAudit):
             echo(f"warning: {name}: {audit.reason}", err=True)

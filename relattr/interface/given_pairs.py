@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -47,27 +46,6 @@ def as_pairs(pairs: Pairs | ArrayLike, images: Images, given: ImagesLike = ()) -
     if outside.size:
         raise BadInput(f"a pair has the image index {outside[0]}; expected 0 to {n_images - 1}, for {n_images} images")
     return Pairs(indices[:, 0], indices[:, 1], np.zeros(len(indices), np.int8), n_images=n_images)
-
-
-def warn_of_one_sided_labels(pairs: Pairs) -> None:
-    """Warn of labels that are only 1 and 0, or only -1 and 0: 0 may be meant as "the other image has more".
-
-    Labels of 0 and 1, or of False and True, are common elsewhere. A file of own photographs with them is refused.
-    """
-    import numpy as np
-
-    if pairs.order is not None:  # made of scores, not of labels
-        return
-    n_left, n_right, n_similar = (int(np.count_nonzero(pairs.label == label)) for label in (1, -1, 0))
-    if not n_similar or (n_left == 0) == (n_right == 0):
-        return
-    label, absent, side = (1, -1, "right") if n_left else (-1, 1, "left")
-    warnings.warn(
-        f"the labels of the training pairs are {label} ({n_left + n_right:,} of {len(pairs):,}) and 0 "
-        f"({n_similar:,}), and none is {absent}. 0 means similar: where the {side} image has more, the label should be "
-        f"{absent}",
-        stacklevel=3,
-    )
 
 
 def _as_array(pairs: Any) -> NDArray[Any]:

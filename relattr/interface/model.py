@@ -13,7 +13,7 @@ import msgspec
 
 from relattr import parameters
 from relattr.errors import BadInput, Blocked, shortened
-from relattr.interface.given_pairs import as_pairs, warn_of_one_sided_labels
+from relattr.interface.given_pairs import as_pairs
 from relattr.interface.loaded_dataset import source_of
 from relattr.interface.notebook import properties_html
 from relattr.interface.seen_images import SeenImages
@@ -167,7 +167,7 @@ class Model:
             raise Blocked(f"{self.name} {'; '.join(missing)}")
         source = source_of(train)
         if not source:  # pairs of the user's program
-            warn_of_one_sided_labels(train.pairs)
+            _warn_of_zero_labels(train.pairs)
         try:
             require_applicable(self.method, train, source.get("dataset", "this training set"))
         except MethodNotApplicable as error:
@@ -304,6 +304,19 @@ class Model:
         self.require_fitted()
         if not self.has_strength:
             raise BadInput(f"{self.name} compares pairs and gives no strengths; use compare(images, pairs)")
+
+
+def _warn_of_zero_labels(pairs: Pairs) -> None:
+    """Warn of labels that are only 1 and 0, or only -1 and 0: 0 may be meant as "the other image has more".
+
+    Labels of 0 and 1, or of False and True, are common elsewhere. A file of own photographs with them is refused.
+    """
+    from relattr.interface.labelled_pairs import zero_as_other
+
+    if pairs.order is None:  # not made of scores
+        problem = zero_as_other(pairs.label, pairs.n_similar)
+        if problem:
+            warnings.warn(problem, stacklevel=3)
 
 
 def _how_many(invalid: Sequence[int]) -> str:

@@ -103,7 +103,7 @@ def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> Load
         Parameters of the dataset. A relative path means the same file when the working folder changes later.
 
     Raises `UnknownName` for a dataset or parameter that does not exist, with suggestions, and `BadInput` for a value
-    that is not valid.
+    that is not valid, or a path in place of the name.
 
     Examples
     --------
@@ -112,7 +112,13 @@ def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> Load
     """
     from relattr.interface.loaded_dataset import LoadedDataset
 
-    plugin = loaded_registry(plugins).dataset(name)
+    known = loaded_registry(plugins)
+    if isinstance(name, os.PathLike) or (isinstance(name, str) and name not in known.datasets and os.path.exists(name)):
+        raise BadInput(
+            f"load_dataset takes the name of a dataset, not a path; for your own photographs: load_dataset('folder', "
+            f"path={os.fspath(name)!r})"
+        )
+    plugin = known.dataset(name)
     return LoadedDataset(plugin.create(_fixed_paths(parameters, plugin.cls.location_parameters)), plugin.label)
 
 

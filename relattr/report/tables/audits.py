@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from relattr.audit import RELEASED, TRAINING, VERSION, Audit, audit_dataset, code_of
+from relattr.audit import ONE_ORIENTATION, RELEASED, TRAINING, VERSION, Audit, Observation, audit_dataset, code_of
 from relattr.dataset import Dataset
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.data_identity import DataIdentity, identify_data
@@ -15,6 +15,7 @@ from relattr.harness.result import Result
 from relattr.harness.stored_audits import audit_key, audit_keys_of
 from relattr.harness.stored_results import StoredResults
 from relattr.registry import Registry
+from relattr.report.tables import short_notes
 from relattr.system.sealed import open_sealed, seal_record
 
 
@@ -34,6 +35,8 @@ class LeakNote:
     text: str
     places: frozenset[str] = frozenset()
     """Tasks (``dataset/attribute/split``) or their test sets (task, space, name); if empty, all of the dataset."""
+    short: str = short_notes.OVERLAP
+    """The same in a few words."""
 
     def affects(self, task: str, test: str) -> bool:
         """Whether a number on this test set is affected; a leak within the training pairs affects the whole task."""
@@ -75,13 +78,15 @@ def audit_benchmark(benchmark: Benchmark, registry: Registry, store: StoredResul
     return audits
 
 
-def audits_for_run(benchmark: Benchmark, registry: Registry, store: StoredResults) -> dict[str, Audit | NoAudit]:
-    """Return the audits that a run shows: of a user's own data, and of other datasets where they are stored.
+def audits_for_run(
+    benchmark: Benchmark, registry: Registry, store: StoredResults, datasets: Iterable[str]
+) -> dict[str, Audit | NoAudit]:
+    """Return the audits that a run on these datasets shows: of a user's own data, and others where they are stored.
 
     Released data is verified by its checksums, and its audit may take longer than the run.
     """
     audits: dict[str, Audit | NoAudit] = {}
-    for name in dict.fromkeys(column.dataset for column in benchmark.table.columns):
+    for name in dict.fromkeys(datasets):
         if name not in registry.datasets:
             continue
         try:
@@ -107,11 +112,17 @@ def leak_notes(audits: Mapping[str, Audit | NoAudit]) -> dict[str, list[LeakNote
             # released files are not what is scored: an adapter orients pairs at random and splits them again
             observations = (o for o in audit.observations if not o.kind.startswith(RELEASED))
             notes[name] = [
-                LeakNote(f"audit: {o.text}", frozenset(o.places)) for o in observations if o.severity == "leak"
+                LeakNote(f"audit: {o.text}", frozenset(o.places), _short_note(o))
+                for o in observations
+                if o.severity == "leak"
             ]
         elif audit.failed:
-            notes[name] = [LeakNote(audit.reason)]
+            notes[name] = [LeakNote(audit.reason, short=short_notes.NOT_AUDITED)]
     return notes
+
+
+def _short_note(leak: Observation) -> str:
+    return short_notes.SIDES if leak.kind == ONE_ORIENTATION else short_notes.OVERLAP
 
 
 def benchmark_leak_notes(benchmark: Benchmark, registry: Registry, store: StoredResults) -> dict[str, list[LeakNote]]:

@@ -194,7 +194,7 @@ class EntryBuilder:
             ties=ties_note(test for _, test in rows),
             remarks=[note for notes in of_results for note in notes.remarks],
             leaks=[
-                leak.text
+                leak
                 for leak in self._leaks.get(column.dataset, ())
                 if any(leak.affects(str(result.cell.task), test.test) for result, test in rows)
             ],

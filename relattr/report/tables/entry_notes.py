@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relattr.report.tables import short_notes
+from relattr.report.tables.audits import LeakNote
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class EntryNotes:
     ties: Sequence[str]
     remarks: Sequence[str]
     """Notes of methods and datasets that are no deviations; they have no short form."""
-    leaks: Sequence[str]
+    leaks: Sequence[LeakNote]
     earlier_code: Sequence[str]
     not_loaded: Sequence[str]
     not_recorded: Sequence[str]
@@ -35,7 +36,7 @@ class EntryNotes:
             *self.incomplete,
             *self.ties,
             *self.remarks,
-            *self.leaks,
+            *(leak.text for leak in self.leaks),
             *self.earlier_code,
             *self.not_loaded,
             *self.not_recorded,
@@ -43,11 +44,11 @@ class EntryNotes:
 
     def short(self, *, compared: bool) -> tuple[str, ...]:
         """One text for each kind of note; that on deviations only in a table ``compared`` with published numbers."""
-        kinds = {
+        kinds: dict[str, Sequence[object]] = {
             short_notes.PART: self.partial,
             short_notes.INCOMPLETE: self.incomplete,
             short_notes.TIES: self.ties,
-            short_notes.LEAK: self.leaks,
+            **{leak.short: [leak] for leak in self.leaks},
             short_notes.DIFFERENT: self.deviations if compared else (),
             short_notes.EARLIER_CODE: self.earlier_code,
             short_notes.NOT_LOADED: self.not_loaded,

@@ -9,6 +9,7 @@ from relattr.audit import audit_dataset
 from relattr.errors import BadInput
 from relattr.registry import registry
 from relattr.report.tables.audits import LeakNote, NoAudit, leak_notes
+from relattr.report.tables.short_notes import NOT_AUDITED
 
 
 def test_an_unavailable_attribute_does_not_hide_other_leaks(make_task, drawn):
@@ -38,7 +39,7 @@ def test_an_unavailable_attribute_does_not_hide_other_leaks(make_task, drawn):
     assert LeakNote("in training", frozenset({f"{task_of} training"})).affects(task_of, "another")
     assert LeakNote("everywhere").affects("two/bad/standard", "test")
     assert leak_notes({"two": NoAudit("the audit failed: x", failed=True), "gone": NoAudit("not available")}) == {
-        "two": [LeakNote("the audit failed: x")]
+        "two": [LeakNote("the audit failed: x", short=NOT_AUDITED)]
     }
 
 

@@ -25,6 +25,13 @@ def test_pairs_with_one_orientation_are_a_leak(sign, side):
     assert f"the {side} image" in observations[0].text
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 14])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_few_pairs_with_random_sides_are_no_leak(n, sign):
+    """Of the small folds of a cross-validation, some have one orientation by chance."""
+    assert audit_pairs("p", np.arange(n), np.arange(n) + n, np.full(n, sign)) == []
+
+
 def test_imbalance_is_reported_only_if_significant():
     rng = np.random.default_rng(0)
     a, b = np.arange(1000), np.arange(1000) + 1000

@@ -57,6 +57,38 @@ def test_duplicated_photographs_are_named_and_noted(tmp_path: Path) -> None:
     assert "0 cells computed" in again.output
 
 
+def test_only_the_data_of_the_run_is_audited(tmp_path: Path) -> None:
+    own, results = tmp_path / "own", tmp_path / "results"
+    lines = draw(own)
+    shutil.copy(own / "0.png", own / "copy.png")
+    (own / "ripe.csv").write_text("\n".join([*lines, "copy.png,0"]))
+    (tmp_path / "two.toml").write_text(
+        f"""
+        title = "Two datasets"
+        methods = ["chance"]
+        datasets = ["glyphs", "folder"]
+        [dataset.glyphs]
+        n_train = 8
+        n_test = 8
+        size = 32
+        [dataset.folder]
+        path = "{own}"
+        [table]
+        caption = "Both."
+        columns = [
+          {{ label = "scenes", dataset = "glyphs", attribute = "global" }},
+          {{ label = "own", dataset = "folder", attribute = "ripe" }},
+        ]
+        """
+    )
+    for chosen, audited in (("glyphs", False), ("folder", True)):
+        arguments = ["run", str(tmp_path / "two.toml"), "--datasets", chosen, "--backend", "inline"]
+        outcome = CliRunner().invoke(cli, [*arguments, "--results", str(results)])
+        answer_directly()
+        assert outcome.exit_code == 0, outcome.output
+        assert ("have the same content" in outcome.output) == audited
+
+
 def test_an_unreadable_image_is_named_before_the_cells_run(tmp_path: Path) -> None:
     lines = draw(tmp_path / "own")
     for k in range(0, N, 2):

@@ -103,10 +103,10 @@ def test_what_is_no_list_of_pairs_has_an_example_in_its_error(model, paths):
 @pytest.mark.parametrize(
     ("labels", "warning"),
     [
-        ([1, 0, 1], "are 1 (2 of 3) and 0 (1), and none is -1"),
-        ([True, False, False], "are 1 (1 of 3) and 0 (2), and none is -1"),
-        (np.array([0, 1, 0], bool), "are 1 (1 of 3) and 0 (2), and none is -1"),
-        ([-1, 0, -1], "are -1 (2 of 3) and 0 (1), and none is 1"),
+        ([1, 0, 1], "are 1 (2 pairs) and 0 (1 pair), and none is -1"),
+        ([True, False, False], "are 1 (1 pair) and 0 (2 pairs), and none is -1"),
+        (np.array([0, 1, 0], bool), "are 1 (1 pair) and 0 (2 pairs), and none is -1"),
+        ([-1, 0, -1], "are -1 (2 pairs) and 0 (1 pair), and none is 1"),
         ([1, 0, -1], ""),
         ([1, 1, 1], ""),
         ([-1, -1, 1], ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -48,6 +49,20 @@ def test_parameters_are_those_given_and_the_defaults():
 def test_an_unknown_name_suggests_similar_ones(call, suggestion):
     with pytest.raises(UnknownName, match=suggestion):
         call()
+
+
+@pytest.mark.parametrize("of", [str, Path])
+def test_a_path_in_place_of_a_dataset_says_how_to_open_it(tmp_path, of):
+    for path in (tmp_path, tmp_path / "smile.csv"):
+        path.touch()
+        with pytest.raises(BadInput, match=re.escape(f"load_dataset('folder', path={str(path)!r})")):
+            relattr.load_dataset(of(path))
+
+
+def test_a_folder_of_the_name_of_a_dataset_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "glyphs").mkdir()
+    assert relattr.load_dataset("glyphs").name == "glyphs"
 
 
 def test_a_value_of_the_wrong_type_is_refused():

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from relattr.report.tables import short_notes
+from relattr.report.tables.audits import LeakNote
 from relattr.report.tables.entry_notes import EntryNotes
 
 KINDS = {
@@ -13,7 +14,7 @@ KINDS = {
     "incomplete": short_notes.INCOMPLETE,
     "ties": short_notes.TIES,
     "remarks": "",
-    "leaks": short_notes.LEAK,
+    "leaks": short_notes.SIDES,
     "earlier_code": short_notes.EARLIER_CODE,
     "not_loaded": short_notes.NOT_LOADED,
     "not_recorded": short_notes.NOT_RECORDED,
@@ -27,12 +28,14 @@ def test_every_kind_of_note_is_tested():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_notes_of_one_kind_have_one_short_text(kind):
-    notes = dataclasses.replace(NOTHING, **{kind: ("first", "second")})
-    assert notes.full == ("first", "second")
+    texts = ("first", "second")
+    given = tuple(LeakNote(text, short=short_notes.SIDES) for text in texts) if kind == "leaks" else texts
+    notes = dataclasses.replace(NOTHING, **{kind: given})
+    assert notes.full == texts
     assert notes.short(compared=True) == tuple(filter(None, [KINDS[kind]]))
 
 
 def test_deviations_are_short_only_beside_published_numbers():
-    notes = dataclasses.replace(NOTHING, deviations=("fewer words",), leaks=("the sets overlap",))
+    notes = dataclasses.replace(NOTHING, deviations=("fewer words",), leaks=(LeakNote("the sets overlap"),))
     assert notes.full == ("fewer words", "the sets overlap")
-    assert notes.short(compared=False) == (short_notes.LEAK,)
+    assert notes.short(compared=False) == (short_notes.OVERLAP,)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from relattr import Dataset, parameters
+from relattr.audit import ONE_ORIENTATION, VERSION, Audit, Observation
 from relattr.harness.benchmark import ColumnSpec
 from relattr.harness.cell import Cell
 from relattr.harness.data_identity import identify_data
@@ -18,9 +19,9 @@ from relattr.report.formats.latex.notes import notes_to_latex
 from relattr.report.formats.latex.table import table_to_latex
 from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.text import table_to_text
-from relattr.report.tables.audits import LeakNote
+from relattr.report.tables.audits import LeakNote, NoAudit, leak_notes
 from relattr.report.tables.result_notes import ties_note
-from relattr.report.tables.short_notes import EARLIER_CODE, INCOMPLETE, NOT_LOADED
+from relattr.report.tables.short_notes import EARLIER_CODE, INCOMPLETE, NOT_AUDITED, NOT_LOADED, OVERLAP, SIDES
 
 
 def test_every_deviation_note_and_leak_is_in_every_format(synthetic, column):
@@ -30,6 +31,26 @@ def test_every_deviation_note_and_leak_is_in_every_format(synthetic, column):
     for to_format in (*in_full, notes_to_latex, table_to_csv, table_to_markdown):
         for note in ("another backbone", "other labels", "images shared", "audit: one image is in both"):
             assert note in to_format(table)
+
+
+@pytest.mark.parametrize(
+    ("kind", "short"),
+    [("shared images", OVERLAP), ("shared content", OVERLAP), ("shared pairs", OVERLAP), (ONE_ORIENTATION, SIDES)],
+)
+def test_the_short_note_of_a_leak_says_of_which_kind_it_is(synthetic, column, kind, short):
+    synthetic.add("m", "a", "x")
+    leak = Observation("leak", kind, "a/x/standard test", "a leak", ("a/x/standard test",))
+    leaks = leak_notes({"a": Audit(VERSION, "a", "", True, (leak,))})
+    text = table_to_text(synthetic.table(["m"], [column], leaks=leaks), notes="short")
+    assert {note for note in (OVERLAP, SIDES, NOT_AUDITED) if note in text} == {short}
+
+
+def test_data_whose_audit_failed_is_not_said_to_overlap(synthetic, column):
+    synthetic.add("m", "a", "x")
+    table = synthetic.table(["m"], [column], leaks=leak_notes({"a": NoAudit("the audit failed: x", failed=True)}))
+    text = table_to_text(table, notes="short")
+    assert NOT_AUDITED in text
+    assert OVERLAP not in text
 
 
 def test_a_leak_is_noted_at_the_numbers_it_affects(synthetic, entry_of):
