@@ -15,6 +15,7 @@ import click
 
 from relattr import __version__
 from relattr.cli.failures import describe_os_error
+from relattr.cli.interrupt import stop_on_signals
 from relattr.cli.output import Streams, discard_stdout, echo
 from relattr.errors import RelattrError, is_refused_thread
 
@@ -128,12 +129,13 @@ def _has_foreign_plugins() -> bool:
 
 def _run() -> int:
     try:
-        return int(cli(standalone_mode=False) or 0)  # without standalone mode click returns the code of an Exit
+        with stop_on_signals():
+            return int(cli(standalone_mode=False) or 0)  # without standalone mode click returns the code of an Exit
     except click.ClickException as error:
         _show(error)
         return 2
-    except click.exceptions.Abort:
-        echo("stopped; finished cells are stored, and the same command continues from there", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        echo("stopped; no file is half-written, and finished cells are stored: repeat the command to go on", err=True)
         return 130
     except RelattrError as error:
         echo(f"relattr: {error}", err=True)

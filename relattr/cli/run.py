@@ -12,7 +12,6 @@ import click
 import msgspec
 
 from relattr.cli.cells import plan_from_options, report_unavailable
-from relattr.cli.interrupt import stop_on_signals
 from relattr.cli.options import cell_threads_option, device_option, jobs_option, repeated_options, run_options
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
@@ -141,10 +140,7 @@ def _compute(
     from relattr.execution.computation import compute_cells
     from relattr.plugin_answers import end_fork
 
-    with (
-        Reporter(cells, durations, settings.jobs, store, quiet=quiet, verbose=verbose) as reporter,
-        stop_on_signals(),
-    ):
+    with Reporter(cells, durations, settings.jobs, store, quiet=quiet, verbose=verbose) as reporter:
         end_fork()  # not needed while the cells run
         return compute_cells(cells, registry, store, settings, reporter, durations)
 
