@@ -111,7 +111,10 @@ def main() -> None:
     """Run the command line. An error caused by the user is printed in one line, with exit code 2."""
     streams = Streams()
     warnings.showwarning = _show_warning
-    code = streams.exit_code(_run())
+    code = _run()
+    if code:
+        _explain_encoding()
+    code = streams.exit_code(code)
     if _has_foreign_plugins():  # their exit handlers and threads decide neither the exit code nor when this ends
         os._exit(code)
     sys.exit(code)
@@ -156,6 +159,17 @@ def _run() -> int:
             raise
         echo("relattr: the system refuses to start another thread (see ulimit -u); end other programs first", err=True)
         return 2
+
+
+def _explain_encoding() -> None:
+    """Say so if Python does not read the names of files as UTF-8: those with other letters are not found then."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        echo(
+            f"(names of files are read as {encoding} here, so those with other letters may not be found; the "
+            "environment variable PYTHONUTF8=1 makes it UTF-8)",
+            err=True,
+        )
 
 
 def _folder_exists() -> bool:
