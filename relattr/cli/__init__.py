@@ -15,6 +15,7 @@ import click
 
 from relattr import __version__
 from relattr.cli.failures import describe_os_error
+from relattr.cli.interrupt import stop_on_signals
 from relattr.cli.output import Streams, discard_stdout, echo
 from relattr.errors import RelattrError, is_refused_thread
 
@@ -110,7 +111,10 @@ def main() -> None:
     """Run the command line. An error caused by the user is printed in one line, with exit code 2."""
     streams = Streams()
     warnings.showwarning = _show_warning
-    code = streams.exit_code(_run())
+    code = _run()
+    if code:
+        _explain_encoding()
+    code = streams.exit_code(code)
     if _has_foreign_plugins():  # their exit handlers and threads decide neither the exit code nor when this ends
         os._exit(code)
     sys.exit(code)
@@ -128,12 +132,13 @@ def _has_foreign_plugins() -> bool:
 
 def _run() -> int:
     try:
-        return int(cli(standalone_mode=False) or 0)  # without standalone mode click returns the code of an Exit
+        with stop_on_signals():
+            return int(cli(standalone_mode=False) or 0)  # without standalone mode click returns the code of an Exit
     except click.ClickException as error:
         _show(error)
         return 2
-    except click.exceptions.Abort:
-        echo("stopped; finished cells are stored, and the same command continues from there", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        echo("stopped; no file is half-written, and finished cells are stored: repeat the command to go on", err=True)
         return 130
     except RelattrError as error:
         echo(f"relattr: {error}", err=True)
@@ -154,6 +159,17 @@ def _run() -> int:
             raise
         echo("relattr: the system refuses to start another thread (see ulimit -u); end other programs first", err=True)
         return 2
+
+
+def _explain_encoding() -> None:
+    """Say so if Python does not read the names of files as UTF-8: those with other letters are not found then."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        echo(
+            f"(names of files are read as {encoding} here, so those with other letters may not be found; the "
+            "environment variable PYTHONUTF8=1 makes it UTF-8)",
+            err=True,
+        )
 
 
 def _folder_exists() -> bool:

@@ -46,7 +46,7 @@ def command(benchmark: str, jobs: int, threads: int, verbose: bool, **options: A
     failed      the cell raised an error, exceeded a limit or crashed; `relattr run --retry STATUS`
                 runs it again, where STATUS is the word before the colon in the reason
     unreadable  the file is not a result; it is set aside and the cell runs
-    inaccessible  the file cannot be read, for example for lack of permission; it is left as it is
+    inaccessible  the file cannot be read, or only by another version of relattr; it is left as it is
     """
     store = open_results(options["results"], must_exist=False)
     plan, _ = plan_from_options(benchmark, store, options)

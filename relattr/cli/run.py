@@ -12,23 +12,30 @@ import click
 import msgspec
 
 from relattr.cli.cells import plan_from_options, report_unavailable
-from relattr.cli.interrupt import stop_on_signals
 from relattr.cli.options import cell_threads_option, device_option, jobs_option, repeated_options, run_options
 from relattr.cli.output import echo
 from relattr.cli.wording import counted
 from relattr.errors import BadInput
 from relattr.execution.resources import check_device
+from relattr.harness.benchmark import Benchmark
 from relattr.harness.benchmark_paths import read_benchmark
 from relattr.harness.estimate import CellDurations, extend_time_limits, known_durations
 from relattr.harness.failure_place import failure_place
 from relattr.harness.fingerprints import fingerprint_differences
-from relattr.harness.own_data import require_data, require_files, unlocated_datasets
+from relattr.harness.own_data import (
+    location_parameter,
+    require_data,
+    require_files,
+    unlocated_datasets,
+    with_latest_data,
+)
 from relattr.harness.plan import Plan, PlannedCell
 from relattr.harness.result import FAILURES, Result
 from relattr.harness.result_selection import ResultSelection, variant_key
 from relattr.harness.store import Store, Unreadable
 from relattr.harness.unreadable_data import require_readable
 from relattr.registry import Registry
+from relattr.system.paths import absolute_text
 
 if TYPE_CHECKING:
     from relattr.audit import Audit
@@ -122,7 +129,7 @@ def command(
     lost = lost_results(plan.cells, results, computed)
     _print_table(plan, registry, store, audits, options)
     _print_summary(benchmark, plan, results, lost, computed, options)
-    _print_next_command(benchmark, plan, registry, options)
+    _print_next_command(benchmark, plan, registry, store, options)
     if lost or any(isinstance(result, Result) and result.status in FAILURES for result in results.values()):
         raise click.exceptions.Exit(1)
 
@@ -141,10 +148,7 @@ def _compute(
     from relattr.execution.computation import compute_cells
     from relattr.plugin_answers import end_fork
 
-    with (
-        Reporter(cells, durations, settings.jobs, store, quiet=quiet, verbose=verbose) as reporter,
-        stop_on_signals(),
-    ):
+    with Reporter(cells, durations, settings.jobs, store, quiet=quiet, verbose=verbose) as reporter:
         end_fork()  # not needed while the cells run
         return compute_cells(cells, registry, store, settings, reporter, durations)
 
@@ -271,7 +275,20 @@ def _print_summary(
     )
 
 
-def _print_next_command(benchmark: str, plan: Plan, registry: Registry, options: Mapping[str, Any]) -> None:
+def _is_latest_data(definition: Benchmark, plan: Plan, registry: Registry, store: Store) -> bool:
+    """Whether the most recent results are on the data of this plan, so that commands without ``--data`` show it."""
+    latest = with_latest_data(definition, registry, store)
+    for name in unlocated_datasets(definition, registry):
+        parameter = location_parameter(registry, name)
+        shown, run = (str(b.dataset.get(name, {}).get(parameter, "")) for b in (latest, plan.benchmark))
+        if absolute_text(shown) != absolute_text(run):
+            return False
+    return True
+
+
+def _print_next_command(
+    benchmark: str, plan: Plan, registry: Registry, store: Store, options: Mapping[str, Any]
+) -> None:
     """Print the commands that write the table to files and, for own data, the page."""
     definition = read_benchmark(benchmark, registry)
     is_own = bool(unlocated_datasets(definition, registry))  # these commands find the data of the most recent results
@@ -282,6 +299,8 @@ def _print_next_command(benchmark: str, plan: Plan, registry: Registry, options:
         )
         return
     words = [benchmark]
+    if is_own and options["data"] is not None and not _is_latest_data(definition, plan, registry, store):
+        words += ["--data", str(options["data"])]  # all of its results were there before
     for choice in ("methods", "datasets", "attributes", "seeds"):
         for value in options[choice]:
             words += [f"--{choice}", str(value)]

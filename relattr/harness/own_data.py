@@ -15,6 +15,7 @@ from relattr.errors import BadInput
 from relattr.harness.benchmark import Benchmark, ColumnSpec
 from relattr.harness.cell import Cell
 from relattr.harness.plan import PlannedCell
+from relattr.harness.provenance import most_recent
 from relattr.harness.result import Result
 from relattr.harness.staleness import missing_data
 from relattr.harness.store import Unreadable
@@ -72,12 +73,12 @@ def with_data(benchmark: Benchmark, registry: Registry, data: Path) -> Benchmark
 def with_latest_data(benchmark: Benchmark, registry: Registry, results: Iterable[Result | Unreadable]) -> Benchmark:
     """Return a benchmark with the data of its most recent results; unchanged if it says where its data is."""
     unset = unlocated_datasets(benchmark, registry)
-    latest: Result | None = None
-    for item in results if unset else ():
-        if not isinstance(item, Result) or item.cell.dataset not in unset or not item.cell.location:
-            continue
-        if latest is None or latest.provenance.started < item.provenance.started:
-            latest = item
+    located = (
+        item
+        for item in (results if unset else ())
+        if isinstance(item, Result) and item.cell.dataset in unset and item.cell.location
+    )
+    latest = most_recent(located)
     if latest is None:
         return benchmark
     return _located(benchmark, {latest.cell.dataset: latest.cell.all_dataset_parameters})

@@ -6,12 +6,13 @@ import datetime
 import platform
 import shlex
 import sys
+from collections.abc import Iterable
 from functools import cache
 
 import msgspec
 
 from relattr.harness.machine import device_name, machine_memory, processor_name
-from relattr.harness.result import Provenance
+from relattr.harness.result import Provenance, Result
 from relattr.harness.versions import imported_versions, relattr_revision
 
 
@@ -50,10 +51,24 @@ def record_provenance(device: str, threads: int, origin: Origin | None = None, g
         threads=threads,
         memory_bytes=_memory(),
         device=device_name(device),
-        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        started=_now(),
         host=platform.node(),
         gpu=gpu,
     )
+
+
+def most_recent(results: Iterable[Result]) -> Result | None:
+    """Return the first of the results that started last; None if there are none.
+
+    One that is dated in the future, by a machine whose clock is wrong, counts as older than all others: results that
+    are computed now must follow it.
+    """
+    now = _now()
+    return max(results, key=lambda r: (r.provenance.started <= now, r.provenance.started), default=None)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def preload_provenance() -> None:

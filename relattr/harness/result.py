@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from relattr import __version__
 from relattr.harness.cell import Cell
 from relattr.system.sealed import open_sealed, seal_record
 
@@ -15,6 +16,9 @@ version 2, a task's deviations were not separate from its notes."""
 Status = Literal["ok", "failed", "timeout", "memory", "crashed", "skipped", "blocked"]
 FAILURES: tuple[Status, ...] = ("failed", "timeout", "memory", "crashed")
 """The statuses of cells that ran and failed; ``relattr run --retry`` computes such cells again."""
+_READS = (
+    f"relattr {__version__} reads format versions 1 to {VERSION}: update relattr, or choose another folder of results"
+)
 
 
 class BoxAccuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,10 +59,11 @@ class TestResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the pairs are one fold of a cross-validation; see `relattr.task.TestSet`."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:
+        counts = self.n_images, self.n_correct, self.n_tied
+        if min(counts) < 0 or not self.n_correct + self.n_tied <= self.n_ordered <= self.n_pairs:
             raise ValueError(
                 f"counts do not add up: {self.n_correct} correct and {self.n_tied} tied of {self.n_ordered} ordered "
-                f"among {self.n_pairs} pairs"
+                f"among {self.n_pairs} pairs of {self.n_images} images"
             )
         if self.spearman is not None and not -1 <= self.spearman <= 1:
             raise ValueError(f"a rank correlation is between -1 and 1, not {self.spearman}")
@@ -142,6 +147,10 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next((t for t in self.tests if t.test == test), None)
 
 
+class OtherVersion(msgspec.DecodeError):
+    """The content is sound, and was written by a version of relattr with another format."""
+
+
 def encode_result(result: Result) -> bytes:
     """Return a result as indented JSON, with the SHA-256 of its content (`relattr.system.sealed`)."""
     return seal_record(msgspec.json.encode(result))
@@ -150,18 +159,26 @@ def encode_result(result: Result) -> bytes:
 def decode_result(content: bytes) -> Result:
     """Return the result in this JSON; one of an older version is converted.
 
-    Raises ``msgspec.DecodeError`` for JSON that is not a result, or whose content has been changed.
+    Raises ``msgspec.DecodeError`` for JSON that is not a result, or whose content has been changed, and `OtherVersion`
+    for a result that another version of relattr may read: of a later format, or with a right digest and other members.
     """
     try:
         record, has_digest = open_sealed(content)
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from error
     version = record.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise OtherVersion(f"it has format version {version}; {_READS}")
     if version not in (1, 2, VERSION):
         raise msgspec.ValidationError(f"version is {version!r}, expected 1 to {VERSION}")
     if version == VERSION and not has_digest:
         raise msgspec.ValidationError("it has no SHA-256 of its content, which every result of this version has")
-    result = msgspec.convert(record, Result)
+    try:
+        result = msgspec.convert(record, Result)
+    except msgspec.ValidationError as error:
+        if has_digest:
+            raise OtherVersion(f"it was written by another version of relattr ({error}); {_READS}") from error
+        raise
     if version != 1:
         return result if version == VERSION else msgspec.structs.replace(result, version=VERSION)
     # any note of version 1 made a number incomparable

@@ -9,6 +9,7 @@ import msgspec
 from relattr.harness.benchmark import Benchmark
 from relattr.harness.cell import Cell
 from relattr.harness.data_identity import DataIdentity, identify_data
+from relattr.harness.provenance import most_recent
 from relattr.harness.result import Result
 from relattr.registry import Registry
 
@@ -36,16 +37,15 @@ class BenchmarkScope:
         then those on the data of the most recent one are selected.
         """
         selected = [result for result in results if self(result.cell)]
-        latest: dict[str, Result] = {}
+        by_dataset: dict[str, list[Result]] = {}
         for result in selected:
-            other = latest.setdefault(result.cell.dataset, result)
-            if other.provenance.started < result.provenance.started:
-                latest[result.cell.dataset] = result
-        return [self._located(r) for r in selected if self._is_current(r.cell, latest[r.cell.dataset].cell)]
+            by_dataset.setdefault(result.cell.dataset, []).append(result)
+        latest = {dataset: most_recent(results) for dataset, results in by_dataset.items()}
+        return [self._located(r) for r in selected if self._is_current(r.cell, latest[r.cell.dataset])]
 
-    def _is_current(self, cell: Cell, latest: Cell) -> bool:
+    def _is_current(self, cell: Cell, latest: Result | None) -> bool:
         data = self._datasets[cell.dataset]
-        return data is None or data.available or cell.data == latest.data
+        return data is None or data.available or latest is None or cell.data == latest.cell.data
 
     def _located(self, result: Result) -> Result:
         data = self._datasets[result.cell.dataset]

@@ -22,7 +22,7 @@ import msgspec
 from relattr.errors import BadInput
 from relattr.harness.arrays import NPZ_ERRORS, CellArrays
 from relattr.harness.cell import Cell
-from relattr.harness.result import ArraysFile, Result, decode_result, encode_result
+from relattr.harness.result import ArraysFile, OtherVersion, Result, decode_result, encode_result
 from relattr.harness.stored_results import StoredResults, Unreadable
 from relattr.harness.tested_pairs import TestKey, TestPairs, pairs_from_arrays, pairs_to_arrays
 from relattr.system.atomic import remove_leftovers, write_arrays, write_bytes, write_together
@@ -94,7 +94,8 @@ class Store(StoredResults):
     def set_aside(self, cell: Cell) -> Path | None:
         """If the file of the cell's result is not valid, rename it to ``...bad`` and return its new path.
 
-        Raises OSError, and changes nothing, if the file cannot be read: it may be a valid result of someone else.
+        Raises OSError, and changes nothing, if the file cannot be read, or only by another version of relattr: it may
+        be a valid result of someone else.
         """
         stored = self.read(cell)
         if not isinstance(stored, Unreadable):
@@ -237,6 +238,8 @@ class Store(StoredResults):
             return None
         except OSError as error:
             return _unreadable(path, "", error)
+        except OtherVersion as error:
+            return Unreadable(path, str(error), inaccessible=True)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             return Unreadable(path, str(error))
         if cell is not None and result.cell.key != cell.key:

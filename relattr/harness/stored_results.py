@@ -22,7 +22,8 @@ class Unreadable:
     path: Path
     reason: str
     inaccessible: bool = False
-    """Whether the system refused to read it, for example for lack of permission. It may be a valid result then."""
+    """Whether it may be a valid result: the system refused to read it, for example for lack of permission, or another
+    version of relattr has written it. It is left as it is then."""
 
 
 class StoredResults(ABC):

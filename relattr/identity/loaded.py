@@ -56,7 +56,7 @@ class LoadedModules:
             key = f"code {name}" if is_in_package else _key_by_path(path, folders)
             try:
                 summary = summarise_source(path, name)
-                is_changed = path.stat().st_mtime_ns > self._started
+                is_changed = self._is_new(path)
             except OSError:
                 continue
             digests[key] = CHANGED if is_changed else summary.digest
@@ -88,8 +88,15 @@ class LoadedModules:
             return False
         if any(_lies_in(text, folder) for folder in folders):
             return True
-        is_new = path.stat().st_mtime_ns > self._started
-        return not _lies_in(text, str(cache_dir())) and not (is_new and _lies_in(text, tempfile.gettempdir()))
+        is_generated = self._is_new(path) and _lies_in(text, tempfile.gettempdir())
+        return not is_generated and not _lies_in(text, str(cache_dir()))
+
+    def _is_new(self, path: Path) -> bool:
+        """Whether a file was written, or anything about it changed, since the cell started.
+
+        Its modification time does not say so: programs that unpack or copy files set it, to one in the future too.
+        """
+        return path.stat().st_ctime_ns > self._started
 
 
 def current_digest(key: str) -> str | None:

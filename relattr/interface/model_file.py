@@ -6,9 +6,10 @@ names the method and its parameters and has a digest of each other array.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ DESCRIPTION = "relattr model"
 """Name of the array that describes the others."""
 FORMAT = 1
 """Version of the format of the file."""
+MAX_DESCRIPTION = 64 * 1024**2
+"""Bytes of the description at most, with four for each character."""
+_OTHER_ARRAYS = "its arrays are not those that were saved"
 
 
 class _Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,8 +105,8 @@ def load_model(
     have changed since it was fitted.
     """
     path = Path(file)
-    arrays = _read_arrays(path)
-    description = _read_description(path, arrays)
+    description = _read_description(path)
+    arrays = _read_fitted(path, description)
     loaded_registry(plugins)
     if description.method not in registry.methods:  # a name in a file is not misspelt
         raise BadInput(
@@ -114,7 +118,7 @@ def load_model(
     except RelattrError as error:
         raise BadInput(f"{path}: {error}") from error
     for name in arrays:
-        if hasattr(type(method), name) or name in description.parameters:
+        if name.startswith("_") or hasattr(type(method), name) or name in description.parameters:
             raise BadInput(f"{path} has an array {name!r}, which is not fitted state of {description.method}")
     model = Model(method, plugin.label)
     method.set_run(make_run(description.fitted_on.seed, device, threads))
@@ -129,23 +133,14 @@ def load_model(
     return model
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    from relattr.system.npz import read_npz
-
-    try:
-        return read_npz(path)
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise BadInput(f"{path} is not a saved model, or is damaged: {error}") from error
-
-
-def _read_description(path: Path, arrays: dict[str, NDArray[Any]]) -> _Description:
-    """The description of the file, taken out of its arrays, which are compared with it."""
-    from relattr.system.digests import digest_array
+def _read_description(path: Path) -> _Description:
+    """The description of the file, which is read before any other array: the file may be no model, or hostile."""
     from relattr.system.sealed import open_sealed
 
-    text = arrays.pop(DESCRIPTION, None)
+    try:
+        text = _read_arrays(path, [DESCRIPTION], MAX_DESCRIPTION)[DESCRIPTION]
+    except KeyError:
+        text = None
     if text is None or text.ndim or text.dtype.kind != "U":
         raise BadInput(f"{path} is not a saved model: it does not name its method; write it with save_model")
     try:
@@ -161,9 +156,42 @@ def _read_description(path: Path, arrays: dict[str, NDArray[Any]]) -> _Descripti
         raise
     except (ValueError, msgspec.ValidationError) as error:
         raise BadInput(f"{path} is a damaged saved model: {error}") from error
-    if not is_sealed or {name: digest_array(array) for name, array in arrays.items()} != description.arrays:
-        raise BadInput(f"{path} is a damaged saved model: its arrays are not those that were saved")
+    if not is_sealed:
+        raise BadInput(f"{path} is a damaged saved model: {_OTHER_ARRAYS}")
     return description
+
+
+def _read_fitted(path: Path, description: _Description) -> dict[str, NDArray[Any]]:
+    """The fitted state: all arrays of the file but the description, which names them and has their digests."""
+    from relattr.system.digests import digest_array
+    from relattr.system.npz import array_names
+
+    with _errors_about(path):
+        names = array_names(path)
+    if {*names} == {*description.arrays, DESCRIPTION}:
+        arrays = _read_arrays(path, description.arrays)
+        if {name: digest_array(array) for name, array in arrays.items()} == description.arrays:
+            return arrays
+    raise BadInput(f"{path} is a damaged saved model: {_OTHER_ARRAYS}")
+
+
+def _read_arrays(path: Path, names: Iterable[str], max_bytes: int | None = None) -> dict[str, NDArray[Any]]:
+    """These arrays of the file. Raises KeyError if it does not have one."""
+    from relattr.system.npz import read_npz
+
+    with _errors_about(path):
+        return read_npz(path, names, max_bytes)
+
+
+@contextlib.contextmanager
+def _errors_about(path: Path) -> Iterator[None]:
+    """Raise the errors of reading an ``.npz`` file as `BadInput` with its path."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadInput(f"{path} is not a saved model, or is damaged: {error}") from error
 
 
 def _fingerprints(model: Model, registry: Registry) -> dict[str, str]:

@@ -10,13 +10,15 @@ import io
 import math
 import tokenize
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relattr.errors import shortened
 from relattr.system.archive import ZIP_DAMAGE
 from relattr.system.reading import MAX_TABLE, open_regular
+from relattr.system.text import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +28,8 @@ _SMALL = 1 << 20
 _MAGIC = b"\x93NUMPY\x01\x00"
 MAX_ARRAYS = 16 * 1024**3
 """Bytes of all arrays of a file together, uncompressed."""
+MAX_REASON = 200
+"""Characters of a reason why a file cannot be read, which may quote the file."""
 
 _DAMAGE = (*ZIP_DAMAGE, SyntaxError, tokenize.TokenError, TypeError)
 """The exceptions that reading a damaged file raises; the last three are of the header of an array."""
@@ -36,29 +40,41 @@ def array_names(source: Path | bytes) -> tuple[str, ...]:
     return _read(source, ())[0]
 
 
-def read_npz(source: Path | bytes, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+def read_npz(
+    source: Path | bytes, names: Iterable[str] | None = None, max_bytes: int | None = None
+) -> dict[str, NDArray[Any]]:
     """Read all arrays of an ``.npz`` file, or those with these names, without pickle.
 
-    ``source`` is a path or the content of a file. Raises OSError for a file that cannot be read, ValueError for one
-    that is damaged, no ``.npz`` file or too large, and KeyError for a name that it does not have.
+    ``source`` is a path or the content of a file. Raises OSError for a file that cannot be read, ValueError, with a
+    message of one line, for one that is damaged, no ``.npz`` file or whose arrays have more than `MAX_ARRAYS` bytes, or
+    those that are read more than ``max_bytes``, and KeyError for a name that it does not have.
     """
-    return _read(source, names)[1]
+    return _read(source, names, max_bytes)[1]
 
 
-def _read(source: Path | bytes, wanted: Iterable[str] | None) -> tuple[tuple[str, ...], dict[str, NDArray[Any]]]:
+def _read(
+    source: Path | bytes, wanted: Iterable[str] | None, max_bytes: int | None = None
+) -> tuple[tuple[str, ...], dict[str, NDArray[Any]]]:
     with open_regular(source, MAX_TABLE) if isinstance(source, Path) else io.BytesIO(source) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-                size = sum(info.file_size for info in members.values())
-                if size > MAX_ARRAYS:
-                    raise ValueError(f"its arrays have {size:,} bytes; at most {MAX_ARRAYS:,} are read")
-                selected = members if wanted is None else wanted
+                selected = [*(members if wanted is None else wanted)]
+                _require_size(members, members, MAX_ARRAYS)
+                if max_bytes is not None:
+                    _require_size(members, selected, max_bytes)
                 return tuple(members), {name: _read_member(archive, members[name]) for name in selected}
         except _DAMAGE as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise ValueError(f"{type(error).__name__}: {error}") from error
+            raise ValueError(one_line(shortened(f"{type(error).__name__}: {error}", MAX_REASON))) from error
+
+
+def _require_size(members: Mapping[str, zipfile.ZipInfo], names: Iterable[str], max_bytes: int) -> None:
+    """Raise ValueError if these arrays would have more bytes."""
+    size = sum(members[name].file_size for name in names)
+    if size > max_bytes:
+        raise ValueError(f"its arrays have {size:,} bytes; at most {max_bytes:,} are read")
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:

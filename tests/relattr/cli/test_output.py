@@ -126,3 +126,17 @@ def test_a_removed_working_folder_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "cli", lambda **options: os.getcwd())
     assert cli._run() == 2
     assert capsys.readouterr().err == "relattr: the current folder has been removed; change to another folder\n"
+
+
+@pytest.mark.parametrize(("mode", "is_explained"), [("0", True), ("1", False)])
+def test_errors_say_if_names_of_files_are_not_utf8(tmp_path, mode, is_explained):
+    """A locale such as C or ISO-8859-1 reads and writes other names than those on the disk."""
+    script = "import sys; from relattr.cli import main; sys.argv = ['relattr', *sys.argv[1:]]; main()"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": mode, "PYTHONWARNINGS": ""}
+    for arguments in (["plan", str(tmp_path / "none.toml")], ["list", "nothing"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert ("read as ascii here" in done.stderr) == is_explained
+        assert ("PYTHONUTF8=1" in done.stderr) == is_explained

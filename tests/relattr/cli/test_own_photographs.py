@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -321,6 +323,21 @@ def test_the_table_has_what_was_run_and_the_page_the_photographs(data: Path, tmp
     assert len(shown) == N
     # least first; each fold is standardised on its own, so the order is nearly, and not exactly, that of darkness
     assert np.corrcoef([int(name) for name in shown], -np.arange(N))[0, 1] > 0.8
+
+
+def test_the_next_command_shows_the_data_of_this_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --data a command shows the most recent results, which may be on other photographs."""
+    seconds = itertools.count()
+    monkeypatch.setattr("relattr.harness.provenance._now", lambda: f"2020-01-01T{next(seconds):09}")
+    shutil.copytree(data, tmp_path / "other")
+    draw(tmp_path / "other" / "p" / "00.png", 1)
+    for path, n_computed, words in (("data", 7, "own"), ("other", 7, "own"), ("data", 0, "own --data data")):
+        output = invoke("run", "own", "--data", path, "--methods", "brightest", "--backend", "inline").output
+        assert f"{n_computed} cells computed" in output
+        for command in ("report", "tables"):
+            assert f"relattr {command} {words} --methods brightest" in output
 
 
 def test_a_missing_photograph_is_one_error_before_any_cell(data: Path, tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_by_default_the_data_is_that_of_the_latest_results(data: Path) -> None:
     }
 
 
+def test_results_dated_in_the_future_are_not_the_latest(data: Path) -> None:
+    """The clock of their machine was wrong: what was computed after them has an earlier date."""
+    ahead = [result_on(data / name, f"{year}-01-01") for name, year in (("b", 2999), ("c", 2998))]
+    benchmark = own_benchmark(load_benchmark("own"), registry, [ahead[0], result_on(data, "2020-01-01"), ahead[1]])
+    assert benchmark.dataset["folder"]["path"] == str(data)
+    alone = own_benchmark(load_benchmark("own"), registry, ahead)
+    assert alone.dataset["folder"]["path"] == str(data / "b")
+
+
 def test_results_name_the_attributes_of_data_that_is_gone(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     results = [result_on(gone, "2020-01-01", attribute) for attribute in ("a", "b", "a")]

@@ -11,11 +11,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from relattr import __version__
 from relattr.errors import BadInput
 from relattr.harness.arrays import CellArrays
 from relattr.harness.cell import Cell
 from relattr.harness.result import VERSION, Provenance, Result, TestResult, decode_result, encode_result
 from relattr.harness.store import Store, Unreadable
+from relattr.system.sealed import seal_record
 
 CELL = Cell("m", {"C": 1.0}, "d", {}, "smile", "standard", 3)
 PROVENANCE = Provenance(
@@ -89,10 +91,12 @@ def without_digest(content):
         (b"[" * 20_000, "nested too deeply"),
         (b'{"a":' * 20_000, "nested too deeply"),
         (b'{"version": 3}', "no SHA-256"),
-        (b'{"version": 99}', "version is 99, expected 1"),
+        (b'{"version": 0}', "version is 0, expected 1"),
         (b'{"version": 1}', "missing required field"),
         (without_digest(encode_result(RESULT)).replace(b'"ok"', b'"fine"'), "fine"),
         (without_digest(encode_result(RESULT)).replace(b'"n_correct": 1', b'"n_correct": 7'), "counts do not add up"),
+        (without_digest(encode_result(RESULT)).replace(b'"n_tied": 1', b'"n_tied": -1'), "counts do not add up"),
+        (without_digest(encode_result(RESULT)).replace(b'"n_images": 3', b'"n_images": -3'), "counts do not add up"),
         (without_digest(encode_result(RESULT)).replace(b'"seed": 3', b'"seed": 4'), "another cell"),
         (encode_result(RESULT).replace(b'"n_correct": 1', b'"n_correct": 0'), "changed or damaged"),
         (encode_result(RESULT).replace(b'"seed": 3', b'"seed": 4'), "changed or damaged"),
@@ -317,6 +321,33 @@ def test_a_result_that_cannot_be_read_is_left_as_it_is(store, monkeypatch, numbe
         assert error.value.filename == str(store.path(CELL))
     monkeypatch.undo()
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+
+
+LATER = {
+    "a later format": lambda record: record.update(version=VERSION + 1),
+    "another format": lambda record: record.update(version=VERSION + 1, tests="elsewhere"),
+    "a member more": lambda record: record.update(colour="red"),
+    "a status more": lambda record: record.update(status="paused"),
+    "a member less": lambda record: record.pop("provenance"),
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_a_result_of_another_version_is_left_as_it_is(store, kind):
+    store.write(RESULT, ARRAYS)
+    record = json.loads(store.path(CELL).read_bytes())
+    LATER[kind](record)
+    store.path(CELL).write_bytes(seal_record(json.dumps(record).encode()))
+    before = {file: file.read_bytes() for file in store.path(CELL).parent.iterdir()}
+    stored = store.read(CELL)
+    assert isinstance(stored, Unreadable)
+    assert stored.inaccessible
+    assert f"relattr {__version__} reads format versions 1 to {VERSION}: update relattr" in stored.reason
+    assert [*store] == [stored]
+    for replace in (lambda: store.set_aside(CELL), lambda: store.write(RESULT)):
+        with pytest.raises(OSError, match="so it is not replaced"):
+            replace()
+    assert {file: file.read_bytes() for file in store.path(CELL).parent.iterdir()} == before
 
 
 def test_an_inaccessible_result_blocks_only_its_own_cell(store, monkeypatch):

@@ -15,10 +15,14 @@ from relattr.identity.loaded import CHANGED, LoadedModules, current_digest, is_c
 DYNAMIC = "import importlib\ndef run(name):\n    return importlib.import_module(name)\n"
 
 
-def age(folder):
-    """Date the files back: a file that is younger than the cell counts as changed while it ran."""
+YEAR = 365 * 24 * 3600.0
+
+
+def date(folder, seconds):
+    """Give all files a modification time so many seconds from now."""
     for path in folder.rglob("*.py"):
-        os.utime(path, (time.time() - 60,) * 2)
+        os.utime(path, (time.time() + seconds,) * 2)
+    time.sleep(0.02)  # the clock of the file system is coarse: what is written later must be newer than the cell
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def cell(project, tmp_path):
 
     def run(files, helper):
         name = project(files)
-        age(tmp_path)
+        date(tmp_path, -60)
         plugin = importlib.import_module(f"{name}.plugin")
         known = {f"code {m}": digest for m, digest in module_digests(plugin.__name__).items()}
         loaded = LoadedModules()
@@ -84,12 +88,27 @@ def test_libraries_and_harness_code_are_left_out(cell):
     assert cell({"plugin.py": text}, "")[1] == {}
 
 
-def test_a_file_that_changes_during_the_cell_never_matches(project, tmp_path):
+@pytest.mark.parametrize("seconds", [-YEAR, -60, 60, YEAR])
+def test_a_file_that_changes_during_the_cell_never_matches(project, tmp_path, seconds):
+    """Whatever modification time it gets, as from a program that copies files with theirs."""
     name = project({"plugin.py": DYNAMIC, "helper.py": "V = 1"})
-    age(tmp_path)
+    date(tmp_path, -60)
     plugin = importlib.import_module(f"{name}.plugin")
     loaded = LoadedModules()
     plugin.run(f"{name}.helper")
+    time.sleep(0.02)
     (tmp_path / name / "helper.py").write_text("V = 2")
-    os.utime(tmp_path / name / "helper.py", (time.time() + 60,) * 2)
+    date(tmp_path, seconds)
     assert loaded.fingerprints({}, plugin.__name__)[f"code {name}.helper"] == CHANGED
+
+
+@pytest.mark.parametrize("seconds", [-YEAR, 60, YEAR])
+def test_the_date_of_a_file_that_does_not_change_is_ignored(project, tmp_path, seconds):
+    """Files of a machine whose clock is wrong are dated in the future; their results are not stale for ever."""
+    name = project({"plugin.py": DYNAMIC, "helper.py": "V = 1"})
+    date(tmp_path, seconds)
+    plugin = importlib.import_module(f"{name}.plugin")
+    loaded = LoadedModules()
+    plugin.run(f"{name}.helper")
+    key = f"code {name}.helper"
+    assert loaded.fingerprints({}, plugin.__name__)[key] == current_digest(key) != CHANGED

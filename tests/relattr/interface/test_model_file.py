@@ -14,6 +14,7 @@ from relattr.errors import BadInput
 from relattr.interface import model_file
 from relattr.interface.model_file import DESCRIPTION
 from relattr.registry import registry
+from relattr.system import npz
 from relattr.system.sealed import open_sealed, seal_record
 
 
@@ -154,13 +155,27 @@ def test_a_description_without_its_digest_is_refused(saved):
         relattr.load_model(saved)
 
 
-def test_an_array_cannot_replace_a_method(saved):
+@pytest.mark.parametrize("name", ["strength", "gamma", "name", "_run", "__class__", "__dict__"])
+def test_an_array_replaces_nothing_but_fitted_state(saved, name):
     from relattr.system.digests import digest_array
 
     array = np.zeros(3)
-    rewrite(saved, lambda values: values["arrays"].update(strength=digest_array(array)), {"strength": array})
-    with pytest.raises(BadInput, match="an array 'strength', which is not fitted state of brightness"):
+    rewrite(saved, lambda values: values["arrays"].update({name: digest_array(array)}), {name: array})
+    with pytest.raises(BadInput, match=f"an array '{name}', which is not fitted state of brightness"):
         relattr.load_model(saved)
+
+
+@pytest.mark.parametrize("name", ["extra_", DESCRIPTION])
+def test_an_array_that_is_not_described_is_not_unpacked(saved, monkeypatch, name):
+    """A small file may have gigabytes of zeros, which are not read before the description says that they are a model's."""
+    monkeypatch.setattr(model_file, "MAX_DESCRIPTION", 100_000)
+    rewrite(saved, arrays={name: np.array(" " * 1_000_000)})
+    read = []
+    original = npz._read_member
+    monkeypatch.setattr(npz, "_read_member", lambda archive, m: (read.append(m.file_size), original(archive, m))[1])
+    with pytest.raises(BadInput, match="damaged"):
+        relattr.load_model(saved)
+    assert sum(read) < 100_000
 
 
 def test_state_that_the_method_cannot_restore_is_refused(saved, monkeypatch):
