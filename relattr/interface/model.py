@@ -152,8 +152,8 @@ class Model:
             Number of processor threads; None for one per processor.
 
         Raises `Blocked` if something that the method needs is missing (a package, weights), and `BadInput` if the
-        training set lacks something that it uses, such as scores. Warns if the labels of your own pairs are only 1 and
-        0: 0 means similar, not that the right image has more.
+        training set lacks something that it uses, such as scores. Warns if the labels of your own `Pairs` are only 1
+        and 0: 0 means similar, not that the right image has more. Pairs of `relattr.load_pairs` are not in doubt.
         """
         from relattr.execution.evaluate import MethodNotApplicable, require_applicable
         from relattr.task import Task, TrainingSet
@@ -311,12 +311,11 @@ def _warn_of_zero_labels(pairs: Pairs) -> None:
 
     Labels of 0 and 1, or of False and True, are common elsewhere. A file of own photographs with them is refused.
     """
-    from relattr.interface.labelled_pairs import zero_as_other
+    from relattr.interface.labelled_pairs import doubtful_zeros
 
-    if pairs.order is None:  # not made of scores
-        problem = zero_as_other(pairs.label, pairs.n_similar)
-        if problem:
-            warnings.warn(problem, stacklevel=3)
+    problem = doubtful_zeros(pairs)
+    if problem:
+        warnings.warn(problem, stacklevel=3)
 
 
 def _how_many(invalid: Sequence[int]) -> str:
