@@ -54,6 +54,8 @@ class FitRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attribute: str = ""
     split: str = ""
     """Empty if the model was fitted on all labelled images of the attribute."""
+    labelled: str = ""
+    """A digest of the training images that have a label; empty in files of earlier versions."""
 
     def __str__(self) -> str:
         where = "/".join(part for part in (self.dataset, self.attribute, self.split) if part)
@@ -85,7 +87,7 @@ class Model:
         self.fitted_on: FitRecord | None = None
         """What it was fitted on; None if it is not fitted."""
         self.seen_images: SeenImages | None = None
-        """Its training images; None if it is not fitted, or was loaded from a file."""
+        """Its training images that have a label; None if it is not fitted, or was loaded from a file."""
 
     @property
     def name(self) -> str:
@@ -178,15 +180,16 @@ class Model:
             if self.method.uses_pixels:
                 train.images.prepare()
             self.method.fit(train, run)
-        self.seen_images = SeenImages.of(train.images)
+        self.seen_images = SeenImages.labelled_in(train)
         self.fitted_on = FitRecord(
             n_images=len(train.images),
             n_pairs=len(train.pairs),
-            images=self.seen_images.digest,
+            images=SeenImages.of(train.images).digest,
             pairs=train.pairs.fingerprint(),
             seed=run.seed,
             device=run.device,
             threads=run.threads,
+            labelled=self.seen_images.digest,
             **source,
         )
         return self
