@@ -70,6 +70,11 @@ NEAR = 0.6
 MAYBE_PLUGIN = "if it is in a plugin file, pass the folder of the file: --plugins FOLDER, in Python plugins=FOLDER"
 
 
+def near_names(name: object, known: Iterable[str]) -> list[str]:
+    """At most three known names of which this one may be a misspelling, the nearest first."""
+    return difflib.get_close_matches(str(name), sorted(known), n=3, cutoff=NEAR)
+
+
 class UnknownName(BadInput):
     """An unknown name; the message suggests similar ones.
 
@@ -78,7 +83,7 @@ class UnknownName(BadInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(str(name), known, n=3, cutoff=NEAR)
+        near = near_names(name, known)
         shown = ", ".join(known[:MAX_KNOWN]) or "none"
         if len(known) > MAX_KNOWN:
             shown += f" and {len(known) - MAX_KNOWN:,} others"

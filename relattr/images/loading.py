@@ -38,7 +38,8 @@ def load_images(images: ImagesLike, *, keep_decoded: bool = True) -> Images:
         Whether decoded files are kept in the cache folder, which makes reading them again fast.
 
     Returns an `Images`, whose ``names`` are the paths of the files below the folder that they share. Raises `BadInput`
-    for a folder without images, `BadImage` for a file that does not exist or an array that is not an image.
+    for a folder without images, `BadImage` for a file that does not exist, an array that is not an image, or a Pillow
+    image whose values have an unknown range (mode F, or I without a value above 255).
 
     Examples
     --------

@@ -120,7 +120,8 @@ def evaluate(model: Model, task: Task | TestSet, *, test: str | None = None, lev
         docs/statistics.md explains it. It does not include the randomness of training.
 
     Raises `BadInput` if the model is not fitted, the task has several test sets and none is named, or a strength is
-    not finite. Warns if the model was fitted on images of the test set, as with `LoadedDataset.training_set`.
+    not finite. Warns if the model was fitted on labels of images of the test set, for example on all those of
+    `LoadedDataset.training_set`.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from relattr.errors import BadInput, shortened
 from relattr.interface.given_pairs import as_pairs
@@ -20,6 +21,9 @@ COLUMNS = ("left", "right", "label")
 LABELS = {"left": 1, "1": 1, "+1": 1, "right": -1, "-1": -1, "similar": 0, "0": 0}
 EXPECTED_LABEL = "expected 1 or 'left' (the left image has more), -1 or 'right' (the right one), 0 or 'similar'"
 EXPECTED_ROWS = "expected a DataFrame with the columns left, right and label, or rows (left, right, label)"
+
+_checked: WeakValueDictionary[int, NDArray[np.int8]] = WeakValueDictionary()
+"""The labels of all pairs of `load_pairs`, by their identity: 0 means similar there."""
 
 
 def load_pairs(images: ImagesLike, comparisons: pd.DataFrame | Iterable[Sequence[Any]]) -> Pairs:
@@ -58,7 +62,16 @@ def load_pairs(images: ImagesLike, comparisons: pd.DataFrame | Iterable[Sequence
     problem = zero_as_other(labels, n_zero=texts.count("0"))
     if problem:
         raise BadInput(problem)
-    return Pairs(unlabelled.left, unlabelled.right, labels)
+    pairs = Pairs(unlabelled.left, unlabelled.right, labels)
+    _checked[id(pairs.label)] = pairs.label
+    return pairs
+
+
+def doubtful_zeros(pairs: Pairs) -> str | None:
+    """Why 0 may stand for the other image in pairs of a program; None for those of scores and of `load_pairs`."""
+    if pairs.order is not None or _checked.get(id(pairs.label)) is pairs.label:
+        return None
+    return zero_as_other(pairs.label, pairs.n_similar)
 
 
 def zero_as_other(labels: NDArray[np.int8], n_zero: int) -> str | None:
@@ -69,7 +82,8 @@ def zero_as_other(labels: NDArray[np.int8], n_zero: int) -> str | None:
     label, absent, side, formula = (1, -1, "right", "2 * label - 1") if n_left else (-1, 1, "left", "2 * label + 1")
     return (
         f"the labels are {label} ({_counted(n_left + n_right)}) and 0 ({_counted(n_zero)}), and none is {absent}. "
-        f"0 means similar: if it should mean that the {side} image has more, use {formula}"
+        f"0 means similar: if it should mean that the {side} image has more, use {formula}; if the images are "
+        "similar, give relattr.load_pairs the label 'similar' in place of 0"
     )
 
 

@@ -54,6 +54,8 @@ class FitRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attribute: str = ""
     split: str = ""
     """Empty if the model was fitted on all labelled images of the attribute."""
+    labelled: str = ""
+    """A digest of the training images that have a label; empty in files of earlier versions."""
 
     def __str__(self) -> str:
         where = "/".join(part for part in (self.dataset, self.attribute, self.split) if part)
@@ -85,7 +87,7 @@ class Model:
         self.fitted_on: FitRecord | None = None
         """What it was fitted on; None if it is not fitted."""
         self.seen_images: SeenImages | None = None
-        """Its training images; None if it is not fitted, or was loaded from a file."""
+        """Its training images that have a label; None if it is not fitted, or was loaded from a file."""
 
     @property
     def name(self) -> str:
@@ -152,8 +154,8 @@ class Model:
             Number of processor threads; None for one per processor.
 
         Raises `Blocked` if something that the method needs is missing (a package, weights), and `BadInput` if the
-        training set lacks something that it uses, such as scores. Warns if the labels of your own pairs are only 1 and
-        0: 0 means similar, not that the right image has more.
+        training set lacks something that it uses, such as scores. Warns if the labels of your own `Pairs` are only 1
+        and 0: 0 means similar, not that the right image has more. Pairs of `relattr.load_pairs` are not in doubt.
         """
         from relattr.execution.evaluate import MethodNotApplicable, require_applicable
         from relattr.task import Task, TrainingSet
@@ -178,15 +180,16 @@ class Model:
             if self.method.uses_pixels:
                 train.images.prepare()
             self.method.fit(train, run)
-        self.seen_images = SeenImages.of(train.images)
+        self.seen_images = SeenImages.labelled_in(train)
         self.fitted_on = FitRecord(
             n_images=len(train.images),
             n_pairs=len(train.pairs),
-            images=self.seen_images.digest,
+            images=SeenImages.of(train.images).digest,
             pairs=train.pairs.fingerprint(),
             seed=run.seed,
             device=run.device,
             threads=run.threads,
+            labelled=self.seen_images.digest,
             **source,
         )
         return self
@@ -311,12 +314,11 @@ def _warn_of_zero_labels(pairs: Pairs) -> None:
 
     Labels of 0 and 1, or of False and True, are common elsewhere. A file of own photographs with them is refused.
     """
-    from relattr.interface.labelled_pairs import zero_as_other
+    from relattr.interface.labelled_pairs import doubtful_zeros
 
-    if pairs.order is None:  # not made of scores
-        problem = zero_as_other(pairs.label, pairs.n_similar)
-        if problem:
-            warnings.warn(problem, stacklevel=3)
+    problem = doubtful_zeros(pairs)
+    if problem:
+        warnings.warn(problem, stacklevel=3)
 
 
 def _how_many(invalid: Sequence[int]) -> str:

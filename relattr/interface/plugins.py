@@ -5,11 +5,11 @@ from __future__ import annotations
 import fnmatch
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relattr.errors import BadInput
+from relattr.errors import BadInput, near_names
 from relattr.interface.changed_code import load_current_plugins
 from relattr.registry import Registry, registry
 
@@ -73,7 +73,8 @@ def load_method(name: str, *, plugins: Folders = (), **parameters: Any) -> Model
     plugins : path or sequence of paths
         Folders with further plugin files (.py).
     **parameters
-        Parameters of the method; those that are not given have their defaults, see `Model.parameters`.
+        Parameters of the method; those that are not given have their defaults, see `Model.parameters`. A relative path
+        of a file means the same file when the working folder changes later.
 
     Raises `UnknownName` for a method or parameter that does not exist, with suggestions, and `BadInput` for a value
     that is not valid.
@@ -113,11 +114,7 @@ def load_dataset(name: str, *, plugins: Folders = (), **parameters: Any) -> Load
     from relattr.interface.loaded_dataset import LoadedDataset
 
     known = loaded_registry(plugins)
-    if isinstance(name, os.PathLike) or (isinstance(name, str) and name not in known.datasets and os.path.exists(name)):
-        raise BadInput(
-            f"load_dataset takes the name of a dataset, not a path; for your own photographs: load_dataset('folder', "
-            f"path={os.fspath(name)!r})"
-        )
+    _refuse_path(name, known.datasets)
     plugin = known.dataset(name)
     return LoadedDataset(plugin.create(_fixed_paths(parameters, plugin.cls.location_parameters)), plugin.label)
 
@@ -146,6 +143,19 @@ def plugin_folders(plugins: Folders) -> list[Path]:
         if not folder.is_dir():
             raise BadInput(f"plugins: {folder} is not a folder")
     return folders
+
+
+def _refuse_path(name: object, known: Collection[str]) -> None:
+    """Raise `BadInput`, with how to open own photographs, for a path in place of the name of a dataset."""
+    if not isinstance(name, (str, os.PathLike)) or name in known:
+        return
+    if isinstance(name, os.PathLike) or os.path.exists(name):
+        near = near_names(name, known) if isinstance(name, str) else []  # a folder may be called almost as a dataset
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise BadInput(
+            f"load_dataset takes the name of a dataset, not a path; {meant}for your own photographs: "
+            f"load_dataset('folder', path={os.fspath(name)!r})"
+        )
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

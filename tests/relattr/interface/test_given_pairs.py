@@ -121,6 +121,13 @@ def test_zeros_for_the_other_image_are_noticed(paths, labels, warning):
     assert all(each.filename == __file__ for each in caught)
 
 
+def test_similar_in_words_is_not_in_doubt(paths):
+    images = relattr.load_images(paths)
+    for label in ("left", "right", 1, -1):
+        train = relattr.TrainingSet(images, relattr.load_pairs(images, [(0, 1, label), (1, 2, "similar")]))
+        relattr.load_method("chance").fit(train, threads=1)  # warnings are errors
+
+
 def test_labels_that_scores_or_datasets_give_are_right(paths, task):
     pairs = Pairs.from_scores([1.0, 1.0, 2.0])
     relattr.load_method("chance").fit(relattr.TrainingSet(relattr.load_images(paths), pairs), threads=1)

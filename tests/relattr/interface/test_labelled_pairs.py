@@ -67,7 +67,7 @@ def test_other_labels_are_refused_with_their_row(label):
 )
 @pytest.mark.parametrize("of", [int, float, str])
 def test_zero_that_may_mean_the_other_image_is_refused(label, side, formula, of):
-    message = f"none is {-label}. 0 means similar: if it should mean that the {side} image has more, use {formula}"
+    message = f"none is {-label}. 0 means similar: if it should mean that the {side} image has more, use {formula}; if"
     with pytest.raises(BadInput, match=re.escape(message)):
         relattr.load_pairs(IMAGES, [(0, 1, of(label) if of is not str else str(label)), (1, 2, of(0))])
     assert len(relattr.load_pairs(IMAGES, [(0, 1, label), (1, 2, "similar")])) == 2

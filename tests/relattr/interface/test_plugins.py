@@ -59,6 +59,15 @@ def test_a_path_in_place_of_a_dataset_says_how_to_open_it(tmp_path, of):
             relattr.load_dataset(of(path))
 
 
+def test_a_folder_called_almost_as_a_dataset_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lfw").mkdir()
+    with pytest.raises(
+        BadInput, match=r"did you mean lfw10\? for your own photographs: load_dataset\('folder', path='lfw'"
+    ):
+        relattr.load_dataset("lfw")
+
+
 def test_a_folder_of_the_name_of_a_dataset_does_not_hide_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "glyphs").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -64,17 +65,43 @@ def test_other_splits_train_on_the_test_images(photographs):
 
 
 @pytest.mark.parametrize("n_seen", [0, 1, 4])
-def test_only_images_in_pairs_count(task, n_seen):
-    images = task.train.images
-    train = TrainingSet(images.subset(range(8)), Pairs([0, 2], [1, 3], [1, -1]))
-    start = 8 - n_seen
-    test = TestSet("mine", images.subset(range(start - 1, start + 4)), Pairs([1, 3], [2, 4], [1, 1]))
+@pytest.mark.parametrize("one_collection", [True, False])
+def test_only_images_in_pairs_count(task, n_seen, one_collection, tmp_path):
+    images = task.train.images.subset(range(12))
+    pairs, start = Pairs([0, 2], [1, 3], [1, -1]), 4 - n_seen
+    if one_collection:  # as of a program that opens a folder once, for training and test pairs
+        train = TrainingSet(images, pairs)
+        test = TestSet("mine", images, Pairs([start, start + 2], [start + 1, start + 3], [1, 1]))
+    else:
+        train = TrainingSet(images.subset(range(8)), pairs)
+        test = TestSet("mine", images.subset(range(start, start + 5)), Pairs([0, 2], [1, 3], [1, 1]))
     model = fitted(train)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         relattr.evaluate(model, test)
     expected = f"fitted on {n_seen} of the 4 images of the test set 'mine'"
     assert [expected in str(each.message) for each in caught] == [True] * bool(n_seen)
+    relattr.save_model(model, tmp_path / "model.npz")
+    relattr.evaluate(relattr.load_model(tmp_path / "model.npz"), test)  # of part of a collection nothing is known
+
+
+@pytest.mark.parametrize(
+    ("labels", "n_seen"),
+    [
+        ({}, 0),
+        ({"scores": np.arange(12.0)}, 4),
+        ({"categories": np.array([0] * 6 + [-1] * 6), "category_names": ["a"]}, 2),
+    ],
+    ids=["pairs", "scores", "categories"],
+)
+def test_images_with_scores_or_categories_are_seen(task, labels, n_seen):
+    images = task.train.images.subset(range(12))
+    train = TrainingSet(images, Pairs([0, 2], [1, 3], [1, -1]), **labels)
+    test = TestSet("mine", images, Pairs([4, 6], [5, 7], [1, 1]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        relattr.evaluate(fitted(train), test)
+    assert [f"fitted on {n_seen} of the 4" in str(each.message) for each in caught] == [True] * bool(n_seen)
 
 
 def test_a_refitted_model_has_other_training_images(photographs):

@@ -146,6 +146,7 @@ def _cells(entry: TableEntry, mark: str, narrow: bool) -> list[str]:
 
 def _comparison_row(label: str, entry: TableEntry, mark: str, has_published: bool) -> str:
     interval = "--" if entry.lower is None or entry.upper is None else f"{entry.lower:.2f}--{entry.upper:.2f}"
+    interval += rf"\,{{\scriptsize {entry.part}}}" if entry.part else ""
     measured = "{--}" if entry.measured is None else (r"\bfseries " if entry.best else "") + f"{entry.measured:.2f}"
     status = "published only" if entry.status == "published" else entry.status
     cells = [
@@ -154,7 +155,7 @@ def _comparison_row(label: str, entry: TableEntry, mark: str, has_published: boo
         measured,
         interval,
         *(["{--}" if entry.difference is None else f"{entry.difference:+.2f}"] if has_published else []),
-        (" ".join(filter(None, (entry.verdict, entry.part))) or ("" if entry.measured is not None else status)) + mark,
+        (entry.verdict or ("" if entry.measured is not None else status)) + mark,
     ]
     return " & ".join(cells) + r" \\"
 

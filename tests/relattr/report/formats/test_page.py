@@ -10,6 +10,8 @@ from relattr.harness.benchmark import ColumnSpec, RowSpec
 from relattr.harness.result_selection import ResultSelection
 from relattr.report.figures.charts import learning_curve_chart
 from relattr.report.figures.source import source_sentence
+from relattr.report.formats.latex.table import comparison_to_latex
+from relattr.report.formats.markdown import table_to_markdown
 from relattr.report.formats.page import benchmark_to_html
 
 EVIL = "a_b & <script>alert(1)</script>\" onload='x'"
@@ -58,6 +60,20 @@ def test_the_part_of_a_mean_is_beside_its_number(synthetic, make_benchmark, mean
     page, _ = page_of(synthetic, make_benchmark(["m", "n"], [mean_column]))
     places = re.findall(r'<span class="spread">[^<]* 1/2</span>', page)
     assert len(places) == 2  # the table, and the mean in the table of attributes
+
+
+def test_the_part_of_a_mean_is_beside_it_in_every_comparison(synthetic, make_benchmark):
+    for method, attribute in (("whole", "baldhead"), ("whole", "smile"), ("part", "smile")):
+        synthetic.add(method, "a", attribute)
+    synthetic.add("part", "a", "baldhead", status="timeout", reason="took too long")
+    column = ColumnSpec(label="All", dataset="a", attribute="*", published="LFW-10")
+    rows = [RowSpec(method, published="Parikh and Grauman + CNN") for method in ("whole", "part")]
+    page, _ = page_of(synthetic, make_benchmark(["whole", "part"], [column], rows, "table3"))
+    comparisons = page.partition('<section aria-labelledby="published">')[2].partition("</section>")[0]
+    assert len(re.findall(r'<td>[\d.]+ <span class="spread">1/2</span></td>', comparisons)) == 1
+    table = synthetic.table(["whole", "part"], [column], rows, "table3")
+    assert len(re.findall(r"& [\d.]+--[\d.]+\\,\{\\scriptsize 1/2\} &", comparison_to_latex(table))) == 1
+    assert len(re.findall(r"\| [\d.]+ 1/2 \|", table_to_markdown(table))) == 1
 
 
 def test_rank_correlations_are_on_the_page(synthetic, make_benchmark, column):
