@@ -13,6 +13,11 @@ from relattr.registry import registry
 REGISTRATION_LAWS = ("described", "plain-parameters")
 """The laws about a registration, which are checked for each row of a class."""
 
+TRAINED_AGAIN = ("save-load", "noise")
+"""Laws for which a method is fitted twice more."""
+SIMILAR_NETWORKS = ("regression", "viralnet-c")
+"""Networks that are saved and fitted by the code of `siamese` and `viralnet`: with the laws above, slow tests."""
+
 BACKBONE = {"backbone": "micro"}
 """For methods on a backbone: a small network whose weights are part of relattr."""
 
@@ -54,7 +59,12 @@ def cache(shared_cache):
     return shared_cache
 
 
-@pytest.mark.parametrize("check", list(_method_checks()), ids=str)
+def _marked(check):
+    slow = check.plugin in SIMILAR_NETWORKS and check.law.name in TRAINED_AGAIN
+    return pytest.param(check, marks=pytest.mark.slow if slow else (), id=str(check))
+
+
+@pytest.mark.parametrize("check", [_marked(check) for check in _method_checks()])
 def test_methods(check):
     check.assert_passes()
 

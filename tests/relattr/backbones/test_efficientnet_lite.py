@@ -71,7 +71,13 @@ def test_padding_is_tensorflows(kernel, stride):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [(NAME, 64), ("efficientnet_lite1", 75), (f"tf_{NAME}", 64), ("tf_efficientnet_lite2", 65)]
+    ("name", "size"),
+    [
+        (NAME, 64),
+        pytest.param("efficientnet_lite1", 75, marks=pytest.mark.slow),
+        pytest.param(f"tf_{NAME}", 64, marks=pytest.mark.slow),
+        ("tf_efficientnet_lite2", 65),
+    ],
 )
 def test_scores_equal_timms(name, size):
     import timm
@@ -86,7 +92,9 @@ def test_scores_equal_timms(name, size):
         torch.testing.assert_close(net.features(x), peer.forward_features(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*SCALES, f"tf_{NAME}"])
+@pytest.mark.parametrize(
+    "name", [NAME, f"tf_{NAME}", *(pytest.param(name, marks=pytest.mark.slow) for name in SCALES if name != NAME)]
+)
 def test_released_weights_in_timms_network_agree(name):
     """From an image to class scores: crop, order of channels, normalisation, the file's tensors, the network."""
     import timm

@@ -99,11 +99,11 @@ def test_caffe_networks_take_bgr_from_0_to_255():
 @pytest.mark.parametrize(
     ("name", "layers"),
     [
-        ("alexnet", ["fc7", "classifier.1", "features.3"]),
+        pytest.param("alexnet", ["fc7", "classifier.1", "features.3"], marks=pytest.mark.slow),
         ("squeezenet1_0", ["pooled", "pool10", "conv"]),
         ("caffenet", ["fc7"]),
         ("resnet18", ["pooled", "layer3", "layer2.0.conv1"]),
-        ("googlenet", ["pooled"]),
+        pytest.param("googlenet", ["pooled"], marks=pytest.mark.slow),
         ("vit_tiny_patch16_224", ["pooled", "conv"]),
     ],
 )
