@@ -63,7 +63,8 @@ def collect_row_results(
     """Return the rows of a benchmark's table.
 
     The benchmark's methods come first, in its order; a method with results for several parameter settings has a row
-    for each. Raises `UnknownName` for a pattern of the selection that matches nothing.
+    for each. A method with results of another benchmark has a row unless it does not apply. Raises `UnknownName` for a
+    pattern of the selection that matches nothing.
     """
     results, unreadable = _results_by_variant(benchmark, registry, store, selection)
     rows: list[RowResults] = []
@@ -71,7 +72,7 @@ def collect_row_results(
     names = {row.method for row in benchmark.rows}
     labels = {row.method: row.label for row in benchmark.rows}
     section: Section = "other" if benchmark.table.rows else "paper"
-    with_results = sorted({method for method, _ in results} - names)
+    with_results = sorted({method for (method, _), some in results.items() if not _do_not_apply(some)} - names)
     listed += [(method, "", section) for method in with_results]
     if selection.methods:
         others = [name for name in registry.methods if name not in names and name not in with_results]
@@ -112,6 +113,11 @@ def _results_by_variant(
         if selection.includes(result.cell):
             results[result.cell.method, variant_key(result.cell)].append(result)
     return dict(sorted(results.items())), unreadable
+
+
+def _do_not_apply(results: Iterable[Result]) -> bool:
+    """Whether a method does not apply to any of the data; another table has no empty row for it."""
+    return all(result.status == "skipped" for result in results)
 
 
 def _name(registry: Registry, method: str, results: Sequence[Result], paper_row: str) -> str:

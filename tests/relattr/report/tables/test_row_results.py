@@ -20,3 +20,13 @@ def test_a_benchmark_may_label_a_row(synthetic, column):
     synthetic.add("n", "a", "x", label="Method")
     table = synthetic.table(["m", "n"], [column], rows=(RowSpec("m", label="Other name"), RowSpec("n")))
     assert [row.label for row in table.rows] == ["Other name", "Method"]
+
+
+def test_a_method_of_another_benchmark_has_no_empty_row(synthetic, column):
+    synthetic.add("m", "a", "x")
+    synthetic.add("n", "a", "x", status="skipped", reason="needs features shipped with the images")
+    synthetic.add("o", "a", "x", status="failed", reason="out of memory")
+    rows = {row.key for row in synthetic.table(["m"], [column]).rows}
+    assert rows == {"m", "o"}
+    own = {row.key: row.entries[0].status for row in synthetic.table(["m", "n"], [column]).rows}
+    assert own == {"m": "ok", "n": "skipped", "o": "failed"}
