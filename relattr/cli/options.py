@@ -99,27 +99,18 @@ threads_option = click.option(
 
 def jobs_option(text: str, *, show_default: str) -> Callable[[F], F]:
     """The option that says how many cells run at the same time; 0 if it is not given."""
-    return click.option(
-        "--jobs",
-        "-j",
-        type=IntegerRange(0, MAX_THREADS),
-        default=0,
-        show_default=show_default,
-        metavar="N",
-        help=f"Number of cells that run at the same time{text}",
-    )
+    return _count_option("--jobs", "-j", text=f"Number of cells that run at the same time{text}", default=show_default)
 
 
 def cell_threads_option(text: str, *, show_default: str) -> Callable[[F], F]:
     """The option that says how many threads a cell has; 0 if it is not given."""
-    return click.option(
-        "--threads",
-        type=IntegerRange(0, MAX_THREADS),
-        default=0,
-        show_default=show_default,
-        metavar="N",
-        help=f"Number of processor threads of each cell{text}",
-    )
+    return _count_option("--threads", text=f"Number of processor threads of each cell{text}", default=show_default)
+
+
+def _count_option(*names: str, text: str, default: str) -> Callable[[F], F]:
+    """An option for a number of cells or threads; 0 if it is not given, for which ``default`` stands in the help."""
+    number = IntegerRange(0, MAX_THREADS)
+    return click.option(*names, type=number, default=0, show_default=default, metavar="N", help=text)
 
 
 def _methods_option(text: str) -> Callable[[F], F]:
